@@ -1,0 +1,8 @@
+// SOCKETLESS_ASSERT checks the documented preconditions of the library: what its caller got wrong, never
+// what a peer sent. Define it before including any header to report violations in another way.
+#pragma once
+
+#ifndef SOCKETLESS_ASSERT
+#include <cassert>
+#define SOCKETLESS_ASSERT(condition) assert(condition)
+#endif

@@ -1,0 +1,63 @@
+// Unsigned decimal numbers as the protocols write them: digits, nothing else.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+namespace socketless::inline v0::detail {
+
+constexpr bool is_digit(char c) noexcept {
+    return c >= '0' && c <= '9';
+}
+
+// The largest integer that every peer can hold: JavaScript's Number.MAX_SAFE_INTEGER, 2^53-1.
+inline constexpr std::uint64_t max_safe_integer = (std::uint64_t{1} << 53u) - 1;
+
+// As many digits as max_safe_integer has: no longer run of digits is read, so that none costs more.
+inline constexpr std::size_t max_digits = 16;
+
+// The value of the digits that a text starts with, and how many they are: max_digits + 1 where there are more.
+struct leading_digits {
+    std::uint64_t value = 0;
+    std::size_t size = 0;
+};
+
+constexpr leading_digits read_digits(std::string_view s) noexcept {
+    leading_digits read;
+    for (; read.size != s.size() && is_digit(s[read.size]); ++read.size) {
+        if (read.size == max_digits) return {0, max_digits + 1};
+        read.value = read.value * 10 + static_cast<std::uint64_t>(s[read.size] - '0');
+    }
+    return read;
+}
+
+// An integer of any type in decimal.
+class decimal_text {
+public:
+    template <std::integral T>
+    constexpr explicit decimal_text(T value) noexcept {
+        auto magnitude = static_cast<std::uint64_t>(value);
+        if (value < 0) magnitude = 0 - magnitude;
+        do {
+            characters_[--first_] = static_cast<char>('0' + magnitude % 10);
+            magnitude /= 10;
+        } while (magnitude != 0);
+        if (value < 0) characters_[--first_] = '-';
+    }
+
+    [[nodiscard]] constexpr std::string_view view() const noexcept {
+        return {characters_ + first_, longest - first_};
+    }
+
+private:
+    static constexpr std::size_t longest = 20; // -9223372036854775808, 18446744073709551615
+
+    char characters_[longest] = {};
+    std::size_t first_ = longest;
+};
+
+} // namespace socketless::inline v0::detail

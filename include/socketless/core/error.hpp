@@ -1,0 +1,149 @@
+// What can be wrong with what a peer sent or a caller asked for: errc names it, error says where.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+
+namespace socketless::inline v0 {
+
+/// What went wrong. The enumerators are grouped by the layer that reports them; `name` and `message` put
+/// them into words. Converts implicitly to `std::error_code`.
+enum class errc : std::uint8_t {
+    // text and buffers
+    invalid_utf8 = 1,
+    invalid_base64,
+    buffer_too_small,
+
+    // JSON
+    invalid_json,
+    depth_exceeded,
+    wrong_kind,
+    not_an_integer,
+    out_of_range,
+    lone_surrogate,
+
+    // Engine.IO packets, payloads, streams, handshakes and requests
+    unknown_packet_type,
+    empty_packet,
+    invalid_length,
+    truncated_packet,
+    payload_too_large,
+    too_many_packets,
+    invalid_handshake,
+    invalid_request_target,
+
+    // Socket.IO packets
+    invalid_attachment_count,
+    too_many_attachments,
+    attachments_too_large,
+    invalid_namespace,
+    invalid_ack_id,
+    missing_ack_id,
+    invalid_payload,
+    invalid_event_name,
+    reserved_event_name,
+    invalid_placeholder,
+    unexpected_text,
+    unexpected_binary,
+};
+
+namespace detail {
+
+struct errc_text {
+    errc code;
+    std::string_view name;
+    std::string_view message;
+};
+
+inline constexpr errc_text errc_texts[] = {
+    {errc::invalid_utf8, "invalid_utf8", "text is not valid UTF-8"},
+    {errc::invalid_base64, "invalid_base64", "text is not base64 of the standard alphabet"},
+    {errc::buffer_too_small, "buffer_too_small", "the buffer given is too small"},
+    {errc::invalid_json, "invalid_json", "text is not JSON"},
+    {errc::depth_exceeded, "depth_exceeded", "JSON is nested deeper than the limit"},
+    {errc::wrong_kind, "wrong_kind", "the JSON value is of another kind"},
+    {errc::not_an_integer, "not_an_integer", "the JSON number is not an integer"},
+    {errc::out_of_range, "out_of_range", "the JSON number does not fit the type asked for"},
+    {errc::lone_surrogate, "lone_surrogate", "the JSON string has half a surrogate pair, which UTF-8 cannot hold"},
+    {errc::unknown_packet_type, "unknown_packet_type", "unknown packet type"},
+    {errc::empty_packet, "empty_packet", "a packet without even a type"},
+    {errc::invalid_length, "invalid_length", "the length of a packet is not one"},
+    {errc::truncated_packet, "truncated_packet", "a packet ends before its length"},
+    {errc::payload_too_large, "payload_too_large", "larger than the limit on payloads"},
+    {errc::too_many_packets, "too_many_packets", "more packets in one payload than the limit"},
+    {errc::invalid_handshake, "invalid_handshake", "the handshake lacks a field or has one that is not valid"},
+    {errc::invalid_request_target, "invalid_request_target", "the request target cannot be read"},
+    {errc::invalid_attachment_count, "invalid_attachment_count", "the number of attachments is not one"},
+    {errc::too_many_attachments, "too_many_attachments", "more attachments than the limit"},
+    {errc::attachments_too_large, "attachments_too_large", "attachments larger together than the limit"},
+    {errc::invalid_namespace, "invalid_namespace", "not the name of a namespace"},
+    {errc::invalid_ack_id, "invalid_ack_id", "the acknowledgement id is over 2^53-1"},
+    {errc::missing_ack_id, "missing_ack_id", "an acknowledgement without an id"},
+    {errc::invalid_payload, "invalid_payload", "the packet type does not allow this payload"},
+    {errc::invalid_event_name, "invalid_event_name", "an event's name is neither a string nor a number"},
+    {errc::reserved_event_name, "reserved_event_name", "the event's name is reserved"},
+    {errc::invalid_placeholder, "invalid_placeholder", "a placeholder does not name an attachment"},
+    {errc::unexpected_text, "unexpected_text", "text where an attachment is due"},
+    {errc::unexpected_binary, "unexpected_binary", "binary where no attachment is due"},
+};
+
+// Codes start at 1 and are listed in order.
+constexpr errc_text text_of(errc code) noexcept {
+    auto const index = static_cast<std::size_t>(code) - 1;
+    return index < std::size(errc_texts) ? errc_texts[index] : errc_text{code, "unknown", "unknown error"};
+}
+
+static_assert([] {
+    for (std::size_t i = 0; i != std::size(errc_texts); ++i)
+        if (static_cast<std::size_t>(errc_texts[i].code) != i + 1) return false;
+    return true;
+}());
+
+class errc_category final : public std::error_category {
+public:
+    char const* name() const noexcept override { return "socketless"; }
+    std::string message(int code) const override {
+        return std::string(text_of(static_cast<errc>(code)).message);
+    }
+};
+
+} // namespace detail
+
+/// The enumerator's own name, for logs: `name(errc::invalid_json) == "invalid_json"`.
+[[nodiscard]] constexpr std::string_view name(errc code) noexcept {
+    return detail::text_of(code).name;
+}
+
+/// One line for a person to read.
+[[nodiscard]] constexpr std::string_view message(errc code) noexcept {
+    return detail::text_of(code).message;
+}
+
+/// The category of `std::error_code`s made from `errc`; its name is "socketless".
+[[nodiscard]] inline std::error_category const& error_category() noexcept {
+    static detail::errc_category const category;
+    return category;
+}
+
+[[nodiscard]] inline std::error_code make_error_code(errc code) noexcept {
+    return {static_cast<int>(code), error_category()};
+}
+
+/// What was wrong and where: `offset` counts bytes from the start of the input that was refused. With
+/// errc::buffer_too_small it is instead the size in bytes that the output takes.
+struct error {
+    errc code{};
+    std::size_t offset = 0;
+
+    friend constexpr bool operator==(error const&, error const&) noexcept = default;
+};
+
+} // namespace socketless::inline v0
+
+template <>
+struct std::is_error_code_enum<socketless::errc> : std::true_type {};

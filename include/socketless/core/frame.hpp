@@ -1,0 +1,34 @@
+// Frames and borrowed bytes: the shape in which messages travel between the layers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace socketless::inline v0 {
+
+/// Borrowed bytes.
+using byte_view = std::span<std::byte const>;
+
+enum class frame_kind : std::uint8_t { text, binary };
+
+/// One WebSocket frame, one message: borrowed, and gone with the bytes that it was cut from.
+struct frame {
+    frame_kind kind = frame_kind::text;
+    std::string_view data;
+
+    friend constexpr bool operator==(frame const&, frame const&) noexcept = default;
+};
+
+/// The same memory as bytes.
+[[nodiscard]] inline byte_view as_bytes(std::string_view characters) noexcept {
+    return std::as_bytes(std::span<char const>(characters));
+}
+
+/// The same memory as characters.
+[[nodiscard]] inline std::string_view as_characters(byte_view bytes) noexcept {
+    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+}
+
+} // namespace socketless::inline v0

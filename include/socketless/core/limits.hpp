@@ -1,0 +1,24 @@
+// The limits on what a peer may make the library do. Each has a default that every known peer stays within.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace socketless::inline v0 {
+
+/// Limits on decoding. What goes beyond one is refused with the `errc` named beside it.
+struct limits {
+    /// How deep the highest setting of `max_depth` may be.
+    static constexpr std::uint32_t deepest = 256;
+
+    /// Arrays and objects open at once in one JSON text (errc::depth_exceeded); at most `deepest`.
+    std::uint32_t max_depth = 128;
+    /// Attachments of one Socket.IO packet (errc::too_many_attachments). The reference's default.
+    std::uint32_t max_attachments = 10;
+    /// Bytes in all attachments of one Socket.IO packet together (errc::attachments_too_large).
+    std::size_t max_attachments_size = 16 * 1024 * 1024;
+    /// Packets of one long-polling body (errc::too_many_packets).
+    std::size_t max_packets = 65'536;
+};
+
+} // namespace socketless::inline v0

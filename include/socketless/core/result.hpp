@@ -1,0 +1,143 @@
+// result<T>: a value or an error, in the shape of C++23's std::expected<T, error>.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/error.hpp>
+
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace socketless::inline v0 {
+
+template <class T>
+class result;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_result = false;
+template <class T>
+inline constexpr bool is_result<result<T>> = true;
+
+} // namespace detail
+
+/// Either a `T` or an `error`. The members are those of `std::expected`; asking for the one that is not
+/// there is a precondition violation, never an exception.
+template <class T>
+class [[nodiscard]] result {
+    static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, socketless::error>);
+
+public:
+    using value_type = T;
+    using error_type = socketless::error;
+
+    constexpr result(socketless::error e) noexcept : error_(e) {}
+    constexpr result(errc code, std::size_t offset = 0) noexcept : error_{code, offset} {}
+
+    template <class U = T>
+        requires(std::constructible_from<T, U> && !detail::is_result<std::remove_cvref_t<U>> &&
+                 !std::same_as<std::remove_cvref_t<U>, socketless::error> && !std::same_as<std::remove_cvref_t<U>, errc>)
+    constexpr explicit(!std::convertible_to<U, T>) result(U&& value) noexcept(
+        std::is_nothrow_constructible_v<T, U>)
+        : value_(std::in_place, std::forward<U>(value)) {}
+
+    [[nodiscard]] constexpr bool has_value() const noexcept { return value_.has_value(); }
+    [[nodiscard]] constexpr explicit operator bool() const noexcept { return value_.has_value(); }
+
+    [[nodiscard]] constexpr T& value() & noexcept { return checked(), *value_; }
+    [[nodiscard]] constexpr T const& value() const& noexcept { return checked(), *value_; }
+    [[nodiscard]] constexpr T&& value() && noexcept { return checked(), std::move(*value_); }
+
+    [[nodiscard]] constexpr T& operator*() & noexcept { return checked(), *value_; }
+    [[nodiscard]] constexpr T const& operator*() const& noexcept { return checked(), *value_; }
+    [[nodiscard]] constexpr T&& operator*() && noexcept { return checked(), std::move(*value_); }
+    [[nodiscard]] constexpr T* operator->() noexcept { return checked(), &*value_; }
+    [[nodiscard]] constexpr T const* operator->() const noexcept { return checked(), &*value_; }
+
+    [[nodiscard]] constexpr socketless::error error() const noexcept {
+        SOCKETLESS_ASSERT(!has_value());
+        return error_;
+    }
+
+    template <class U>
+    [[nodiscard]] constexpr T value_or(U&& other) const& {
+        return value_ ? *value_ : static_cast<T>(std::forward<U>(other));
+    }
+    template <class U>
+    [[nodiscard]] constexpr T value_or(U&& other) && {
+        return value_ ? std::move(*value_) : static_cast<T>(std::forward<U>(other));
+    }
+
+    /// Calls `f` with the value and returns the result that it makes, or passes the error on.
+    template <class F>
+    constexpr auto and_then(F&& f) const& -> std::invoke_result_t<F, T const&> {
+        if (!value_) return error_;
+        return std::invoke(std::forward<F>(f), *value_);
+    }
+    template <class F>
+    constexpr auto and_then(F&& f) && -> std::invoke_result_t<F, T&&> {
+        if (!value_) return error_;
+        return std::invoke(std::forward<F>(f), std::move(*value_));
+    }
+
+    /// Calls `f` with the value and wraps what it returns, or passes the error on.
+    template <class F>
+    constexpr auto transform(F&& f) const& -> result<std::invoke_result_t<F, T const&>> {
+        if (!value_) return error_;
+        return std::invoke(std::forward<F>(f), *value_);
+    }
+    template <class F>
+    constexpr auto transform(F&& f) && -> result<std::invoke_result_t<F, T&&>> {
+        if (!value_) return error_;
+        return std::invoke(std::forward<F>(f), std::move(*value_));
+    }
+
+    /// Returns the value, or what `f` makes of the error.
+    template <class F>
+    constexpr result or_else(F&& f) const& {
+        return value_ ? *this : std::invoke(std::forward<F>(f), error_);
+    }
+
+    friend constexpr bool operator==(result const& a, result const& b)
+        requires std::equality_comparable<T>
+    {
+        return a.value_ == b.value_ && (a.value_ || a.error_ == b.error_);
+    }
+
+private:
+    constexpr void checked() const noexcept { SOCKETLESS_ASSERT(has_value()); }
+
+    std::optional<T> value_;
+    socketless::error error_{};
+};
+
+/// Success without a value, or an `error`.
+template <>
+class [[nodiscard]] result<void> {
+public:
+    using value_type = void;
+    using error_type = socketless::error;
+
+    constexpr result() noexcept = default;
+    constexpr result(socketless::error e) noexcept : error_(e) {}
+    constexpr result(errc code, std::size_t offset = 0) noexcept : error_{code, offset} {}
+
+    [[nodiscard]] constexpr bool has_value() const noexcept { return error_.code == errc{}; }
+    [[nodiscard]] constexpr explicit operator bool() const noexcept { return has_value(); }
+    constexpr void value() const noexcept { SOCKETLESS_ASSERT(has_value()); }
+
+    [[nodiscard]] constexpr socketless::error error() const noexcept {
+        SOCKETLESS_ASSERT(!has_value());
+        return error_;
+    }
+
+    friend constexpr bool operator==(result const&, result const&) noexcept = default;
+
+private:
+    socketless::error error_{};
+};
+
+} // namespace socketless::inline v0

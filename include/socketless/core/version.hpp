@@ -1,0 +1,6 @@
+// The version of the library, for the preprocessor and for programs.
+#pragma once
+
+#define SOCKETLESS_VERSION_MAJOR 0
+#define SOCKETLESS_VERSION_MINOR 1
+#define SOCKETLESS_VERSION_PATCH 0

@@ -1,0 +1,232 @@
+// The requests that Engine.IO makes of HTTP: their targets, read and written, and the answers to bad ones.
+#pragma once
+
+#include <socketless/core/detail/output.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/engineio/packet.hpp>
+#include <socketless/engineio/transport.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/validate.hpp>
+#include <socketless/text/percent.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace socketless::inline v0::engineio {
+
+/// One parameter of a query.
+struct query_parameter {
+    std::string_view name;
+    std::string_view value;
+
+    friend constexpr bool operator==(query_parameter const&, query_parameter const&) noexcept = default;
+};
+
+/// The parameters of a query, in order, as they stand there: `percent::decode` and `percent::equals` read
+/// them. A forward range; empty parameters ("&&") are left out.
+///
+///     query = parameter *( "&" parameter );  parameter = name [ "=" value ]
+class query_view {
+public:
+    class iterator {
+    public:
+        using iterator_concept = std::forward_iterator_tag;
+        using iterator_category = std::input_iterator_tag;
+        using value_type = query_parameter;
+        using difference_type = std::ptrdiff_t;
+
+        constexpr iterator() noexcept = default;
+        constexpr explicit iterator(std::string_view query) noexcept : rest_(query) { read(); }
+
+        [[nodiscard]] constexpr query_parameter operator*() const noexcept {
+            auto const equals = std::min(current_.find('='), current_.size());
+            return {current_.substr(0, equals), current_.substr(std::min(equals + 1, current_.size()))};
+        }
+        constexpr iterator& operator++() noexcept { return read(), *this; }
+        constexpr iterator operator++(int) noexcept {
+            iterator const old = *this;
+            return read(), old;
+        }
+        friend constexpr bool operator==(iterator const& a, iterator const& b) noexcept {
+            return a.rest_.size() == b.rest_.size() && a.current_.size() == b.current_.size();
+        }
+        friend constexpr bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
+            return i.current_.empty();
+        }
+
+    private:
+        constexpr void read() noexcept {
+            current_ = {};
+            while (current_.empty() && !rest_.empty()) {
+                current_ = rest_.substr(0, rest_.find('&'));
+                rest_.remove_prefix(std::min(current_.size() + 1, rest_.size()));
+            }
+        }
+
+        std::string_view rest_;
+        std::string_view current_;
+    };
+
+    constexpr query_view() noexcept = default;
+    constexpr explicit query_view(std::string_view query) noexcept : raw_(query) {}
+
+    [[nodiscard]] constexpr std::string_view raw() const noexcept { return raw_; }
+    [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(raw_); }
+    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+    std::string_view raw_;
+};
+
+/// What the target of a request says, all of it borrowed.
+struct request_target {
+    std::string_view path;
+    query_view query;
+    /// EIO, if it is a revision that this library speaks.
+    std::optional<engineio::revision> revision;
+    /// transport, if it is one that exists.
+    std::optional<engineio::transport> transport;
+    /// sid, as it stands in the query: session ids need no percent-encoding.
+    std::optional<std::string_view> sid;
+    /// b64: the client cannot take binary (revision 3).
+    bool base64 = false;
+};
+
+/// Reads the target of a request:
+///
+///     target = path [ "?" query ];  path = "/" ...
+///
+/// Neither the path nor the caller's own parameters are changed or checked beyond that. Of the protocol's own
+/// parameters each may be given once.
+/// Errors: errc::invalid_request_target where the target does not begin with '/', holds white space, control
+/// characters or '#', or gives one of EIO, transport and sid twice. Linear.
+/// Source: Engine.IO protocol v4, "Protocol", query parameters.
+[[nodiscard]] constexpr result<request_target> parse_request_target(std::string_view target) noexcept {
+    if (!target.starts_with('/')) return error{errc::invalid_request_target, 0};
+    for (std::size_t i = 0; i != target.size(); ++i) {
+        auto const byte = static_cast<unsigned char>(target[i]);
+        if (byte <= ' ' || byte == 0x7f || byte == '#') return error{errc::invalid_request_target, i};
+    }
+    request_target read;
+    std::size_t const question = std::min(target.find('?'), target.size());
+    read.path = target.substr(0, question);
+    read.query = query_view(target.substr(std::min(question + 1, target.size())));
+
+    bool eio_seen = false;
+    bool transport_seen = false;
+    for (query_parameter const p : read.query) {
+        bool repeated = false;
+        if (p.name == "EIO") {
+            repeated = eio_seen;
+            eio_seen = true;
+            for (auto const r : {revision::v3, revision::v4})
+                if (percent::equals(p.value, r == revision::v3 ? "3" : "4")) read.revision = r;
+        } else if (p.name == "transport") {
+            repeated = transport_seen;
+            transport_seen = true;
+            for (auto const t : all_transports)
+                if (percent::equals(p.value, name(t))) read.transport = t;
+        } else if (p.name == "sid") {
+            repeated = read.sid.has_value();
+            read.sid = p.value;
+        } else if (p.name == "b64") {
+            read.base64 = !p.value.empty();
+        }
+        if (repeated) return error{errc::invalid_request_target, static_cast<std::size_t>(p.name.data() - target.data())};
+    }
+    return read;
+}
+
+/// What `write_request_target` puts into a target.
+struct request_fields {
+    std::string_view path = "/engine.io/";
+    /// The caller's own parameters, not yet percent-encoded.
+    std::span<query_parameter const> query;
+    engineio::revision revision = revision::v4;
+    engineio::transport transport = transport::polling;
+    /// A parameter that differs from request to request, so that no cache answers; none if it has no value.
+    query_parameter timestamp = {"t", ""};
+    bool base64 = false;
+    /// Empty before the handshake.
+    std::string_view sid;
+};
+
+/// Writes the target of a request: the path as it is, then the caller's parameters, EIO, transport, the
+/// timestamp, b64 and sid, percent-encoded.
+/// Errors: errc::invalid_request_target for a path that does not begin with '/' or has a character in it that no
+/// path has (white space, control characters, '?', '#'); errc::buffer_too_small.
+template <output_target Target>
+[[nodiscard]] constexpr result<std::size_t> write_request_target(Target&& target, request_fields const& fields) {
+    auto const path = parse_request_target(fields.path);
+    if (!path) return path.error();
+    if (path->path.size() != fields.path.size()) return error{errc::invalid_request_target, path->path.size()};
+    return socketless::detail::write_to(target, [&](socketless::detail::output& out) -> result<void> {
+        char separator = '?';
+        auto const put = [&](query_parameter p) {
+            out.put(separator);
+            separator = '&';
+            percent::detail::put(out, p.name);
+            out.put('=');
+            percent::detail::put(out, p.value);
+        };
+        out.put(fields.path);
+        for (query_parameter const p : fields.query) put(p);
+        put({"EIO", fields.revision == revision::v3 ? "3" : "4"});
+        put({"transport", name(fields.transport)});
+        if (!fields.timestamp.value.empty()) put(fields.timestamp);
+        if (fields.base64) put({"b64", "1"});
+        if (!fields.sid.empty()) put({"sid", fields.sid});
+        return {};
+    });
+}
+
+/// Why a server refuses a request; the value is the code in the body of its answer.
+enum class request_error : std::uint8_t {
+    unknown_transport,
+    unknown_sid,
+    bad_handshake_method,
+    bad_request,
+    forbidden,
+    unsupported_protocol_version,
+};
+
+namespace detail {
+
+inline constexpr std::string_view request_error_bodies[] = {
+    R"({"code":0,"message":"Transport unknown"})",
+    R"({"code":1,"message":"Session ID unknown"})",
+    R"({"code":2,"message":"Bad handshake method"})",
+    R"({"code":3,"message":"Bad request"})",
+    R"({"code":4,"message":"Forbidden"})",
+    R"({"code":5,"message":"Unsupported protocol version"})",
+};
+
+} // namespace detail
+
+/// The HTTP status of the answer: 403 for forbidden, 400 for the others.
+[[nodiscard]] constexpr int status(request_error e) noexcept {
+    return e == request_error::forbidden ? 403 : 400;
+}
+
+/// The body of the answer, application/json.
+[[nodiscard]] constexpr std::string_view body(request_error e) noexcept {
+    return detail::request_error_bodies[static_cast<std::size_t>(e)];
+}
+
+/// Reads the body of an answer that refused a request. Errors: those of json::validate, and errc::invalid_payload
+/// where it is not an object with one of the codes.
+[[nodiscard]] constexpr result<request_error> decode_request_error(std::string_view answer) noexcept {
+    auto const valid = json::validate(answer);
+    if (!valid) return valid.error();
+    auto const code = valid->find("code");
+    auto const number = code ? code->get<std::uint8_t>() : result<std::uint8_t>(errc::invalid_payload);
+    if (!number || *number >= std::size(detail::request_error_bodies)) return error{errc::invalid_payload};
+    return static_cast<request_error>(*number);
+}
+
+} // namespace socketless::inline v0::engineio

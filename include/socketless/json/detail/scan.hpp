@@ -1,0 +1,101 @@
+// The loops that JSON text is walked with. They never read past the end, whatever the text is.
+#pragma once
+
+#include <socketless/core/detail/digits.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+namespace socketless::inline v0::json::detail {
+
+constexpr bool is_space(char c) noexcept {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+using socketless::detail::is_digit;
+
+constexpr char const* skip_space(char const* p, char const* end) noexcept {
+    while (p != end && is_space(*p)) ++p;
+    return p;
+}
+
+constexpr char const* skip_digits(char const* p, char const* end) noexcept {
+    while (p != end && is_digit(*p)) ++p;
+    return p;
+}
+
+// Whether `c` stands for itself in a JSON string and is ASCII.
+constexpr bool is_plain(char c) noexcept {
+    return c >= 0x20 && c != '"' && c != '\\' && static_cast<unsigned char>(c) < 0x80;
+}
+
+// The first character from `p` on that is not plain: a quote, a backslash, a control character, non-ASCII.
+constexpr char const* skip_plain(char const* p, char const* end) noexcept {
+    if (!std::is_constant_evaluated()) {
+        constexpr std::uint64_t ones = 0x0101010101010101u;
+        constexpr std::uint64_t highs = 0x8080808080808080u;
+        for (std::uint64_t word = 0; static_cast<std::size_t>(end - p) >= sizeof word; p += sizeof word) {
+            std::memcpy(&word, p, sizeof word);
+            std::uint64_t const quote = word ^ ones * '"';
+            std::uint64_t const backslash = word ^ ones * '\\';
+            // The high bit of each byte that is not plain. A borrow sets others only above the first of them.
+            std::uint64_t const found =
+                (word | (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * ' ') & ~word))) &
+                highs;
+            if (found == 0) continue;
+            if constexpr (std::endian::native == std::endian::little)
+                return p + std::countr_zero(found) / 8;
+            else
+                break;
+        }
+    }
+    while (p != end && is_plain(*p)) ++p;
+    return p;
+}
+
+// From just behind a string's opening quote to just behind its closing one.
+constexpr char const* skip_string(char const* p, char const* end) noexcept {
+    for (;;) {
+        p = skip_plain(p, end);
+        if (p == end) return end;
+        if (*p == '"') return p + 1;
+        if (*p++ == '\\' && p != end) ++p;
+    }
+}
+
+// From the first character of a number, true, false or null to just behind its last one.
+constexpr char const* skip_scalar(char const* p, char const* end) noexcept {
+    while (p != end && *p != ',' && *p != ']' && *p != '}' && !is_space(*p)) ++p;
+    return p;
+}
+
+// From the first character of a value to just behind its last one.
+constexpr char const* skip_value(char const* p, char const* end) noexcept {
+    if (p == end) return p;
+    if (*p == '"') return skip_string(p + 1, end);
+    if (*p != '{' && *p != '[') return skip_scalar(p, end);
+    std::size_t depth = 0;
+    while (p != end) {
+        switch (*p++) {
+        case '"': p = skip_string(p, end); break;
+        case '{':
+        case '[': ++depth; break;
+        case '}':
+        case ']':
+            if (--depth == 0) return p;
+            break;
+        default: break;
+        }
+    }
+    return p;
+}
+
+constexpr std::string_view between(char const* first, char const* last) noexcept {
+    return {first, static_cast<std::size_t>(last - first)};
+}
+
+} // namespace socketless::inline v0::json::detail

@@ -1,0 +1,132 @@
+// Which JSON each C++ type becomes.
+#pragma once
+
+#include <socketless/core/frame.hpp>
+#include <socketless/json/text.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace socketless::inline v0::json {
+
+class writer;
+
+namespace detail {
+
+// A member of an object made on the spot.
+template <class T>
+struct named_value {
+    std::string_view name;
+    T value;
+};
+
+template <class... Ts>
+struct object_value {
+    std::tuple<named_value<Ts>...> members;
+};
+
+template <class Tuple, std::size_t... I>
+constexpr auto make_object(Tuple&& arguments, std::index_sequence<I...>) {
+    return object_value<std::tuple_element_t<2 * I + 1, std::remove_cvref_t<Tuple>>...>{
+        {{std::string_view(std::get<2 * I>(arguments)),
+          std::forward<std::tuple_element_t<2 * I + 1, std::remove_cvref_t<Tuple>>>(std::get<2 * I + 1>(arguments))}...}};
+}
+
+template <class T>
+concept has_write_json = requires(writer& w, T const& v) { write_json(w, v); };
+
+template <class T>
+concept string_like = std::convertible_to<T const&, std::string_view>;
+
+template <class T>
+concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+
+template <class T>
+concept byte_range = std::ranges::contiguous_range<T const> && std::ranges::sized_range<T const> &&
+                     std::same_as<std::ranges::range_value_t<T const>, std::byte>;
+
+template <class T>
+concept map_like = std::ranges::input_range<T const> && requires { typename T::mapped_type; };
+
+template <class T>
+concept tuple_like = requires { std::tuple_size<T>::value; };
+
+template <class T>
+inline constexpr bool is_variant = false;
+template <class... Ts>
+inline constexpr bool is_variant<std::variant<Ts...>> = true;
+
+template <class T>
+inline constexpr bool is_object_value = false;
+template <class... Ts>
+inline constexpr bool is_object_value<object_value<Ts...>> = true;
+
+template <class Writer, class T>
+constexpr void write_value(Writer& w, T const& v) {
+    if constexpr (has_write_json<T>) {
+        write_json(w, v);
+    } else if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> ||
+                         std::same_as<T, std::monostate>) {
+        w.null();
+    } else if constexpr (std::same_as<T, bool>) {
+        w.boolean(v);
+    } else if constexpr (std::integral<T> && !character<T>) {
+        w.number(v);
+    } else if constexpr (std::floating_point<T>) {
+        w.number(static_cast<double>(v));
+    } else if constexpr (string_like<T>) {
+        w.string(v);
+    } else if constexpr (std::same_as<T, text>) {
+        w.raw(v);
+    } else if constexpr (is_optional<T>) {
+        if (v)
+            write_value(w, *v);
+        else
+            w.null();
+    } else if constexpr (is_variant<T>) {
+        std::visit([&w](auto const& alternative) { write_value(w, alternative); }, v);
+    } else if constexpr (byte_range<T>) {
+        w.binary(byte_view(std::ranges::data(v), std::ranges::size(v)));
+    } else if constexpr (is_object_value<T>) {
+        w.begin_object();
+        std::apply([&w](auto const&... m) { (w.member(m.name, m.value), ...); }, v.members);
+        w.end_object();
+    } else if constexpr (map_like<T>) {
+        w.begin_object();
+        for (auto const& [name, value] : v) w.member(name, value);
+        w.end_object();
+    } else if constexpr (std::ranges::input_range<T const>) {
+        w.begin_array();
+        for (auto const& element : v) write_value(w, static_cast<std::ranges::range_value_t<T const> const&>(element));
+        w.end_array();
+    } else if constexpr (tuple_like<T>) {
+        w.begin_array();
+        std::apply([&w](auto const&... elements) { (write_value(w, elements), ...); }, v);
+        w.end_array();
+    } else {
+        static_assert(always_false<T>, "no JSON is known for this type: give it a write_json(json::writer&, T const&)");
+    }
+}
+
+} // namespace detail
+
+/// An object made on the spot, of names and values in turn: `json::object("id", 1, "tags", tags)`. Holds
+/// references to lvalues and the rvalues themselves.
+template <class... NamesAndValues>
+    requires(sizeof...(NamesAndValues) % 2 == 0)
+[[nodiscard]] constexpr auto object(NamesAndValues&&... names_and_values) {
+    return detail::make_object(std::tuple<NamesAndValues...>(std::forward<NamesAndValues>(names_and_values)...),
+                               std::make_index_sequence<sizeof...(NamesAndValues) / 2>{});
+}
+
+} // namespace socketless::inline v0::json

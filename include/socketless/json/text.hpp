@@ -1,0 +1,338 @@
+// json::text: a valid JSON text, read lazily: nothing is parsed until it is asked for, and nothing is kept.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/detail/escape.hpp>
+#include <socketless/json/detail/number.hpp>
+#include <socketless/json/detail/scan.hpp>
+#include <socketless/text/utf8.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace socketless::inline v0::json {
+
+/// What a JSON text is. `none` is the kind of an empty `text`: no JSON at all.
+enum class kind : std::uint8_t { none, null, boolean, number, string, array, object };
+
+class element_range;
+class member_range;
+
+/// A borrowed JSON text that is known to be valid, without white space around it: a whole document or a
+/// value within one. Made by `validate`; lives as long as the bytes it was cut from. Copying is cheap.
+///
+/// Reading never allocates except where a `std::string` is asked for, never recurses, and stays within the
+/// text even where the promise of `trusted` was broken.
+class text {
+public:
+    /// No JSON: what a packet without a payload holds.
+    constexpr text() noexcept = default;
+
+    /// Takes text for valid without looking. Precondition: `validate(valid)` would succeed, and there is no
+    /// white space at either end.
+    [[nodiscard]] static constexpr text trusted(std::string_view valid) noexcept { return text(valid); }
+
+    /// The JSON itself.
+    [[nodiscard]] constexpr std::string_view raw() const noexcept { return raw_; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return raw_.empty(); }
+
+    /// Constant time.
+    [[nodiscard]] constexpr json::kind kind() const noexcept;
+    [[nodiscard]] constexpr bool is(json::kind k) const noexcept { return kind() == k; }
+
+    /// The value as a C++ value:
+    ///
+    ///   bool                  a boolean
+    ///   an integer type       a number whose value is an integer, however it is written: 12, 12.0, 1.2e1
+    ///   double, float         a number, rounded to the nearest
+    ///   std::string_view      a string that is written without escapes (a borrowed part of this text)
+    ///   std::string           any string
+    ///   std::optional<T>      null, or what T takes
+    ///   text                  anything
+    ///
+    /// Errors: errc::wrong_kind (also a string_view of a string with escapes), errc::not_an_integer,
+    /// errc::out_of_range, errc::lone_surrogate. Linear in the size of the text.
+    template <class T>
+    [[nodiscard]] constexpr result<T> get() const;
+
+    /// Whether this is a string with escapes in it, so that `unescape` has something to do.
+    [[nodiscard]] constexpr bool has_escapes() const noexcept {
+        return is(json::kind::string) && raw_.find('\\') != std::string_view::npos;
+    }
+
+    /// The contents of a string. One without escapes is returned as a part of this text; another is unescaped
+    /// into `buffer`, for which `raw().size()` bytes are always enough.
+    /// Errors: errc::wrong_kind, errc::lone_surrogate (offset in the text), errc::buffer_too_small.
+    [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer) const noexcept;
+
+    /// Whether this is a string whose contents are `contents`. Neither copies nor allocates.
+    [[nodiscard]] constexpr bool equals(std::string_view contents) const noexcept;
+
+    /// The elements of an array, in order; of anything else, none.
+    [[nodiscard]] constexpr element_range elements() const noexcept;
+
+    /// The members of an object, in order, duplicates included; of anything else, none.
+    [[nodiscard]] constexpr member_range members() const noexcept;
+
+    /// The value of the member called `key`; of several the last, which is the one that JSON.parse keeps.
+    /// Linear.
+    [[nodiscard]] constexpr std::optional<text> find(std::string_view key) const noexcept;
+
+    /// Compares the bytes, not what they mean.
+    friend constexpr bool operator==(text, text) noexcept = default;
+
+private:
+    constexpr explicit text(std::string_view raw) noexcept : raw_(raw) {}
+
+    // What is between the quotes, brackets or braces.
+    [[nodiscard]] constexpr std::string_view inside() const noexcept {
+        return raw_.size() < 2 ? std::string_view{} : raw_.substr(1, raw_.size() - 2);
+    }
+
+    std::string_view raw_;
+};
+
+namespace detail {
+
+// The value at the start of `rest`, behind any white space. Moves `rest` behind it.
+constexpr text next_value(std::string_view& rest) noexcept {
+    char const* const end = rest.data() + rest.size();
+    char const* const first = skip_space(rest.data(), end);
+    char const* const last = skip_value(first, end);
+    rest = between(last, end);
+    return text::trusted(between(first, last));
+}
+
+// Moves `rest` behind white space and one `c`, if it is there.
+constexpr void skip_past(char c, std::string_view& rest) noexcept {
+    char const* const end = rest.data() + rest.size();
+    char const* const p = skip_space(rest.data(), end);
+    rest = between(p != end && *p == c ? p + 1 : p, end);
+}
+
+} // namespace detail
+
+/// One name and value of an object. The name is a string.
+struct member {
+    text key;
+    text value;
+};
+
+namespace detail {
+
+constexpr text next_item(std::string_view& rest, text /*of this kind*/) noexcept {
+    text const value = next_value(rest);
+    skip_past(',', rest);
+    return value;
+}
+
+constexpr member next_item(std::string_view& rest, member const& /*of this kind*/) noexcept {
+    text const key = next_value(rest);
+    skip_past(':', rest);
+    text const value = next_value(rest);
+    skip_past(',', rest);
+    return {key, value};
+}
+
+// Goes over what is inside an array or an object, an Item at a time.
+template <class Item>
+class item_iterator {
+public:
+    using iterator_concept = std::forward_iterator_tag;
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Item;
+    using difference_type = std::ptrdiff_t;
+
+    constexpr item_iterator() noexcept = default;
+    constexpr explicit item_iterator(std::string_view inside) noexcept : rest_(inside) {
+        skip_past('\0', rest_);
+        read();
+    }
+
+    [[nodiscard]] constexpr Item operator*() const noexcept { return item_; }
+    constexpr item_iterator& operator++() noexcept { return read(), *this; }
+    constexpr item_iterator operator++(int) noexcept {
+        item_iterator const old = *this;
+        return read(), old;
+    }
+
+    friend constexpr bool operator==(item_iterator const& a, item_iterator const& b) noexcept {
+        return a.remaining() == b.remaining();
+    }
+    friend constexpr bool operator==(item_iterator const& i, std::default_sentinel_t) noexcept { return i.at_end_; }
+
+private:
+    constexpr void read() noexcept {
+        at_end_ = rest_.empty();
+        if (at_end_) return;
+        std::size_t const before = rest_.size();
+        item_ = next_item(rest_, Item{});
+        // Text that is not JSON makes no progress: stop instead of standing still.
+        if (rest_.size() == before) rest_ = {};
+    }
+
+    constexpr std::size_t remaining() const noexcept { return at_end_ ? 0 : rest_.size() + 1; }
+
+    std::string_view rest_;
+    Item item_;
+    bool at_end_ = true;
+};
+
+} // namespace detail
+
+/// The elements of an array: a forward range of `text`.
+class element_range {
+public:
+    using iterator = detail::item_iterator<text>;
+
+    constexpr element_range() noexcept = default;
+    constexpr explicit element_range(std::string_view inside) noexcept : inside_(inside) {}
+    [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(inside_); }
+    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return begin() == end(); }
+
+private:
+    std::string_view inside_;
+};
+
+/// The members of an object: a forward range of `member`.
+class member_range {
+public:
+    using iterator = detail::item_iterator<member>;
+
+    constexpr member_range() noexcept = default;
+    constexpr explicit member_range(std::string_view inside) noexcept : inside_(inside) {}
+    [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(inside_); }
+    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return begin() == end(); }
+
+private:
+    std::string_view inside_;
+};
+
+constexpr json::kind text::kind() const noexcept {
+    if (raw_.empty()) return json::kind::none;
+    switch (raw_.front()) {
+    case 'n': return json::kind::null;
+    case 't':
+    case 'f': return json::kind::boolean;
+    case '"': return json::kind::string;
+    case '[': return json::kind::array;
+    case '{': return json::kind::object;
+    default: return json::kind::number;
+    }
+}
+
+constexpr element_range text::elements() const noexcept {
+    return is(json::kind::array) ? element_range(inside()) : element_range();
+}
+
+constexpr member_range text::members() const noexcept {
+    return is(json::kind::object) ? member_range(inside()) : member_range();
+}
+
+constexpr std::optional<text> text::find(std::string_view key) const noexcept {
+    std::optional<text> found;
+    for (member const m : members())
+        if (m.key.equals(key)) found = m.value;
+    return found;
+}
+
+constexpr bool text::equals(std::string_view contents) const noexcept {
+    if (!is(json::kind::string)) return false;
+    std::string_view const escaped = inside();
+    char const* p = escaped.data();
+    char const* const end = p + escaped.size();
+    while (p != end) {
+        if (*p != '\\') {
+            if (contents.empty() || contents.front() != *p) return false;
+            contents.remove_prefix(1);
+            ++p;
+            continue;
+        }
+        auto const escape = detail::read_escape(p + 1, end);
+        if (escape.code_point == detail::no_code_point || detail::is_surrogate(escape.code_point)) return false;
+        char sequence[utf8::longest_sequence] = {};
+        auto const last = utf8::encode(escape.code_point, sequence);
+        std::string_view const expected = detail::between(sequence, last);
+        if (!contents.starts_with(expected)) return false;
+        contents.remove_prefix(expected.size());
+        p = escape.end;
+    }
+    return contents.empty();
+}
+
+constexpr result<std::string_view> text::unescape(std::span<char> buffer) const noexcept {
+    if (!is(json::kind::string)) return error{errc::wrong_kind};
+    std::string_view const escaped = inside();
+    if (!has_escapes()) return escaped;
+    if (buffer.size() < escaped.size()) return error{errc::buffer_too_small, escaped.size()};
+
+    char const* p = escaped.data();
+    char const* const end = p + escaped.size();
+    char* out = buffer.data();
+    while (p != end) {
+        if (*p != '\\') {
+            *out++ = *p++;
+            continue;
+        }
+        auto const escape = detail::read_escape(p + 1, end);
+        if (escape.code_point == detail::no_code_point || detail::is_surrogate(escape.code_point))
+            return error{errc::lone_surrogate, static_cast<std::size_t>(p - raw_.data())};
+        out = utf8::encode(escape.code_point, out);
+        p = escape.end;
+    }
+    return detail::between(buffer.data(), out);
+}
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T>
+inline constexpr bool always_false = false;
+
+} // namespace detail
+
+template <class T>
+constexpr result<T> text::get() const {
+    if constexpr (std::is_same_v<T, text>) {
+        return *this;
+    } else if constexpr (detail::is_optional<T>) {
+        if (is(json::kind::null)) return T{};
+        return get<typename T::value_type>().transform([](auto const& value) { return T(value); });
+    } else if constexpr (std::is_same_v<T, bool>) {
+        if (!is(json::kind::boolean)) return error{errc::wrong_kind};
+        return raw_.front() == 't';
+    } else if constexpr (std::is_integral_v<T>) {
+        if (!is(json::kind::number)) return error{errc::wrong_kind};
+        return detail::read_integer<T>(raw_);
+    } else if constexpr (std::is_floating_point_v<T>) {
+        if (!is(json::kind::number)) return error{errc::wrong_kind};
+        return detail::read_double(raw_).transform([](double value) { return static_cast<T>(value); });
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+        if (!is(json::kind::string) || has_escapes()) return error{errc::wrong_kind};
+        return inside();
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        std::string contents(has_escapes() ? raw_.size() : 0, '\0');
+        auto const unescaped = unescape(contents);
+        if (!unescaped) return unescaped.error();
+        if (!has_escapes()) return std::string(*unescaped);
+        contents.resize(unescaped->size());
+        return contents;
+    } else {
+        static_assert(detail::always_false<T>, "JSON is read as bool, numbers, strings, optional or text");
+    }
+}
+
+} // namespace socketless::inline v0::json

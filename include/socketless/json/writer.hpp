@@ -1,0 +1,248 @@
+// json::writer: C++ values as JSON text, byte for byte as JSON.stringify writes them.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/digits.hpp>
+#include <socketless/core/detail/output.hpp>
+#include <socketless/core/frame.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/detail/number.hpp>
+#include <socketless/json/detail/scan.hpp>
+#include <socketless/json/detail/write_value.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/text/utf8.hpp>
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace socketless::inline v0 {
+
+/// The attachments of a packet, in the order of their placeholders: borrowed from the arguments.
+using attachment_list = std::vector<byte_view>;
+
+} // namespace socketless::inline v0
+
+namespace socketless::inline v0::json {
+
+/// Writes one JSON value, piece by piece. Made by the library (`write`, and the encoders of packets) and
+/// handed to the customization point `write_json`, so that a user's own type can say what it looks like:
+///
+///     void write_json(socketless::json::writer& out, point const& p) {
+///         out.begin_object().member("x", p.x).member("y", p.y).end_object();
+///     }
+///
+/// found by argument-dependent lookup. The writer puts the commas and colons. Preconditions: containers are
+/// closed in the order they were opened, and in an object each value has its key.
+///
+/// Text must be UTF-8. What is not makes the whole write fail with errc::invalid_utf8; nothing is thrown.
+class writer {
+public:
+    /// `attachments` receives the binary values; null where there may be none. Precondition: `out` and
+    /// `attachments` outlive the writer.
+    constexpr explicit writer(socketless::detail::output& out, attachment_list* attachments = nullptr) noexcept
+        : out_(&out), attachments_(attachments) {}
+
+    constexpr writer& null() noexcept { return token("null"); }
+    constexpr writer& boolean(bool b) noexcept { return token(b ? "true" : "false"); }
+
+    /// An integer, with all its digits even beyond 2^53.
+    template <std::integral T>
+    constexpr writer& number(T n) noexcept {
+        return token(socketless::detail::decimal_text(n).view());
+    }
+
+    /// A double as JavaScript prints it; null for NaN and the infinities; 0 for -0.
+    writer& number(double n) noexcept {
+        if (!std::isfinite(n)) return null();
+        char digits[detail::longest_number];
+        return token(detail::between(digits, detail::format_double(n, digits)));
+    }
+
+    /// A string: quoted, with the escapes of JSON.stringify.
+    constexpr writer& string(std::string_view s) noexcept {
+        separate();
+        quote(s);
+        return *this;
+    }
+
+    /// JSON that is already made.
+    constexpr writer& raw(text made) noexcept {
+        SOCKETLESS_ASSERT(!made.empty());
+        return token(made.raw());
+    }
+
+    /// JSON that is already made but for the binary values in it: its parts, in order, between `begin_raw` and
+    /// `end_raw`, with `binary` where one goes. Together they are one value.
+    constexpr writer& begin_raw() noexcept {
+        separate();
+        comma_due_ = false;
+        return *this;
+    }
+    constexpr writer& raw_part(std::string_view part) noexcept {
+        out_->put(part);
+        comma_due_ = false;
+        return *this;
+    }
+    constexpr writer& end_raw() noexcept {
+        comma_due_ = true;
+        return *this;
+    }
+
+    /// A placeholder, and an attachment behind the ones before it. Where no attachments may be, the write
+    /// fails with errc::unexpected_binary. The bytes are borrowed until the packet is sent.
+    constexpr writer& binary(byte_view bytes) {
+        if (attachments_ == nullptr) return fail(errc::unexpected_binary);
+        begin_object().member("_placeholder", true).member("num", attachments_->size()).end_object();
+        attachments_->push_back(bytes);
+        return *this;
+    }
+
+    constexpr writer& begin_array() noexcept { return open('['); }
+    constexpr writer& end_array() noexcept { return close(']'); }
+    constexpr writer& begin_object() noexcept { return open('{'); }
+    constexpr writer& end_object() noexcept { return close('}'); }
+
+    constexpr writer& key(std::string_view name) noexcept {
+        separate();
+        quote(name);
+        out_->put(':');
+        comma_due_ = false;
+        return *this;
+    }
+
+    /// A key that is already a JSON string.
+    constexpr writer& raw_key(text name) noexcept {
+        SOCKETLESS_ASSERT(name.is(kind::string));
+        token(name.raw());
+        out_->put(':');
+        comma_due_ = false;
+        return *this;
+    }
+
+    /// Any C++ value; see `write`.
+    template <class T>
+    constexpr writer& value(T const& v) {
+        detail::write_value(*this, v);
+        return *this;
+    }
+
+    /// A key and its value.
+    template <class T>
+    constexpr writer& member(std::string_view name, T const& v) {
+        return key(name).value(v);
+    }
+
+    /// Makes the write fail. The first failure is the one reported.
+    constexpr writer& fail(errc code) noexcept {
+        if (failure_ == errc{}) failure_ = code;
+        return *this;
+    }
+
+    /// Whether anything failed so far.
+    [[nodiscard]] constexpr result<void> status() const noexcept {
+        if (failure_ != errc{}) return error{failure_};
+        return {};
+    }
+
+private:
+    constexpr void separate() noexcept {
+        if (comma_due_) out_->put(',');
+        comma_due_ = true;
+    }
+    constexpr writer& token(std::string_view t) noexcept {
+        separate();
+        out_->put(t);
+        return *this;
+    }
+    constexpr writer& open(char bracket) noexcept {
+        separate();
+        out_->put(bracket);
+        comma_due_ = false;
+        return *this;
+    }
+    constexpr writer& close(char bracket) noexcept {
+        out_->put(bracket);
+        comma_due_ = true;
+        return *this;
+    }
+
+    constexpr void quote(std::string_view s) noexcept {
+        out_->put('"');
+        char const* p = s.data();
+        char const* const end = p + s.size();
+        char const* written = p;
+        while ((p = detail::skip_plain(p, end)) != end) {
+            if (static_cast<unsigned char>(*p) >= 0x80) {
+                std::size_t const length = utf8::sequence_length(detail::between(p, end));
+                if (length == 0) fail(errc::invalid_utf8);
+                p += length == 0 ? 1 : length;
+                continue;
+            }
+            out_->put(detail::between(written, p));
+            escape(*p++);
+            written = p;
+        }
+        out_->put(detail::between(written, end));
+        out_->put('"');
+    }
+
+    // ECMAScript's QuoteJSONString: short escapes where there are any, else \u00XX in lower case.
+    constexpr void escape(char c) noexcept {
+        out_->put('\\');
+        switch (c) {
+        case '"':
+        case '\\': return out_->put(c);
+        case '\b': return out_->put('b');
+        case '\f': return out_->put('f');
+        case '\n': return out_->put('n');
+        case '\r': return out_->put('r');
+        case '\t': return out_->put('t');
+        default:
+            out_->put("u00");
+            out_->put(c < 0x10 ? '0' : '1');
+            out_->put("0123456789abcdef"[c & 0xf]);
+        }
+    }
+
+    socketless::detail::output* out_;
+    attachment_list* attachments_;
+    bool comma_due_ = false;
+    errc failure_{};
+};
+
+/// Writes `value` as JSON: appends to a character container, which grows at most once, or fills a
+/// std::span<char> from its start. Returns how many bytes that were. The values that can be written:
+///
+///   nullptr, std::nullopt                   null
+///   bool                                    true, false
+///   integers, but for character types       all digits
+///   float, double                           as JavaScript prints them
+///   what converts to std::string_view       a string
+///   json::text                              itself
+///   std::optional                           its value or null
+///   std::variant                            its alternative
+///   std::span<std::byte const>, and any     a binary attachment, where the packet may have them
+///     contiguous range of std::byte
+///   ranges with a mapped_type (std::map)    an object; the keys are strings
+///   other ranges                            an array
+///   std::tuple, std::pair                   an array
+///   json::object(...)                       an object, made on the spot
+///   a type with write_json(writer&, T)      what that writes
+///
+/// Errors: errc::invalid_utf8, errc::unexpected_binary, errc::buffer_too_small (the offset is the size
+/// needed). After an error the container is as it was. One pass where the container has room to spare, else two.
+template <output_target Target, class T>
+[[nodiscard]] constexpr result<std::size_t> write(Target&& target, T const& value) {
+    return socketless::detail::write_to(target, [&](socketless::detail::output& out) {
+        writer w(out);
+        w.value(value);
+        return w.status();
+    });
+}
+
+} // namespace socketless::inline v0::json

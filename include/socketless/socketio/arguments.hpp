@@ -1,0 +1,143 @@
+// The arguments of an event or an acknowledgement: each JSON or one of the packet's attachments.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/frame.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/detail/placeholder.hpp>
+#include <socketless/socketio/packet.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+namespace socketless::inline v0::socketio {
+
+/// One argument, borrowed from its packet and attachments.
+class argument {
+public:
+    constexpr argument() noexcept = default;
+    constexpr argument(json::text json, std::span<byte_view const> attachments) noexcept
+        : json_(json), attachments_(attachments) {}
+
+    /// The argument as JSON. Binary values, here or within, are their placeholders.
+    [[nodiscard]] constexpr json::text json() const noexcept { return json_; }
+
+    /// The attachments of the packet.
+    [[nodiscard]] constexpr std::span<byte_view const> attachments() const noexcept { return attachments_; }
+
+    /// The argument itself, if it is binary.
+    [[nodiscard]] constexpr std::optional<byte_view> binary() const noexcept { return binary(json_); }
+
+    /// What `value`, a part of this argument, stands for, if it is a placeholder. Always nothing in a packet without
+    /// attachments: there such an object is plain data.
+    [[nodiscard]] constexpr std::optional<byte_view> binary(json::text value) const noexcept {
+        if (attachments_.empty()) return std::nullopt;
+        auto const count = static_cast<std::uint32_t>(attachments_.size());
+        auto const index = detail::placeholder_index(value, count);
+        if (!index) return std::nullopt;
+        return attachments_[*index];
+    }
+
+    /// The argument as a C++ value: byte_view for binary, the types of `json::text::get` for the rest.
+    /// Errors: those of `json::text::get`; errc::wrong_kind also for binary where JSON was asked for and the
+    /// other way round.
+    template <class T>
+    [[nodiscard]] constexpr result<T> get() const {
+        auto const bytes = binary();
+        if constexpr (std::is_same_v<T, byte_view>) {
+            if (!bytes) return error{errc::wrong_kind};
+            return *bytes;
+        } else {
+            if (bytes) return error{errc::wrong_kind};
+            return json_.get<T>();
+        }
+    }
+
+    /// Writes the argument into another packet, its binary values as attachments of that.
+    friend constexpr void write_json(json::writer& out, argument const& a) {
+        if (a.attachments_.empty()) {
+            out.raw(a.json_);
+            return;
+        }
+        std::string_view const raw = a.json_.raw();
+        std::size_t written = 0;
+        out.begin_raw();
+        auto const substitute = [&](detail::placeholder const& p) {
+            out.raw_part(raw.substr(written, p.begin - written)).binary(a.attachments_[p.index]);
+            written = p.end;
+        };
+        auto const count = static_cast<std::uint32_t>(a.attachments_.size());
+        if (auto const done = detail::for_each_placeholder(raw, count, substitute); !done) out.fail(done.error().code);
+        out.raw_part(raw.substr(written)).end_raw();
+    }
+
+private:
+    json::text json_;
+    std::span<byte_view const> attachments_;
+};
+
+/// The arguments of an event (without its name) or of an acknowledgement: a forward range of `argument`. Of other
+/// packets, empty. Borrowed from the packet's text and the attachments; reads lazily.
+class arguments {
+public:
+    class iterator {
+    public:
+        using iterator_concept = std::forward_iterator_tag;
+        using iterator_category = std::input_iterator_tag;
+        using value_type = argument;
+        using difference_type = std::ptrdiff_t;
+
+        constexpr iterator() noexcept = default;
+        constexpr iterator(json::element_range::iterator element, std::span<byte_view const> attachments) noexcept
+            : element_(element), attachments_(attachments) {}
+
+        [[nodiscard]] constexpr argument operator*() const noexcept { return {*element_, attachments_}; }
+        constexpr iterator& operator++() noexcept { return ++element_, *this; }
+        constexpr iterator operator++(int) noexcept {
+            iterator const old = *this;
+            return ++element_, old;
+        }
+        friend constexpr bool operator==(iterator const& a, iterator const& b) noexcept {
+            return a.element_ == b.element_;
+        }
+        friend constexpr bool operator==(iterator const& i, std::default_sentinel_t end) noexcept {
+            return i.element_ == end;
+        }
+
+    private:
+        json::element_range::iterator element_;
+        std::span<byte_view const> attachments_;
+    };
+
+    constexpr arguments() noexcept = default;
+
+    /// Precondition: of a binary packet, all `p.attachments` attachments are there.
+    constexpr explicit arguments(packet const& p, std::span<byte_view const> attachments = {}) noexcept
+        : first_(p.data.elements().begin(), attachments) {
+        SOCKETLESS_ASSERT(attachments.size() == p.attachments);
+        if (is_event(p.type) && first_ != std::default_sentinel) ++first_;
+    }
+
+    [[nodiscard]] constexpr iterator begin() const noexcept { return first_; }
+    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return begin() == end(); }
+
+    /// How many there are. Linear.
+    [[nodiscard]] constexpr std::size_t size() const noexcept {
+        std::size_t n = 0;
+        for (auto i = begin(); i != end(); ++i) ++n;
+        return n;
+    }
+
+private:
+    iterator first_;
+};
+
+} // namespace socketless::inline v0::socketio

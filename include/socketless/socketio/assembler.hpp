@@ -1,0 +1,149 @@
+// The assembler: text and binary messages in, whole packets out, each with its attachments.
+#pragma once
+
+#include <socketless/core/frame.hpp>
+#include <socketless/core/limits.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/arguments.hpp>
+#include <socketless/socketio/packet.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::socketio {
+
+/// A packet with all of its attachments.
+struct message {
+    socketio::packet packet;
+    std::span<byte_view const> attachments;
+
+    [[nodiscard]] constexpr socketio::arguments arguments() const noexcept {
+        return socketio::arguments(packet, attachments);
+    }
+};
+
+/// Puts packets together from the messages of a connection, in the order they arrive:
+///
+///     idle --text--> complete, or --text of a binary type--> waiting --last attachment--> complete
+///
+/// Nothing is copied while the input lives: a caller whose buffer holds the header and its attachments pays for
+/// neither. One that reuses its buffer calls `retain` first. What is kept is bounded by the limits and the
+/// size of the messages that really came.
+class assembler {
+public:
+    explicit assembler(revision r = revision::v5, limits const& l = {}) noexcept : revision_(r), limits_(l) {}
+
+    /// Takes the next message; returns the packet that it completes, or nothing while attachments are due.
+    /// The input must live until the packet is complete or `retain` was called; the packet lives as long as the
+    /// input, and until the next call here.
+    /// Errors: those of `decode`; errc::unexpected_text while attachments are due; errc::unexpected_binary while
+    /// none is; errc::attachments_too_large. After an error the assembler is idle again.
+    [[nodiscard]] result<std::optional<message>> push(frame f) {
+        if (complete_) reset();
+        auto const taken = f.kind == frame_kind::text ? take_text(f.data) : take_attachment(f.data);
+        if (!taken) {
+            reset();
+            return taken.error();
+        }
+        if (attachments_due() != 0) return std::optional<message>();
+        complete_ = true;
+        return std::optional(assemble());
+    }
+
+    /// Copies what an incomplete packet still borrows from the input, so that the input may go.
+    void retain() {
+        if (attachments_due() == 0) return;
+        keep(text_);
+        for (; kept_pieces_ != pieces_.size(); ++kept_pieces_) keep(pieces_[kept_pieces_]);
+    }
+
+    /// How many attachments the packet under way still waits for; 0 where none is under way.
+    [[nodiscard]] std::size_t attachments_due() const noexcept {
+        return packet_ ? packet_->attachments - pieces_.size() : 0;
+    }
+
+    /// Forgets the packet under way.
+    void reset() noexcept {
+        packet_.reset();
+        pieces_.clear();
+        kept_pieces_ = 0;
+        attachments_size_ = 0;
+        complete_ = false;
+        kept_.clear();
+        if (kept_.capacity() > largest_idle_buffer) std::string().swap(kept_);
+    }
+
+private:
+    // Memory that an idle assembler holds on to, so that the next packet finds it.
+    static constexpr std::size_t largest_idle_buffer = 4096;
+
+    // Part of the packet: in the input, or, once kept, at an offset of kept_.
+    struct piece {
+        std::string_view borrowed;
+        std::size_t offset = 0;
+        bool kept = false;
+    };
+
+    result<void> take_text(std::string_view text) {
+        if (attachments_due() != 0) return error{errc::unexpected_text};
+        auto const p = decode(text, revision_, limits_);
+        if (!p) return p.error();
+        packet_ = *p;
+        text_ = {text, 0, false};
+        data_offset_ = p->data.empty() ? 0 : static_cast<std::size_t>(p->data.raw().data() - text.data());
+        return {};
+    }
+
+    result<void> take_attachment(std::string_view bytes) {
+        if (attachments_due() == 0) return error{errc::unexpected_binary};
+        if (bytes.size() > limits_.max_attachments_size - attachments_size_) return error{errc::attachments_too_large};
+        attachments_size_ += bytes.size();
+        pieces_.push_back({bytes, 0, false});
+        return {};
+    }
+
+    void keep(piece& p) {
+        if (p.kept) return;
+        p.offset = kept_.size();
+        kept_.append(p.borrowed);
+        p.kept = true;
+    }
+
+    [[nodiscard]] std::string_view view(piece const& p) const noexcept {
+        return p.kept ? std::string_view(kept_).substr(p.offset, p.borrowed.size()) : p.borrowed;
+    }
+
+    message assemble() {
+        attachments_.clear();
+        for (piece const& p : pieces_) attachments_.push_back(as_bytes(view(p)));
+        if (text_.kept) {
+            // The same packet again, cut from the copy.
+            std::string_view const text = view(text_);
+            header const h = *decode_header(text, revision_, limits_);
+            auto const data = text.substr(data_offset_, packet_->data.raw().size());
+            packet_ = {h.type, h.nsp, h.query, h.id, h.attachments, json::text::trusted(data)};
+        }
+        return {*packet_, attachments_};
+    }
+
+    revision revision_;
+    limits limits_;
+    std::optional<packet> packet_;
+    piece text_;
+    std::size_t data_offset_ = 0;
+    std::vector<piece> pieces_;
+    std::size_t kept_pieces_ = 0;
+    std::size_t attachments_size_ = 0;
+    bool complete_ = false;
+    std::string kept_;
+    attachment_list attachments_;
+};
+
+} // namespace socketless::inline v0::socketio

@@ -1,0 +1,227 @@
+// Socket.IO packets from C++ values: the text message, and the attachments that follow it.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/digits.hpp>
+#include <socketless/core/detail/output.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/detail/placeholder.hpp>
+#include <socketless/socketio/packet.hpp>
+#include <socketless/text/utf8.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace socketless::inline v0::socketio {
+
+/// Where an event or an acknowledgement goes: the namespace, and the id by which it is acknowledged, if it is.
+struct address {
+    std::string_view nsp = "/";
+    std::optional<std::uint64_t> id;
+};
+
+namespace detail {
+
+constexpr char digit_of(packet_type type) noexcept {
+    return static_cast<char>('0' + static_cast<char>(type));
+}
+
+constexpr result<void> check_namespace(std::string_view nsp) noexcept {
+    if (!nsp.starts_with('/')) return error{errc::invalid_namespace};
+    if (nsp.find(',') != std::string_view::npos) return error{errc::invalid_namespace, nsp.find(',')};
+    return utf8::validate(nsp);
+}
+
+constexpr result<void> check_address(address const& to) noexcept {
+    if (to.id && *to.id > max_ack_id) return error{errc::invalid_ack_id};
+    return check_namespace(to.nsp);
+}
+
+constexpr void put_address(socketless::detail::output& out, address const& to) noexcept {
+    if (to.nsp != "/") {
+        out.put(to.nsp);
+        out.put(',');
+    }
+    if (to.id) out.put(socketless::detail::decimal_text(*to.id).view());
+}
+
+// Writes a packet whose payload `write_payload(json::writer&)` writes. An event or an acknowledgement that turns
+// out to have attachments becomes of the binary type, and gets their count put in.
+template <output_target Target, class WritePayload>
+constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, packet_type type,
+                                            address const& to, WritePayload write_payload) {
+    if (attachments != nullptr) attachments->clear();
+    if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
+    if (auto const good = check_address(to); !good) return good.error();
+    auto const written = socketless::detail::write_to(target, [&](socketless::detail::output& out) -> result<void> {
+        if (attachments != nullptr) attachments->clear();
+        out.put(digit_of(type));
+        put_address(out, to);
+        std::size_t const begin = out.size();
+        json::writer payload(out, attachments);
+        write_payload(payload);
+        if (auto const status = payload.status(); !status) return status;
+        // What did not fit has only been measured; it is looked at once there is room.
+        if (!out.overflowed()) {
+            auto const good = check_payload(type, json::text::trusted(out.kept().substr(begin)), revision::v5);
+            if (!good) return good.error().code;
+        }
+        if (attachments != nullptr && !attachments->empty()) {
+            out.replace(0, digit_of(is_event(type) ? packet_type::binary_event : packet_type::binary_ack));
+            out.insert(1, "-");
+            out.insert(1, socketless::detail::decimal_text(attachments->size()).view());
+        }
+        return {};
+    });
+    if (!written && attachments != nullptr) attachments->clear();
+    return written;
+}
+
+template <output_target Target, class... Args>
+constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, address const& to,
+                                           std::string_view name, Args const&... args) {
+    return encode_packet(target, attachments, packet_type::event, to, [&](json::writer& out) {
+        out.begin_array().string(name);
+        (out.value(args), ...);
+        out.end_array();
+    });
+}
+
+template <output_target Target, class... Args>
+constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attachments, address const& to,
+                                         Args const&... args) {
+    return encode_packet(target, attachments, packet_type::ack, to, [&](json::writer& out) {
+        out.begin_array();
+        (out.value(args), ...);
+        out.end_array();
+    });
+}
+
+template <output_target Target, class T>
+constexpr result<std::size_t> encode_value(Target&& target, attachment_list* attachments, packet_type type,
+                                           address const& to, T const& payload) {
+    return encode_packet(target, attachments, type, to, [&](json::writer& out) { out.value(payload); });
+}
+
+constexpr void no_payload(json::writer&) noexcept {}
+
+} // namespace detail
+
+// All encoders append to a character container, which grows at most once, or fill a std::span<char> from its
+// start, and return how many bytes they wrote. After an error a container is as it was.
+//
+// Errors of all of them: errc::invalid_namespace for a namespace without a leading '/' or with a comma in it,
+// errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::buffer_too_small for a span
+// (the offset is the size needed: encoding into an empty span measures a packet).
+
+/// Encodes an event: its name and any arguments that `json::write` can write, binary ones included: each
+/// becomes a placeholder, numbered depth-first, and an entry of `attachments`, which is cleared first and must be
+/// sent after the text, each as a binary message. With attachments it is a BINARY_EVENT.
+///
+///     std::string text;
+///     attachment_list attachments;
+///     auto size = socketio::encode_event(text, attachments, {.nsp = "/admin", .id = 17}, "update", 1, bytes);
+///
+/// Errors: errc::reserved_event_name, and those above. Source: Socket.IO protocol v5, "EVENT", "BINARY_EVENT".
+template <output_target Target, class... Args>
+[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments,
+                                                         address const& to, std::string_view name,
+                                                         Args const&... args) {
+    return detail::encode_event(target, &attachments, to, name, args...);
+}
+
+/// Encodes an event without binary arguments; one is refused with errc::unexpected_binary.
+template <output_target Target, class... Args>
+[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, address const& to, std::string_view name,
+                                                         Args const&... args) {
+    return detail::encode_event(target, nullptr, to, name, args...);
+}
+
+/// Encodes the acknowledgement of the event with the id `to.id`. With attachments it is a BINARY_ACK.
+/// Errors: errc::missing_ack_id, and those above. Source: Socket.IO protocol v5, "ACK", "BINARY_ACK".
+template <output_target Target, class... Args>
+[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments,
+                                                       address const& to, Args const&... args) {
+    return detail::encode_ack(target, &attachments, to, args...);
+}
+
+/// Encodes an acknowledgement without binary arguments; one is refused with errc::unexpected_binary.
+template <output_target Target, class... Args>
+[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, address const& to, Args const&... args) {
+    return detail::encode_ack(target, nullptr, to, args...);
+}
+
+/// Encodes CONNECT: from a client without a payload, in revision 4 with a query behind '?' in the namespace.
+template <output_target Target>
+[[nodiscard]] constexpr result<std::size_t> encode_connect(Target&& target, std::string_view nsp = "/") {
+    return detail::encode_packet(target, nullptr, packet_type::connect, {nsp, std::nullopt}, detail::no_payload);
+}
+
+/// Encodes CONNECT with a payload, which must be an object (else errc::invalid_payload): the client's auth, or the
+/// server's answer.
+template <output_target Target, class T>
+[[nodiscard]] constexpr result<std::size_t> encode_connect(Target&& target, std::string_view nsp, T const& payload) {
+    return detail::encode_value(target, nullptr, packet_type::connect, {nsp, std::nullopt}, payload);
+}
+
+/// Encodes CONNECT_ERROR with its payload: in revision 5 an object with a "message", in revision 4 (ERROR)
+/// usually a string. Errors: errc::invalid_payload for anything but an object or a string, and those above.
+template <output_target Target, class T>
+[[nodiscard]] constexpr result<std::size_t> encode_connect_error(Target&& target, std::string_view nsp,
+                                                                 T const& payload) {
+    return detail::encode_value(target, nullptr, packet_type::connect_error, {nsp, std::nullopt}, payload);
+}
+
+/// Encodes DISCONNECT.
+template <output_target Target>
+[[nodiscard]] constexpr result<std::size_t> encode_disconnect(Target&& target, std::string_view nsp = "/") {
+    return detail::encode_packet(target, nullptr, packet_type::disconnect, {nsp, std::nullopt}, detail::no_payload);
+}
+
+/// Encodes an event or an acknowledgement with all its arguments in one value: an array, whose first element is the
+/// name of an event (a string or a number). For arguments whose number is known only at run time.
+/// Errors: errc::invalid_payload, errc::invalid_event_name, and those of `encode_event` and `encode_ack`.
+template <output_target Target, class T>
+[[nodiscard]] constexpr result<std::size_t> encode_array(Target&& target, attachment_list& attachments,
+                                                         packet_type type, address const& to, T const& array) {
+    SOCKETLESS_ASSERT(type == packet_type::event || type == packet_type::ack);
+    return detail::encode_value(target, &attachments, type, to, array);
+}
+
+/// Encodes a packet that is already made, such as a decoded one: its data goes out as it stands, placeholders
+/// included. What `decode` would not take back is refused with the same error codes.
+template <output_target Target>
+[[nodiscard]] constexpr result<std::size_t> encode(Target&& target, packet const& p) {
+    address const to{p.nsp, p.id};
+    if (auto const good = detail::check_address(to); !good) return good.error();
+    if (is_ack(p.type) && !p.id) return error{errc::missing_ack_id};
+    if (is_binary(p.type) != (p.attachments != 0)) return error{errc::invalid_attachment_count};
+    auto good = detail::check_payload(p.type, p.data, revision::v5);
+    if (good && is_binary(p.type))
+        good = detail::for_each_placeholder(p.data.raw(), p.attachments, [](detail::placeholder const&) {});
+    if (!good) return good.error();
+    return socketless::detail::write_to(target, [&](socketless::detail::output& out) -> result<void> {
+        out.put(detail::digit_of(p.type));
+        if (is_binary(p.type)) {
+            out.put(socketless::detail::decimal_text(p.attachments).view());
+            out.put('-');
+        }
+        if (p.query) {
+            out.put(p.nsp);
+            out.put('?');
+            out.put(*p.query);
+            out.put(',');
+            detail::put_address(out, {"/", p.id});
+        } else {
+            detail::put_address(out, to);
+        }
+        out.put(p.data.raw());
+        return {};
+    });
+}
+
+} // namespace socketless::inline v0::socketio

@@ -1,0 +1,93 @@
+// Percent-encoding of the components of a query (RFC 3986, 2.1; application/x-www-form-urlencoded).
+#pragma once
+
+#include <socketless/core/detail/output.hpp>
+#include <socketless/core/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace socketless::inline v0::percent {
+
+namespace detail {
+
+constexpr int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+// What encodeURIComponent leaves as it is.
+constexpr bool is_unreserved(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_.!~*'()").find(c) != std::string_view::npos;
+}
+
+// Takes one character, escaped or not, from the start of `text`; nothing where an escape is not one.
+constexpr std::optional<char> take(std::string_view& text) noexcept {
+    char const c = text.front();
+    if (c != '%') {
+        text.remove_prefix(1);
+        return c == '+' ? ' ' : c;
+    }
+    if (text.size() < 3 || hex_value(text[1]) < 0 || hex_value(text[2]) < 0) return std::nullopt;
+    int const value = hex_value(text[1]) * 16 + hex_value(text[2]);
+    text.remove_prefix(3);
+    return static_cast<char>(static_cast<unsigned char>(value));
+}
+
+// As encodeURIComponent does.
+constexpr void put(socketless::detail::output& out, std::string_view text) noexcept {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    for (char const c : text) {
+        if (is_unreserved(c)) {
+            out.put(c);
+            continue;
+        }
+        auto const byte = static_cast<unsigned char>(c);
+        out.put('%');
+        out.put(digits[byte / 16]);
+        out.put(digits[byte % 16]);
+    }
+}
+
+} // namespace detail
+
+/// Decodes a component: %XX is a byte, + a space. One without either is returned as it is, another is decoded into
+/// `buffer`, for which `text.size()` bytes are always enough.
+/// Errors: errc::invalid_request_target at an escape that is not one; errc::buffer_too_small. Linear.
+[[nodiscard]] constexpr result<std::string_view> decode(std::string_view text, std::span<char> buffer) noexcept {
+    if (text.find_first_of("%+") == std::string_view::npos) return text;
+    if (buffer.size() < text.size()) return error{errc::buffer_too_small, text.size()};
+    std::size_t size = 0;
+    for (auto rest = text; !rest.empty(); ++size) {
+        auto const c = detail::take(rest);
+        if (!c) return error{errc::invalid_request_target, text.size() - rest.size()};
+        buffer[size] = *c;
+    }
+    return std::string_view(buffer.data(), size);
+}
+
+/// Writes `text` as a component, escaping what encodeURIComponent escapes, to a character container or a
+/// std::span<char>. Errors: errc::buffer_too_small (the offset is the size needed). Linear.
+template <output_target Target>
+[[nodiscard]] constexpr result<std::size_t> encode(Target&& target, std::string_view text) {
+    return socketless::detail::write_to(target, [&](socketless::detail::output& out) -> result<void> {
+        detail::put(out, text);
+        return {};
+    });
+}
+
+/// Whether `text` decodes to `expected`. Needs no buffer.
+[[nodiscard]] constexpr bool equals(std::string_view text, std::string_view expected) noexcept {
+    for (; !text.empty(); expected.remove_prefix(1)) {
+        if (expected.empty() || detail::take(text) != expected.front()) return false;
+    }
+    return expected.empty();
+}
+
+} // namespace socketless::inline v0::percent

@@ -1,0 +1,102 @@
+// UTF-8 (RFC 3629): validation, and the lengths that the protocols count in.
+#pragma once
+
+#include <socketless/core/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+namespace socketless::inline v0::utf8 {
+
+/// The length of the well-formed sequence at the start of `s` (1 to 4 bytes), or 0 where there is none:
+/// overlong forms, surrogates, code points over U+10FFFF, cut sequences and the empty text (RFC 3629, 4).
+[[nodiscard]] constexpr std::size_t sequence_length(std::string_view s) noexcept {
+    auto const byte = [s](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+    auto const continues = [&](std::size_t i) { return (byte(i) & 0xc0u) == 0x80u; };
+    if (s.empty()) return 0;
+    unsigned const lead = byte(0);
+    if (lead < 0x80) return 1;
+    if (lead < 0xc2) return 0;
+    if (lead < 0xe0) return s.size() >= 2 && continues(1) ? 2 : 0;
+    if (lead < 0xf0) {
+        if (s.size() < 3 || !continues(1) || !continues(2)) return 0;
+        if (lead == 0xe0 && byte(1) < 0xa0) return 0;
+        if (lead == 0xed && byte(1) >= 0xa0) return 0;
+        return 3;
+    }
+    if (lead > 0xf4 || s.size() < 4 || !continues(1) || !continues(2) || !continues(3)) return 0;
+    if (lead == 0xf0 && byte(1) < 0x90) return 0;
+    if (lead == 0xf4 && byte(1) >= 0x90) return 0;
+    return 4;
+}
+
+/// The length of the longest prefix of `s` that is ASCII. Linear.
+[[nodiscard]] constexpr std::size_t ascii_prefix(std::string_view s) noexcept {
+    std::size_t i = 0;
+    if (!std::is_constant_evaluated()) {
+        for (std::uint64_t word = 0; s.size() - i >= sizeof word; i += sizeof word) {
+            std::memcpy(&word, s.data() + i, sizeof word);
+            if ((word & 0x8080808080808080u) != 0) break;
+        }
+    }
+    while (i != s.size() && static_cast<unsigned char>(s[i]) < 0x80) ++i;
+    return i;
+}
+
+/// Checks that `s` is UTF-8. Errors: errc::invalid_utf8 at the first byte that cannot be read. Linear.
+[[nodiscard]] constexpr result<void> validate(std::string_view s) noexcept {
+    for (std::size_t i = ascii_prefix(s); i != s.size();) {
+        std::size_t const length = sequence_length(s.substr(i));
+        if (length == 0) return error{errc::invalid_utf8, i};
+        i += length;
+        if (length == 1) i += ascii_prefix(s.substr(i));
+    }
+    return {};
+}
+
+/// How many UTF-16 code units one sequence of `length` bytes is: what JavaScript counts as its length.
+[[nodiscard]] constexpr std::size_t utf16_units(std::size_t length) noexcept {
+    return length == 4 ? 2 : 1;
+}
+
+/// The length of `s` in UTF-16 code units. Precondition: `s` is UTF-8. Linear.
+[[nodiscard]] constexpr std::size_t utf16_length(std::string_view s) noexcept {
+    std::size_t units = 0;
+    for (char const c : s) {
+        auto const byte = static_cast<unsigned char>(c);
+        units += static_cast<std::size_t>((byte & 0xc0u) != 0x80u) + static_cast<std::size_t>(byte >= 0xf0u);
+    }
+    return units;
+}
+
+/// The most bytes that `encode` writes.
+inline constexpr std::size_t longest_sequence = 4;
+
+/// Writes `code_point` at `out` and returns the end of what was written. Preconditions: a Unicode scalar
+/// value, and room for its sequence.
+constexpr char* encode(std::uint32_t code_point, char* out) noexcept {
+    SOCKETLESS_ASSERT(code_point < 0x110000 && (code_point < 0xd800 || code_point >= 0xe000));
+    auto const put = [&out](std::uint32_t byte) { *out++ = static_cast<char>(static_cast<unsigned char>(byte)); };
+    auto const put_continuation = [&](unsigned shift) { put(0x80u | ((code_point >> shift) & 0x3fu)); };
+    if (code_point < 0x80) {
+        put(code_point);
+    } else if (code_point < 0x800) {
+        put(0xc0u | (code_point >> 6u));
+        put_continuation(0);
+    } else if (code_point < 0x10000) {
+        put(0xe0u | (code_point >> 12u));
+        put_continuation(6);
+        put_continuation(0);
+    } else {
+        put(0xf0u | (code_point >> 18u));
+        put_continuation(12);
+        put_continuation(6);
+        put_continuation(0);
+    }
+    return out;
+}
+
+} // namespace socketless::inline v0::utf8

@@ -1,0 +1,40 @@
+// transcode: packets of every codec, decoded to and encoded from JSON lines, to compare the library with other
+// implementations. Line in, line out; the forms are those of tests/data/vectors/README.md.
+
+#include "support/transcode.hpp"
+
+#include <iostream>
+#include <string>
+#include <string_view>
+
+namespace {
+
+constexpr std::string_view usage = R"(usage: transcode decode CODEC | transcode encode CODEC
+
+decode: lines of items, "t:<hex>" (text) or "b:<hex>" (binary), separated by one space
+encode: lines of packets as JSON; for the payload codecs, of arrays of packets
+
+CODEC: engineio-v4-frame, engineio-v4-payload, engineio-v3-frame, engineio-stream, socketio-v5, socketio-v4;
+       decode also engineio-v3-payload; encode also engineio-v3-payload-text and engineio-v3-payload-binary
+)";
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::string_view const direction = argc == 3 ? argv[1] : "";
+    if (direction != "decode" && direction != "encode") {
+        std::cerr << usage;
+        return 2;
+    }
+    std::ios::sync_with_stdio(false);
+    for (std::string line; std::getline(std::cin, line);) {
+        auto const answer =
+            direction == "decode" ? support::decode_line(argv[2], line) : support::encode_line(argv[2], line);
+        if (!answer) {
+            std::cerr << "transcode: not a codec, or not a line of it: " << argv[2] << ": " << line.substr(0, 200)
+                      << '\n';
+            return 2;
+        }
+        std::cout << *answer << '\n';
+    }
+}
