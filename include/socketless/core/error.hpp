@@ -34,6 +34,7 @@ enum class errc : std::uint8_t {
     truncated_packet,
     payload_too_large,
     too_many_packets,
+    separator_in_text,
     invalid_handshake,
     invalid_request_target,
 
@@ -76,6 +77,7 @@ inline constexpr errc_text errc_texts[] = {
     {errc::truncated_packet, "truncated_packet", "a packet ends before its length"},
     {errc::payload_too_large, "payload_too_large", "larger than the limit on payloads"},
     {errc::too_many_packets, "too_many_packets", "more packets in one payload than the limit"},
+    {errc::separator_in_text, "separator_in_text", "text with a record separator in it cannot go into a v4 payload"},
     {errc::invalid_handshake, "invalid_handshake", "the handshake lacks a field or has one that is not valid"},
     {errc::invalid_request_target, "invalid_request_target", "the request target cannot be read"},
     {errc::invalid_attachment_count, "invalid_attachment_count", "the number of attachments is not one"},

@@ -106,6 +106,14 @@ public:
     {
         return a.value_ == b.value_ && (a.value_ || a.error_ == b.error_);
     }
+    template <class U>
+        requires(!detail::is_result<U> && !std::same_as<U, socketless::error> && !std::same_as<U, errc>)
+    friend constexpr bool operator==(result const& r, U const& value) {
+        return r.value_ && *r.value_ == value;
+    }
+    friend constexpr bool operator==(result const& r, socketless::error const& e) noexcept {
+        return !r.value_ && r.error_ == e;
+    }
 
 private:
     constexpr void checked() const noexcept { SOCKETLESS_ASSERT(has_value()); }
@@ -135,6 +143,7 @@ public:
     }
 
     friend constexpr bool operator==(result const&, result const&) noexcept = default;
+    friend constexpr bool operator==(result const& r, socketless::error const& e) noexcept { return r.error_ == e; }
 
 private:
     socketless::error error_{};

@@ -127,9 +127,14 @@ public:
 
     /// Appends `p` and returns true, or returns false and appends nothing where it would not fit.
     /// Errors, which append nothing either: errc::invalid_utf8 for text, errc::unknown_packet_type for binary
-    /// that is not a message.
+    /// that is not a message, errc::separator_in_text for text that would fall apart in a v4 body (JSON never has
+    /// a record separator).
     [[nodiscard]] constexpr result<bool> push(packet const& p) {
         if (auto const good = detail::check(p); !good) return good.error();
+        if (format_ == payload_format::v4 && p.kind == frame_kind::text) {
+            auto const separator = p.data.find(packet_separator);
+            if (separator != std::string_view::npos) return error{errc::separator_in_text, separator};
+        }
         std::size_t const used = out_->size() - begin_;
         auto const write = [&](socketless::detail::output& out) -> result<void> {
             put(out, p, used == 0);

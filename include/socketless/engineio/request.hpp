@@ -146,14 +146,14 @@ struct request_target {
 struct request_fields {
     std::string_view path = "/engine.io/";
     /// The caller's own parameters, not yet percent-encoded.
-    std::span<query_parameter const> query;
+    std::span<query_parameter const> query = {};
     engineio::revision revision = revision::v4;
     engineio::transport transport = transport::polling;
     /// A parameter that differs from request to request, so that no cache answers; none if it has no value.
     query_parameter timestamp = {"t", ""};
     bool base64 = false;
     /// Empty before the handshake.
-    std::string_view sid;
+    std::string_view sid = {};
 };
 
 /// Writes the target of a request: the path as it is, then the caller's parameters, EIO, transport, the

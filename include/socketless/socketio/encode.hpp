@@ -21,7 +21,7 @@ namespace socketless::inline v0::socketio {
 /// Where an event or an acknowledgement goes: the namespace, and the id by which it is acknowledged, if it is.
 struct address {
     std::string_view nsp = "/";
-    std::optional<std::uint64_t> id;
+    std::optional<std::uint64_t> id = std::nullopt;
 };
 
 namespace detail {
@@ -37,7 +37,7 @@ constexpr result<void> check_namespace(std::string_view nsp) noexcept {
 }
 
 constexpr result<void> check_address(address const& to) noexcept {
-    if (to.id && *to.id > max_ack_id) return error{errc::invalid_ack_id};
+    if (to.id.value_or(0) > max_ack_id) return error{errc::invalid_ack_id};
     return check_namespace(to.nsp);
 }
 

@@ -1,0 +1,102 @@
+#include "support/catch.hpp"
+
+#include <socketless/socketio/arguments.hpp>
+#include <socketless/socketio/encode.hpp>
+
+#include <array>
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace socketless;
+using namespace socketless::socketio;
+
+namespace {
+
+constexpr std::string_view binary_event =
+    R"(52-["a",{"_placeholder":true,"num":1},{"file":{"num":0,"_placeholder":true},"name":"x"},7])";
+
+// The two attachments of binary_event.
+struct fixture {
+    std::string zero = "zero";
+    std::string one = "one";
+    std::array<byte_view, 2> attachments = {as_bytes(zero), as_bytes(one)};
+    packet p = *decode(binary_event);
+    std::vector<argument> args = [this] {
+        arguments const range(p, attachments);
+        return std::vector<argument>(range.begin(), std::next(range.begin(), 3));
+    }();
+};
+
+} // namespace
+
+static_assert(std::forward_iterator<arguments::iterator>);
+
+TEST_CASE("the arguments of an event follow its name", "[socketio]") {
+    auto const p = decode(R"(2["add",1,"two",[3]])");
+    arguments const args(*p);
+    CHECK(args.size() == 3);
+    auto i = args.begin();
+    CHECK((*i++).get<int>() == 1);
+    CHECK((*i++).get<std::string_view>() == "two");
+    CHECK((*i++).json().raw() == "[3]");
+    CHECK(i == args.end());
+}
+
+TEST_CASE("the arguments of an acknowledgement are all of its array", "[socketio]") {
+    CHECK(arguments(*decode("31[1,2]")).size() == 2);
+    CHECK(arguments(*decode("31[]")).empty());
+}
+
+TEST_CASE("packets without an array have no arguments", "[socketio]") {
+    CHECK(arguments(*decode("0{\"a\":1}")).empty());
+    CHECK(arguments(*decode("1")).empty());
+    CHECK(arguments(*decode("2[\"a\"]")).empty());
+}
+
+TEST_CASE("a binary argument is the attachment that its placeholder names", "[socketio]") {
+    fixture f;
+    REQUIRE(f.args[0].binary().has_value());
+    CHECK(f.args[0].binary()->data() == f.attachments[1].data()); // borrowed
+    CHECK(as_characters(*f.args[0].get<byte_view>()) == "one");
+    CHECK(f.args[0].get<std::string>() == error{errc::wrong_kind});
+    CHECK(f.args[2].get<byte_view>().error().code == errc::wrong_kind);
+    CHECK(f.args[2].get<int>() == 7);
+}
+
+TEST_CASE("binary values within an argument are found where they stand", "[socketio]") {
+    fixture f;
+    CHECK_FALSE(f.args[1].binary().has_value());
+    auto const file = f.args[1].binary(*f.args[1].json().find("file"));
+    REQUIRE(file.has_value());
+    CHECK(as_characters(*file) == "zero");
+    CHECK_FALSE(f.args[1].binary(*f.args[1].json().find("name")).has_value());
+}
+
+TEST_CASE("in a packet without attachments a placeholder is plain data", "[socketio]") {
+    auto const p = decode(R"(2["a",{"_placeholder":true,"num":0}])");
+    CHECK_FALSE((*arguments(*p).begin()).binary().has_value());
+}
+
+TEST_CASE("arguments can be sent on in another packet, their binary values with them", "[socketio]") {
+    fixture f;
+    std::string text;
+    attachment_list attachments;
+    REQUIRE(encode_event(text, attachments, {}, "back", f.args[1], f.args[0], f.args[2]).has_value());
+    CHECK(text == R"(52-["back",{"file":{"_placeholder":true,"num":0},"name":"x"},{"_placeholder":true,"num":1},7])");
+    REQUIRE(attachments.size() == 2);
+    CHECK(as_characters(attachments[0]) == "zero");
+    CHECK(as_characters(attachments[1]) == "one");
+
+    REQUIRE(encode_ack(text, attachments, {.id = 1}, f.args[2]).has_value());
+    CHECK(attachments.empty());
+}
+
+TEST_CASE("arguments work with the algorithms of ranges", "[socketio]") {
+    arguments const args(*decode(R"(2["add",1,2,3])"));
+    CHECK(std::ranges::distance(args.begin(), args.end()) == 3);
+    CHECK(std::ranges::count_if(args, [](argument const& a) { return a.get<int>().value_or(0) > 1; }) == 2);
+}

@@ -1,0 +1,24 @@
+// The files of tests/data, line by line.
+#pragma once
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+namespace support {
+
+inline std::string read_file(std::string const& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The lines of tests/data/<name>; none if there is no such file.
+inline std::vector<std::string> data_lines(std::string const& name) {
+    std::ifstream file(std::string(SOCKETLESS_TEST_DATA) + "/" + name, std::ios::binary);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(std::move(line));
+    return lines;
+}
+
+} // namespace support

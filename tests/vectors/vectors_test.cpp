@@ -1,0 +1,117 @@
+// Every row of tests/data/vectors, both ways, through what tests/tools/transcode runs.
+
+#include "support/catch.hpp"
+#include "support/data.hpp"
+#include "support/json_equal.hpp"
+#include "support/transcode.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace {
+
+namespace json = socketless::json;
+
+json::text parse(std::string const& line) {
+    auto const valid = json::validate(line, socketless::limits::deepest);
+    REQUIRE(valid.has_value());
+    return *valid;
+}
+
+std::string joined(json::text items) {
+    std::string line;
+    for (json::text const item : items.elements())
+        line += (line.empty() ? "" : " ") + item.get<std::string>().value_or("");
+    return line;
+}
+
+bool flag(json::text row, std::string_view name) {
+    auto const value = row.find(name);
+    return value && value->raw() == "true";
+}
+
+void every_row_decodes(std::string const& file, std::string const& codec) {
+    auto const rows = support::data_lines("vectors/" + file);
+    REQUIRE(rows.size() > 40);
+    for (std::string const& line : rows) {
+        json::text const row = parse(line);
+        INFO(line);
+        auto const answer = support::decode_line(codec, joined(*row.find("in")));
+        REQUIRE(answer.has_value());
+        INFO(*answer);
+        json::text const got = parse(*answer);
+        json::text const expected = row.find("out").value_or(json::text::trusted("[]"));
+        CHECK(support::json_equal(*got.find("out"), expected));
+        CHECK(got.find("error").has_value() == flag(row, "error"));
+        CHECK(flag(got, "incomplete") == flag(row, "incomplete"));
+    }
+}
+
+// `codec_of(row)` names the codec of a row.
+template <class CodecOf>
+void every_row_encodes(std::string const& file, std::string_view packets, CodecOf codec_of) {
+    auto const rows = support::data_lines("vectors/" + file);
+    REQUIRE(rows.size() > 40);
+    for (std::string const& line : rows) {
+        json::text const row = parse(line);
+        INFO(line);
+        auto const answer = support::encode_line(codec_of(row), row.find(packets)->raw());
+        REQUIRE(answer.has_value());
+        if (flag(row, "error"))
+            CHECK(parse(*answer).find("error").has_value());
+        else
+            CHECK(*answer == joined(*row.find("out")));
+    }
+}
+
+auto always(std::string_view codec) {
+    return [codec](json::text) { return codec; };
+}
+
+} // namespace
+
+TEST_CASE("every v4 frame of the reference decodes", "[vectors]") {
+    every_row_decodes("engineio-v4-frame.jsonl", "engineio-v4-frame");
+}
+
+TEST_CASE("every v3 frame of the reference decodes", "[vectors]") {
+    every_row_decodes("engineio-v3-frame.jsonl", "engineio-v3-frame");
+}
+
+TEST_CASE("every v4 payload of the reference decodes", "[vectors]") {
+    every_row_decodes("engineio-v4-payload.jsonl", "engineio-v4-payload");
+}
+
+TEST_CASE("every v3 payload of the reference decodes, in both forms", "[vectors]") {
+    every_row_decodes("engineio-v3-payload.jsonl", "engineio-v3-payload");
+}
+
+TEST_CASE("every stream of the reference decodes", "[vectors]") {
+    every_row_decodes("engineio-stream.jsonl", "engineio-stream");
+}
+
+TEST_CASE("every packet of Socket.IO revision 5 decodes", "[vectors]") {
+    every_row_decodes("socketio-v5-packet.jsonl", "socketio-v5");
+}
+
+TEST_CASE("every packet of Socket.IO revision 4 decodes", "[vectors]") {
+    every_row_decodes("socketio-v4-packet.jsonl", "socketio-v4");
+}
+
+TEST_CASE("v4 payloads encode to the bytes of the reference", "[vectors]") {
+    every_row_encodes("engineio-v4-payload-encode.jsonl", "packets", always("engineio-v4-payload"));
+}
+
+TEST_CASE("v3 payloads encode to the bytes of the reference, in both forms", "[vectors]") {
+    every_row_encodes("engineio-v3-payload-encode.jsonl", "packets", [](json::text row) {
+        return flag(row, "supports_binary") ? "engineio-v3-payload-binary" : "engineio-v3-payload-text";
+    });
+}
+
+TEST_CASE("packets of Socket.IO revision 5 encode to the bytes of the reference", "[vectors]") {
+    every_row_encodes("socketio-v5-packet-encode.jsonl", "packet", always("socketio-v5"));
+}
+
+TEST_CASE("packets of Socket.IO revision 4 encode to the bytes of the reference", "[vectors]") {
+    every_row_encodes("socketio-v4-packet-encode.jsonl", "packet", always("socketio-v4"));
+}
