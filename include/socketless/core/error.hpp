@@ -38,6 +38,11 @@ enum class errc : std::uint8_t {
     invalid_handshake,
     invalid_request_target,
 
+    // Engine.IO sessions
+    not_open,
+    queue_overflow,
+    would_wait,
+
     // Socket.IO packets
     invalid_attachment_count,
     too_many_attachments,
@@ -80,6 +85,9 @@ inline constexpr errc_text errc_texts[] = {
     {errc::separator_in_text, "separator_in_text", "text with a record separator in it cannot go into a v4 payload"},
     {errc::invalid_handshake, "invalid_handshake", "the handshake lacks a field or has one that is not valid"},
     {errc::invalid_request_target, "invalid_request_target", "the request target cannot be read"},
+    {errc::not_open, "not_open", "the session is not open"},
+    {errc::queue_overflow, "queue_overflow", "more would be queued than the limit: the session closes"},
+    {errc::would_wait, "would_wait", "a volatile message would have to wait, and was dropped"},
     {errc::invalid_attachment_count, "invalid_attachment_count", "the number of attachments is not one"},
     {errc::too_many_attachments, "too_many_attachments", "more attachments than the limit"},
     {errc::attachments_too_large, "attachments_too_large", "attachments larger together than the limit"},

@@ -100,6 +100,10 @@ public:
     constexpr result or_else(F&& f) const& {
         return value_ ? *this : std::invoke(std::forward<F>(f), error_);
     }
+    template <class F>
+    constexpr result or_else(F&& f) && {
+        return value_ ? std::move(*this) : std::invoke(std::forward<F>(f), error_);
+    }
 
     friend constexpr bool operator==(result const& a, result const& b)
         requires std::equality_comparable<T>

@@ -38,8 +38,6 @@ struct packet {
 
 namespace detail {
 
-inline constexpr char message_digit = '4';
-
 // The type that `digit` stands for when the first type is written as `zero`.
 constexpr result<packet_type> read_type(char digit, char zero) noexcept {
     auto const value = static_cast<unsigned char>(digit - zero);
@@ -49,6 +47,11 @@ constexpr result<packet_type> read_type(char digit, char zero) noexcept {
 
 constexpr char digit_of(packet_type type) noexcept {
     return static_cast<char>('0' + static_cast<char>(type));
+}
+
+// What stands before a message: in a text frame, and in a binary one of revision 3.
+constexpr char wire_type(frame_kind kind) noexcept {
+    return kind == frame_kind::text ? digit_of(packet_type::message) : static_cast<char>(packet_type::message);
 }
 
 // What stands before the base64 of a binary message in a text frame.

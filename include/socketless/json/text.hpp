@@ -319,7 +319,8 @@ constexpr result<T> text::get() const {
         return detail::read_integer<T>(raw_);
     } else if constexpr (std::is_floating_point_v<T>) {
         if (!is(json::kind::number)) return error{errc::wrong_kind};
-        return detail::read_double(raw_).transform([](double value) { return static_cast<T>(value); });
+        using read = std::conditional_t<std::is_same_v<T, float>, float, double>;
+        return detail::read_floating<read>(raw_).transform([](read value) { return static_cast<T>(value); });
     } else if constexpr (std::is_same_v<T, std::string_view>) {
         if (!is(json::kind::string) || has_escapes()) return error{errc::wrong_kind};
         return inside();

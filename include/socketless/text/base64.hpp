@@ -29,12 +29,19 @@ constexpr std::uint32_t value_of(char c) noexcept {
     return values[static_cast<unsigned char>(c)];
 }
 
+// The error at the first of `digits` that is none, or else at `otherwise`.
+constexpr error refused(std::string_view digits, std::size_t otherwise) noexcept {
+    for (std::size_t i = 0; i != digits.size(); ++i)
+        if (value_of(digits[i]) == outside) return {errc::invalid_base64, i};
+    return {errc::invalid_base64, otherwise};
+}
+
 // `text` without its padding. Padding that is there must be whole; nothing else is checked.
 constexpr result<std::string_view> unpadded(std::string_view text) noexcept {
     std::string_view digits = text;
     for (int i = 0; i != 2 && digits.ends_with('='); ++i) digits.remove_suffix(1);
-    if (digits.size() != text.size() && text.size() % 4 != 0) return error{errc::invalid_base64, digits.size()};
-    if (digits.size() % 4 == 1) return error{errc::invalid_base64, digits.size() - 1};
+    if (digits.size() != text.size() && text.size() % 4 != 0) return refused(digits, digits.size());
+    if (digits.size() % 4 == 1) return refused(digits, digits.size() - 1);
     return digits;
 }
 
@@ -92,7 +99,7 @@ constexpr char* encode(std::string_view data, char* out) noexcept {
     auto const put = [&position](std::uint32_t bits) {
         *position++ = static_cast<char>(static_cast<unsigned char>(bits & 0xffu));
     };
-    auto const first_outside = [digits](std::size_t i) {
+    auto const first_outside = [digits](std::size_t i) { // what is before `i` may be overwritten
         while (detail::value_of(digits[i]) != detail::outside) ++i;
         return error{errc::invalid_base64, i};
     };

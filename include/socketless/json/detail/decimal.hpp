@@ -1,4 +1,4 @@
-// Decimal numerals to the nearest double, exactly: for compile time, and for standard libraries whose
+// Decimal numerals to the nearest float or double, exactly: for compile time, and for standard libraries whose
 // std::from_chars does not read floating point (libc++ before version 20).
 #pragma once
 
@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <type_traits>
 
 namespace socketless::inline v0::json::detail {
 
@@ -122,13 +124,18 @@ private:
     std::size_t size_ = 0;
 };
 
-// The double nearest to `number`, ties to even; infinite where it is beyond the largest.
-constexpr double nearest_double(std::string_view number) noexcept {
+// The float or double nearest to `number`, ties to even; infinite where it is beyond the largest.
+template <std::floating_point Float>
+constexpr Float nearest(std::string_view number) noexcept {
+    using float_limits = std::numeric_limits<Float>;
+    using float_bits = std::conditional_t<sizeof(Float) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+    static_assert(float_limits::is_iec559 && sizeof(Float) == sizeof(float_bits));
+
     decimal const digits = read_decimal(number);
-    double const sign = digits.negative ? -1.0 : 1.0;
+    Float const sign = digits.negative ? Float(-1) : Float(1);
     auto const magnitude = digits.exponent + static_cast<std::int64_t>(digits.size);
-    if (digits.size == 0 || magnitude < -330) return sign * 0.0;
-    if (magnitude > 310) return sign * std::numeric_limits<double>::infinity();
+    if (digits.size == 0 || magnitude < -330) return sign * Float(0);
+    if (magnitude > 310) return sign * float_limits::infinity();
 
     big_natural numerator;
     for (std::size_t i = 0; i != digits.size; ++i) numerator.multiply_add(10, digits.digits[i]);
@@ -137,10 +144,13 @@ constexpr double nearest_double(std::string_view number) noexcept {
     numerator.multiply_power_of_10(digits.exponent);
     denominator.multiply_power_of_10(-digits.exponent);
 
-    // Scale by a power of two so that the quotient has the 53 bits of a double's significand (fewer for a
-    // subnormal one): 2^52 <= numerator / denominator < 2^54, then one step more if it is over 2^53.
-    constexpr std::int64_t lowest = -1074;
-    std::int64_t binary = std::max(numerator.bit_length() - denominator.bit_length() - 53, lowest);
+    // Scale by a power of two so that the quotient has the bits of a significand (fewer for a subnormal one):
+    // 2^(bits-1) <= numerator / denominator < 2^(bits+1), then one step more if it is over 2^bits.
+    constexpr std::size_t bits = float_limits::digits;
+    constexpr std::int64_t lowest = float_limits::min_exponent - float_limits::digits;
+    constexpr std::int64_t highest = float_limits::max_exponent - float_limits::digits;
+    std::int64_t binary = numerator.bit_length() - denominator.bit_length() - std::int64_t{bits};
+    binary = std::max(binary, lowest);
     auto const scale = [&](std::int64_t by) {
         if (by < 0)
             numerator.shift_left(static_cast<std::size_t>(-by));
@@ -149,7 +159,7 @@ constexpr double nearest_double(std::string_view number) noexcept {
     };
     scale(binary);
     big_natural limit = denominator;
-    limit.shift_left(53);
+    limit.shift_left(bits);
     if (!numerator.less_than(limit)) {
         scale(1);
         ++binary;
@@ -157,7 +167,7 @@ constexpr double nearest_double(std::string_view number) noexcept {
 
     // Long division, one bit at a time.
     std::uint64_t quotient = 0;
-    for (std::size_t bit = 53; bit-- != 0;) {
+    for (std::size_t bit = bits; bit-- != 0;) {
         big_natural part = denominator;
         part.shift_left(bit);
         if (numerator.less_than(part)) continue;
@@ -168,16 +178,17 @@ constexpr double nearest_double(std::string_view number) noexcept {
     bool const half_or_more = !numerator.less_than(denominator);
     bool const half = half_or_more && !denominator.less_than(numerator);
     if (half_or_more && (!half || (quotient & 1u) != 0)) ++quotient;
-    if (quotient >> 53u != 0) {
+    if (quotient >> bits != 0) {
         quotient >>= 1u;
         ++binary;
     }
 
-    constexpr std::uint64_t hidden = std::uint64_t{1} << 52u;
-    if (quotient < hidden) return sign * std::bit_cast<double>(quotient); // subnormal or zero
-    if (binary > 971) return sign * std::numeric_limits<double>::infinity();
-    auto const biased = static_cast<std::uint64_t>(binary + 1075);
-    return sign * std::bit_cast<double>((quotient - hidden) | biased << 52u);
+    auto const from_bits = [sign](std::uint64_t b) { return sign * std::bit_cast<Float>(static_cast<float_bits>(b)); };
+    constexpr std::uint64_t hidden = std::uint64_t{1} << (bits - 1);
+    if (quotient < hidden) return from_bits(quotient); // subnormal or zero
+    if (binary > highest) return sign * float_limits::infinity();
+    auto const biased = static_cast<std::uint64_t>(binary - lowest + 1);
+    return from_bits((quotient - hidden) | biased << (bits - 1));
 }
 
 } // namespace socketless::inline v0::json::detail

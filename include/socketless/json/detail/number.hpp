@@ -70,18 +70,19 @@ constexpr result<T> read_integer(std::string_view number) noexcept {
     return static_cast<T>(-static_cast<std::int64_t>(*magnitude - 1) - 1);
 }
 
-// Rounds to nearest; a magnitude beyond the largest double is out of range, one below the smallest is zero.
-constexpr result<double> read_double(std::string_view number) noexcept {
-    double value = 0;
+// Rounds to nearest; a magnitude beyond the largest is out of range, one below the smallest is zero.
+template <std::floating_point Float>
+constexpr result<Float> read_floating(std::string_view number) noexcept {
+    Float value = 0;
 #if defined(__cpp_lib_to_chars) && __cpp_lib_to_chars >= 201611L
     if (!std::is_constant_evaluated()) {
         auto const read = std::from_chars(number.data(), number.data() + number.size(), value);
         // from_chars leaves open which of the two ends was passed.
-        if (read.ec == std::errc::result_out_of_range) value = nearest_double(number);
+        if (read.ec == std::errc::result_out_of_range) value = nearest<Float>(number);
     } else
 #endif
-        value = nearest_double(number);
-    if (value > std::numeric_limits<double>::max() || value < std::numeric_limits<double>::lowest())
+        value = nearest<Float>(number);
+    if (value > std::numeric_limits<Float>::max() || value < std::numeric_limits<Float>::lowest())
         return error{errc::out_of_range};
     return value;
 }

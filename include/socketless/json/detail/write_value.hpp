@@ -22,23 +22,15 @@ class writer;
 
 namespace detail {
 
-// A member of an object made on the spot.
-template <class T>
-struct named_value {
-    std::string_view name;
-    T value;
-};
-
-template <class... Ts>
+// An object made on the spot: names and values in turn.
+template <class... NamesAndValues>
 struct object_value {
-    std::tuple<named_value<Ts>...> members;
+    std::tuple<NamesAndValues...> names_and_values;
 };
 
-template <class Tuple, std::size_t... I>
-constexpr auto make_object(Tuple&& arguments, std::index_sequence<I...>) {
-    return object_value<std::tuple_element_t<2 * I + 1, std::remove_cvref_t<Tuple>>...>{
-        {{std::string_view(std::get<2 * I>(arguments)),
-          std::forward<std::tuple_element_t<2 * I + 1, std::remove_cvref_t<Tuple>>>(std::get<2 * I + 1>(arguments))}...}};
+template <class Writer, class Tuple, std::size_t... I>
+constexpr void write_members(Writer& w, Tuple const& names_and_values, std::index_sequence<I...>) {
+    (w.member(std::get<2 * I>(names_and_values), std::get<2 * I + 1>(names_and_values)), ...);
 }
 
 template <class T>
@@ -99,7 +91,8 @@ constexpr void write_value(Writer& w, T const& v) {
         w.binary(byte_view(std::ranges::data(v), std::ranges::size(v)));
     } else if constexpr (is_object_value<T>) {
         w.begin_object();
-        std::apply([&w](auto const&... m) { (w.member(m.name, m.value), ...); }, v.members);
+        write_members(w, v.names_and_values,
+                      std::make_index_sequence<std::tuple_size_v<decltype(v.names_and_values)> / 2>{});
         w.end_object();
     } else if constexpr (map_like<T>) {
         w.begin_object();
@@ -125,8 +118,8 @@ constexpr void write_value(Writer& w, T const& v) {
 template <class... NamesAndValues>
     requires(sizeof...(NamesAndValues) % 2 == 0)
 [[nodiscard]] constexpr auto object(NamesAndValues&&... names_and_values) {
-    return detail::make_object(std::tuple<NamesAndValues...>(std::forward<NamesAndValues>(names_and_values)...),
-                               std::make_index_sequence<sizeof...(NamesAndValues) / 2>{});
+    return detail::object_value<NamesAndValues...>{
+        std::tuple<NamesAndValues...>(std::forward<NamesAndValues>(names_and_values)...)};
 }
 
 } // namespace socketless::inline v0::json

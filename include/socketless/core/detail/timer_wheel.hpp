@@ -1,0 +1,140 @@
+// Deadlines of very many things: set, cancelled and fired in constant time each.
+#pragma once
+
+#include <socketless/core/time.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace socketless::inline v0::detail {
+
+// A hierarchical timing wheel (Varghese and Lauck, 1987): six levels of 64 slots, a slot of the lowest level one
+// millisecond wide, of each other as wide as the whole level below it. A timer lies on the level of the highest bits in
+// which its time differs from now, and moves down as they come to agree. Timers are called by small indices.
+class timer_wheel {
+public:
+    // Fires at the deadline or up to a millisecond later. Replaces the timer's earlier deadline.
+    void set(std::uint32_t timer, time_point deadline) {
+        if (timer >= nodes_.size()) nodes_.resize(std::size_t{timer} + 1);
+        if (!base_) base_ = deadline - std::chrono::hours(1);
+        std::uint64_t const tick = std::clamp(tick_of(deadline), now_, now_ + furthest);
+        if (nodes_[timer].slot != unfiled && nodes_[timer].tick == tick) return;
+        cancel(timer);
+        nodes_[timer].tick = tick;
+        file(timer);
+    }
+
+    void cancel(std::uint32_t timer) noexcept {
+        if (timer >= nodes_.size() || nodes_[timer].slot == unfiled) return;
+        node& n = nodes_[timer];
+        if (n.previous != none)
+            nodes_[n.previous].next = n.next;
+        else
+            heads_[n.slot] = n.next;
+        if (n.next != none) nodes_[n.next].previous = n.previous;
+        if (heads_[n.slot] == none) occupied_[n.slot / slots] &= ~(std::uint64_t{1} << n.slot % slots);
+        n.slot = unfiled;
+    }
+
+    // When `advance` has something to do: at the first deadline, or earlier, where timers move down a level.
+    [[nodiscard]] std::optional<time_point> next() const noexcept {
+        auto const at = next_slot();
+        if (!at) return std::nullopt;
+        return *base_ + milliseconds(at->tick);
+    }
+
+    // Takes out all timers that are due and calls `fire(timer)` for each. It may set and cancel timers.
+    template <class Fire>
+    void advance(time_point now, Fire fire) {
+        if (!base_) return;
+        std::uint64_t const until = now < *base_ ? 0 : tick_down(now);
+        while (auto const at = next_slot()) {
+            if (at->tick > until) break;
+            now_ = std::max(now_, at->tick);
+            while (heads_[at->slot] != none) {
+                std::uint32_t const timer = heads_[at->slot];
+                cancel(timer);
+                if (nodes_[timer].tick <= now_)
+                    due_.push_back(timer);
+                else
+                    file(timer); // on a lower level
+            }
+        }
+        now_ = std::max(now_, until);
+        for (std::size_t i = 0; i != due_.size(); ++i) fire(due_[i]);
+        due_.clear();
+    }
+
+private:
+    static constexpr std::uint32_t none = 0xffffffff;
+    static constexpr std::uint16_t unfiled = 0xffff;
+    static constexpr std::size_t levels = 6;
+    static constexpr std::size_t slots = 64;
+    static constexpr unsigned bits = 6; // of a slot's number
+    static constexpr std::uint64_t furthest = (std::uint64_t{1} << bits * levels) / 2;
+
+    struct node {
+        std::uint64_t tick = 0;
+        std::uint32_t previous = none;
+        std::uint32_t next = none;
+        std::uint16_t slot = unfiled;
+    };
+
+    struct occupied_slot {
+        std::uint64_t tick;
+        std::size_t slot;
+    };
+
+    [[nodiscard]] std::uint64_t tick_down(time_point t) const noexcept {
+        return static_cast<std::uint64_t>(std::chrono::floor<milliseconds>(t - *base_).count());
+    }
+    [[nodiscard]] std::uint64_t tick_of(time_point deadline) const noexcept {
+        if (deadline <= *base_) return 0;
+        return static_cast<std::uint64_t>(std::chrono::ceil<milliseconds>(deadline - *base_).count());
+    }
+
+    void file(std::uint32_t timer) noexcept {
+        node& n = nodes_[timer];
+        std::uint64_t const differing = (n.tick ^ now_) | (slots - 1);
+        auto const level = std::min<std::size_t>((63u - static_cast<unsigned>(std::countl_zero(differing))) / bits, levels - 1);
+        std::size_t const slot = n.tick >> bits * level & (slots - 1);
+        n.slot = static_cast<std::uint16_t>(level * slots + slot);
+        n.previous = none;
+        n.next = heads_[n.slot];
+        if (n.next != none) nodes_[n.next].previous = timer;
+        heads_[n.slot] = timer;
+        occupied_[level] |= std::uint64_t{1} << slot;
+    }
+
+    // The slot that comes first, with the time at which it begins. All on a lower level come before all on a higher.
+    [[nodiscard]] std::optional<occupied_slot> next_slot() const noexcept {
+        for (std::size_t level = 0; level != levels; ++level) {
+            if (occupied_[level] == 0) continue;
+            auto const current = static_cast<int>(now_ >> bits * level & (slots - 1));
+            auto const ahead = static_cast<std::uint64_t>(std::countr_zero(std::rotr(occupied_[level], current)));
+            std::uint64_t const begin = ((now_ >> bits * level) + ahead) << bits * level;
+            std::size_t const slot = (static_cast<std::size_t>(current) + ahead) % slots;
+            return occupied_slot{std::max(begin, now_), level * slots + slot};
+        }
+        return std::nullopt;
+    }
+
+    std::optional<time_point> base_;
+    std::uint64_t now_ = 0;
+    std::array<std::uint64_t, levels> occupied_{};
+    std::array<std::uint32_t, levels * slots> heads_ = [] {
+        std::array<std::uint32_t, levels * slots> heads{};
+        heads.fill(none);
+        return heads;
+    }();
+    std::vector<node> nodes_;
+    std::vector<std::uint32_t> due_;
+};
+
+} // namespace socketless::inline v0::detail

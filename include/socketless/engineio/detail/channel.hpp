@@ -1,0 +1,138 @@
+// What both sides of a session have in common: a channel to read packets from and to send them on, and the events due.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/frame.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/engineio/outbox.hpp>
+#include <socketless/engineio/packet.hpp>
+#include <socketless/engineio/payload.hpp>
+#include <socketless/engineio/session.hpp>
+#include <socketless/engineio/stream.hpp>
+#include <socketless/engineio/transport.hpp>
+#include <socketless/text/utf8.hpp>
+
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace socketless::inline v0::engineio::detail {
+
+// A WebSocket, or a stream with its reader.
+class channel {
+public:
+    channel() = default;
+    explicit channel(channel_id id) noexcept : id_(id) {}
+    channel(channel_id id, std::unique_ptr<stream_reader> reader) noexcept : id_(id), reader_(std::move(reader)) {}
+
+    [[nodiscard]] channel_id id() const noexcept { return id_; }
+    [[nodiscard]] engineio::transport transport() const noexcept {
+        return reader_ ? transport::webtransport : transport::websocket;
+    }
+
+    // A write is under way: nothing more may be sent.
+    bool paused = false;
+
+    void message_received(frame message) noexcept {
+        SOCKETLESS_ASSERT(!unread_); // the events of the last one have not run dry
+        message_ = message;
+        unread_ = true;
+    }
+    void bytes_received(std::string_view chunk) noexcept {
+        if (reader_) reader_->push(chunk);
+    }
+
+    // The next packet of what was received, until that has run dry.
+    [[nodiscard]] std::optional<result<packet>> next(revision r) {
+        if (reader_) {
+            auto const f = reader_->next();
+            if (!f) return std::nullopt;
+            return *f ? decode_frame(**f, r) : result<packet>(f->error());
+        }
+        if (!unread_) return std::nullopt;
+        unread_ = false;
+        return decode_frame(message_, r);
+    }
+
+    // Sends one packet. `buffer` holds it until it has gone.
+    [[nodiscard]] transmit send(packet const& p, revision r, std::string& buffer) const {
+        buffer.clear();
+        auto const size = reader_ ? encode_for_stream(buffer, p) : encode(buffer, p, r);
+        SOCKETLESS_ASSERT(size.has_value());
+        static_cast<void>(size);
+        return {.type = transmit_type::send, .id = id_, .data = {p.kind, buffer}};
+    }
+
+    // Takes the first message off the queue and sends it: borrowed from there if it can go as it is.
+    [[nodiscard]] transmit send_front(outbox& queue, revision r, std::string& buffer) const {
+        auto const m = queue.front();
+        queue.pop();
+        if (reader_) return send({packet_type::message, m.kind, m.data()}, r, buffer);
+        bool const bare = m.kind == frame_kind::binary && r == revision::v4;
+        return {.type = transmit_type::send, .id = id_, .data = {m.kind, bare ? m.data() : m.wire}};
+    }
+
+private:
+    // Base64 in a frame comes only from peers that cannot send binary: rare enough to pay for a buffer then.
+    [[nodiscard]] result<packet> decode_frame(frame f, revision r) {
+        auto const p = decode(f, r);
+        if (p || p.error().code != errc::buffer_too_small) return p;
+        base64_ = std::make_unique<std::string>(p.error().offset, '\0');
+        return decode(f, r, *base64_);
+    }
+
+    channel_id id_ = 0;
+    std::unique_ptr<stream_reader> reader_;
+    std::unique_ptr<std::string> base64_;
+    frame message_;
+    bool unread_ = false;
+};
+
+// Events without contents that are yet to be taken, each at most once, in the order of event_type.
+class due_events {
+public:
+    void set(event_type type) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(type)); }
+    void clear() noexcept { bits_ = 0; }
+    void clear(event_type type) noexcept { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(type)); }
+    [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
+
+    [[nodiscard]] std::optional<event_type> take() noexcept {
+        if (bits_ == 0) return std::nullopt;
+        auto const first = static_cast<event_type>(std::countr_zero(bits_));
+        clear(first);
+        return first;
+    }
+
+private:
+    static constexpr unsigned bit(event_type type) noexcept { return 1u << static_cast<unsigned>(type); }
+
+    std::uint8_t bits_ = 0;
+};
+
+// The packets of a heartbeat that are yet to be sent.
+class due_beats {
+public:
+    bool ping = false;
+    bool pong = false;
+
+    [[nodiscard]] std::optional<packet> take() noexcept {
+        if (std::exchange(ping, false)) return packet{packet_type::ping, frame_kind::text, {}};
+        if (std::exchange(pong, false)) return packet{packet_type::pong, frame_kind::text, {}};
+        return std::nullopt;
+    }
+};
+
+// Whether a message can be sent over the transport in use: UTF-8, and in a v4 body free of what separates packets.
+[[nodiscard]] inline result<void> check_message(frame message, revision r, transport t) noexcept {
+    if (message.kind == frame_kind::binary) return {};
+    bool const in_body = t == transport::polling && r == revision::v4;
+    if (in_body && message.data.find(packet_separator) != std::string_view::npos)
+        return error{errc::separator_in_text, message.data.find(packet_separator)};
+    return utf8::validate(message.data);
+}
+
+} // namespace socketless::inline v0::engineio::detail

@@ -1,0 +1,66 @@
+// The heartbeat of Engine.IO: one side pings, the other watches. Revision 4: the server pings; 3: the client.
+#pragma once
+
+#include <socketless/core/time.hpp>
+
+#include <cstdint>
+
+namespace socketless::inline v0::engineio {
+
+/// The deadlines of one side of a heartbeat.
+///
+///     pinging:   waiting --ping_interval--> ping, awaiting --pong--> waiting
+///                                                 `--ping_timeout--> expired
+///     watching:  waiting --ping--> waiting
+///                   `--ping_interval + ping_timeout--> expired
+class heartbeat {
+public:
+    struct intervals {
+        milliseconds ping_interval{25'000};
+        milliseconds ping_timeout{20'000};
+    };
+    enum class action : std::uint8_t { none, ping, expired };
+
+    heartbeat() noexcept = default;
+
+    /// The side that pings.
+    static heartbeat pinging(time_point now, intervals const& i) noexcept {
+        return {now + i.ping_interval, state::waiting_to_ping};
+    }
+    /// The side that expects pings.
+    static heartbeat watching(time_point now, intervals const& i) noexcept {
+        return {now + i.ping_interval + i.ping_timeout, state::watching};
+    }
+
+    [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+    [[nodiscard]] bool is_pinging() const noexcept { return state_ != state::watching; }
+
+    /// What the time has brought.
+    action handle_timeout(time_point now, intervals const& i) noexcept {
+        if (now < deadline_) return action::none;
+        if (state_ != state::waiting_to_ping) return action::expired;
+        state_ = state::awaiting_pong;
+        deadline_ = now + i.ping_timeout;
+        return action::ping;
+    }
+
+    /// A pong: only the awaited one counts.
+    void pong(time_point now, intervals const& i) noexcept {
+        if (state_ == state::awaiting_pong) *this = pinging(now, i);
+    }
+
+    /// A ping from the other side.
+    void ping(time_point now, intervals const& i) noexcept {
+        if (state_ == state::watching) *this = watching(now, i);
+    }
+
+private:
+    enum class state : std::uint8_t { waiting_to_ping, awaiting_pong, watching };
+
+    heartbeat(time_point deadline, state s) noexcept : deadline_(deadline), state_(s) {}
+
+    time_point deadline_{};
+    state state_ = state::watching;
+};
+
+} // namespace socketless::inline v0::engineio

@@ -1,0 +1,520 @@
+// engineio::server: the sessions of many connections: made, found, timed and forgotten.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/engineio/packet.hpp>
+#include <socketless/engineio/payload.hpp>
+#include <socketless/engineio/request.hpp>
+#include <socketless/engineio/server_session.hpp>
+#include <socketless/engineio/session.hpp>
+#include <socketless/engineio/stream.hpp>
+#include <socketless/json/validate.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::engineio {
+
+enum class http_method : std::uint8_t { get, post, other };
+
+/// What the I/O layer tells of a request. Views live until the events have run dry.
+struct http_request {
+    exchange_id exchange = 0;
+    http_method method = http_method::get;
+    std::string_view target = {};
+    /// Whether the Content-Type is application/octet-stream.
+    bool is_binary = false;
+    /// The body, whole; base64 in it is decoded in place. An I/O layer that stops reading at `max_payload` bytes passes
+    /// what it has, one byte more than allowed being enough.
+    std::span<char> body = {};
+};
+
+/// A session of a `server`: a cheap value that never dangles. Once the session has ended it names nothing.
+struct session_handle {
+    std::uint32_t index = 0;
+    std::uint32_t generation = 0;
+
+    friend constexpr bool operator==(session_handle, session_handle) noexcept = default;
+};
+
+/// An event, and the session it belongs to.
+struct server_event {
+    session_handle session;
+    engineio::event event;
+};
+
+/// Fills the bytes with randomness that cannot be guessed: session ids are secrets.
+using random_source = std::function<void(std::span<std::byte>)>;
+
+/// All sessions of a process, or of one of its threads: two servers share nothing. Checks each request, answers those
+/// that are wrong, hands the others to their session, and runs the timers of all.
+///
+///     for (;;) {
+///         if (auto e = server.poll_event()) { ...; continue; }            // for the application
+///         if (auto t = server.poll_transmit(buffer)) { ...; continue; }   // for the I/O layer
+///         wait for input, or until server.poll_timeout();
+///     }
+///
+/// The work for one input, event, transmit or timer is constant, however many sessions there are. Exchanges and
+/// channels are named by the caller. Each exchange is answered exactly once, unless it was aborted.
+class server {
+public:
+    server(server_options options, random_source random) : options_(std::move(options)), random_(std::move(random)) {}
+
+    server(server const&) = delete; // the sessions refer to the options
+    server& operator=(server const&) = delete;
+
+    [[nodiscard]] server_options const& options() const noexcept { return options_; }
+
+    //=== what happened ===//
+
+    /// A request by long-polling, its body whole.
+    void http_received(http_request const& request, time_point now) {
+        auto const checked = check(request.target, transport_use::http);
+        if (!checked) return refuse(request.exchange, checked.refusal);
+        if (checked.session == none) {
+            if (request.method != http_method::get)
+                return refuse(request.exchange, request_error::bad_handshake_method);
+            std::uint32_t const index = make_session(checked.revision);
+            exchanges_.emplace(request.exchange, index);
+            slots_[index].session->open_polling(request.exchange, checked.base64, now);
+            return touch(index);
+        }
+        dispatch(request, checked.session, now);
+    }
+
+    /// The client has given up an exchange; it is not answered any more.
+    void http_aborted(exchange_id exchange, time_point) {
+        auto const found = exchanges_.find(exchange);
+        if (found == exchanges_.end()) return;
+        std::uint32_t const index = found->second;
+        exchanges_.erase(found);
+        slots_[index].session->exchange_aborted(exchange);
+        touch(index);
+    }
+
+    /// Whether a WebSocket may be opened with this target; if not, how its request is to be refused.
+    [[nodiscard]] std::optional<request_error> check_websocket(std::string_view target) const {
+        auto const checked = check(target, transport_use::websocket);
+        if (checked) return std::nullopt;
+        return checked.refusal;
+    }
+
+    /// A WebSocket is open. Where `check_websocket` would refuse it, it is closed.
+    void websocket_opened(channel_id channel, std::string_view target, time_point now) {
+        auto const checked = check(target, transport_use::websocket);
+        if (!checked) return close(channel);
+        std::uint32_t index = checked.session;
+        if (index == none) {
+            index = make_session(checked.revision);
+            slots_[index].session->open_websocket(channel, now);
+        } else if (!slots_[index].session->offer_channel(channel, nullptr, now)) {
+            return close(channel);
+        }
+        channels_.emplace(channel, index);
+        touch(index);
+    }
+
+    /// A message of a WebSocket.
+    void websocket_received(channel_id channel, frame message, time_point now) {
+        auto const found = channels_.find(channel);
+        if (found == channels_.end()) return;
+        slots_[found->second].session->websocket_received(channel, message, now);
+        touch(found->second);
+    }
+
+    /// A stream is open; its first packet, within `upgrade_timeout`, says which session it is for.
+    void stream_opened(channel_id channel, time_point now) {
+        if (!options_.transports.contains(transport::webtransport)) return close(channel);
+        new_streams_.emplace(channel, std::make_unique<stream_reader>(options_.max_payload));
+        new_stream_deadlines_.push_back({now + options_.upgrade_timeout, channel});
+    }
+
+    /// The next bytes of a stream.
+    void stream_received(channel_id channel, std::string_view chunk, time_point now) {
+        if (auto const found = channels_.find(channel); found != channels_.end()) {
+            slots_[found->second].session->stream_received(channel, chunk, now);
+            return touch(found->second);
+        }
+        auto const fresh = new_streams_.find(channel);
+        if (fresh == new_streams_.end()) return;
+        fresh->second->push(chunk);
+        auto const first = fresh->second->next();
+        if (!first) return;
+        auto reader = std::move(fresh->second);
+        new_streams_.erase(fresh);
+        open_stream(channel, *first, std::move(reader), now);
+    }
+
+    /// A WebSocket or a stream is gone.
+    void channel_closed(channel_id channel, time_point) {
+        new_streams_.erase(channel);
+        auto const found = channels_.find(channel);
+        if (found == channels_.end()) return;
+        std::uint32_t const index = found->second;
+        channels_.erase(found);
+        slots_[index].session->channel_closed(channel);
+        touch(index);
+    }
+
+    /// Nothing more is to be sent on a channel until `resume`, because a write is under way.
+    void pause(channel_id channel) {
+        if (auto const found = channels_.find(channel); found != channels_.end())
+            slots_[found->second].session->pause(channel);
+    }
+    void resume(channel_id channel) {
+        auto const found = channels_.find(channel);
+        if (found == channels_.end()) return;
+        slots_[found->second].session->resume(channel);
+        touch(found->second);
+    }
+
+    /// Time has passed. A spurious call is harmless.
+    void handle_timeout(time_point now) {
+        timers_.advance(now, [this, now](std::uint32_t index) {
+            if (!slots_[index].session) return;
+            slots_[index].session->handle_timeout(now);
+            touch(index);
+        });
+        for (; !new_stream_deadlines_.empty() && new_stream_deadlines_.front().at <= now;
+             new_stream_deadlines_.pop_front()) {
+            auto const channel = new_stream_deadlines_.front().channel;
+            if (new_streams_.erase(channel) != 0) close(channel);
+        }
+    }
+
+    //=== what the application wants ===//
+
+    /// Queues a message. Errors: those of server_session::send; errc::not_open also for a session that has ended.
+    result<void> send(session_handle session, frame message) {
+        return with(session, [&](server_session& s) { return s.send(message); });
+    }
+    result<void> send(session_handle session, shared_message message) {
+        return with(session, [&](server_session& s) { return s.send(std::move(message)); });
+    }
+
+    /// Sends a message if it would go at once. Errors: errc::would_wait, and those of `send`.
+    result<void> send_volatile(session_handle session, frame message) {
+        return with(session, [&](server_session& s) { return s.send_volatile(message); });
+    }
+    result<void> send_volatile(session_handle session, shared_message message) {
+        return with(session, [&](server_session& s) { return s.send_volatile(std::move(message)); });
+    }
+
+    /// Closes a session once all that is queued for it has gone.
+    void close(session_handle session, time_point now) {
+        if (!find(session)) return;
+        slots_[session.index].session->close(now);
+        touch(session.index);
+    }
+
+    /// Closes a session at once.
+    void abort(session_handle session, close_reason reason = close_reason::forced_close) {
+        if (!find(session)) return;
+        slots_[session.index].session->abort(reason);
+        touch(session.index);
+    }
+
+    /// Closes all sessions once all that is queued has gone. Linear in their number.
+    void close_all(time_point now) {
+        for (std::uint32_t index = 0; index != slots_.size(); ++index)
+            if (slots_[index].session) close(handle(index), now);
+    }
+
+    /// The session, or null where it has ended. Valid until the next call that is not const.
+    [[nodiscard]] server_session const* find(session_handle session) const noexcept {
+        if (session.index >= slots_.size()) return nullptr;
+        slot const& s = slots_[session.index];
+        return s.session && s.generation == session.generation ? &*s.session : nullptr;
+    }
+
+    /// How many sessions there are.
+    [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_.size(); }
+
+    //=== what it means, what to do, when to come back ===//
+
+    /// The next event of any session.
+    [[nodiscard]] std::optional<server_event> poll_event() {
+        while (!with_events_.empty()) {
+            std::uint32_t const index = with_events_.front();
+            if (auto const e = slots_[index].session->poll_event())
+                return server_event{handle(index), *e};
+            with_events_.pop();
+            slots_[index].has_events = false;
+            queue_transmits(index);
+        }
+        return std::nullopt;
+    }
+
+    /// The next thing to do, for any session. Its views live until the next call here, or until `buffer` is used again.
+    [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
+        if (!immediate_.empty()) {
+            transmit const t = immediate_.front();
+            immediate_.pop();
+            return t;
+        }
+        while (!with_transmits_.empty()) {
+            std::uint32_t const index = with_transmits_.front();
+            slot& s = slots_[index];
+            if (auto const t = s.session->poll_transmit(buffer)) {
+                if (t->type == transmit_type::respond) exchanges_.erase(t->id);
+                if (t->type == transmit_type::close) channels_.erase(t->id);
+                queue_events(index); // it may have drained, or ended
+                return t;
+            }
+            with_transmits_.pop();
+            s.has_transmits = false;
+            if (s.has_events) continue;
+            if (s.session->is_done())
+                forget(index);
+            else
+                set_timer(index);
+        }
+        return std::nullopt;
+    }
+
+    /// When `handle_timeout` is to be called, if ever; a call at that time may find nothing to do. Constant time.
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
+        auto const streams = new_stream_deadlines_.empty() ? std::nullopt
+                                                           : std::optional(new_stream_deadlines_.front().at);
+        return earlier(timers_.next(), streams);
+    }
+
+private:
+    static constexpr std::uint32_t none = 0xffffffff;
+
+    enum class transport_use : std::uint8_t { http, websocket };
+
+    struct slot {
+        std::optional<server_session> session;
+        std::uint32_t generation = 0;
+        bool has_events = false;
+        bool has_transmits = false;
+    };
+
+    // First in, first out, in memory that is reused.
+    template <class T>
+    class queue {
+    public:
+        [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
+        [[nodiscard]] T const& front() const noexcept { return items_[head_]; }
+        void push(T item) { items_.push_back(std::move(item)); }
+        void pop() noexcept {
+            if (++head_ != items_.size()) return;
+            items_.clear();
+            head_ = 0;
+        }
+
+    private:
+        std::vector<T> items_;
+        std::size_t head_ = 0;
+    };
+
+    // What a target asks for, or why it is refused.
+    struct checked_target {
+        bool good = false;
+        request_error refusal = request_error::bad_request;
+        std::uint32_t session = none; // none: a handshake
+        engineio::revision revision = revision::v4;
+        bool base64 = false;
+
+        explicit operator bool() const noexcept { return good; }
+    };
+
+    struct stream_deadline {
+        time_point at;
+        channel_id channel;
+    };
+
+    // The reference's checks, in its order.
+    [[nodiscard]] checked_target check(std::string_view target, transport_use use) const {
+        auto const refused = [](request_error e) { return checked_target{.refusal = e}; };
+        auto const t = parse_request_target(target);
+        if (!t) return refused(request_error::bad_request);
+        if (!t->transport || !options_.transports.contains(*t->transport) || *t->transport == transport::webtransport)
+            return refused(request_error::unknown_transport);
+        bool const fits = *t->transport == (use == transport_use::http ? transport::polling : transport::websocket);
+        if (t->sid) {
+            std::uint32_t const index = find(*t->sid);
+            if (index == none) return refused(request_error::unknown_sid);
+            server_session const& session = *slots_[index].session;
+            bool const takes = use == transport_use::http ? session.takes_polling() : true;
+            if (!fits || !takes || t->revision != session.revision()) return refused(request_error::bad_request);
+            return {.good = true, .session = index, .revision = session.revision()};
+        }
+        if (!fits) return refused(request_error::bad_request);
+        if (!t->revision || (*t->revision == revision::v3 && !options_.allow_v3))
+            return refused(request_error::unsupported_protocol_version);
+        return {.good = true, .revision = *t->revision, .base64 = t->base64};
+    }
+
+    void dispatch(http_request const& request, std::uint32_t index, time_point now) {
+        server_session& session = *slots_[index].session;
+        bool taken = false;
+        if (request.method == http_method::get) {
+            taken = session.poll(request.exchange, now);
+        } else if (request.method == http_method::post) {
+            bool const v4 = session.revision() == revision::v4;
+            if (request.body.size() > options_.max_payload)
+                return respond({.type = transmit_type::respond, .id = request.exchange, .status = 413});
+            if (v4 && request.is_binary)
+                session.abort(close_reason::transport_error);
+            else
+                taken = session.post(request.exchange, request.body,
+                                     v4                  ? payload_format::v4
+                                     : request.is_binary ? payload_format::v3_binary
+                                                         : payload_format::v3_text,
+                                     now);
+        }
+        if (taken)
+            exchanges_.emplace(request.exchange, index);
+        else
+            refuse(request.exchange, request_error::bad_request);
+        touch(index);
+    }
+
+    // The first packet of a stream: "0" for a new session, "0{"sid":...}" for an upgrade.
+    void open_stream(channel_id channel, result<frame> const& first, std::unique_ptr<stream_reader> reader,
+                     time_point now) {
+        auto const p = first ? decode(*first) : result<packet>(first.error());
+        if (!p || p->type != packet_type::open) return close(channel);
+        std::uint32_t index = none;
+        if (p->data.empty()) {
+            index = make_session(revision::v4);
+            slots_[index].session->open_stream(channel, std::move(reader), now);
+        } else {
+            auto const json = json::validate(p->data, options_.limits.max_depth);
+            auto const sid = json ? json->find("sid") : std::nullopt;
+            index = sid ? find(sid->get<std::string_view>().value_or("")) : none;
+            if (index == none || !slots_[index].session->offer_channel(channel, std::move(reader), now))
+                return close(channel);
+        }
+        channels_.emplace(channel, index);
+        touch(index);
+    }
+
+    void respond(transmit const& answer) { immediate_.push(answer); }
+
+    void refuse(exchange_id exchange, request_error e) {
+        respond({.type = transmit_type::respond, .id = exchange, .status = status(e), .content = content_type::json,
+                 .data = {frame_kind::text, body(e)}});
+    }
+
+    void close(channel_id channel) { immediate_.push({.type = transmit_type::close, .id = channel}); }
+
+    //=== the sessions ===//
+
+    [[nodiscard]] session_handle handle(std::uint32_t index) const noexcept {
+        return {index, slots_[index].generation};
+    }
+
+    // What sids are found by: enough of their bits that two never agree by chance.
+    [[nodiscard]] static std::uint64_t key_of(std::string_view sid) noexcept {
+        std::uint64_t key = 0;
+        std::memcpy(&key, sid.data(), sizeof key);
+        return key;
+    }
+
+    [[nodiscard]] std::uint32_t find(std::string_view sid) const {
+        if (sid.size() != session_id{}.size()) return none;
+        auto const found = by_sid_.find(key_of(sid));
+        if (found == by_sid_.end()) return none;
+        return slots_[found->second].session->id() == sid ? found->second : none;
+    }
+
+    [[nodiscard]] session_id new_session_id() {
+        std::array<std::byte, 15> bytes{};
+        session_id id{};
+        do {
+            random_(bytes);
+            base64::encode(as_characters(bytes), id.data());
+            for (char& c : id) c = c == '+' ? '-' : c == '/' ? '_' : c;
+        } while (by_sid_.contains(key_of({id.data(), id.size()})));
+        return id;
+    }
+
+    [[nodiscard]] std::uint32_t make_session(revision r) {
+        std::uint32_t index = 0;
+        if (free_.empty()) {
+            index = static_cast<std::uint32_t>(slots_.size());
+            slots_.emplace_back();
+        } else {
+            index = free_.back();
+            free_.pop_back();
+        }
+        session_id const id = new_session_id();
+        slots_[index].session.emplace(options_, id, r);
+        by_sid_.emplace(key_of({id.data(), id.size()}), index);
+        return index;
+    }
+
+    void forget(std::uint32_t index) {
+        slot& s = slots_[index];
+        timers_.cancel(index);
+        by_sid_.erase(key_of(s.session->id()));
+        s.session.reset();
+        ++s.generation;
+        free_.push_back(index);
+    }
+
+    template <class F>
+    result<void> with(session_handle session, F f) {
+        if (!find(session)) return error{errc::not_open};
+        auto const done = f(*slots_[session.index].session);
+        touch(session.index);
+        return done;
+    }
+
+    void queue_events(std::uint32_t index) {
+        if (slots_[index].has_events) return;
+        slots_[index].has_events = true;
+        with_events_.push(index);
+    }
+
+    void queue_transmits(std::uint32_t index) {
+        if (slots_[index].has_transmits) return;
+        slots_[index].has_transmits = true;
+        with_transmits_.push(index);
+    }
+
+    // The session may have something to say. Its timer is set when it has said it.
+    void touch(std::uint32_t index) { queue_events(index); }
+
+    void set_timer(std::uint32_t index) {
+        if (auto const deadline = slots_[index].session->poll_timeout())
+            timers_.set(index, *deadline);
+        else
+            timers_.cancel(index);
+    }
+
+    server_options options_;
+    random_source random_;
+    std::deque<slot> slots_;
+    std::vector<std::uint32_t> free_;
+    std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
+    std::unordered_map<channel_id, std::uint32_t> channels_;
+    std::unordered_map<exchange_id, std::uint32_t> exchanges_;
+    std::unordered_map<channel_id, std::unique_ptr<stream_reader>> new_streams_;
+    std::deque<stream_deadline> new_stream_deadlines_;
+    queue<std::uint32_t> with_events_;
+    queue<std::uint32_t> with_transmits_;
+    queue<transmit> immediate_;
+    socketless::detail::timer_wheel timers_;
+};
+
+} // namespace socketless::inline v0::engineio

@@ -1,0 +1,109 @@
+// The vocabulary that Engine.IO sessions share, client and server: what happened, what to do, why it ended.
+#pragma once
+
+#include <socketless/core/frame.hpp>
+#include <socketless/engineio/handshake.hpp>
+#include <socketless/engineio/transport.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace socketless::inline v0::engineio {
+
+/// An HTTP exchange, or a channel: a WebSocket or a stream. On the server the caller names them, on the client
+/// the session does; a name is not used again while it is in use.
+using exchange_id = std::uint64_t;
+using channel_id = std::uint64_t;
+
+/// Why a session ended. `name` gives the reference's words.
+enum class close_reason : std::uint8_t {
+    /// The transport failed, or the peer broke its rules.
+    transport_error,
+    /// The peer closed.
+    transport_close,
+    /// `close` was called here.
+    forced_close,
+    /// The peer's ping or pong did not come in time.
+    ping_timeout,
+    /// A packet could not be decoded.
+    parse_error,
+    /// More was queued than `max_queued` allows: the peer does not read.
+    queue_overflow,
+    /// The client could not open in time.
+    open_timeout,
+};
+
+[[nodiscard]] constexpr std::string_view name(close_reason reason) noexcept {
+    constexpr std::string_view names[] = {"transport error", "transport close", "forced close", "ping timeout",
+                                          "parse error",     "queue overflow",  "open timeout"};
+    return names[static_cast<std::size_t>(reason)];
+}
+
+enum class event_type : std::uint8_t {
+    /// The handshake is done: `transport`, and on the client `handshake`.
+    opened,
+    /// `message` arrived.
+    message,
+    /// A better transport answers: the move to `transport` has begun.
+    upgrading,
+    /// The session has moved to `transport`.
+    upgraded,
+    /// The move did not succeed; the session goes on as it was.
+    upgrade_failed,
+    /// All that was queued has been handed to the I/O layer.
+    drained,
+    /// The end, once, with its `reason`. Nothing follows.
+    closed,
+};
+
+/// What happened, for the application. Views live until the next call that changes the session.
+struct event {
+    event_type type = event_type::closed;
+    engineio::transport transport = transport::polling;
+    close_reason reason = close_reason::transport_error;
+    frame message = {};
+    engineio::handshake handshake = {};
+};
+
+enum class transmit_type : std::uint8_t {
+    /// Server: answer the exchange `id` with `status`, `content` and `data`.
+    respond,
+    /// Client: request `target`, with `data` as the body of a POST; the exchange is called `id`.
+    get,
+    post,
+    /// Client: open a WebSocket to `target`, or a stream; the channel is called `id`.
+    open_websocket,
+    open_stream,
+    /// Send `data` as one message of the WebSocket `id`, or its bytes on the stream `id`.
+    send,
+    /// Close the channel `id` once all that was sent on it has gone.
+    close,
+    /// Client: give up the exchange `id`; no answer to it is wanted.
+    abort,
+};
+
+enum class content_type : std::uint8_t { none, text, html, binary, json };
+
+/// The value of the Content-Type header.
+[[nodiscard]] constexpr std::string_view name(content_type type) noexcept {
+    constexpr std::string_view names[] = {"", "text/plain; charset=UTF-8", "text/html", "application/octet-stream",
+                                          "application/json"};
+    return names[static_cast<std::size_t>(type)];
+}
+
+/// The value of the Cache-Control header that every answer to an exchange carries.
+inline constexpr std::string_view cache_control = "no-store";
+
+/// What to do, for the I/O layer. Views live until the next call that changes the session, or until the buffer that
+/// was given is used again.
+struct transmit {
+    transmit_type type = transmit_type::send;
+    std::uint64_t id = 0;
+    int status = 0;
+    content_type content = content_type::none;
+    std::string_view target = {};
+    frame data = {};
+};
+
+} // namespace socketless::inline v0::engineio
