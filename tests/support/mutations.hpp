@@ -1,5 +1,5 @@
-// All the ways in which a good input is nearly good. Each is handed over in memory of exactly its size, so that a
-// sanitizer sees a read past the end.
+// All the ways in which a good input is nearly good. Each is handed over in memory of exactly its size, so
+// that a sanitizer sees a read past the end.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +62,8 @@ void for_each_added_byte(std::string_view good, std::string_view more, F f) {
     exact_copy const copy(std::string(good) + '\0');
     for (std::size_t i = 0; i <= good.size(); ++i) {
         std::copy(good.begin(), good.end(), copy.span().begin());
-        std::copy_backward(copy.span().begin() + static_cast<std::ptrdiff_t>(i), copy.span().end() - 1, copy.span().end());
+        std::copy_backward(copy.span().begin() + static_cast<std::ptrdiff_t>(i), copy.span().end() - 1,
+                           copy.span().end());
         for (char const c : more) {
             copy.span()[i] = c;
             f(copy.view());

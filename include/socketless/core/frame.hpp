@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace socketless::inline v0 {
 
 /// Borrowed bytes.
 using byte_view = std::span<std::byte const>;
+
+/// The attachments of a packet, in the order of their placeholders: borrowed bytes.
+using attachment_list = std::vector<byte_view>;
 
 enum class frame_kind : std::uint8_t { text, binary };
 

@@ -22,6 +22,14 @@ inline constexpr bool is_result = false;
 template <class T>
 inline constexpr bool is_result<result<T>> = true;
 
+// What a result is compared with or made from as a value.
+template <class U>
+concept plain_value = !is_result<std::remove_cvref_t<U>> && !std::same_as<std::remove_cvref_t<U>, error> &&
+                      !std::same_as<std::remove_cvref_t<U>, errc>;
+
+template <class U, class T>
+concept value_for = plain_value<U> && std::constructible_from<T, U>;
+
 } // namespace detail
 
 /// Either a `T` or an `error`. The members are those of `std::expected`; asking for the one that is not
@@ -37,11 +45,9 @@ public:
     constexpr result(socketless::error e) noexcept : error_(e) {}
     constexpr result(errc code, std::size_t offset = 0) noexcept : error_{code, offset} {}
 
-    template <class U = T>
-        requires(std::constructible_from<T, U> && !detail::is_result<std::remove_cvref_t<U>> &&
-                 !std::same_as<std::remove_cvref_t<U>, socketless::error> && !std::same_as<std::remove_cvref_t<U>, errc>)
-    constexpr explicit(!std::convertible_to<U, T>) result(U&& value) noexcept(
-        std::is_nothrow_constructible_v<T, U>)
+    template <detail::value_for<T> U = T>
+    constexpr explicit(!std::convertible_to<U, T>)
+        result(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>)
         : value_(std::in_place, std::forward<U>(value)) {}
 
     [[nodiscard]] constexpr bool has_value() const noexcept { return value_.has_value(); }
@@ -105,13 +111,10 @@ public:
         return value_ ? std::move(*this) : std::invoke(std::forward<F>(f), error_);
     }
 
-    friend constexpr bool operator==(result const& a, result const& b)
-        requires std::equality_comparable<T>
-    {
+    friend constexpr bool operator==(result const& a, result const& b) {
         return a.value_ == b.value_ && (a.value_ || a.error_ == b.error_);
     }
-    template <class U>
-        requires(!detail::is_result<U> && !std::same_as<U, socketless::error> && !std::same_as<U, errc>)
+    template <detail::plain_value U>
     friend constexpr bool operator==(result const& r, U const& value) {
         return r.value_ && *r.value_ == value;
     }

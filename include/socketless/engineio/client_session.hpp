@@ -34,7 +34,7 @@ struct client_options {
     std::string path = "/engine.io/";
     /// The caller's own query parameters.
     std::vector<std::pair<std::string, std::string>> query = {};
-    /// The transports that may be used; the first opens the session.
+    /// The transports that may be used; the first opens the session. Revision 3 has no webtransport: it is passed over.
     std::vector<transport> transports = {transport::polling, transport::websocket, transport::webtransport};
     /// Whether to move to a better transport when the server offers one.
     bool upgrade = true;
@@ -108,7 +108,7 @@ public:
             body_ = payload_reader(body, form, options_.limits);
         } else if (post_ == exchange) {
             post_.reset();
-            if (status != 200) return fail_transport();
+            if (status != 200 || close_sent_) return fail_transport();
             if (outbox_.empty() && state_ == state::open) events_.set(event_type::drained);
         }
     }
@@ -221,7 +221,8 @@ public:
         return writable() ? send(message, now) : error{errc::would_wait};
     }
 
-    /// Closes: an upgrade under way is waited for, and what is queued goes first (close_reason::forced_close).
+    /// Closes: an upgrade under way is waited for, and what is queued goes first (close_reason::forced_close). Over
+    /// long-polling the session is closed when the server has answered the last POST.
     void close(time_point now) {
         now_ = now;
         if (state_ == state::opening) return close_now(close_reason::forced_close);
@@ -318,6 +319,8 @@ private:
 
     // Starts to open with the transport at transport_index_.
     void begin_transport() {
+        while (transport_index_ < options_.transports.size() && !is_usable(options_.transports[transport_index_]))
+            ++transport_index_;
         if (transport_index_ >= options_.transports.size()) return close_now(close_reason::transport_error);
         transport_ = options_.transports[transport_index_];
         channel_.reset();
@@ -327,6 +330,11 @@ private:
         channel_ = new_channel(transport_);
         open_due_ = true;
         hello_due_ = transport_ == transport::webtransport;
+    }
+
+    // Streams came with revision 4.
+    [[nodiscard]] bool is_usable(engineio::transport t) const noexcept {
+        return t != transport::webtransport || options_.revision == revision::v4;
     }
 
     [[nodiscard]] detail::channel new_channel(engineio::transport t) {
@@ -353,7 +361,7 @@ private:
     void close_now(close_reason reason) {
         if (state_ == state::closed || state_ == state::idle) return;
         state_ = state::closed;
-        reason_ = reason;
+        reason_ = close_sent_ ? close_reason::forced_close : reason; // the server ends what it was told to
         // What was named but not begun needs no end.
         if (channel_ && !open_due_) abandoned_channel_ = channel_->id();
         if (candidate_ && !candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
@@ -473,7 +481,7 @@ private:
     // Tries the first transport that both sides have besides the one in use.
     void offer_upgrade() {
         for (engineio::transport const t : options_.transports) {
-            if (t == transport::polling || !handshake_.upgrades.contains(t)) continue;
+            if (t == transport::polling || !is_usable(t) || !handshake_.upgrades.contains(t)) continue;
             candidate_ = std::make_unique<candidate>();
             candidate_->channel = new_channel(t);
             candidate_->deadline = now_ + options_.upgrade_timeout;
@@ -507,6 +515,7 @@ private:
     [[nodiscard]] std::optional<transmit> drive_candidate(std::string& buffer) {
         candidate& c = *candidate_;
         if (std::exchange(c.open_due, false)) return begin_channel(c.channel, buffer);
+        if (c.channel.paused) return std::nullopt;
         if (std::exchange(c.hello_due, false)) return send_hello(c.channel, buffer);
         if (std::exchange(c.probe_due, false))
             return c.channel.send({packet_type::ping, frame_kind::text, "probe"}, options_.revision, buffer);
@@ -556,7 +565,7 @@ private:
 
     // One GET and one POST at a time, none of them begun while an upgrade pauses the transport.
     [[nodiscard]] std::optional<transmit> drive_polling(std::string& buffer) {
-        if (is_pausing() || body_) return std::nullopt;
+        if (is_pausing() || close_sent_ || body_) return std::nullopt;
         if (!post_ && state_ != state::opening) {
             if (auto const t = begin_post(buffer)) return t;
         }
@@ -580,19 +589,15 @@ private:
             if (!put({packet_type::message, m.kind, m.data()})) break;
             outbox_.pop();
         }
-        // An upgrade is waited for; what is left of the queue after it goes over the new transport.
-        bool const last = state_ == state::closing && outbox_.empty() && !candidate_;
-        if (last) put({packet_type::close, frame_kind::text, {}});
+        // An upgrade is waited for; what is left of the queue after it goes over the new transport. The GET is not
+        // given up before this POST is answered: the server takes that for the end, and what is in here would be lost.
+        if (state_ == state::closing && outbox_.empty() && !candidate_)
+            close_sent_ = put({packet_type::close, frame_kind::text, {}});
         if (body_out_.empty()) return std::nullopt;
-        exchange_id const id = next_id_++;
-        post_ = id;
+        post_ = next_id_++;
         write_target(buffer, transport::polling);
-        if (last) {
-            post_.reset(); // its answer does not matter any more
-            close_now(close_reason::forced_close);
-        }
         return transmit{.type = transmit_type::post,
-                        .id = id,
+                        .id = *post_,
                         .content = binary ? content_type::binary : content_type::text,
                         .target = buffer,
                         .data = {binary ? frame_kind::binary : frame_kind::text, body_out_}};
@@ -622,6 +627,7 @@ private:
     bool open_due_ = false;
     bool hello_due_ = false;
     bool channel_open_ = false;
+    bool close_sent_ = false; // over polling: its POST is under way
     detail::due_beats beats_;
     detail::due_events events_;
     time_point now_{};

@@ -141,8 +141,8 @@ public:
     /// A stream is open; its first packet, within `upgrade_timeout`, says which session it is for.
     void stream_opened(channel_id channel, time_point now) {
         if (!options_.transports.contains(transport::webtransport)) return close(channel);
-        new_streams_.emplace(channel, std::make_unique<stream_reader>(options_.max_payload));
-        new_stream_deadlines_.push_back({now + options_.upgrade_timeout, channel});
+        new_streams_.emplace(channel, new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_});
+        new_stream_deadlines_.push_back({now + options_.upgrade_timeout, channel, last_stream_});
     }
 
     /// The next bytes of a stream.
@@ -153,10 +153,11 @@ public:
         }
         auto const fresh = new_streams_.find(channel);
         if (fresh == new_streams_.end()) return;
-        fresh->second->push(chunk);
-        auto const first = fresh->second->next();
+        auto& reader_of_new = *fresh->second.reader;
+        reader_of_new.push(chunk);
+        auto const first = reader_of_new.next();
         if (!first) return;
-        auto reader = std::move(fresh->second);
+        auto reader = std::move(fresh->second.reader);
         new_streams_.erase(fresh);
         open_stream(channel, *first, std::move(reader), now);
     }
@@ -193,8 +194,11 @@ public:
         });
         for (; !new_stream_deadlines_.empty() && new_stream_deadlines_.front().at <= now;
              new_stream_deadlines_.pop_front()) {
-            auto const channel = new_stream_deadlines_.front().channel;
-            if (new_streams_.erase(channel) != 0) close(channel);
+            auto const& expired = new_stream_deadlines_.front();
+            auto const found = new_streams_.find(expired.channel);
+            if (found == new_streams_.end() || found->second.number != expired.number) continue;
+            new_streams_.erase(found);
+            close(expired.channel);
         }
     }
 
@@ -336,9 +340,16 @@ private:
         explicit operator bool() const noexcept { return good; }
     };
 
+    // A stream that has not said yet which session it is for. Its number tells it from others of the same name.
+    struct new_stream {
+        std::unique_ptr<stream_reader> reader;
+        std::uint64_t number;
+    };
+
     struct stream_deadline {
         time_point at;
         channel_id channel;
+        std::uint64_t number;
     };
 
     // The reference's checks, in its order.
@@ -509,7 +520,8 @@ private:
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
     std::unordered_map<channel_id, std::uint32_t> channels_;
     std::unordered_map<exchange_id, std::uint32_t> exchanges_;
-    std::unordered_map<channel_id, std::unique_ptr<stream_reader>> new_streams_;
+    std::unordered_map<channel_id, new_stream> new_streams_;
+    std::uint64_t last_stream_ = 0;
     std::deque<stream_deadline> new_stream_deadlines_;
     queue<std::uint32_t> with_events_;
     queue<std::uint32_t> with_transmits_;

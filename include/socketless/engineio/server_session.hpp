@@ -145,7 +145,7 @@ public:
     /// channel is then the caller's to close.
     [[nodiscard]] bool offer_channel(channel_id channel, std::unique_ptr<stream_reader> reader, time_point now) {
         now_ = now;
-        if (!takes_upgrade()) return false;
+        if (!takes_upgrade() || (reader && revision_ == revision::v3)) return false; // streams came with revision 4
         candidate_ = std::make_unique<candidate>();
         candidate_->channel = detail::channel(channel, std::move(reader));
         candidate_->deadline = now + options_->upgrade_timeout;
@@ -240,12 +240,12 @@ public:
         return writable() ? send(std::move(message)) : error{errc::would_wait};
     }
 
-    /// Closes once all that is queued has gone (close_reason::forced_close).
+    /// Closes once all that is queued has gone (close_reason::forced_close). An upgrade under way may still succeed:
+    /// the client may have moved already.
     void close(time_point now) {
         if (!is_open()) return;
         state_ = state::closing;
         close_deadline_ = now + options_->close_timeout;
-        if (candidate_) reject_candidate();
     }
 
     /// Closes at once; what is queued is lost.
@@ -278,7 +278,7 @@ public:
             return t;
         }
         if (rejected_candidate_) return close_transmit(*std::exchange(rejected_candidate_, std::nullopt));
-        if (candidate_ && std::exchange(candidate_->probe_answer_due, false))
+        if (candidate_ && !candidate_->channel.paused && std::exchange(candidate_->probe_answer_due, false))
             return candidate_->channel.send({packet_type::pong, frame_kind::text, "probe"}, revision_, buffer);
         if (poll_) return answer_poll(buffer);
         if (channel_) return send_on_channel(buffer);
@@ -479,7 +479,8 @@ private:
                     .ping_timeout = options_->ping_timeout, .max_payload = {}};
         if (transport_ == transport::polling && options_->allow_upgrades)
             for (engineio::transport const t : {transport::websocket, transport::webtransport})
-                if (options_->transports.contains(t)) h.upgrades.insert(t);
+                if (options_->transports.contains(t) && (t == transport::websocket || revision_ == revision::v4))
+                    h.upgrades.insert(t);
         if (revision_ == revision::v4) h.max_payload = options_->max_payload;
         return h;
     }
@@ -536,9 +537,8 @@ private:
             outbox_.pop();
             if (outbox_.empty()) events_.set(event_type::drained);
         }
-        if (state_ != state::closing) return;
+        if (state_ != state::closing || writer.push({packet_type::close, frame_kind::text, {}}) == false) return;
         close_now(close_reason::forced_close);
-        put(writer, {packet_type::close, frame_kind::text, {}});
     }
 
     static void put(payload_writer<std::string>& writer, packet const& p) {

@@ -18,14 +18,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
-
-namespace socketless::inline v0 {
-
-/// The attachments of a packet, in the order of their placeholders: borrowed from the arguments.
-using attachment_list = std::vector<byte_view>;
-
-} // namespace socketless::inline v0
 
 namespace socketless::inline v0::json {
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/output.hpp>
 #include <socketless/core/result.hpp>
 
 #include <algorithm>
@@ -12,24 +13,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace socketless::inline v0 {
-
-/// Any contiguous, resizable container of char: std::string, std::vector<char>, ...
-template <class T>
-concept character_container = requires(T& container, std::size_t n) {
-    requires std::same_as<std::remove_reference_t<decltype(*container.data())>, char>;
-    { container.size() } -> std::convertible_to<std::size_t>;
-    { container.capacity() } -> std::convertible_to<std::size_t>;
-    container.resize(n);
-};
-
-/// What an encoder can write to: a character container, which is appended to, or a std::span<char>, which
-/// is filled from its start.
-template <class T>
-concept output_target = character_container<std::remove_reference_t<T>> ||
-                        std::same_as<std::remove_cvref_t<T>, std::span<char>>;
-
-namespace detail {
+namespace socketless::inline v0::detail {
 
 // Keeps what fits its window and counts the rest. From the first piece that does not fit, all is counted.
 class output {
@@ -125,5 +109,4 @@ constexpr result<std::size_t> write_to(Target&& target, Write write) {
     }
 }
 
-} // namespace detail
-} // namespace socketless::inline v0
+} // namespace socketless::inline v0::detail

@@ -22,7 +22,7 @@ public:
     // Fires at the deadline or up to a millisecond later. Replaces the timer's earlier deadline.
     void set(std::uint32_t timer, time_point deadline) {
         if (timer >= nodes_.size()) nodes_.resize(std::size_t{timer} + 1);
-        if (!base_) base_ = deadline - std::chrono::hours(1);
+        if (!base_) base_ = deadline - milliseconds(furthest / 2); // what is set later may be due sooner
         std::uint64_t const tick = std::clamp(tick_of(deadline), now_, now_ + furthest);
         if (nodes_[timer].slot != unfiled && nodes_[timer].tick == tick) return;
         cancel(timer);

@@ -61,6 +61,11 @@ public:
     // Sends one packet. `buffer` holds it until it has gone.
     [[nodiscard]] transmit send(packet const& p, revision r, std::string& buffer) const {
         buffer.clear();
+        // A stream cannot carry a frame without any bytes: an empty binary message goes as base64.
+        if (reader_ && p.kind == frame_kind::binary && p.data.empty()) {
+            buffer = "\x01" "b";
+            return {.type = transmit_type::send, .id = id_, .data = {frame_kind::binary, buffer}};
+        }
         auto const size = reader_ ? encode_for_stream(buffer, p) : encode(buffer, p, r);
         SOCKETLESS_ASSERT(size.has_value());
         static_cast<void>(size);

@@ -1,0 +1,208 @@
+#include "support/catch.hpp"
+#include "support/counting_container.hpp"
+
+#include <socketless/core/detail/output.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace socketless;
+using socketless::detail::output;
+using socketless::detail::write_to;
+using support::counting_container;
+
+namespace {
+
+// Puts `s` in pieces of several sizes, one of them alone, one of none.
+constexpr void put_in_pieces(output& out, std::string_view s) {
+    for (std::size_t piece = 0; !s.empty(); ++piece) {
+        std::size_t const size = std::min(piece % 7, s.size());
+        if (size == 1)
+            out.put(s.front());
+        else
+            out.put(s.substr(0, size));
+        s.remove_prefix(size);
+    }
+}
+
+std::string numbered_text(std::size_t size) {
+    std::string s;
+    while (s.size() < size) s += std::to_string(s.size()) + ' ';
+    s.resize(size);
+    return s;
+}
+
+constexpr bool writes_at_compile_time() {
+    std::array<char, 8> memory{};
+    auto const written = write_to(std::span<char>(memory), [](output& out) -> result<void> {
+        put_in_pieces(out, "constant");
+        return {};
+    });
+    return written == 8u && std::string_view(memory.data(), 8) == "constant";
+}
+
+constexpr bool inserts_at_compile_time() {
+    char memory[8] = {};
+    output out(memory, 8);
+    out.put("bcd");
+    out.insert(0, "a");
+    out.insert(4, "e");
+    out.insert(1, "--");
+    out.replace(1, '+');
+    out.replace(7, '!'); // nothing is there yet
+    return out.kept() == "a+-bcde";
+}
+
+} // namespace
+
+static_assert(character_container<std::string>);
+static_assert(character_container<std::vector<char>>);
+static_assert(character_container<counting_container>);
+static_assert(!character_container<std::vector<unsigned char>>);
+static_assert(!character_container<std::u8string>);
+static_assert(!character_container<std::string_view>);
+static_assert(!character_container<std::array<char, 4>>);
+static_assert(!character_container<std::string const>);
+
+static_assert(output_target<std::string&> && output_target<std::vector<char>&>);
+static_assert(output_target<std::span<char>> && output_target<std::span<char> const&>);
+static_assert(!output_target<std::span<char const>> && !output_target<std::span<std::byte>>);
+static_assert(!output_target<char*> && !output_target<char (&)[4]>);
+
+static_assert(writes_at_compile_time());
+static_assert(inserts_at_compile_time());
+
+TEST_CASE("an output keeps what fits and counts the rest", "[output]") {
+    std::string const text = numbered_text(40);
+    for (std::size_t capacity = 0; capacity <= 50; ++capacity) {
+        std::vector<char> memory(capacity);
+        output out(memory.data(), capacity);
+        put_in_pieces(out, text);
+        CHECK(out.size() == text.size());
+        CHECK(out.overflowed() == (capacity < text.size()));
+        CHECK(text.starts_with(out.kept()));
+        if (!out.overflowed()) CHECK(out.kept() == text);
+    }
+}
+
+TEST_CASE("behind the first piece that did not fit nothing is kept", "[output]") {
+    char memory[4] = {};
+    output out(memory, 4);
+    out.put("abc");
+    out.put("de");
+    out.put('f');
+    out.put("");
+    CHECK(out.overflowed());
+    CHECK(out.kept() == "abc");
+    CHECK(out.size() == 6);
+}
+
+TEST_CASE("bytes can be taken and filled by the caller", "[output]") {
+    char memory[4] = {};
+    output out(memory, 4);
+    char* const first = out.take(3);
+    REQUIRE(first == memory);
+    std::fill_n(first, 3, 'x');
+    CHECK(out.take(0) == memory + 3);
+    CHECK(out.take(2) == nullptr);
+    CHECK(out.take(1) == nullptr); // the window closed
+    CHECK(out.kept() == "xxx");
+    CHECK(out.size() == 6);
+}
+
+TEST_CASE("an insertion that does not fit is only counted", "[output]") {
+    char memory[4] = {};
+    output out(memory, 4);
+    out.put("ad");
+    out.insert(1, "bc");
+    CHECK(out.kept() == "abcd");
+    out.insert(0, "z");
+    CHECK(out.overflowed());
+    CHECK(out.kept() == "abcd");
+    CHECK(out.size() == 5);
+    out.insert(0, "y");
+    CHECK(out.size() == 6);
+}
+
+TEST_CASE("a container is appended to, in one pass if it has room and in two with one growth if not",
+          "[output]") {
+    for (std::size_t const size : {0u, 1u, 15u, 511u, 512u, 513u, 1024u, 5000u}) {
+        for (std::size_t const room : {0u, 1u, 14u, 15u, 16u, 511u, 512u, 513u, 5000u}) {
+            CAPTURE(size, room);
+            std::string const text = numbered_text(size);
+            counting_container target("before", 6 + room);
+            int passes = 0;
+            auto const written = write_to(target, [&](output& out) -> result<void> {
+                ++passes;
+                put_in_pieces(out, text);
+                return {};
+            });
+            CHECK(written == size);
+            CHECK(target.view() == "before" + text);
+            CHECK(target.growths() == (size > room ? 1 : 0));
+            CHECK(passes == (size > std::min<std::size_t>(room, 512) ? 2 : 1));
+        }
+    }
+}
+
+TEST_CASE("the containers of the standard library are appended to", "[output]") {
+    std::string const text = numbered_text(700);
+    auto const put = [&](output& out) -> result<void> {
+        out.put(text);
+        return {};
+    };
+    std::string s = "a";
+    CHECK(write_to(s, put) == 700u);
+    CHECK(write_to(s, put) == 700u);
+    CHECK(s == "a" + text + text);
+    std::vector<char> v = {'a'};
+    CHECK(write_to(v, put) == 700u);
+    CHECK(std::string(v.begin(), v.end()) == "a" + text);
+}
+
+TEST_CASE("an error leaves a container as it was", "[output]") {
+    for (std::size_t const size : {0u, 10u, 600u}) {
+        for (std::size_t const room : {0u, 10u, 600u}) {
+            counting_container target("before", 6 + room);
+            auto const written = write_to(target, [&](output& out) -> result<void> {
+                out.put(numbered_text(size));
+                return error{errc::invalid_utf8, 3};
+            });
+            CHECK(written == error{errc::invalid_utf8, 3});
+            CHECK(target.view() == "before");
+            CHECK(target.growths() == 0);
+        }
+    }
+}
+
+TEST_CASE("a span is filled from its start, or the error says how large it should be", "[output]") {
+    std::string const text = numbered_text(30);
+    for (std::size_t size = 0; size <= 40; ++size) {
+        std::vector<char> memory(size);
+        auto const written = write_to(std::span<char>(memory), [&](output& out) -> result<void> {
+            put_in_pieces(out, text);
+            return {};
+        });
+        if (size < text.size()) {
+            CHECK(written == error{errc::buffer_too_small, text.size()});
+        } else {
+            CHECK(written == text.size());
+            CHECK(std::string_view(memory.data(), text.size()) == text);
+            CHECK(std::all_of(memory.begin() + 30, memory.end(), [](char c) { return c == '\0'; }));
+        }
+    }
+}
+
+TEST_CASE("what is wrong with the value matters more than the size of the span", "[output]") {
+    char memory[2] = {};
+    auto const written = write_to(std::span<char>(memory), [](output& out) -> result<void> {
+        out.put("abc");
+        return error{errc::invalid_utf8, 1};
+    });
+    CHECK(written == error{errc::invalid_utf8, 1});
+}
