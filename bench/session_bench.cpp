@@ -6,11 +6,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -213,5 +211,3 @@ void poll_timeout(benchmark::State& state) {
 BENCHMARK(poll_timeout)->Arg(1'000'000)->Arg(1'000);
 
 } // namespace
-
-BENCHMARK_MAIN();

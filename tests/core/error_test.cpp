@@ -42,8 +42,7 @@ TEST_CASE("every code has a name and a message of its own", "[error]") {
         CAPTURE(name(code));
         CHECK(names.insert(name(code)).second);
         CHECK(messages.insert(message(code)).second);
-        CHECK(name(code).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") ==
-              std::string_view::npos);
+        CHECK(name(code).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos);
         CHECK_FALSE(message(code).empty());
         CHECK(message(code).find_first_of("\r\n") == std::string_view::npos);
     }

@@ -129,8 +129,7 @@ TEST_CASE("an insertion that does not fit is only counted", "[output]") {
     CHECK(out.size() == 6);
 }
 
-TEST_CASE("a container is appended to, in one pass if it has room and in two with one growth if not",
-          "[output]") {
+TEST_CASE("a container is appended to, in one pass if it has room and in two with one growth if not", "[output]") {
     for (std::size_t const size : {0u, 1u, 15u, 511u, 512u, 513u, 1024u, 5000u}) {
         for (std::size_t const room : {0u, 1u, 14u, 15u, 16u, 511u, 512u, 513u, 5000u}) {
             CAPTURE(size, room);

@@ -83,8 +83,7 @@ static_assert(result<point>({4, 5}).transform([](point p) { return p.y; }) == 5)
 // or_else
 static_assert(six.or_else([](error) -> result<int> { return 0; }) == 6);
 static_assert(wrong.or_else([](error e) -> result<int> { return static_cast<int>(e.offset); }) == 3);
-static_assert(wrong.or_else([](error) -> result<int> { return errc::out_of_range; }) ==
-              error{errc::out_of_range});
+static_assert(wrong.or_else([](error) -> result<int> { return errc::out_of_range; }) == error{errc::out_of_range});
 
 // Success without a value
 static_assert(result<void>().has_value() && result<void>());

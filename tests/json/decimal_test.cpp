@@ -119,6 +119,12 @@ constexpr named_double cases[] = {
     {"1.00000000000000011102230246251565404236316680908203124", 1.0},
     {"1.00000000000000011102230246251565404236316680908203126", 0x1.0000000000001p0},
 
+    // up to the next power of two
+    {"0.49999999999999999999999999", 0.5},
+    {"0.99999999999999999999999999", 1.0},
+    {"1.99999999999999999999999999", 2.0},
+    {"3.99999999999999999999999999", 4.0},
+
     // the largest, and the tie above it
     {"1.7976931348623157e308", 0x1.fffffffffffffp1023},
     {"1.7976931348623158e308", 0x1.fffffffffffffp1023},
@@ -267,8 +273,7 @@ std::string random_number(support::random_source& random) {
     number += random.text(random.below(12), digits);
     if (random.one_in(2)) number += '.' + random.text(1 + random.below(12), digits);
     if (random.one_in(3)) number += 'e' + std::to_string(random.between(-40, 40));
-    if (random.one_in(50))
-        number = random.text(3, digits.substr(1)) + 'e' + std::to_string(random.between(-345, 310));
+    if (random.one_in(50)) number = random.text(3, digits.substr(1)) + 'e' + std::to_string(random.between(-345, 310));
     return number;
 }
 

@@ -41,9 +41,10 @@ function around(number) {
 // Where the notation changes, and all powers of ten near there
 for (let exponent = -30; exponent <= 30; ++exponent) {
     around(Number(`1e${exponent}`));
-    add(Number(`-1e${exponent}`), Number(`1.5e${exponent}`), Number(`9.875e${exponent}`), Number(`123456789e${exponent}`));
+    for (const digits of ["-1", "1.5", "9.875", "123456789"]) add(Number(`${digits}e${exponent}`));
 }
-for (let exponent = -324; exponent <= 308; exponent += 3) add(Number(`1e${exponent}`), Number(`${1 + below(9)}.${below(1e9)}e${exponent}`));
+for (let exponent = -324; exponent <= 308; exponent += 3)
+    add(Number(`1e${exponent}`), Number(`${1 + below(9)}.${below(1e9)}e${exponent}`));
 
 // The ends of the range
 around(2.2250738585072014e-308);
@@ -61,10 +62,13 @@ for (let i = 1; i <= 20; ++i) add(i * Number.MIN_VALUE);
 for (let i = 0; i !== 200; ++i) add(fromBits((random() & ((1n << 52n) - 1n)) >> BigInt(below(52))));
 
 // What naive algorithms print with a digit too many or a wrong last one
-add(5e-324, 1e23, 8.41e21, 9.5e-7, 2.0019881e-5, 4.35, 0.1, 0.2, 0.3, 0.1 + 0.2, 1 / 3, 2 / 3, 100 / 3, 4.9e-324, 9007199254740993,
-    1.7976931348623157e308, 2.98023223876953125e-8, 9.0608011534336e15, 5.764607523034235e39, 1.152921504606847e40,
-    2.305843009213694e40, 1.2345e-7, 123456.7890625, 5.0e-5, 4.4501477170144023e-308, 2.2250738585072011e-308,
-    1.8014398509481984e16, 2.9802322387695312e-8, 43845.4375, 299792458, 6.62607015e-34, 1.3588e14);
+add(
+    5e-324, 1e23, 8.41e21, 9.5e-7, 2.0019881e-5, 4.35, 0.1, 0.2, 0.3, 0.1 + 0.2, 1 / 3, 2 / 3, 100 / 3,
+    4.9e-324, 9007199254740993, 1.7976931348623157e308, 2.98023223876953125e-8, 9.0608011534336e15,
+    5.764607523034235e39, 1.152921504606847e40, 2.305843009213694e40, 1.2345e-7, 123456.7890625, 5.0e-5,
+    4.4501477170144023e-308, 2.2250738585072011e-308, 1.8014398509481984e16, 2.9802322387695312e-8,
+    43845.4375, 299792458, 6.62607015e-34, 1.3588e14,
+);
 
 // Few digits at every scale
 for (let i = 0; i !== 300; ++i) add(Number(`${below(10 ** (1 + below(6)))}e${below(60) - 35}`));

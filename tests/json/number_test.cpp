@@ -117,8 +117,7 @@ TEST_CASE("an integer may have any number of zeros and any exponent that makes u
     CHECK(read_integer<int>("12" + zeros + "e-1002") == error{errc::not_an_integer});
 }
 
-TEST_CASE("the place of the decimal point does not matter as long as the exponent makes up for it",
-          "[number]") {
+TEST_CASE("the place of the decimal point does not matter as long as the exponent makes up for it", "[number]") {
     support::random_source random(30);
     for (int i = 0; i != 5'000; ++i) {
         std::uint64_t const value = random() >> random.below(64);
@@ -200,8 +199,7 @@ TEST_CASE("doubles are printed and read as JavaScript does", "[number]") {
         auto const value = std::bit_cast<double>(bits);
         if (formatted(value) != *text) CHECK(formatted(value) == *text);
         if (read_floating<double>(*text) != value) CHECK(read_floating<double>(*text) == value);
-        if (json::detail::nearest<double>(*text) != value)
-            CHECK(json::detail::nearest<double>(*text) == value);
+        if (json::detail::nearest<double>(*text) != value) CHECK(json::detail::nearest<double>(*text) == value);
     }
 }
 

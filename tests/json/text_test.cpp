@@ -34,9 +34,8 @@ constexpr text parsed(std::string_view s) {
 template <class T>
 using optional_result = result<std::optional<T>>;
 
-constexpr std::string_view values[] = {"null",    "true",       "false",      "0",
-                                       "-12.5e3", R"("")",      R"("plain")", R"("\n")",
-                                       "[]",      R"([1,"a"])", "{}",         R"({"a":1})"};
+constexpr std::string_view values[] = {"null",       "true",    "false", "0",          "-12.5e3", R"("")",
+                                       R"("plain")", R"("\n")", "[]",    R"([1,"a"])", "{}",      R"({"a":1})"};
 
 // The contents of a string, read in each of the three ways, which must agree.
 result<std::string> contents_of(text string) {
@@ -74,11 +73,10 @@ std::size_t walk(text value, int levels = 8) {
     auto seen = static_cast<std::size_t>(value.kind());
     for (bool const answer :
          {value.empty(), value.has_escapes(), value.get<bool>().has_value(), value.get<int>().has_value(),
-          value.get<std::uint64_t>().has_value(), value.get<double>().has_value(),
-          value.get<float>().has_value(), value.get<std::string_view>().has_value(),
-          value.get<std::string>().has_value(), value.get<std::optional<int>>().has_value(),
-          value.unescape(buffer.span()).has_value(), value.unescape({}).has_value(), value.equals("key"),
-          value.find("key").has_value()})
+          value.get<std::uint64_t>().has_value(), value.get<double>().has_value(), value.get<float>().has_value(),
+          value.get<std::string_view>().has_value(), value.get<std::string>().has_value(),
+          value.get<std::optional<int>>().has_value(), value.unescape(buffer.span()).has_value(),
+          value.unescape({}).has_value(), value.equals("key"), value.find("key").has_value()})
         seen += answer;
     if (levels == 0) return seen;
     for (text const element : value.elements()) seen += walk(element, levels - 1);
@@ -107,8 +105,7 @@ constexpr bool unescapes_at_compile_time() {
 
 static_assert(text().empty() && text().is(kind::none));
 static_assert(parsed("[1]").is(kind::array));
-static_assert(parsed("12").get<int>() == 12 && parsed("1.2e1").get<int>() == 12 &&
-              parsed("1.5").get<double>() == 1.5);
+static_assert(parsed("12").get<int>() == 12 && parsed("1.2e1").get<int>() == 12 && parsed("1.5").get<double>() == 1.5);
 static_assert(parsed("true").get<bool>() == true && parsed(R"("a")").get<std::string_view>() == "a"sv);
 static_assert(parsed("null").get<std::optional<int>>() == optional_result<int>(std::nullopt));
 static_assert(parsed(R"({"a":1,"b":[2]})").find("b") == parsed("[2]"));
@@ -151,8 +148,7 @@ TEST_CASE("a value of another kind is refused as that", "[text]") {
         CHECK((value.get<std::string_view>() == wrong) == !plain_string);
         CHECK((value.get<std::string>() == wrong) == !value.is(kind::string));
         CHECK((value.unescape({}) == wrong) == !value.is(kind::string));
-        CHECK((value.get<std::optional<bool>>() == wrong) ==
-              !(value.is(kind::boolean) || value.is(kind::null)));
+        CHECK((value.get<std::optional<bool>>() == wrong) == !(value.is(kind::boolean) || value.is(kind::null)));
         CHECK(value.get<text>() == value);
         if (!value.is(kind::array)) CHECK(value.elements().empty());
         if (!value.is(kind::object)) CHECK(value.members().empty());
@@ -259,8 +255,7 @@ TEST_CASE("every UTF-16 code unit alone and each pair of two kinds is read as wh
             std::string const s = '"' + escaped(high) + escaped(low) + '"';
             char sequence[utf8::longest_sequence];
             std::uint32_t const code_point = 0x10000 + (high - 0xd800) * 0x400 + (low - 0xdc00);
-            wrong +=
-                parsed(s).get<std::string>() != std::string(sequence, utf8::encode(code_point, sequence));
+            wrong += parsed(s).get<std::string>() != std::string(sequence, utf8::encode(code_point, sequence));
             std::string const reversed = '"' + escaped(low) + escaped(high) + '"';
             wrong += parsed(reversed).get<std::string>() != error{errc::lone_surrogate, 1};
         }
@@ -372,8 +367,10 @@ TEST_CASE("an iterator can be copied and goes the same way twice", "[text]") {
     ++third;
     CHECK(third != std::default_sentinel); // the last element is not the end
     CHECK(*third == parsed("\"3\""));
-    ++third;
+    auto const last = third++;
     CHECK(third == std::default_sentinel);
+    CHECK(third != last);
+    CHECK(third == json::element_range::iterator());
     CHECK(std::default_sentinel == third);
     CHECK(json::element_range::iterator() == std::default_sentinel);
 }

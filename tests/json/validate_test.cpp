@@ -109,8 +109,7 @@ bool agrees(std::string_view s) {
     auto const validated = validate(s);
     if (validated.has_value() != recognizer(s).run()) return false;
     if (!validated) {
-        bool const known =
-            validated.error().code == errc::invalid_json || validated.error().code == errc::invalid_utf8;
+        bool const known = validated.error().code == errc::invalid_json || validated.error().code == errc::invalid_utf8;
         return known && validated.error().offset <= s.size();
     }
     std::string_view const raw = validated->raw();
@@ -450,8 +449,7 @@ TEST_CASE("white space around a text is allowed and does not belong to it", "[va
     for (std::string_view const before : {""sv, " "sv, "\t"sv, "\n\r "sv})
         for (std::string_view const after : {""sv, " "sv, "\r\n\t "sv})
             for (std::string_view const value : {"1"sv, "\" a \""sv, "[ 1 ]"sv, "{ }"sv, "null"sv})
-                CHECK(validate(std::string(before) + std::string(value) + std::string(after))->raw() ==
-                      value);
+                CHECK(validate(std::string(before) + std::string(value) + std::string(after))->raw() == value);
 }
 
 TEST_CASE("the text that comes out is a part of the one that went in", "[validate]") {
@@ -493,8 +491,7 @@ TEST_CASE("the depth limit is 128 unless told otherwise and never more than limi
     CHECK(validate(nested_arrays(129)) == error{errc::depth_exceeded, 128});
     for (std::uint32_t const limit : {limits::deepest, limits::deepest + 1, 1'000'000u, 0xffffffffu}) {
         CHECK(validate(nested_arrays(limits::deepest), limit));
-        CHECK(validate(nested_arrays(limits::deepest + 1), limit) ==
-              error{errc::depth_exceeded, limits::deepest});
+        CHECK(validate(nested_arrays(limits::deepest + 1), limit) == error{errc::depth_exceeded, limits::deepest});
     }
 }
 
@@ -560,8 +557,7 @@ TEST_CASE("random sequences of tokens are judged by the grammar", "[validate]") 
     CHECK(accepted > 1000); // else this would test little
 }
 
-TEST_CASE("the end of a run of plain characters is found at every alignment, length and place",
-          "[validate]") {
+TEST_CASE("the end of a run of plain characters is found at every alignment, length and place", "[validate]") {
     for (char const special : "\"\\\x1f\x01\n\x80\xbf\xff\0"sv) {
         for (char const plain : " !#[]^\x7f"sv) { // the neighbours of the special ones
             for (std::size_t alignment = 0; alignment != 8; ++alignment) {
@@ -585,8 +581,7 @@ TEST_CASE("plain characters are found one by one as they are found by the word",
     support::random_source random(12);
     for (int i = 0; i != 50'000; ++i) {
         // Mostly plain, and those that a borrow from their neighbour could make look special.
-        support::exact_copy const copy(
-            random.text(random.below(33), " !#[]^\x7f !#[]^\x7f !#[]^\x7f\"\\\x1f\x80"));
+        support::exact_copy const copy(random.text(random.below(33), " !#[]^\x7f !#[]^\x7f !#[]^\x7f\"\\\x1f\x80"));
         std::string_view const s = copy.view();
         char const* const end = s.data() + s.size();
         char const* expected = s.data();

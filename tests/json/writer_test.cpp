@@ -131,8 +131,7 @@ static_assert(writes(-12, "-12"));
 static_assert(writes("a\n\u00e9", "\"a\\n\u00e9\""));
 static_assert(writes(std::array{1, 2, 3}, "[1,2,3]"));
 static_assert(writes(std::tuple(1, "two", std::optional<int>()), R"([1,"two",null])"));
-static_assert(writes(json::object("id", 1, "tags", std::array{"a"sv, "b"sv}),
-                     R"({"id":1,"tags":["a","b"]})"));
+static_assert(writes(json::object("id", 1, "tags", std::array{"a"sv, "b"sv}), R"({"id":1,"tags":["a","b"]})"));
 static_assert(writes(user::color::green, R"("green")"));
 
 TEST_CASE("null is written for what has no value", "[writer]") {
@@ -227,8 +226,8 @@ TEST_CASE("maps are objects", "[writer]") {
     CHECK(written(std::map<std::string, int>()) == "{}");
     CHECK(written(std::map<std::string, int>{{"a", 1}, {"b", 2}}) == R"({"a":1,"b":2})");
     CHECK(written(std::unordered_map<std::string_view, bool>{{"a\"", true}}) == R"({"a\"":true})");
-    CHECK(written(std::map<std::string, std::map<std::string, std::vector<int>>>{
-              {"a", {{"b", {1}}}}, {"c", {}}}) == R"({"a":{"b":[1]},"c":{}})");
+    CHECK(written(std::map<std::string, std::map<std::string, std::vector<int>>>{{"a", {{"b", {1}}}}, {"c", {}}}) ==
+          R"({"a":{"b":[1]},"c":{}})");
 }
 
 TEST_CASE("objects can be made on the spot, of values and of references", "[writer]") {
@@ -247,10 +246,9 @@ TEST_CASE("objects can be made on the spot, of values and of references", "[writ
 
 TEST_CASE("an object made on the spot keeps the temporaries that it was made of", "[writer]") {
     auto const long_text = [](char c) { return std::string(100, c); };
-    auto const object =
-        json::object(long_text('n'), long_text('v'), long_text('l'), std::vector{long_text('e')});
-    CHECK(written(object) == "{\"" + long_text('n') + "\":\"" + long_text('v') + "\",\"" + long_text('l') +
-                                 "\":[\"" + long_text('e') + "\"]}");
+    auto const object = json::object(long_text('n'), long_text('v'), long_text('l'), std::vector{long_text('e')});
+    CHECK(written(object) == "{\"" + long_text('n') + "\":\"" + long_text('v') + "\",\"" + long_text('l') + "\":[\"" +
+                                 long_text('e') + "\"]}");
 }
 
 TEST_CASE("a type of the user's own is what its write_json writes, at any depth", "[writer]") {
@@ -275,18 +273,13 @@ TEST_CASE("write_json can make the whole write fail, and the first failure count
 }
 
 TEST_CASE("the writer puts the commas and colons", "[writer]") {
-    CHECK(
-        pieces([](json::writer& w) {
-            w.begin_array().null().boolean(true).number(1).number(1.5).string("s").begin_array().end_array();
-            w.begin_object().end_object().value("v").raw(json::text::trusted("{}")).end_array();
-        }) == R"([null,true,1,1.5,"s",[],{},"v",{}])");
+    CHECK(pieces([](json::writer& w) {
+              w.begin_array().null().boolean(true).number(1).number(1.5).string("s").begin_array().end_array();
+              w.begin_object().end_object().value("v").raw(json::text::trusted("{}")).end_array();
+          }) == R"([null,true,1,1.5,"s",[],{},"v",{}])");
     CHECK(pieces([](json::writer& w) {
               w.begin_object().key("a").begin_array().end_array().key("b").null().member("c", 1);
-              w.raw_key(json::text::trusted(R"("\ud800")"))
-                  .begin_object()
-                  .member("d", "e")
-                  .end_object()
-                  .end_object();
+              w.raw_key(json::text::trusted(R"("\ud800")")).begin_object().member("d", "e").end_object().end_object();
           }) == R"({"a":[],"b":null,"c":1,"\ud800":{"d":"e"}})");
 }
 
@@ -304,11 +297,7 @@ TEST_CASE("a binary value is a placeholder and an attachment", "[writer]") {
     attachment_list attachments;
     CHECK(pieces(
               [&](json::writer& w) {
-                  w.begin_array()
-                      .value(first)
-                      .value(json::object("b", byte_view(second)))
-                      .value(second)
-                      .end_array();
+                  w.begin_array().value(first).value(json::object("b", byte_view(second))).value(second).end_array();
               },
               &attachments) == R"([{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}},)"
                                R"({"_placeholder":true,"num":2}])");
@@ -327,16 +316,14 @@ TEST_CASE("a binary value goes between the parts of JSON that is already made", 
                   w.begin_array().null().begin_raw().raw_part("[1,");
                   w.binary(bytes).raw_part(",").binary(bytes).raw_part("]").end_raw().null().end_array();
               },
-              &attachments) ==
-          R"([null,[1,{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}],null])");
+              &attachments) == R"([null,[1,{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}],null])");
     CHECK(attachments.size() == 2);
 }
 
 TEST_CASE("binary is refused where there may be none", "[writer]") {
     std::vector const bytes = {std::byte{1}};
     CHECK(written(bytes) == error{errc::unexpected_binary});
-    CHECK(written(std::tuple(1, std::map<std::string, byte_view>{{"a", bytes}})) ==
-          error{errc::unexpected_binary});
+    CHECK(written(std::tuple(1, std::map<std::string, byte_view>{{"a", bytes}})) == error{errc::unexpected_binary});
     CHECK(written(json::object("empty", byte_view())) == error{errc::unexpected_binary});
 }
 
@@ -362,9 +349,8 @@ TEST_CASE("every ASCII character is escaped as JSON.stringify does, wherever it 
 }
 
 TEST_CASE("a string is read back as it was written", "[writer]") {
-    constexpr std::string_view characters[] = {"a",      "z",          " ",        "\"",  "\\",
-                                               "\n",     "\x01",       "\x7f",     "/",   "\u00e9",
-                                               "\u20ac", "\U0001f600", "eight pl", "\0"sv};
+    constexpr std::string_view characters[] = {"a",    "z", " ",      "\"",     "\\",         "\n",       "\x01",
+                                               "\x7f", "/", "\u00e9", "\u20ac", "\U0001f600", "eight pl", "\0"sv};
     support::random_source random(50);
     for (int i = 0; i != 10'000; ++i) {
         std::string s;
@@ -377,8 +363,8 @@ TEST_CASE("a string is read back as it was written", "[writer]") {
 }
 
 TEST_CASE("text that is not UTF-8 is refused, wherever it is, and the container is as it was", "[writer]") {
-    for (std::string_view const bad : {"\xff"sv, "\x80"sv, "\xc3"sv, "\xed\xa0\x80"sv,
-                                       "plain and more \xe2\x82"sv, "a\n\xf4\x90\x80\x80z"sv}) {
+    for (std::string_view const bad :
+         {"\xff"sv, "\x80"sv, "\xc3"sv, "\xed\xa0\x80"sv, "plain and more \xe2\x82"sv, "a\n\xf4\x90\x80\x80z"sv}) {
         std::string const s(bad);
         CHECK(written(s) == error{errc::invalid_utf8});
         CHECK(written(std::vector{std::string("good"), s}) == error{errc::invalid_utf8});
@@ -411,8 +397,8 @@ TEST_CASE("a value is appended to a container, which grows at most once", "[writ
 }
 
 TEST_CASE("a value fills a span from its start, or the error says how large the span should be", "[writer]") {
-    auto const value = json::object("name", "\u00e9\n\x01", "list", std::tuple(1, -2.5, true, nullptr),
-                                    "more", std::string(20, 'm'));
+    auto const value =
+        json::object("name", "\u00e9\n\x01", "list", std::tuple(1, -2.5, true, nullptr), "more", std::string(20, 'm'));
     std::string const expected = written(value).value();
     for (std::size_t size = 0; size <= expected.size() + 2; ++size) {
         std::vector<char> memory(size, '?');
@@ -421,8 +407,7 @@ TEST_CASE("a value fills a span from its start, or the error says how large the 
             CHECK(filled == error{errc::buffer_too_small, expected.size()});
         } else {
             CHECK(filled == expected.size());
-            CHECK(std::string(memory.begin(), memory.end()) ==
-                  expected + std::string(size - expected.size(), '?'));
+            CHECK(std::string(memory.begin(), memory.end()) == expected + std::string(size - expected.size(), '?'));
         }
     }
 }

@@ -83,7 +83,8 @@ TEST_CASE("sessions keep their promises over any network", "[network]") {
         if (wrong.empty()) continue;
         std::string trace;
         network(seed, figures, &trace).run();
-        FAIL(trace << "seed " << seed << ": " << wrong << "\nrun it again: SOCKETLESS_SEED=" << seed
+        std::fputs(trace.c_str(), stdout);
+        FAIL("seed " << seed << ": " << wrong << "\nrun it again: SOCKETLESS_SEED=" << seed
                    << " SOCKETLESS_SCHEDULES=1 socketless_tests \"sessions keep their promises over any network\"");
     }
     std::string const figures_text = describe(figures);

@@ -126,7 +126,8 @@ public:
         expect(!t.closed, "a client closes twice");
         t.closed = true;
         t.reason = reason;
-        bool const server_ended = t.connection && connections_[*t.connection].closed;
+        bool const server_ended = std::any_of(connections_.begin(), connections_.end(),
+                                              [a](connection const& c) { return c.attempt == a && c.closed; });
         expect(fits_client(t, reason, server_ended, now), "a client closes with a reason that does not fit: " + text(reason));
         if (t.faulty || !t.may_open) return;
         expect(t.close_asked || t.overflowed || server_ended, "a client closes though nothing was wrong: " + text(reason));
@@ -237,7 +238,8 @@ private:
 
     static bool fits_client(attempt const& t, close_reason reason, bool server_ended, socketless::time_point now) {
         switch (reason) {
-        case close_reason::transport_error: return t.exchange_failed || t.channel_closed || t.response_cut || !t.may_open;
+        case close_reason::transport_error: return t.exchange_failed || t.channel_closed || t.response_cut ||
+                                                   (server_ended && !t.connection) || !t.may_open;
         case close_reason::transport_close: return t.connection && (t.channel_closed || server_ended);
         case close_reason::forced_close: return t.close_asked;
         case close_reason::ping_timeout: return t.connection && t.faulty;

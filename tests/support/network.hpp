@@ -41,7 +41,7 @@ public:
     // Runs the schedule to its end. Returns what was wrong with it; nothing if all was well.
     std::string run() {
         ++figures_.schedules;
-        note("plan: ", plan_.calm ? "calm" : "rough", ", ping ", plan_.server.ping_interval.count(), "+",
+        note("plan: ", plan_.calm ? "calm" : plan_.tight ? "tight" : "rough", ", ping ", plan_.server.ping_interval.count(), "+",
              plan_.server.ping_timeout.count(), " ms, latency ", plan_.latency.count(), " us, max_payload ",
              plan_.server.max_payload, ", max_queued ", plan_.server.max_queued);
         for (std::size_t i = 0; i != clients_.size(); ++i)
@@ -518,7 +518,7 @@ private:
     void close_by_client(std::size_t n) {
         channel& ch = channels_[n];
         ch.client_end = false;
-        if (!ch.is_dead) tell_server_closed(n, arrival(ch.up));
+        if (!ch.is_dead) tell_server_closed(n);
     }
 
     void close_by_server(std::size_t n) {
@@ -530,34 +530,36 @@ private:
 
     void tell_client_closed(std::size_t n) {
         at(arrival(channels_[n].down), [this, n] {
-            deliver(clients_[channels_[n].client].side, [this, n] {
-                channel& ch = channels_[n];
-                if (!ch.client_end) return;
-                // What is left of a stream comes first.
-                if (!ch.down.bytes.empty() && !ch.is_dead) return tell_client_closed(n);
-                note("client ", ch.client, " <- closed: channel ", ch.client_id);
-                ch.client_end = false;
-                ledger_.at(ch.attempt).channel_closed = true;
-                clients_[ch.client].session.channel_closed(ch.client_id, now_);
-                pump_client(ch.client);
-            });
+            deliver(clients_[channels_[n].client].side, [this, n] { closed_at_client(n); });
         });
     }
 
-    void tell_server_closed(std::size_t n, time_point when) {
-        at(when, [this, n] {
-            deliver(server_peer_, [this, n] {
-                channel& ch = channels_[n];
-                if (!ch.server_id) return;
-                if (!ch.up.bytes.empty() && !ch.is_dead) return tell_server_closed(n, arrival(ch.up));
-                note("server <- closed: channel ", *ch.server_id);
-                ledger_.at(ch.attempt).channel_closed_at_server = true;
-                auto const id = *std::exchange(ch.server_id, std::nullopt);
-                server_channels_[id].reset();
-                server_.channel_closed(id, now_);
-                pump_server();
-            });
-        });
+    void closed_at_client(std::size_t n) {
+        channel& ch = channels_[n];
+        if (!ch.client_end) return;
+        // What is left of a stream comes first.
+        if (!ch.down.bytes.empty() && !ch.is_dead) return tell_client_closed(n);
+        note("client ", ch.client, " <- closed: channel ", ch.client_id);
+        ch.client_end = false;
+        ledger_.at(ch.attempt).channel_closed = true;
+        clients_[ch.client].session.channel_closed(ch.client_id, now_);
+        pump_client(ch.client);
+    }
+
+    void tell_server_closed(std::size_t n) {
+        at(arrival(channels_[n].up), [this, n] { deliver(server_peer_, [this, n] { closed_at_server(n); }); });
+    }
+
+    void closed_at_server(std::size_t n) {
+        channel& ch = channels_[n];
+        if (!ch.server_id) return;
+        if (!ch.up.bytes.empty() && !ch.is_dead) return tell_server_closed(n);
+        note("server <- closed: channel ", *ch.server_id);
+        ledger_.at(ch.attempt).channel_closed_at_server = true;
+        auto const id = *std::exchange(ch.server_id, std::nullopt);
+        server_channels_[id].reset();
+        server_.channel_closed(id, now_);
+        pump_server();
     }
 
     // The channel is lost, with all that is on its way. If it goes silent, one side or none comes to know.
@@ -572,11 +574,9 @@ private:
         ch.is_dead = true;
         bool const dies = f == fault::channel_dies;
         std::size_t const who = random_.below(3);
-        if (dies || who == 0) {
-            if (!harmless) ch.down.last_arrival = now_ + latency();
-            tell_client_closed(n);
-        }
-        if (dies || who == 1) tell_server_closed(n, now_ + latency());
+        if (dies || who == 1) tell_server_closed(n);
+        if (harmless) return closed_at_client(n);
+        if (dies || who == 0) tell_client_closed(n);
     }
 
     //=== names that the server is given: the lowest that is free ===//
@@ -600,9 +600,8 @@ private:
 
         engineio::client_session session;
         peer side;
-        // What it is at, since it was first opened; and how often it may be opened again.
+        // What it is at, since it was first opened.
         std::optional<std::size_t> attempt;
-        std::size_t reopenings = 1;
         std::optional<std::size_t> get;
         std::optional<std::size_t> post;
     };
@@ -613,7 +612,7 @@ private:
             if (!c.session.is_closed() || is_ending_) return;
             ++figures_.attempts;
             note("client ", i, ": open");
-            c.attempt = ledger_.begin_attempt(i, server_peer_.frozen);
+            c.attempt = ledger_.begin_attempt(i, server_peer_.frozen || plan_.tight);
             ledger_.at(*c.attempt).may_open = may_open(c.session.options());
             ledger_.at(*c.attempt).open_deadline = now_ + c.session.options().open_timeout;
             c.session.open(now_);
@@ -675,7 +674,7 @@ private:
         case engineio::event_type::closed:
             ++figures_.client_reasons[static_cast<std::size_t>(e.reason)];
             ledger_.closed_at_client(a, e.reason, now_);
-            if (c.reopenings != 0 && --c.reopenings + 1 != 0) after(latency(), [this, i] { open(i); });
+            if (random_.one_in(2)) after(microseconds(random_.below(200'000)), [this, i] { open(i); });
             break;
         default: break;
         }

@@ -78,8 +78,10 @@ struct network_plan {
     // Once in how many chances a fault happens, and which of them may, as bits; none where it is 0.
     std::size_t fault_rate = 0;
     std::uint32_t faults = 0;
-    // Nothing is lost, and every deadline leaves time for the latency.
+    // Nothing is lost.
     bool calm = true;
+    // Deadlines may be shorter than the latency.
+    bool tight = false;
     // The longest message that fits into a body by itself.
     std::size_t longest_message = 0;
 
@@ -109,8 +111,8 @@ inline engineio::client_options draw_client(random_source& random, network_plan 
     if (random.one_in(4)) o.timestamp_param.clear();
     if (random.one_in(4)) o.query = {{"token", "a&b=\xc3\xa9"}};
     auto const margin = std::chrono::ceil<milliseconds>(plan.latency + plan.lateness);
-    o.open_timeout = plan.calm || random.one_in(2) ? margin * 40 + milliseconds(100) : margin * 3;
-    o.upgrade_timeout = plan.calm || random.one_in(2) ? margin * 40 + milliseconds(500) : margin * 4;
+    o.open_timeout = plan.tight && random.one_in(2) ? margin * 3 : margin * 40 + milliseconds(100);
+    o.upgrade_timeout = plan.tight && random.one_in(2) ? margin * 4 : margin * 40 + milliseconds(500);
     if (!plan.calm && random.one_in(4)) o.max_queued = 100 + random.below(1'000);
     return o;
 }
@@ -132,13 +134,13 @@ inline network_plan draw_plan(random_source& random) {
         p.fault_rate = 3;
         p.faults = static_cast<std::uint32_t>(random()); // those that do no harm are still chosen from it
     }
-    bool const tight = !p.calm && random.one_in(3);
+    p.tight = !p.calm && random.one_in(3);
     auto const margin = std::chrono::ceil<milliseconds>(p.latency + p.lateness + p.write_time) + milliseconds(1);
     engineio::server_options& s = p.server;
     s.ping_interval = milliseconds(random.between(20, 500));
-    s.ping_timeout = tight ? milliseconds(random.between(1, 30)) : margin * 24 + milliseconds(20);
-    s.upgrade_timeout = tight ? margin * 3 : margin * 48 + milliseconds(600);
-    s.close_timeout = tight ? milliseconds(random.between(1, 50)) : margin * 100 + milliseconds(500);
+    s.ping_timeout = p.tight ? milliseconds(random.between(1, 30)) : margin * 24 + milliseconds(150); // an upgrade holds pings for 100 ms
+    s.upgrade_timeout = p.tight ? margin * 3 : margin * 48 + milliseconds(600);
+    s.close_timeout = p.tight ? milliseconds(random.between(1, 50)) : margin * 100 + milliseconds(500);
     s.allow_v3 = random.one_in(2);
     // A client of revision 3 is not told how much a body may hold.
     bool const small = !s.allow_v3 && random.one_in(2);

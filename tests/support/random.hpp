@@ -28,9 +28,7 @@ public:
     }
 
     // 0 to bound - 1. Precondition: bound is not 0.
-    constexpr std::size_t below(std::size_t bound) noexcept {
-        return static_cast<std::size_t>((*this)() % bound);
-    }
+    constexpr std::size_t below(std::size_t bound) noexcept { return static_cast<std::size_t>((*this)() % bound); }
 
     constexpr int between(int lowest, int highest) noexcept {
         return lowest + static_cast<int>(below(static_cast<std::size_t>(highest - lowest) + 1));
@@ -39,9 +37,7 @@ public:
     // True once in `n` times.
     constexpr bool one_in(std::size_t n) noexcept { return below(n) == 0; }
 
-    constexpr char byte() noexcept {
-        return static_cast<char>(static_cast<unsigned char>((*this)() & 0xffu));
-    }
+    constexpr char byte() noexcept { return static_cast<char>(static_cast<unsigned char>((*this)() & 0xffu)); }
 
     // Precondition: `choices` is not empty. Works for strings, arrays and vectors.
     template <class Choices>

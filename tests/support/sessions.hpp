@@ -21,14 +21,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -220,15 +221,16 @@ inline std::string open_packet(std::string_view upgrades = R"("websocket")") {
            R"(],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})";
 }
 
-struct session_holder {
-    engineio::server_options options;
+// Options that stay where they are when what refers to them moves.
+struct held_options {
+    std::unique_ptr<engineio::server_options> options;
 };
 
-class server_session_driver : private session_holder, public driver<engineio::server_session> {
+class server_session_driver : private held_options, public driver<engineio::server_session> {
 public:
     explicit server_session_driver(engineio::server_options const& o = {},
                                    engineio::revision r = engineio::revision::v4)
-        : session_holder{o}, driver(session_holder::options, id(), r) {}
+        : held_options{std::make_unique<engineio::server_options>(o)}, driver(*options, id(), r) {}
 
     lines open_polling(std::uint64_t exchange, bool base64 = false) {
         exchanges.insert(exchange);
@@ -295,7 +297,7 @@ private:
         return id;
     }
     [[nodiscard]] std::unique_ptr<engineio::stream_reader> reader() const {
-        return std::make_unique<engineio::stream_reader>(session_holder::options.max_payload);
+        return std::make_unique<engineio::stream_reader>(options->max_payload);
     }
     lines refused(std::uint64_t id) {
         lines all{"refused " + std::to_string(id)};

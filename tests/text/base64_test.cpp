@@ -63,8 +63,7 @@ bool is_base64(std::string_view text) {
     std::size_t const digits = std::min(text.find_first_not_of(alphabet), text.size());
     std::size_t const padding = text.size() - digits;
     if (padding == 0) return digits % 4 != 1;
-    return padding <= 2 && text.substr(digits).find_first_not_of('=') == std::string_view::npos &&
-           text.size() % 4 == 0;
+    return padding <= 2 && text.substr(digits).find_first_not_of('=') == std::string_view::npos && text.size() % 4 == 0;
 }
 
 constexpr bool decodes_at_compile_time() {
@@ -85,8 +84,7 @@ static_assert(encodes_at_compile_time());
 static_assert(base64::encoded_size(0) == 0 && base64::encoded_size(1) == 4 && base64::encoded_size(3) == 4 &&
               base64::encoded_size(4) == 8);
 static_assert(base64::max_decoded_size(0) == 0 && base64::max_decoded_size(2) == 1 &&
-              base64::max_decoded_size(3) == 2 && base64::max_decoded_size(4) == 3 &&
-              base64::max_decoded_size(8) == 6);
+              base64::max_decoded_size(3) == 2 && base64::max_decoded_size(4) == 3 && base64::max_decoded_size(8) == 6);
 
 TEST_CASE("the vectors of RFC 4648 are encoded and decoded", "[base64]") {
     for (auto const& [data, text] : vectors) {
@@ -141,18 +139,16 @@ TEST_CASE("bits left over in the last character are ignored", "[base64]") {
     for (char const last : "89+/"sv) CHECK(decoded(std::string("Zm") + last + '=') == "fo");
 }
 
-TEST_CASE("what was encoded decodes to the same bytes, beside and in place, with padding and without",
-          "[base64]") {
+TEST_CASE("what was encoded decodes to the same bytes, beside and in place, with padding and without", "[base64]") {
     support::random_source random(2);
     for (std::size_t size = 0; size <= 300; ++size) {
         std::string const data = random.bytes(size);
         std::string const text = encoded(data);
         std::string const unpadded = text.substr(0, std::min(text.find('='), text.size()));
-        bool const same = decoded(text) == data && decoded_in_place(text) == data &&
-                          decoded(unpadded) == data && decoded_in_place(unpadded) == data;
+        bool const same = decoded(text) == data && decoded_in_place(text) == data && decoded(unpadded) == data &&
+                          decoded_in_place(unpadded) == data;
         if (!same) FAIL_CHECK(text);
-        if (text.find_first_not_of(alphabet) != unpadded.size() && text.size() != unpadded.size())
-            FAIL_CHECK(text);
+        if (text.find_first_not_of(alphabet) != unpadded.size() && text.size() != unpadded.size()) FAIL_CHECK(text);
     }
 }
 
@@ -170,12 +166,10 @@ TEST_CASE("a text with any change is accepted exactly if it is base64, and refus
         if (beside.has_value() != is_base64(text) || beside != decoded_in_place(text)) FAIL_CHECK(text);
         if (beside) return;
         error const e = beside.error();
-        bool const digits_before =
-            text.substr(0, e.offset).find_first_not_of(alphabet) == std::string_view::npos;
+        bool const digits_before = text.substr(0, e.offset).find_first_not_of(alphabet) == std::string_view::npos;
         if (e.code != errc::invalid_base64 || e.offset >= text.size() || !digits_before) FAIL_CHECK(text);
     };
-    for (std::string_view const good :
-         {"Zm9vYmFyCg=="sv, "++++////AAA="sv, "AAAA////Cg0K"sv, "Zm9vYmFyCg"sv, "Zg"sv}) {
+    for (std::string_view const good : {"Zm9vYmFyCg=="sv, "++++////AAA="sv, "AAAA////Cg0K"sv, "Zm9vYmFyCg"sv, "Zg"sv}) {
         support::for_each_mutation(good, check);
         support::for_each_removed_byte(good, check);
         support::for_each_added_byte(good, "A=/ "sv, check);

@@ -90,10 +90,8 @@ static_assert(utf8::sequence_length("\xe0\x9f\xbf") == 0 && utf8::sequence_lengt
 static_assert(utf8::sequence_length("\xed\x9f\xbf") == 3 && utf8::sequence_length("\xee\x80\x80") == 3);
 static_assert(utf8::sequence_length("\xed\xa0\x80") == 0 && utf8::sequence_length("\xed\xbf\xbf") == 0,
               "surrogates are for UTF-16 only");
-static_assert(utf8::sequence_length("\xf0\x8f\xbf\xbf") == 0 &&
-              utf8::sequence_length("\xf0\x90\x80\x80") == 4);
-static_assert(utf8::sequence_length("\xf4\x8f\xbf\xbf") == 4 &&
-              utf8::sequence_length("\xf4\x90\x80\x80") == 0);
+static_assert(utf8::sequence_length("\xf0\x8f\xbf\xbf") == 0 && utf8::sequence_length("\xf0\x90\x80\x80") == 4);
+static_assert(utf8::sequence_length("\xf4\x8f\xbf\xbf") == 4 && utf8::sequence_length("\xf4\x90\x80\x80") == 0);
 static_assert(utf8::sequence_length("\xf5\x80\x80\x80") == 0 && utf8::sequence_length("\xff") == 0);
 static_assert(utf8::sequence_length("\xef\xbb\xbf") == 3, "a byte order mark is a character like any other");
 
@@ -110,8 +108,7 @@ TEST_CASE("all texts of one and two bytes are judged by the definition of UTF-8"
     CHECK(wrong == 0);
 }
 
-TEST_CASE("all texts of three bytes whose lead announces three are judged by the definition of UTF-8",
-          "[utf8]") {
+TEST_CASE("all texts of three bytes whose lead announces three are judged by the definition of UTF-8", "[utf8]") {
     std::size_t wrong = 0;
     for (unsigned a = 0xe0; a != 0xf0; ++a) {
         for (unsigned b = 0; b != 256; ++b) {
@@ -124,8 +121,7 @@ TEST_CASE("all texts of three bytes whose lead announces three are judged by the
     CHECK(wrong == 0);
 }
 
-TEST_CASE("texts of four bytes whose lead announces four or more are judged by the definition of UTF-8",
-          "[utf8]") {
+TEST_CASE("texts of four bytes whose lead announces four or more are judged by the definition of UTF-8", "[utf8]") {
     constexpr std::array edges = {0x00u, 0x7fu, 0x80u, 0x8fu, 0x90u, 0xbfu, 0xc0u, 0xffu};
     std::size_t wrong = 0;
     for (unsigned a = 0xf0; a != 0x100; ++a) {
@@ -194,10 +190,8 @@ TEST_CASE("a prefix is UTF-8 exactly if it does not end within a character", "[u
     std::string const text = std::string(mixed) + std::string(mixed);
     std::size_t start = 0; // of the last character
     support::for_each_prefix(text, [&](std::string_view prefix) {
-        if (start + reference_length(std::string_view(text).substr(start)) == prefix.size())
-            start = prefix.size();
-        CHECK(utf8::validate(prefix) ==
-              (start == prefix.size() ? result<void>() : error{errc::invalid_utf8, start}));
+        if (start + reference_length(std::string_view(text).substr(start)) == prefix.size()) start = prefix.size();
+        CHECK(utf8::validate(prefix) == (start == prefix.size() ? result<void>() : error{errc::invalid_utf8, start}));
     });
 }
 
@@ -232,8 +226,7 @@ TEST_CASE("the ASCII at the start of a text is measured at every alignment", "[u
                 if (special != size) s[alignment + special] = '\x80';
                 support::exact_copy const copy(s);
                 std::size_t const prefix = utf8::ascii_prefix(copy.view().substr(alignment));
-                if (prefix != special)
-                    FAIL_CHECK(alignment << ' ' << size << ' ' << special << ' ' << prefix);
+                if (prefix != special) FAIL_CHECK(alignment << ' ' << size << ' ' << special << ' ' << prefix);
             }
         }
     }

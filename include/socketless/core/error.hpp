@@ -145,7 +145,7 @@ public:
 }
 
 /// What was wrong and where: `offset` counts bytes from the start of the input that was refused. With
-/// errc::buffer_too_small it is instead the size in bytes that the output takes.
+/// errc::buffer_too_small it is instead a size in bytes that is enough: of an encoder, the exact size of its output.
 struct error {
     errc code{};
     std::size_t offset = 0;

@@ -82,11 +82,7 @@ public:
     /// Begins to connect. Precondition: idle or closed, and no event of an earlier connection waiting.
     void open(time_point now) {
         SOCKETLESS_ASSERT(state_ == state::idle || state_ == state::closed);
-        bool const prior = prior_websocket_success_;
-        next_id next = next_id_; // names are never used again
         reset();
-        next_id_ = next;
-        prior_websocket_success_ = prior;
         now_ = now;
         state_ = state::opening;
         deadline_ = now + options_.open_timeout;
@@ -302,9 +298,15 @@ private:
         time_point deadline{};
     };
 
-    // Everything but the options begins anew.
+    // Everything begins anew but the options, the names, which are never used again, and what is still to be ended.
     void reset() {
         client_session fresh(std::move(options_));
+        fresh.next_id_ = next_id_;
+        fresh.prior_websocket_success_ = prior_websocket_success_;
+        fresh.abandoned_get_ = abandoned_get_;
+        fresh.abandoned_post_ = abandoned_post_;
+        fresh.abandoned_channel_ = abandoned_channel_;
+        fresh.abandoned_candidate_ = abandoned_candidate_;
         *this = std::move(fresh);
     }
 
@@ -362,6 +364,8 @@ private:
         if (state_ == state::closed || state_ == state::idle) return;
         state_ = state::closed;
         reason_ = close_sent_ ? close_reason::forced_close : reason; // the server ends what it was told to
+        if (reason_ == close_reason::transport_error || reason_ == close_reason::open_timeout)
+            prior_websocket_success_ = false;
         // What was named but not begun needs no end.
         if (channel_ && !open_due_) abandoned_channel_ = channel_->id();
         if (candidate_ && !candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
@@ -434,7 +438,7 @@ private:
 
     [[nodiscard]] std::optional<event> take_packet(result<packet> const& p) {
         if (!p) {
-            close_unless_opening(close_reason::parse_error);
+            fail_transport();
             return std::nullopt;
         }
         if (state_ == state::opening) {
@@ -463,7 +467,7 @@ private:
 
     void take_handshake(std::string_view data) {
         auto const h = decode_handshake(data, options_.limits);
-        if (!h) return close_unless_opening(close_reason::parse_error);
+        if (!h) return fail_transport();
         sid_ = h->sid;
         handshake_ = *h;
         handshake_.sid = sid_;
@@ -544,13 +548,14 @@ private:
         for (auto const& [name, value] : options_.query) query.push_back({name, value});
         socketless::detail::decimal_text const stamp(next_id_);
         bool const stamped = t == transport::polling && !options_.timestamp_param.empty();
+        bool const base64 = t == transport::polling && options_.revision == revision::v3 && options_.force_base64;
         auto const written = write_request_target(
             buffer, {.path = options_.path,
                      .query = query,
                      .revision = options_.revision,
                      .transport = t,
                      .timestamp = {options_.timestamp_param, stamped ? stamp.view() : std::string_view()},
-                     .base64 = options_.revision == revision::v3 && options_.force_base64,
+                     .base64 = base64,
                      .sid = sid_});
         SOCKETLESS_ASSERT(written.has_value()); // the path is the caller's
         static_cast<void>(written);

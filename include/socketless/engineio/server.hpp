@@ -85,11 +85,9 @@ public:
 
     /// A request by long-polling, its body whole.
     void http_received(http_request const& request, time_point now) {
-        auto const checked = check(request.target, transport_use::http);
+        auto const checked = check(request.target, transport_use::http, request.method);
         if (!checked) return refuse(request.exchange, checked.refusal);
         if (checked.session == none) {
-            if (request.method != http_method::get)
-                return refuse(request.exchange, request_error::bad_handshake_method);
             std::uint32_t const index = make_session(checked.revision);
             exchanges_.emplace(request.exchange, index);
             slots_[index].session->open_polling(request.exchange, checked.base64, now);
@@ -110,14 +108,14 @@ public:
 
     /// Whether a WebSocket may be opened with this target; if not, how its request is to be refused.
     [[nodiscard]] std::optional<request_error> check_websocket(std::string_view target) const {
-        auto const checked = check(target, transport_use::websocket);
+        auto const checked = check(target, transport_use::websocket, http_method::get);
         if (checked) return std::nullopt;
         return checked.refusal;
     }
 
     /// A WebSocket is open. Where `check_websocket` would refuse it, it is closed.
     void websocket_opened(channel_id channel, std::string_view target, time_point now) {
-        auto const checked = check(target, transport_use::websocket);
+        auto const checked = check(target, transport_use::websocket, http_method::get);
         if (!checked) return close(channel);
         std::uint32_t index = checked.session;
         if (index == none) {
@@ -283,8 +281,7 @@ public:
             }
             with_transmits_.pop();
             s.has_transmits = false;
-            if (s.has_events) continue;
-            if (s.session->is_done())
+            if (!s.has_events && s.session->is_done())
                 forget(index);
             else
                 set_timer(index);
@@ -353,7 +350,7 @@ private:
     };
 
     // The reference's checks, in its order.
-    [[nodiscard]] checked_target check(std::string_view target, transport_use use) const {
+    [[nodiscard]] checked_target check(std::string_view target, transport_use use, http_method method) const {
         auto const refused = [](request_error e) { return checked_target{.refusal = e}; };
         auto const t = parse_request_target(target);
         if (!t) return refused(request_error::bad_request);
@@ -368,6 +365,7 @@ private:
             if (!fits || !takes || t->revision != session.revision()) return refused(request_error::bad_request);
             return {.good = true, .session = index, .revision = session.revision()};
         }
+        if (method != http_method::get) return refused(request_error::bad_handshake_method);
         if (!fits) return refused(request_error::bad_request);
         if (!t->revision || (*t->revision == revision::v3 && !options_.allow_v3))
             return refused(request_error::unsupported_protocol_version);

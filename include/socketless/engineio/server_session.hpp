@@ -369,6 +369,7 @@ private:
         body_.reset();
         outbox_.clear();
         beats_ = {};
+        handshake_due_ = false;
         events_.clear(event_type::upgrading);
         events_.clear(event_type::drained);
         events_.set(event_type::closed);
@@ -393,7 +394,7 @@ private:
     [[nodiscard]] std::optional<result<packet>> next_packet() {
         if (state_ == state::closed) return std::nullopt;
         if (body_) {
-            if (auto const p = body_->reader.next(); p && is_open()) return p;
+            if (auto const p = body_->reader.next()) return p;
             answered_ = body_->exchange;
             body_.reset();
         }

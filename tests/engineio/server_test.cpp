@@ -1,0 +1,568 @@
+#include "support/catch.hpp"
+#include "support/random.hpp"
+#include "support/sessions.hpp"
+
+#include <socketless/engineio/server.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+using namespace socketless;
+using namespace socketless::engineio;
+using namespace std::chrono_literals;
+using support::lines;
+using support::stream_frame;
+using support::text;
+using driver = support::server_driver;
+
+namespace {
+
+constexpr std::string_view polling_v4 = "EIO=4&transport=polling";
+constexpr std::string_view websocket_v4 = "EIO=4&transport=websocket";
+
+std::string refusal(std::uint64_t exchange, int code) {
+    constexpr std::string_view messages[] = {"Transport unknown", "Session ID unknown",  "Bad handshake method",
+                                             "Bad request",       "Forbidden", "Unsupported protocol version"};
+    return "answer " + std::to_string(exchange) + ": 400 json {\"code\":" + std::to_string(code) + ",\"message\":\"" +
+           std::string(messages[code]) + "\"}";
+}
+
+server_options with(transport_set transports) {
+    server_options options;
+    options.transports = transports;
+    return options;
+}
+server_options with_v3() {
+    server_options options;
+    options.allow_v3 = true;
+    return options;
+}
+server_options with_streams() {
+    return with({transport::polling, transport::websocket, transport::webtransport});
+}
+
+// Opens one more session by long-polling.
+void open_polling(driver& s, std::uint64_t exchange, std::string_view query = polling_v4) {
+    auto const said = s.get(exchange, query);
+    REQUIRE(said.size() == 2);
+    REQUIRE(said[0].ends_with("opened polling"));
+    REQUIRE(said[1].find(s.sid(s.handles.size() - 1)) != std::string::npos);
+}
+
+std::string open_stream_with(std::string_view sid) { return stream_frame("0{\"sid\":\"" + std::string(sid) + "\"}"); }
+
+} // namespace
+
+//=== the checks of a request ===//
+
+TEST_CASE("code 0: a transport that is missing, unknown or not allowed", "[server]") {
+    driver s(with({transport::polling}));
+    for (char const* query : {"EIO=4", "EIO=4&transport=", "EIO=4&transport=flashsocket", "EIO=4&transport=Polling",
+                              "EIO=4&transport=websocket", "EIO=4&transport=webtransport"})
+        CHECK(s.get(1, query) == lines{refusal(1, 0)});
+    CHECK(s.session.check_websocket("/?EIO=4&transport=websocket") == request_error::unknown_transport);
+    CHECK(s.session.size() == 0);
+}
+
+TEST_CASE("code 1: a session id that no session has", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    for (std::string const& sid : {std::string("x"), std::string(), std::string(20, 'A'), s.sid() + "A",
+                                   s.sid().substr(1), s.sid().substr(0, 19) + "%41"})
+        CHECK(s.get(2, std::string(polling_v4) + "&sid=" + sid) == lines{refusal(2, 1)});
+    CHECK(s.session.check_websocket("/?EIO=4&transport=websocket&sid=x") == request_error::unknown_sid);
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("code 2: a handshake that is not a GET", "[server]") {
+    driver s;
+    CHECK(s.post(1, polling_v4, "4a") == lines{refusal(1, 2)});
+    CHECK(s.request(2, http_method::other, polling_v4) == lines{refusal(2, 2)});
+}
+
+TEST_CASE("code 3: a request that does not fit", "[server]") {
+    driver s(with_v3());
+    CHECK(s.get(1, websocket_v4) == lines{refusal(1, 3)});
+    CHECK(s.session.check_websocket("/?EIO=4&transport=polling") == request_error::bad_request);
+    open_polling(s, 2);
+    CHECK(s.get(3, s.query("websocket")) == lines{refusal(3, 3)});
+    CHECK(s.session.check_websocket("/?" + s.query("polling")) == request_error::bad_request);
+    CHECK(s.request(4, http_method::other, s.query("polling")) == lines{refusal(4, 3)});
+    CHECK(s.get(5, std::string(polling_v4) + "&transport=polling") == lines{refusal(5, 3)});
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("code 3: an EIO that differs from that of the session", "[server]") {
+    driver s(with_v3());
+    open_polling(s, 1);
+    open_polling(s, 2, "EIO=3&transport=polling");
+    CHECK(s.get(3, s.query("polling", 0, "3")) == lines{refusal(3, 3)});
+    CHECK(s.post(4, s.query("polling", 1, "4"), "4a") == lines{refusal(4, 3)});
+    CHECK(s.get(5, "transport=polling&sid=" + s.sid()) == lines{refusal(5, 3)});
+    CHECK(s.get(6, s.query("polling", 0, "5")) == lines{refusal(6, 3)});
+    CHECK(s.session.check_websocket("/?" + s.query("websocket", 0, "3")) == request_error::bad_request);
+    CHECK(s.get(7, s.query("polling")).empty()); // the session goes on
+}
+
+TEST_CASE("code 3: long-polling after the upgrade", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    s.open_websocket(7, s.query("websocket"));
+    s.websocket(7, "2probe");
+    CHECK(s.websocket(7, "5") == lines{"0 upgraded to websocket"});
+    CHECK(s.get(2, s.query("polling")) == lines{refusal(2, 3)});
+    CHECK(s.post(3, s.query("polling"), "4a") == lines{refusal(3, 3)});
+    CHECK(s.websocket(7, "4hi") == lines{"0 message hi"});
+}
+
+TEST_CASE("code 3: long-polling with a session that opened over WebSocket", "[server]") {
+    driver s;
+    s.open_websocket(7, websocket_v4);
+    CHECK(s.get(1, s.query("polling")) == lines{refusal(1, 3)});
+}
+
+TEST_CASE("code 4 is 403 and for the application to give, before the server sees the request", "[server]") {
+    CHECK(status(request_error::forbidden) == 403);
+    CHECK(body(request_error::forbidden) == R"({"code":4,"message":"Forbidden"})");
+}
+
+TEST_CASE("code 5: a revision that is not served", "[server]") {
+    driver s;
+    for (char const* query : {"transport=polling", "EIO=&transport=polling", "EIO=5&transport=polling",
+                              "EIO=2&transport=polling", "EIO=44&transport=polling", "EIO=3&transport=polling"})
+        CHECK(s.get(1, query) == lines{refusal(1, 5)});
+    CHECK(s.session.check_websocket("/?EIO=3&transport=websocket") == request_error::unsupported_protocol_version);
+    driver v3(with_v3());
+    open_polling(v3, 1, "EIO=3&transport=polling");
+}
+
+TEST_CASE("the checks come in the order of their codes", "[server]") {
+    driver s;
+    CHECK(s.post(1, "EIO=9&transport=x&sid=x", "") == lines{refusal(1, 0)});
+    CHECK(s.post(2, "EIO=9&transport=websocket&sid=x", "") == lines{refusal(2, 1)});
+    CHECK(s.post(3, "EIO=9&transport=websocket", "") == lines{refusal(3, 2)});
+    CHECK(s.get(4, "EIO=9&transport=websocket") == lines{refusal(4, 3)});
+    CHECK(s.post(5, "EIO=9&transport=polling", "") == lines{refusal(5, 2)});
+    CHECK(s.get(6, "EIO=9&transport=polling") == lines{refusal(6, 5)});
+}
+
+//=== sessions are found and told apart ===//
+
+TEST_CASE("each request and each channel goes to the session that it names", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    open_polling(s, 2);
+    s.open_websocket(7, websocket_v4);
+    CHECK(s.session.size() == 3);
+    CHECK(s.get(3, s.query("polling", 1)).empty());
+    CHECK(s.post(4, s.query("polling", 0), "4a") == lines{"0 message a", "answer 4: 200 html ok"});
+    CHECK(s.send("b", 1) == lines{"answer 3: 200 text 4b"});
+    CHECK(s.send("c", 2) == lines{"send 7: 4c"});
+    CHECK(s.websocket(7, "4d") == lines{"2 message d"});
+    CHECK(s.websocket(8, "4nobody's").empty());
+    CHECK(s.cut(7) == lines{"2 closed: transport close"});
+    CHECK(s.session.size() == 2);
+}
+
+TEST_CASE("a handle never names another session than its own", "[server]") {
+    driver s;
+    s.open_websocket(7, websocket_v4);
+    auto const old = s.handles[0];
+    auto const old_sid = s.sid();
+    s.cut(7);
+    CHECK(s.session.find(old) == nullptr);
+    CHECK(s.session.send(old, text("a")) == error{errc::not_open});
+    s.open_websocket(8, websocket_v4);
+    CHECK(s.handles[1].index == old.index);
+    CHECK_FALSE(s.handles[1] == old);
+    CHECK(s.session.find(old) == nullptr);
+    CHECK(s.session.send(old, text("a")) == error{errc::not_open});
+    CHECK(s.session.send_volatile(old, text("a")) == error{errc::not_open});
+    CHECK(s.after([&] { s.session.close(old, s.now); s.session.abort(old); }).empty());
+    CHECK(s.get(1, std::string(polling_v4) + "&sid=" + old_sid) == lines{refusal(1, 1)});
+    CHECK(s.session.find(session_handle{99, 0}) == nullptr);
+}
+
+TEST_CASE("names of exchanges and channels may be used again", "[server]") {
+    driver s(with_streams());
+    for (int i = 0; i != 3; ++i) {
+        auto const nth = s.handles.size();
+        open_polling(s, 1);
+        CHECK(s.get(1, s.query("polling", nth)).empty());
+        CHECK(s.post(2, s.query("polling", nth), "1").size() == 3);
+        s.open_websocket(1, websocket_v4);
+        CHECK(s.websocket(1, "1").size() == 2);
+        s.open_stream(1);
+        s.cut(1);
+        CHECK(s.exchanges.empty());
+        CHECK(s.session.size() == 0);
+    }
+    // The time of a stream that is gone is not that of the next one with its name.
+    s.at(9'000);
+    s.open_stream(1);
+    CHECK(s.at(18'999).empty());
+    CHECK(s.at(19'000) == lines{"close 1"});
+}
+
+TEST_CASE("session ids are 120 bits of the caller's randomness as base64url", "[server]") {
+    STATIC_REQUIRE(session_id{}.size() * 6 >= 120);
+    unsigned char fill = 0xff;
+    driver s({}, [&](std::span<std::byte> bytes) {
+        CHECK(bytes.size() * 8 >= 120);
+        std::ranges::fill(bytes, static_cast<std::byte>(fill));
+        fill = 0xfb;
+    });
+    s.open_websocket(7, websocket_v4);
+    CHECK(s.sid() == "____________________");
+    s.open_websocket(8, websocket_v4);
+    CHECK(s.sid(1) == "-_v7-_v7-_v7-_v7-_v7");
+}
+
+TEST_CASE("session ids are unique, even where the randomness is not", "[server]") {
+    support::random_source random(1);
+    driver s({}, [&](std::span<std::byte> bytes) {
+        std::ranges::fill(bytes, static_cast<std::byte>(random.below(40)));
+    });
+    std::set<std::string> sids;
+    for (std::uint64_t i = 0; i != 30; ++i) {
+        s.open_websocket(i, websocket_v4);
+        CHECK(sids.insert(s.sid(i)).second);
+        CHECK(s.sid(i).find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
+              std::string::npos);
+    }
+}
+
+//=== bodies ===//
+
+TEST_CASE("a body over max_payload is answered with 413, and the session lives on", "[server]") {
+    server_options options;
+    options.max_payload = 10;
+    driver s(options);
+    open_polling(s, 1);
+    CHECK(s.get(2, s.query("polling")).empty());
+    CHECK(s.post(3, s.query("polling"), "4123456789") == lines{"0 message 123456789", "answer 3: 200 html ok"});
+    CHECK(s.post(4, s.query("polling"), "41234567890") == lines{"answer 4: 413"});
+    CHECK(s.post(5, s.query("polling"), "4\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac" "1") == lines{"answer 5: 413"}); // bytes, not characters
+    CHECK(s.send("still here") == lines{"answer 2: 200 text 4still here"});
+}
+
+TEST_CASE("CVE-2026-59725: a v4 POST of application/octet-stream is answered 400, once, and closes the session", "[server][hostile]") {
+    driver s;
+    open_polling(s, 1);
+    s.get(2, s.query("polling"));
+    CHECK(s.request(3, http_method::post, s.query("polling"), "4a", true) ==
+          lines{"0 closed: transport error", refusal(3, 3), "answer 2: 200 text 1"});
+    CHECK(s.exchanges.empty());
+    CHECK(s.session.size() == 0);
+}
+
+TEST_CASE("v3: a POST of application/octet-stream is a binary body", "[server]") {
+    driver s(with_v3());
+    open_polling(s, 1, "EIO=3&transport=polling");
+    CHECK(s.request(2, http_method::post, s.query("polling", 0, "3"), std::string_view("\0\x02\xff" "4a", 5), true) ==
+          lines{"0 message a", "answer 2: 200 html ok"});
+    CHECK(s.post(3, s.query("polling", 0, "3"), "2:4b") == lines{"0 message b", "answer 3: 200 html ok"});
+}
+
+TEST_CASE("v3: b64 in the handshake asks for bodies of text", "[server]") {
+    driver s(with_v3());
+    open_polling(s, 1, "EIO=3&transport=polling&b64=1");
+    CHECK(s.after([&] { REQUIRE(s.session.send(s.handles[0], support::binary("\x01")).has_value()); }).empty());
+    CHECK(s.get(2, s.query("polling", 0, "3")) == lines{"answer 2: 200 text 6:b4AQ=="});
+}
+
+//=== exchanges out of turn ===//
+
+TEST_CASE("a second GET is answered with 400, the pending one with 1", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    s.get(2, s.query("polling"));
+    CHECK(s.get(3, s.query("polling")) ==
+          lines{"0 closed: transport error", refusal(3, 3), "answer 2: 200 text 1"});
+    CHECK(s.session.size() == 0);
+    CHECK(s.get(4, std::string(polling_v4) + "&sid=x") == lines{refusal(4, 1)});
+}
+
+TEST_CASE("an aborted GET closes the session; an aborted exchange of nobody does nothing", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    s.get(2, s.query("polling"));
+    CHECK(s.abort(1).empty());
+    CHECK(s.abort(2) == lines{"0 closed: transport error"});
+    CHECK(s.abort(2).empty());
+    CHECK(s.exchanges.empty());
+}
+
+//=== channels ===//
+
+TEST_CASE("a WebSocket without sid opens a session, with one it is a candidate", "[server]") {
+    driver s;
+    CHECK_FALSE(s.session.check_websocket("/engine.io/?EIO=4&transport=websocket").has_value());
+    CHECK(s.open_websocket(7, websocket_v4).front() == "0 opened websocket");
+    open_polling(s, 1);
+    CHECK_FALSE(s.session.check_websocket("/engine.io/?" + s.query("websocket", 1)).has_value());
+    CHECK(s.open_websocket(8, s.query("websocket", 1)).empty());
+    CHECK(s.websocket(8, "2probe") == lines{"1 upgrading to websocket", "send 8: 3probe"});
+    CHECK(s.session.size() == 2);
+}
+
+TEST_CASE("a WebSocket that would be refused is closed if it is opened all the same", "[server]") {
+    driver s;
+    CHECK(s.open_websocket(7, polling_v4) == lines{"close 7"});
+    CHECK(s.open_websocket(8, "EIO=4&transport=websocket&sid=x") == lines{"close 8"});
+    CHECK(s.websocket(8, "2probe").empty());
+    CHECK(s.cut(8).empty());
+}
+
+TEST_CASE("a second candidate, and one for an upgraded session, is closed at once", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    s.open_websocket(7, s.query("websocket"));
+    CHECK(s.open_websocket(8, s.query("websocket")) == lines{"close 8"});
+    CHECK(s.websocket(8, "2probe").empty());
+    s.websocket(7, "2probe");
+    CHECK(s.websocket(7, "5") == lines{"0 upgraded to websocket"});
+    CHECK(s.open_websocket(9, s.query("websocket")) == lines{"close 9"});
+    CHECK(s.websocket(7, "4hi") == lines{"0 message hi"});
+}
+
+TEST_CASE("a stream opens a session with 0", "[server]") {
+    driver s(with_streams());
+    CHECK(s.open_stream(7).empty());
+    CHECK(s.session.size() == 0);
+    CHECK(s.stream(7, "\x01").empty());
+    auto const said = s.stream(7, "0" + stream_frame("4a"));
+    REQUIRE(said.size() == 3);
+    CHECK(said[0] == "0 opened webtransport");
+    CHECK(said[1] == "0 message a");
+    CHECK(said[2].find("\"sid\":\"" + s.sid() + "\",\"upgrades\":[]") != std::string::npos);
+    CHECK(s.stream(7, stream_frame("4b")) == lines{"0 message b"});
+    CHECK(s.cut(7) == lines{"0 closed: transport close"});
+}
+
+TEST_CASE("a stream joins a session with {\"sid\":...} and upgrades it", "[server]") {
+    driver s(with_streams());
+    open_polling(s, 1);
+    s.open_stream(7);
+    CHECK(s.stream(7, open_stream_with(s.sid())).empty());
+    CHECK(s.stream(7, stream_frame("2probe")) ==
+          lines{"0 upgrading to webtransport", "send 7: " + stream_frame("3probe")});
+    CHECK(s.get(2, s.query("polling")).empty());
+    CHECK(s.at(100) == lines{"answer 2: 200 text 6"});
+    CHECK(s.stream(7, stream_frame("5")) == lines{"0 upgraded to webtransport"});
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("a stream that begins with anything else is closed", "[server]") {
+    driver s(with_streams());
+    open_polling(s, 1);
+    for (std::string const& first :
+         {stream_frame("4a"), stream_frame("2probe"), stream_frame("x"), stream_frame("0{"), stream_frame("0null"),
+          stream_frame("0{}"), stream_frame("0{\"sid\":1}"), stream_frame("0\"sid\""), std::string(1, '\0'),
+          stream_frame("0", frame_kind::binary), open_stream_with("x"), open_stream_with(""),
+          std::string("\x7f\0\0\0\0\xff\0\0\0", 9)}) {
+        INFO(support::to_hex(first));
+        s.open_stream(7);
+        CHECK(s.stream(7, first) == lines{"close 7"});
+        CHECK(s.stream(7, stream_frame("4a")).empty());
+    }
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("a stream that says nothing is closed after upgrade_timeout", "[server]") {
+    driver s(with_streams());
+    s.open_stream(7);
+    s.at(5'000);
+    s.open_stream(8);
+    s.stream(8, "\x01");
+    CHECK(s.at(9'999).empty());
+    CHECK(s.at(10'000) == lines{"close 7"});
+    CHECK(s.at(15'000) == lines{"close 8"});
+    CHECK_FALSE(s.session.poll_timeout().has_value());
+}
+
+TEST_CASE("streams that are not allowed are closed", "[server]") {
+    driver s;
+    CHECK(s.open_stream(7) == lines{"close 7"});
+    CHECK(s.stream(7, stream_frame("0")).empty());
+}
+
+TEST_CASE("a stream cannot join a session of revision 3", "[server]") {
+    auto options = with_streams();
+    options.allow_v3 = true;
+    driver s(options);
+    open_polling(s, 1, "EIO=3&transport=polling");
+    s.open_stream(7);
+    CHECK(s.stream(7, open_stream_with(s.sid())) == lines{"close 7"});
+}
+
+TEST_CASE("pausing a channel holds back its session only", "[server]") {
+    driver s;
+    s.open_websocket(7, websocket_v4);
+    s.open_websocket(8, websocket_v4);
+    s.session.pause(7);
+    s.session.pause(99);
+    CHECK(s.send("a", 0).empty());
+    CHECK(s.send("b", 1) == lines{"send 8: 4b"});
+    CHECK(s.session.send_volatile(s.handles[0], text("c")) == error{errc::would_wait});
+    CHECK(s.after([&] { s.session.resume(7); }) == lines{"send 7: 4a"});
+    CHECK(s.after([&] { s.session.resume(99); }).empty());
+}
+
+TEST_CASE("a message for all is encoded once: each session hands out the same bytes", "[server]") {
+    driver s;
+    for (std::uint64_t i = 0; i != 10; ++i) s.open_websocket(i, websocket_v4);
+    shared_message const message(text("news"));
+    for (auto const handle : s.handles) {
+        REQUIRE(s.session.send(handle, message).has_value());
+        CHECK(s.drain().size() == 1);
+        CHECK(s.sent_from == message.wire().data());
+    }
+}
+
+//=== time ===//
+
+TEST_CASE("each session has its heartbeat", "[server]") {
+    driver s;
+    s.open_websocket(7, websocket_v4);
+    s.at(1'000);
+    s.open_websocket(8, websocket_v4);
+    CHECK(s.at(24'999).empty());
+    CHECK(s.at(25'000) == lines{"send 7: 2"});
+    CHECK(s.at(25'999).empty());
+    CHECK(s.at(26'000) == lines{"send 8: 2"});
+    s.websocket(8, "3");
+    CHECK(s.at(44'999).empty());
+    CHECK(s.at(45'000) == lines{"0 closed: ping timeout", "close 7"});
+    CHECK(s.at(51'000) == lines{"send 8: 2"});
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("timers run however events and transmits are drained", "[server]") {
+    driver s;
+    s.channels.insert(7);
+    s.session.websocket_opened(7, "/?EIO=4&transport=websocket", s.now);
+    std::string buffer;
+    while (s.session.poll_event()) {
+    }
+    while (s.session.poll_transmit(buffer)) {
+    }
+    REQUIRE(s.session.poll_timeout().has_value());
+    CHECK(*s.session.poll_timeout() <= support::start + 25s);
+    CHECK(s.at(25'000) == lines{"send 7: 2"});
+}
+
+TEST_CASE("a server without sessions waits for nothing", "[server]") {
+    driver s;
+    CHECK_FALSE(s.session.poll_timeout().has_value());
+    s.open_websocket(7, websocket_v4);
+    CHECK(s.session.poll_timeout().has_value());
+    s.cut(7);
+    CHECK_FALSE(s.session.poll_timeout().has_value());
+}
+
+TEST_CASE("closing: one session, or all", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    s.open_websocket(7, websocket_v4);
+    s.open_websocket(8, websocket_v4);
+    CHECK(s.after([&] { s.session.close(s.handles[1], s.now); }) == lines{"close 7", "1 closed: forced close"});
+    CHECK(s.after([&] { s.session.close_all(s.now); }) == lines{"close 8", "2 closed: forced close"});
+    CHECK(s.session.size() == 1);
+    CHECK(s.get(2, s.query("polling")) == lines{"answer 2: 200 text 1", "0 closed: forced close"});
+    CHECK(s.session.size() == 0);
+    open_polling(s, 3);
+    CHECK(s.after([&] { s.session.abort(s.handles[3]); }).size() == 1);
+}
+
+//=== hostile peers ===//
+
+TEST_CASE("(6.6.10): revisions mixed within a session are refused, and the session is unharmed", "[server][hostile]") {
+    driver s(with_v3());
+    open_polling(s, 1);
+    auto const other = s.query("websocket", 0, "3");
+    CHECK(s.session.check_websocket("/engine.io/?" + other) == request_error::bad_request);
+    CHECK(status(request_error::bad_request) == 400);
+    CHECK(s.open_websocket(7, other) == lines{"close 7"});
+    for (char const* p : {"2probe", "5", "2"}) CHECK(s.websocket(7, p).empty());
+    CHECK(s.get(2, s.query("polling")).empty());
+    CHECK(s.send("a") == lines{"answer 2: 200 text 4a"});
+}
+
+TEST_CASE("CVE-2023-31125: a transport named as an inherited property is unknown", "[server][hostile]") {
+    driver s;
+    for (char const* name : {"__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"})
+        CHECK(s.get(1, "EIO=4&transport=" + std::string(name)) == lines{refusal(1, 0)});
+}
+
+TEST_CASE("(6.6.7): a stream with an inherited property as sid names no session", "[server][hostile]") {
+    driver s(with_streams());
+    for (char const* sid : {"__proto__", "constructor", "toString"}) {
+        s.open_stream(7);
+        CHECK(s.stream(7, open_stream_with(sid)) == lines{"close 7"});
+        CHECK(s.get(1, std::string(polling_v4) + "&sid=" + sid) == lines{refusal(1, 1)});
+    }
+    CHECK(s.session.size() == 0);
+}
+
+TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once is forgotten, whatever it was", "[server][hostile]") {
+    driver s(with_streams());
+    s.session.websocket_opened(7, "/?EIO=4&transport=websocket", s.now);
+    s.session.channel_closed(7, s.now);
+    CHECK(s.drain() == lines{"0 opened websocket", "0 closed: transport close"});
+    CHECK(s.session.size() == 0);
+
+    open_polling(s, 1);
+    s.session.websocket_opened(8, "/?" + s.query("websocket", 1), s.now);
+    s.session.channel_closed(8, s.now);
+    CHECK(s.drain() == lines{"0 upgrade failed"});
+    s.session.stream_opened(9, s.now);
+    s.session.channel_closed(9, s.now);
+    CHECK(s.drain().empty());
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("leaks at close: nothing of a session outlives it", "[server][hostile]") {
+    driver s(with_streams());
+    support::random_source random(1);
+    for (std::uint64_t i = 0; i != 300; ++i) {
+        auto const nth = s.handles.size();
+        open_polling(s, 1);
+        if (random.one_in(2)) s.get(2, s.query("polling", nth));
+        if (random.one_in(2)) s.open_websocket(7, s.query("websocket", nth));
+        if (random.one_in(2)) s.websocket(7, "2probe");
+        if (random.one_in(2)) s.websocket(7, "5");
+        if (random.one_in(2) && s.session.find(s.handles[nth])) s.send("queued", nth);
+        switch (random.below(4)) {
+        case 0: s.cut(7); break;
+        case 1: s.after([&] { s.session.close(s.handles[nth], s.now); }); break;
+        case 2: s.after([&] { s.session.abort(s.handles[nth]); }); break;
+        case 3: s.post(3, std::string(polling_v4) + "&sid=" + (s.session.find(s.handles[nth]) ? s.sid(nth) : "x"), "1");
+        }
+        s.at(static_cast<std::int64_t>(i + 1) * 100'000); // whatever is left times out
+        REQUIRE(s.session.size() == 0);
+        REQUIRE(s.exchanges.empty());
+        REQUIRE(s.channels.empty());
+        REQUIRE_FALSE(s.session.poll_timeout().has_value());
+    }
+}
+
+TEST_CASE("slow or silent peers: sessions and streams that say nothing are gone in bounded time", "[server][hostile]") {
+    driver s(with_streams());
+    for (std::uint64_t i = 0; i != 100; ++i) {
+        open_polling(s, 1);
+        s.open_stream(i);
+        s.open_websocket(1'000 + i, websocket_v4);
+    }
+    CHECK(s.session.size() == 200);
+    s.at(45'000);
+    CHECK(s.session.size() == 0);
+    CHECK(s.channels.empty());
+    CHECK_FALSE(s.session.poll_timeout().has_value());
+}
