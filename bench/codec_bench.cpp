@@ -66,9 +66,7 @@ struct sample {
     std::string frame;
 
     [[nodiscard]] std::string_view packet() const { return std::string_view(frame).substr(1); }
-    [[nodiscard]] std::string_view json() const {
-        return checked(socketio::decode_header(packet()), name).payload;
-    }
+    [[nodiscard]] std::string_view json() const { return checked(socketio::decode_header(packet()), name).payload; }
 };
 
 struct body {
@@ -179,8 +177,7 @@ std::vector<post> read_posts(sample const& s) {
         read.ts = member<std::int64_t>(p, "ts");
         read.read = member<bool>(p, "read");
         auto const pos = member<json::text>(p, "pos").elements();
-        std::ranges::transform(pos, read.pos.begin(),
-                               [](json::text n) { return checked(n.get<double>(), "pos"); });
+        std::ranges::transform(pos, read.pos.begin(), [](json::text n) { return checked(n.get<double>(), "pos"); });
         if (auto const reply = p.find("reply"))
             read.reply = checked(reply->get<std::optional<std::int64_t>>(), "reply");
         posts.push_back(std::move(read));
@@ -301,8 +298,7 @@ void check(corpus const& c, values const& v) {
         auto const header = checked(socketio::decode_header(s.packet()), s.name);
         require(packet.nsp == header.nsp && packet.id == header.id, s.name + " has two headers");
         checked(encode(i, out, v, c), s.name);
-        require(out.text == s.packet(),
-                s.name + " is not encoded to itself, but to " + out.text.substr(0, 300));
+        require(out.text == s.packet(), s.name + " is not encoded to itself, but to " + out.text.substr(0, 300));
         out.text.clear();
         checked(socketio::encode(out.text, packet), s.name);
         require(out.text == s.packet(), s.name + " decoded is not encoded to itself");
@@ -316,8 +312,7 @@ void check(corpus const& c, values const& v) {
         require(packets.size() > 1 && write_packets(out.text, packets), b.name + " is not written");
         require(out.text == b.bytes, b.name + " is not written to itself");
         auto copy = b.bytes;
-        require(count_packets(engineio::payload_reader(copy)) == packets.size(),
-                b.name + " differs in place");
+        require(count_packets(engineio::payload_reader(copy)) == packets.size(), b.name + " differs in place");
     }
 }
 
@@ -330,8 +325,7 @@ void measure(std::string const& name, std::size_t bytes, Work work) {
         bool good = true;
         for (auto _ : state) good = work() && good;
         if (!good) state.SkipWithError("failed");
-        state.SetBytesProcessed(static_cast<std::int64_t>(bytes) *
-                                static_cast<std::int64_t>(state.iterations()));
+        state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * static_cast<std::int64_t>(state.iterations()));
     });
 }
 
@@ -344,13 +338,13 @@ bool keep(result<T> const& r) {
 void measure_packet(std::size_t i, corpus const& c, values const& v) {
     sample const& s = c.packets[i];
     std::size_t const size = s.packet().size();
-    measure("engineio_decode/" + s.name, s.frame.size(),
-            [&s] { return keep(engineio::decode({frame_kind::text, s.frame})); });
+    measure("engineio_decode/" + s.name, s.frame.size(), [&s] {
+        return keep(engineio::decode({frame_kind::text, s.frame}));
+    });
     measure("decode/" + s.name, size, [&s] { return keep(socketio::decode(s.packet())); });
     measure("decode_header/" + s.name, size - s.json().size(),
             [&s] { return keep(socketio::decode_header(s.packet())); });
-    measure("encode/" + s.name, size,
-            [i, &c, &v, out = output()]() mutable { return keep(encode(i, out, v, c)); });
+    measure("encode/" + s.name, size, [i, &c, &v, out = output()]() mutable { return keep(encode(i, out, v, c)); });
     auto const packet = checked(socketio::decode(s.packet()), s.name);
     measure("encode_packet/" + s.name, size, [packet, text = std::string()]() mutable {
         text.clear();
@@ -380,9 +374,8 @@ void measure_body(body const& b) {
         benchmark::ClobberMemory();
         return true;
     });
-    measure(
-        "payload_write/" + b.name, b.bytes.size(),
-        [packets = read_packets(b), out = std::string()]() mutable { return write_packets(out, packets); });
+    measure("payload_write/" + b.name, b.bytes.size(),
+            [packets = read_packets(b), out = std::string()]() mutable { return write_packets(out, packets); });
 }
 
 //=== the ratio ===//
@@ -427,8 +420,8 @@ void print_ratio(corpus const& c) {
                 "  RapidJSON, its JSON                  %7.1f ns\n"
                 "  RapidJSON, its JSON, iterative       %7.1f ns\n"
                 "  decode takes %.2f of the time of the faster one: %.2f times as fast\n",
-                decode.size(), median(decode), median(rapidjson[0]), median(rapidjson[1]),
-                median(decode) / best, best / median(decode));
+                decode.size(), median(decode), median(rapidjson[0]), median(rapidjson[1]), median(decode) / best,
+                best / median(decode));
 }
 
 } // namespace

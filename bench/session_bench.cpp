@@ -80,12 +80,11 @@ private:
 
     void deliver_to_server(transmit const& t) {
         switch (t.type) {
-        case transmit_type::get:
-            server_.http_received({.exchange = t.id, .target = t.target}, now_);
-            break;
+        case transmit_type::get: server_.http_received({.exchange = t.id, .target = t.target}, now_); break;
         case transmit_type::post:
             body_ = t.data.data;
-            server_.http_received({.exchange = t.id, .method = http_method::post, .target = t.target, .body = body_}, now_);
+            server_.http_received({.exchange = t.id, .method = http_method::post, .target = t.target, .body = body_},
+                                  now_);
             break;
         case transmit_type::open_websocket:
             server_.websocket_opened(t.id, t.target, now_);

@@ -54,8 +54,7 @@ void fuzz_frame(std::string_view bytes, frame_kind kind, revision r) {
 
     bool const is_base64 = kind == frame_kind::text && p->kind == frame_kind::binary;
     auto const without_buffer = decode(f, r);
-    check(is_base64 ? !without_buffer || p->data.empty()
-                    : without_buffer == p && fuzz::is_within(p->data, bytes));
+    check(is_base64 ? !without_buffer || p->data.empty() : without_buffer == p && fuzz::is_within(p->data, bytes));
 
     std::string encoded;
     check(encode(encoded, *p, r) == encoded.size());
@@ -93,8 +92,7 @@ void fuzz_payload(std::string_view body, payload_format format, limits const& l)
     for (auto const& p : read.packets) check(*writer.push(p.view()));
     std::string copy(written);
     check(read_all(payload_reader(copy, format)) == outcome{read.packets, std::nullopt});
-    bool const all_text =
-        std::ranges::all_of(read.packets, [](auto const& p) { return p.kind == frame_kind::text; });
+    bool const all_text = std::ranges::all_of(read.packets, [](auto const& p) { return p.kind == frame_kind::text; });
     if (format == payload_format::v4 && all_text && !read.failure) check(written == body);
 
     // Under a limit only the first packet may pass it, and what is refused leaves no trace.
@@ -110,8 +108,7 @@ void fuzz_payload(std::string_view body, payload_format format, limits const& l)
 }
 
 // Reads a stream that arrives in chunks of these sizes, the last one again and again; no chunk outlives its turn.
-outcome read_stream(std::string_view stream, std::string_view sizes, std::size_t max_payload,
-                    bool& incomplete) {
+outcome read_stream(std::string_view stream, std::string_view sizes, std::size_t max_payload, bool& incomplete) {
     outcome o;
     stream_reader reader(max_payload);
     std::size_t size = no_limit;

@@ -19,8 +19,7 @@ inline void check(bool holds) {
 // Bytes that steer a target are taken from the front; what is left is what the target decodes.
 class input {
 public:
-    input(std::uint8_t const* data, std::size_t size) noexcept
-        : rest_(reinterpret_cast<char const*>(data), size) {}
+    input(std::uint8_t const* data, std::size_t size) noexcept : rest_(reinterpret_cast<char const*>(data), size) {}
 
     [[nodiscard]] std::uint8_t take() noexcept {
         if (rest_.empty()) return 0;
@@ -44,8 +43,8 @@ private:
 // Whether `part` lies within `whole`. What is empty lies anywhere.
 inline bool is_within(std::string_view part, std::string_view whole) {
     std::less_equal<> const before;
-    return part.empty() || (before(whole.data(), part.data()) &&
-                            before(part.data() + part.size(), whole.data() + whole.size()));
+    return part.empty() ||
+           (before(whole.data(), part.data()) && before(part.data() + part.size(), whole.data() + whole.size()));
 }
 
 // An error is at a byte of the input or at its end.

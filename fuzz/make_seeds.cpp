@@ -58,8 +58,7 @@ std::vector<item> read_items(json::text line, std::string_view member) {
     for (auto const element : line.find(member).value_or(json::text()).elements()) {
         auto const text = element.get<std::string>().value_or("");
         auto data = text.size() < 2 ? std::nullopt : support::from_hex(std::string_view(text).substr(2));
-        if (data)
-            items.push_back({text.front() == 't' ? frame_kind::text : frame_kind::binary, std::move(*data)});
+        if (data) items.push_back({text.front() == 't' ? frame_kind::text : frame_kind::binary, std::move(*data)});
     }
     return items;
 }
@@ -108,8 +107,7 @@ void add_vector(corpora& out, std::string_view vectors, json::text line) {
 
 void add_happening(corpora& out, json::text line) {
     out.json.add(std::string(line.raw()));
-    if (auto const target = line.find("target"))
-        out.engineio.add('\11' + target->get<std::string>().value_or(""));
+    if (auto const target = line.find("target")) out.engineio.add('\11' + target->get<std::string>().value_or(""));
     auto const text = line.find("text");
     auto const message = text ? text->get<std::string>().value_or("") : "";
     if (message.starts_with("0{")) out.engineio.add('\10' + message.substr(1));
@@ -157,13 +155,11 @@ int main(int argc, char** argv) {
     }
     std::filesystem::path const data = argv[1];
     std::filesystem::path const directory = argv[2];
-    corpora out{seeds(directory / "json_fuzz"), seeds(directory / "engineio_fuzz"),
-                seeds(directory / "socketio_fuzz")};
+    corpora out{seeds(directory / "json_fuzz"), seeds(directory / "engineio_fuzz"), seeds(directory / "socketio_fuzz")};
     bool const read =
         read_lines(data / "vectors",
                    [&out](std::string const& vectors, json::text line) { add_vector(out, vectors, line); }) &&
-        read_lines(data / "captures",
-                   [&out](std::string const&, json::text line) { add_happening(out, line); });
+        read_lines(data / "captures", [&out](std::string const&, json::text line) { add_happening(out, line); });
     if (!read) {
         std::cerr << "make_seeds: " << data << " has no vectors or no captures\n";
         return 1;

@@ -60,9 +60,9 @@ void check_text(std::string_view text, revision r, limits const& l) {
 }
 
 bool same(socketio::message const& a, socketio::message const& b) {
-    return a.packet == b.packet &&
-           std::ranges::equal(a.attachments, b.attachments,
-                              [](byte_view x, byte_view y) { return std::ranges::equal(x, y); });
+    return a.packet == b.packet && std::ranges::equal(a.attachments, b.attachments, [](byte_view x, byte_view y) {
+               return std::ranges::equal(x, y);
+           });
 }
 
 // All elements of a packet's data as arguments, the name of an event included.

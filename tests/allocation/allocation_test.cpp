@@ -4,6 +4,7 @@
 
 #include <socketless/socketless.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -69,9 +70,11 @@ TEST_CASE("decoding a Socket.IO packet and reading its arguments does not alloca
               for (socketio::argument const a : socketio::arguments(*p, attachments)) {
                   ++seen;
                   if (auto const id = a.json().find("id")) seen += id->get<std::size_t>().value_or(0);
-                  if (auto const text = a.json().find("text")) seen += static_cast<std::size_t>(text->equals("l\xc3\xa9"));
+                  if (auto const text = a.json().find("text"))
+                      seen += static_cast<std::size_t>(text->equals("l\xc3\xa9"));
                   if (auto const pos = a.json().find("pos"))
-                      for (json::text const x : pos->elements()) seen += static_cast<std::size_t>(x.get<double>().has_value());
+                      for (json::text const x : pos->elements())
+                          seen += static_cast<std::size_t>(x.get<double>().has_value());
               }
           }) == 0);
     CHECK(seen == 3 + 123 + 1 + 2);
@@ -85,7 +88,9 @@ TEST_CASE("a refused packet does not allocate either", "[allocation]") {
 }
 
 TEST_CASE("reading a long-polling body in place does not allocate", "[allocation]") {
-    std::string v4 = "4hello\x1e" "bAQIDBA==\x1e" "2probe";
+    std::string v4 = "4hello\x1e"
+                     "bAQIDBA==\x1e"
+                     "2probe";
     std::string v3 = "6:4hello10:b4AQIDBA==";
     std::size_t packets = 0;
     CHECK(allocations_in([&] {
@@ -112,7 +117,9 @@ TEST_CASE("a stream whose frames lie within its chunks is read without allocatin
     engineio::stream_reader reader(1000);
     std::size_t frames = 0;
     CHECK(allocations_in([&] {
-              reader.push("\x06" "4hello\x02" "4a");
+              reader.push("\x06"
+                          "4hello\x02"
+                          "4a");
               while (reader.next()) ++frames;
           }) == 0);
     CHECK(frames == 2);
@@ -132,7 +139,8 @@ TEST_CASE("encoding into a buffer with room does not allocate", "[allocation]") 
                                  .has_value();
               out.clear();
               good = good && socketio::encode_event(out, {}, "large", large).has_value();
-              good = good && engineio::encode(out, {engineio::packet_type::message, frame_kind::text, "hello"}).has_value();
+              good = good &&
+                     engineio::encode(out, {engineio::packet_type::message, frame_kind::text, "hello"}).has_value();
           }) == 0);
     CHECK(good);
     char fixed[64];
@@ -159,4 +167,90 @@ TEST_CASE("an assembler that reuses its memory does not allocate in the steady s
     exchange();
     exchange();
     CHECK(allocations_in(exchange) == 0);
+}
+
+namespace {
+
+// A client and a server, joined by hand over one WebSocket.
+struct joined_sessions {
+    explicit joined_sessions(engineio::revision revision)
+        : client({.transports = {engineio::transport::websocket}, .revision = revision}),
+          server({.transports = {engineio::transport::websocket}, .allow_v3 = true}, [](std::span<std::byte>) {}) {
+        buffer.reserve(1'000);
+        client.open(now);
+        run();
+    }
+
+    // Carries to the other side all that either has to send, until nothing is left.
+    void run() {
+        for (bool busy = true; busy;) {
+            busy = false;
+            while (auto const e = client.poll_event()) client_received += e->message.data.size();
+            while (auto const e = server.poll_event()) {
+                session = e->session;
+                server_received += e->event.message.data.size();
+            }
+            if (auto const t = client.poll_transmit(buffer)) {
+                busy = true;
+                if (t->type == engineio::transmit_type::open_websocket) {
+                    id = t->id;
+                    server.websocket_opened(7, t->target, now);
+                    client.channel_opened(id, now);
+                } else {
+                    server.websocket_received(7, t->data, now);
+                }
+            } else if (auto const answer = server.poll_transmit(buffer)) {
+                busy = true;
+                client.websocket_received(id, answer->data, now);
+            }
+        }
+    }
+
+    time_point now{};
+    engineio::client_session client;
+    engineio::server server;
+    engineio::session_handle session;
+    engineio::channel_id id = 0;
+    std::size_t client_received = 0;
+    std::size_t server_received = 0;
+    std::string buffer;
+};
+
+} // namespace
+
+TEST_CASE("a connected WebSocket session that sends and receives text does not allocate in the steady state",
+          "[allocation]") {
+    for (auto const revision : {engineio::revision::v4, engineio::revision::v3}) {
+        joined_sessions joined(revision);
+        REQUIRE(joined.client.is_open());
+        auto const talk = [&joined] {
+            for (int i = 0; i != 10; ++i) {
+                static_cast<void>(joined.client.send({frame_kind::text, "2[\"to the server\",1]"}, joined.now));
+                static_cast<void>(joined.server.send(joined.session, frame{frame_kind::text, "2[\"to the client\"]"}));
+            }
+            joined.run();
+        };
+        talk();
+        std::size_t const before = joined.server_received;
+        CHECK(allocations_in(talk) == 0);
+        CHECK(joined.server_received - before == 10 * 20);
+        CHECK(joined.client_received == 2 * 10 * 18);
+    }
+}
+
+TEST_CASE("a heartbeat over a WebSocket does not allocate", "[allocation]") {
+    for (auto const revision : {engineio::revision::v4, engineio::revision::v3}) {
+        joined_sessions joined(revision);
+        auto const beat = [&joined] {
+            joined.now += std::chrono::seconds(25);
+            joined.client.handle_timeout(joined.now);
+            joined.server.handle_timeout(joined.now);
+            joined.run();
+        };
+        beat();
+        beat();
+        CHECK(allocations_in(beat) == 0);
+        CHECK(joined.client.is_open());
+        CHECK(joined.server.find(joined.session) != nullptr);
+    }
 }

@@ -1,9 +1,8 @@
 // Each capture of tests/data/captures decodes to what its README says happened. (That it also encodes to the same
 // bytes again is checked by tests/demo/inspect.)
 
-#include "support/catch.hpp"
-
 #include "demo/capture.hpp"
+#include "support/catch.hpp"
 
 #include <socketless/socketless.hpp>
 

@@ -193,8 +193,9 @@ TEST_CASE("a wheel does what a sorted list would", "[timer_wheel]") {
         case 0: both.cancel(timer); break;
         case 1: {
             // Short waits, and sometimes a very long sleep.
-            std::chrono::nanoseconds const slept = random.one_in(50) ? std::chrono::hours(random.below(600))
-                                                                     : std::chrono::microseconds(random.below(20'000'000));
+            std::chrono::nanoseconds const slept = random.one_in(50)
+                                                       ? std::chrono::hours(random.below(600))
+                                                       : std::chrono::microseconds(random.below(20'000'000));
             both.advance(both.now + slept);
             break;
         }

@@ -33,12 +33,9 @@ enum class happening_kind : std::uint8_t {
 };
 
 inline constexpr std::pair<std::string_view, happening_kind> happening_names[] = {
-    {"http_request", happening_kind::http_request},
-    {"http_response", happening_kind::http_response},
-    {"http_aborted", happening_kind::http_aborted},
-    {"websocket_open", happening_kind::websocket_open},
-    {"websocket_message", happening_kind::websocket_message},
-    {"websocket_close", happening_kind::websocket_close},
+    {"http_request", happening_kind::http_request},           {"http_response", happening_kind::http_response},
+    {"http_aborted", happening_kind::http_aborted},           {"websocket_open", happening_kind::websocket_open},
+    {"websocket_message", happening_kind::websocket_message}, {"websocket_close", happening_kind::websocket_close},
     {"websocket_refused", happening_kind::websocket_refused},
 };
 
@@ -90,9 +87,7 @@ private:
 
     trouble read_line(std::string_view text, happening& h) {
         auto const line = json::validate(text);
-        if (!line)
-            return std::string(message(line.error().code)) + ", at byte " +
-                   std::to_string(line.error().offset);
+        if (!line) return std::string(message(line.error().code)) + ", at byte " + std::to_string(line.error().offset);
         if (!line->is(json::kind::object)) return "not an object";
 
         if (!read_integer(*line, "t", h.time)) return "\"t\" is not a number of milliseconds";

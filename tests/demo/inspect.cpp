@@ -45,16 +45,14 @@ struct rewritten {
 };
 
 // The text of a Socket.IO packet; its attachments go to `attachments`.
-result<std::size_t> encode_again(std::string& text, attachment_list& attachments,
-                                 socketio::message const& m) {
+result<std::size_t> encode_again(std::string& text, attachment_list& attachments, socketio::message const& m) {
     using enum socketio::packet_type;
     socketio::packet const& p = m.packet;
     rewritten const data{{p.data, m.attachments}};
     switch (p.type) {
     case connect: {
         auto const nsp = std::string(p.nsp) + (p.query ? '?' + std::string(*p.query) : "");
-        return p.data.empty() ? socketio::encode_connect(text, nsp)
-                              : socketio::encode_connect(text, nsp, data);
+        return p.data.empty() ? socketio::encode_connect(text, nsp) : socketio::encode_connect(text, nsp, data);
     }
     case disconnect: return socketio::encode_disconnect(text, p.nsp);
     case connect_error:
@@ -140,8 +138,7 @@ struct direction {
 // The messages of a session travel by any of its exchanges and channels: an upgrade moves them within a packet.
 struct session {
     explicit session(engineio::revision r)
-        : to_server{socketio::assembler(revision_of(r)), {}},
-          to_client{socketio::assembler(revision_of(r)), {}} {}
+        : to_server{socketio::assembler(revision_of(r)), {}}, to_client{socketio::assembler(revision_of(r)), {}} {}
 
     static socketio::revision revision_of(engineio::revision r) {
         return r == engineio::revision::v3 ? socketio::revision::v4 : socketio::revision::v5;
@@ -173,8 +170,7 @@ public:
 
     // Prints the capture and whether it encodes to the same bytes again: returns that.
     bool inspect(std::vector<happening> const& happenings) {
-        constexpr auto titles =
-            "   ms   over     Engine.IO  Socket.IO       → to the server   ← to the client";
+        constexpr auto titles = "   ms   over     Engine.IO  Socket.IO       → to the server   ← to the client";
         out_.row({{style::dim, titles}});
         for (happening const& h : happenings) show(h);
         out_.gap();
@@ -281,8 +277,7 @@ private:
     //=== frames and bodies ===//
 
     void show_frame(happening const& h) {
-        carrier& c =
-            carriers_.emplace_back(carrier{&h, link_of(h).revision, std::nullopt, h.body->bytes, {}});
+        carrier& c = carriers_.emplace_back(carrier{&h, link_of(h).revision, std::nullopt, h.body->bytes, {}});
         auto const p = engineio::decode({h.body->kind, c.bytes}, c.revision, c.bytes);
         if (!p) {
             c.decodes = false;
@@ -429,11 +424,9 @@ private:
         socketio::packet const& p = m.packet;
         describe_address(mark, p.type, p.nsp, p.id, what);
         if (p.query) what.push_back({style::plain, "query " + elided(*p.query, 40)});
-        if (auto const event = p.event_name(); !event.empty())
-            what.push_back({style::name, readable({event, {}})});
+        if (auto const event = p.event_name(); !event.empty()) what.push_back({style::name, readable({event, {}})});
         if (is_event(p.type) || is_ack(p.type))
-            for (auto const a : m.arguments())
-                what.push_back({a.binary() ? style::binary : style::plain, readable(a)});
+            for (auto const a : m.arguments()) what.push_back({a.binary() ? style::binary : style::plain, readable(a)});
         else if (!p.data.empty())
             what.push_back({style::plain, readable({p.data, {}})});
     }
@@ -469,17 +462,15 @@ private:
 
     void differ(happening const& h, std::string_view recorded, std::optional<std::string> const& encoded) {
         auto const line = "line " + std::to_string(h.line);
-        if (!encoded)
-            return differences_.push_back({{style::bad, line}, {style::plain, "is not encoded again"}});
+        if (!encoded) return differences_.push_back({{style::bad, line}, {style::plain, "is not encoded again"}});
         auto const [a, b] = std::ranges::mismatch(recorded, *encoded);
         auto const quoted = [](std::string_view what, std::string_view text) {
             return word{style::plain, std::string(what) + " \"" + elided(text, 60) + '"'};
         };
-        differences_.push_back(
-            {{style::bad, line},
-             {style::plain, "differs from byte " + std::to_string(a - recorded.begin()) + " on:"},
-             quoted("recorded", {a, recorded.end()}),
-             quoted("encoded", {b, encoded->end()})});
+        differences_.push_back({{style::bad, line},
+                                {style::plain, "differs from byte " + std::to_string(a - recorded.begin()) + " on:"},
+                                quoted("recorded", {a, recorded.end()}),
+                                quoted("encoded", {b, encoded->end()})});
     }
 
     bool conclude() {
@@ -487,8 +478,8 @@ private:
         for (words const& d : differences_) out_.row({}, {2, 4}, d);
         if (not_json_ != 0)
             out_.row({}, {2, 2},
-                     {{style::dim, std::to_string(not_json_) +
-                                       " messages are not in the JSON encoding of socket.io-parser:"},
+                     {{style::dim,
+                       std::to_string(not_json_) + " messages are not in the JSON encoding of socket.io-parser:"},
                       {style::dim, "only their Engine.IO packets are shown and encoded again."}});
         tell(same_targets_, targets_, "request targets");
         tell(same_, carried_, "frames and bodies");
@@ -497,8 +488,7 @@ private:
 
     void tell(std::size_t same, std::size_t all, std::string_view what) {
         auto const tally = std::to_string(same) + " of " + std::to_string(all) + ' ' + std::string(what);
-        word const verdict =
-            same == all ? word{style::good, "byte-identical"} : word{style::bad, "not all of them"};
+        word const verdict = same == all ? word{style::good, "byte-identical"} : word{style::bad, "not all of them"};
         out_.row({}, {2, 2}, {{style::plain, tally + " encode to the very same bytes:"}, verdict});
     }
 
@@ -536,8 +526,8 @@ outcome inspect(page& out, char const* path) {
         return outcome::unreadable;
     }
     auto const& happenings = capture.happenings();
-    auto const summary = std::to_string(happenings.size()) + " happenings in " +
-                         std::to_string(happenings.back().time) + " ms";
+    auto const summary =
+        std::to_string(happenings.size()) + " happenings in " + std::to_string(happenings.back().time) + " ms";
     out.row({{style::strong, path}, {style::dim, "· " + summary}});
     out.gap();
     bool const same = inspector(out).inspect(happenings);

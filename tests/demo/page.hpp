@@ -133,8 +133,7 @@ inline std::string elided(std::string_view text, std::size_t columns) {
 inline std::string bytes_text(std::string_view bytes) {
     constexpr std::size_t shown = 8;
     if (bytes.empty()) return "0 bytes";
-    return size_text(bytes.size()) + ' ' + support::to_hex(bytes.substr(0, shown)) +
-           (bytes.size() > shown ? "…" : "");
+    return size_text(bytes.size()) + ' ' + support::to_hex(bytes.substr(0, shown)) + (bytes.size() > shown ? "…" : "");
 }
 
 class page {

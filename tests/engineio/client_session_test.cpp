@@ -22,8 +22,8 @@ namespace {
 
 // What a server says first.
 std::string open_packet(std::string_view upgrades = R"("websocket")", std::string_view max_payload = "1000000") {
-    return R"(0{"sid":"abc","upgrades":[)" + std::string(upgrades) + R"(],"pingInterval":25000,"pingTimeout":20000,"maxPayload":)" +
-           std::string(max_payload) + "}";
+    return R"(0{"sid":"abc","upgrades":[)" + std::string(upgrades) +
+           R"(],"pingInterval":25000,"pingTimeout":20000,"maxPayload":)" + std::string(max_payload) + "}";
 }
 
 client_options only(std::vector<transport> transports) {
@@ -31,8 +31,12 @@ client_options only(std::vector<transport> transports) {
     options.transports = std::move(transports);
     return options;
 }
-client_options polling_only() { return only({transport::polling}); }
-client_options websocket_only() { return only({transport::websocket}); }
+client_options polling_only() {
+    return only({transport::polling});
+}
+client_options websocket_only() {
+    return only({transport::websocket});
+}
 
 // Open by long-polling, with GET 2 pending.
 driver polling(client_options const& options = polling_only(), std::string_view packet = open_packet()) {
@@ -81,7 +85,8 @@ TEST_CASE("a client opens with the first of its transports", "[client_session]")
     CHECK(driver(only({transport::webtransport})).open() == lines{"open stream 1"});
 }
 
-TEST_CASE("the query has the caller's own parameters, EIO, transport, a timestamp, and the sid once it is known", "[client_session]") {
+TEST_CASE("the query has the caller's own parameters, EIO, transport, a timestamp, and the sid once it is known",
+          "[client_session]") {
     client_options options;
     options.path = "/socket.io/";
     options.query = {{"user", "a b"}, {"x", "&="}};
@@ -142,7 +147,8 @@ TEST_CASE("the handshake opens the session", "[client_session]") {
 TEST_CASE("messages may follow the handshake in the same body", "[client_session]") {
     driver c(polling_only());
     c.open();
-    CHECK(c.answer(1, open_packet() + "|4hello|bAQ") == lines{"opened polling", "message hello", "message <01>", "get 2"});
+    CHECK(c.answer(1, open_packet() + "|4hello|bAQ") ==
+          lines{"opened polling", "message hello", "message <01>", "get 2"});
 }
 
 TEST_CASE("over a stream the client says 0 first", "[client_session]") {
@@ -281,12 +287,12 @@ TEST_CASE("a POST has as many whole packets as max_payload allows, counted as en
     c.send(binary("\x01\x02\x03"));
     c.send(binary("\x01\x02\x03"));
     c.send(binary("\x01\x02\x03"));
-    CHECK(c.answer(3, "ok") == lines{"post 4: 4four|4fou"});         // 5 + 1 + 4 = 10
-    CHECK(c.answer(4, "ok") == lines{"post 5: 4e\xe2\x82\xac"});       // 5 bytes + 1 + 6 would be 12
+    CHECK(c.answer(3, "ok") == lines{"post 4: 4four|4fou"});     // 5 + 1 + 4 = 10
+    CHECK(c.answer(4, "ok") == lines{"post 5: 4e\xe2\x82\xac"}); // 5 bytes + 1 + 6 would be 12
     CHECK(c.answer(5, "ok") == lines{"post 6: 4five5"});
     CHECK(c.answer(6, "ok") == lines{"post 7: 4much more than the limit"}); // alone it is sent anyway
-    CHECK(c.answer(7, "ok") == lines{"post 8: 4y|bAQID"});           // 2 + 1 + 5
-    CHECK(c.answer(8, "ok") == lines{"post 9: bAQID"});              // 5 + 1 + 5 would be 11
+    CHECK(c.answer(7, "ok") == lines{"post 8: 4y|bAQID"});                  // 2 + 1 + 5
+    CHECK(c.answer(8, "ok") == lines{"post 9: bAQID"});                     // 5 + 1 + 5 would be 11
     CHECK(c.answer(9, "ok") == lines{"post 10: bAQID"});
     CHECK(c.answer(10, "ok").empty());
 }
@@ -381,7 +387,7 @@ TEST_CASE("v3: bodies are binary where a message is, unless base64 is forced", "
 
 //=== WebSocket ===//
 
-TEST_CASE("over a WebSocket each message is a frame", "[client_session]") {
+TEST_CASE("a client sends each message over a WebSocket as a frame", "[client_session]") {
     auto c = websocket();
     CHECK(c.send("hi") == lines{"send 1: 4hi"});
     CHECK(c.send(binary("\x01")) == lines{"send 1: <01>"});
@@ -414,7 +420,8 @@ TEST_CASE("a shared message is handed out without a copy", "[client_session]") {
     CHECK(c.sent_from == message.wire().data());
 }
 
-TEST_CASE("a message is refused before open, after the end, and where its transport cannot carry it", "[client_session]") {
+TEST_CASE("a message is refused before open, after the end, and where its transport cannot carry it",
+          "[client_session]") {
     driver c(polling_only());
     CHECK(c.session.send(text("a"), c.now) == error{errc::not_open});
     c.open();
@@ -523,7 +530,8 @@ TEST_CASE("no upgrade unless it is offered, allowed and known", "[client_session
     websocket(); // nothing better
 }
 
-TEST_CASE("after 3probe the client stops writing, lets the poll in flight return, sends 5, switches and flushes", "[client_session]") {
+TEST_CASE("after 3probe the client stops writing, lets the poll in flight return, sends 5, switches and flushes",
+          "[client_session]") {
     auto c = probing();
     CHECK(c.websocket(2, "3probe") == lines{"upgrading to websocket"});
     CHECK(c.send("a").empty());
@@ -645,7 +653,7 @@ TEST_CASE("close by polling sends what is queued and 1, and ends with the answer
     CHECK(failing.fail(3) == lines{"closed: forced close", "abort 2"});
 }
 
-TEST_CASE("close by polling: with more than one body queued, 1 goes with the last", "[client_session]") {
+TEST_CASE("a client that closes by polling: with more than one body queued, 1 goes with the last", "[client_session]") {
     auto c = polling(polling_only(), open_packet("", "6"));
     c.send("x");
     c.send("first");
@@ -707,11 +715,27 @@ TEST_CASE("abort ends at once; what is queued is lost", "[client_session]") {
 //=== hostile peers ===//
 
 TEST_CASE("reference client: a malformed handshake is an error, never a crash", "[client_session][hostile]") {
-    for (char const* first :
-         {"0", "0null", "0{\"sid\":1}", "0{\"sid\":\"a\"}", "0{}", "0[]", "0\"x\"", "0{", "44", "42", "430", "1", "2", "3", "5", "6", "",
-          "x", "0{\"sid\":\"a\",\"upgrades\":{},\"pingInterval\":1,\"pingTimeout\":1}",
-          "0{\"sid\":\"a\",\"upgrades\":[],\"pingInterval\":-1,\"pingTimeout\":1}",
-          "0{\"sid\":\"a\",\"upgrades\":[],\"pingInterval\":0,\"pingTimeout\":0}"}) {
+    for (char const* first : {"0",
+                              "0null",
+                              "0{\"sid\":1}",
+                              "0{\"sid\":\"a\"}",
+                              "0{}",
+                              "0[]",
+                              "0\"x\"",
+                              "0{",
+                              "44",
+                              "42",
+                              "430",
+                              "1",
+                              "2",
+                              "3",
+                              "5",
+                              "6",
+                              "",
+                              "x",
+                              "0{\"sid\":\"a\",\"upgrades\":{},\"pingInterval\":1,\"pingTimeout\":1}",
+                              "0{\"sid\":\"a\",\"upgrades\":[],\"pingInterval\":-1,\"pingTimeout\":1}",
+                              "0{\"sid\":\"a\",\"upgrades\":[],\"pingInterval\":0,\"pingTimeout\":0}"}) {
         INFO(first);
         driver c(polling_only());
         c.open();
@@ -724,7 +748,8 @@ TEST_CASE("reference client: a malformed handshake is an error, never a crash", 
     }
 }
 
-TEST_CASE("reference client: a pingInterval of 99999999999 is clamped and does not time out at once", "[client_session][hostile]") {
+TEST_CASE("reference client: a pingInterval of 99999999999 is clamped and does not time out at once",
+          "[client_session][hostile]") {
     driver c(websocket_only());
     c.open();
     c.channel_opened(1);
@@ -735,7 +760,8 @@ TEST_CASE("reference client: a pingInterval of 99999999999 is clamped and does n
     CHECK(c.session.is_open());
 }
 
-TEST_CASE("CVE-2020-36048: a body of very many packets is read one by one, up to a limit, by a client too", "[client_session][hostile]") {
+TEST_CASE("CVE-2020-36048: a body of very many packets is read one by one, up to a limit, by a client too",
+          "[client_session][hostile]") {
     auto options = polling_only();
     options.limits.max_packets = 1'000;
     auto c = polling(options);
@@ -746,7 +772,8 @@ TEST_CASE("CVE-2020-36048: a body of very many packets is read one by one, up to
     CHECK(said.back() == "closed: transport error");
 }
 
-TEST_CASE("CVE-2026-48802: pings and pongs without end start no work and keep nothing, in a client", "[client_session][hostile]") {
+TEST_CASE("CVE-2026-48802: pings and pongs without end start no work and keep nothing, in a client",
+          "[client_session][hostile]") {
     auto c = polling();
     std::string pings = "2";
     for (int i = 0; i != 10'000; ++i) pings += "|2|3";
@@ -754,7 +781,8 @@ TEST_CASE("CVE-2026-48802: pings and pongs without end start no work and keep no
     CHECK(c.session.queued() == 0);
 }
 
-TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once, in every state of a client", "[client_session][hostile]") {
+TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once, in every state of a client",
+          "[client_session][hostile]") {
     SECTION("right after the handshake") {
         driver c(websocket_only());
         c.open();
@@ -788,26 +816,90 @@ TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once, in eve
     }
 }
 
-TEST_CASE("leaks at close: in every state of a client everything under way is ended, once", "[client_session][hostile]") {
+TEST_CASE("leaks at close: in every state of a client everything under way is ended, once",
+          "[client_session][hostile]") {
     using state = std::pair<char const*, driver (*)()>;
     state const states[] = {
-        {"opening", [] { driver c; c.open(); return c; }},
-        {"opening a WebSocket", [] { driver c(websocket_only()); c.open(); return c; }},
-        {"WebSocket without handshake", [] { driver c(websocket_only()); c.open(); c.channel_opened(1); return c; }},
+        {"opening",
+         [] {
+             driver c;
+             c.open();
+             return c;
+         }},
+        {"opening a WebSocket",
+         [] {
+             driver c(websocket_only());
+             c.open();
+             return c;
+         }},
+        {"WebSocket without handshake",
+         [] {
+             driver c(websocket_only());
+             c.open();
+             c.channel_opened(1);
+             return c;
+         }},
         {"polling", [] { return polling(); }},
-        {"polling, POST under way", [] { auto c = polling(); c.send("a"); c.send("b"); return c; }},
-        {"candidate", [] { driver c; c.open(); c.answer(1, open_packet()); return c; }},
+        {"polling, POST under way",
+         [] {
+             auto c = polling();
+             c.send("a");
+             c.send("b");
+             return c;
+         }},
+        {"candidate",
+         [] {
+             driver c;
+             c.open();
+             c.answer(1, open_packet());
+             return c;
+         }},
         {"probing", [] { return probing(); }},
-        {"pausing", [] { auto c = probing(); c.send("a"); c.websocket(2, "3probe"); return c; }},
-        {"upgraded", [] { auto c = probing(); c.websocket(2, "3probe"); c.answer(3, "6"); return c; }},
+        {"pausing",
+         [] {
+             auto c = probing();
+             c.send("a");
+             c.websocket(2, "3probe");
+             return c;
+         }},
+        {"upgraded",
+         [] {
+             auto c = probing();
+             c.websocket(2, "3probe");
+             c.answer(3, "6");
+             return c;
+         }},
         {"websocket", [] { return websocket(); }},
-        {"websocket, paused", [] { auto c = websocket(); c.session.pause(1); c.send("a"); return c; }},
-        {"stream, half a frame", [] { driver c(only({transport::webtransport})); c.open(); c.channel_opened(1); c.stream(1, "\x7e"); return c; }},
-        {"closing", [] { auto c = polling(); c.close(); return c; }},
+        {"websocket, paused",
+         [] {
+             auto c = websocket();
+             c.session.pause(1);
+             c.send("a");
+             return c;
+         }},
+        {"stream, half a frame",
+         [] {
+             driver c(only({transport::webtransport}));
+             c.open();
+             c.channel_opened(1);
+             c.stream(1, "\x7e");
+             return c;
+         }},
+        {"closing",
+         [] {
+             auto c = polling();
+             c.close();
+             return c;
+         }},
     };
     using end = std::pair<char const*, lines (*)(driver&)>;
     end const ends[] = {
-        {"close", [](driver& c) { auto all = c.close(); for (auto const& l : c.at(1'000'000)) all.push_back(l); return all; }},
+        {"close",
+         [](driver& c) {
+             auto all = c.close();
+             for (auto const& l : c.at(1'000'000)) all.push_back(l);
+             return all;
+         }},
         {"abort", [](driver& c) { return c.after([&] { c.session.abort(); }); }},
         {"silence", [](driver& c) { return c.at(1'000'000); }},
     };
@@ -825,7 +917,8 @@ TEST_CASE("leaks at close: in every state of a client everything under way is en
         }
 }
 
-TEST_CASE("slow or silent peers: a server that never answers a POST is a ping timeout, or a full queue", "[client_session][hostile]") {
+TEST_CASE("slow or silent peers: a server that never answers a POST is a ping timeout, or a full queue",
+          "[client_session][hostile]") {
     auto options = polling_only();
     options.max_queued = 1'000;
     auto c = polling(options);

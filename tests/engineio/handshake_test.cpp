@@ -56,7 +56,8 @@ TEST_CASE("maxPayload may be absent, as in revision 3", "[engineio]") {
 }
 
 TEST_CASE("unknown upgrades and members are passed over", "[engineio]") {
-    auto const h = decode_handshake(with(R"("upgrades":["websocket"])", R"("x":{},"upgrades":["carrier pigeon","webtransport"])"));
+    auto const h =
+        decode_handshake(with(R"("upgrades":["websocket"])", R"("x":{},"upgrades":["carrier pigeon","webtransport"])"));
     REQUIRE(h.has_value());
     CHECK(h->upgrades == transport_set{transport::webtransport});
 }

@@ -13,8 +13,12 @@ using engineio::detail::outbox;
 
 namespace {
 
-constexpr frame text(std::string_view data) { return {frame_kind::text, data}; }
-constexpr frame binary(std::string_view data) { return {frame_kind::binary, data}; }
+constexpr frame text(std::string_view data) {
+    return {frame_kind::text, data};
+}
+constexpr frame binary(std::string_view data) {
+    return {frame_kind::binary, data};
+}
 
 } // namespace
 

@@ -103,7 +103,8 @@ TEST_CASE("base64 needs room, and its errors point into the frame", "[engineio]"
 
 TEST_CASE("base64 decodes in place", "[engineio]") {
     std::string wire = "bAQIDBA==";
-    CHECK(decode(text(wire), revision::v4, wire) == packet{packet_type::message, frame_kind::binary, "\x01\x02\x03\x04"});
+    CHECK(decode(text(wire), revision::v4, wire) ==
+          packet{packet_type::message, frame_kind::binary, "\x01\x02\x03\x04"});
 }
 
 TEST_CASE("in v3 a binary frame starts with the byte of a message", "[engineio]") {

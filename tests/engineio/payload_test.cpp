@@ -75,29 +75,39 @@ constexpr payload_format all_formats[] = {payload_format::v4, payload_format::v3
 } // namespace
 
 static_assert([] {
-    payload_reader reader("4a\x1e" "2"sv, {});
+    payload_reader reader("4a\x1e"
+                          "2"sv,
+                          {});
     bool const first = reader.next()->value().data == "a";
     bool const second = reader.next()->value().type == packet_type::ping;
     return first && second && !reader.next();
 }());
 
 TEST_CASE("a v4 body is packets between record separators", "[engineio]") {
-    CHECK(read("4hello\x1e" "2\x1e" "4world") ==
+    CHECK(read("4hello\x1e"
+               "2\x1e"
+               "4world") ==
           outcome{{message("hello"), {packet_type::ping, frame_kind::text, ""}, message("world")}, {}});
-    CHECK(write({message("a"), binary_message("\x01\x02")}, payload_format::v4) == "4a\x1e" "bAQI=");
+    CHECK(write({message("a"), binary_message("\x01\x02")}, payload_format::v4) == "4a\x1e"
+                                                                                   "bAQI=");
 }
 
 TEST_CASE("an empty packet is an error after the packets before it", "[engineio]") {
     CHECK(read("") == outcome{{}, error{errc::empty_packet, 0}});
-    CHECK(read("\x1e" "4a") == outcome{{}, error{errc::empty_packet, 0}});
+    CHECK(read("\x1e"
+               "4a") == outcome{{}, error{errc::empty_packet, 0}});
     CHECK(read("4a\x1e") == outcome{{message("a")}, error{errc::empty_packet, 3}});
-    CHECK(read("4a\x1e\x1e" "4b") == outcome{{message("a")}, error{errc::empty_packet, 3}});
+    CHECK(read("4a\x1e\x1e"
+               "4b") == outcome{{message("a")}, error{errc::empty_packet, 3}});
 }
 
 TEST_CASE("the offset of an error counts from the start of the body", "[engineio]") {
-    CHECK(read("4a\x1e" "9") == outcome{{message("a")}, error{errc::unknown_packet_type, 3}});
-    CHECK(read("4a\x1e" "b!!!!") == outcome{{message("a")}, error{errc::invalid_base64, 4}});
-    CHECK(read("4a\x1e" "4\xff") == outcome{{message("a")}, error{errc::invalid_utf8, 4}});
+    CHECK(read("4a\x1e"
+               "9") == outcome{{message("a")}, error{errc::unknown_packet_type, 3}});
+    CHECK(read("4a\x1e"
+               "b!!!!") == outcome{{message("a")}, error{errc::invalid_base64, 4}});
+    CHECK(read("4a\x1e"
+               "4\xff") == outcome{{message("a")}, error{errc::invalid_utf8, 4}});
     CHECK(read("2:4a7:", payload_format::v3_text) == outcome{{message("a")}, error{errc::truncated_packet, 6}});
 }
 
@@ -114,8 +124,7 @@ TEST_CASE("a v3 length cannot cut a surrogate pair", "[engineio]") {
 
 TEST_CASE("0: in a v3 text body is skipped", "[engineio]") {
     CHECK(read("0:", payload_format::v3_text) == outcome{});
-    CHECK(read("0:0:1:20:", payload_format::v3_text) ==
-          outcome{{{packet_type::ping, frame_kind::text, ""}}, {}});
+    CHECK(read("0:0:1:20:", payload_format::v3_text) == outcome{{{packet_type::ping, frame_kind::text, ""}}, {}});
 }
 
 TEST_CASE("lengths of v3 that are not one are errors", "[engineio]") {
@@ -133,11 +142,13 @@ TEST_CASE("lengths of v3 that are not one are errors", "[engineio]") {
 
 TEST_CASE("a v3 binary body says of each packet what it is and how long", "[engineio]") {
     constexpr auto binary = payload_format::v3_binary;
-    CHECK(read("\0\x01\xff" "2\x01\x03\xff\x04\x8f\x1b"s, binary) ==
-          outcome{{{packet_type::ping, frame_kind::text, ""}, binary_message("\x8f\x1b")}, {}});
+    CHECK(read("\0\x01\xff"
+               "2\x01\x03\xff\x04\x8f\x1b"s,
+               binary) == outcome{{{packet_type::ping, frame_kind::text, ""}, binary_message("\x8f\x1b")}, {}});
     CHECK(read(write({message(std::string(1234, 'x'))}, binary), binary) ==
           outcome{{message(std::string(1234, 'x'))}, {}});
-    CHECK(write({message("\xe2\x82\xac")}, binary) == "\0\x04\xff" "4\xe2\x82\xac"sv); // bytes, not UTF-16
+    CHECK(write({message("\xe2\x82\xac")}, binary) == "\0\x04\xff"
+                                                      "4\xe2\x82\xac"sv); // bytes, not UTF-16
 }
 
 TEST_CASE("v3 binary bodies that broke other parsers are errors", "[engineio]") {
@@ -155,9 +166,14 @@ TEST_CASE("v3 binary bodies that broke other parsers are errors", "[engineio]") 
 TEST_CASE("the packets of one body are limited, and none is queued", "[engineio]") {
     limits few;
     few.max_packets = 2;
-    CHECK(read("4a\x1e" "4b", payload_format::v4, few).failure == std::nullopt);
-    CHECK(read("4a\x1e" "4b\x1e" "4c", payload_format::v4, few) ==
-          outcome{{message("a"), message("b")}, error{errc::too_many_packets, 6}});
+    CHECK(read("4a\x1e"
+               "4b",
+               payload_format::v4, few)
+              .failure == std::nullopt);
+    CHECK(read("4a\x1e"
+               "4b\x1e"
+               "4c",
+               payload_format::v4, few) == outcome{{message("a"), message("b")}, error{errc::too_many_packets, 6}});
 
     std::string flood;
     for (int i = 0; i != 500'000; ++i) flood += "4\x1e";
@@ -177,7 +193,8 @@ TEST_CASE("a body is filled up to max_payload, everything counted", "[engineio]"
             std::string body;
             payload_writer writer(body, max, format);
             std::vector<owned_packet> taken;
-            for (owned_packet const& p : {message("hello"), binary_message("\x01\x02\x03\x04"), message("\xe2\x82\xac")}) {
+            for (owned_packet const& p :
+                 {message("hello"), binary_message("\x01\x02\x03\x04"), message("\xe2\x82\xac")}) {
                 auto more = taken;
                 more.push_back(p);
                 auto const size = write(more, format).size();
@@ -197,7 +214,9 @@ TEST_CASE("a packet that cannot be written leaves the body as it is", "[engineio
     REQUIRE(writer.push({packet_type::message, frame_kind::text, "a"}) == true);
     CHECK(writer.push({packet_type::message, frame_kind::text, "\xff"}) == error{errc::invalid_utf8, 0});
     CHECK(writer.push({packet_type::ping, frame_kind::binary, "a"}) == error{errc::unknown_packet_type, 0});
-    CHECK(writer.push({packet_type::message, frame_kind::text, "a\x1e" "b"}) == error{errc::separator_in_text, 1});
+    CHECK(writer.push({packet_type::message, frame_kind::text,
+                       "a\x1e"
+                       "b"}) == error{errc::separator_in_text, 1});
     CHECK(body == "4a");
 }
 
@@ -206,7 +225,8 @@ TEST_CASE("a writer goes on behind what the container holds", "[engineio]") {
     payload_writer writer(body, 100);
     REQUIRE(writer.push({packet_type::message, frame_kind::text, "a"}) == true);
     REQUIRE(writer.push({packet_type::message, frame_kind::text, "b"}) == true);
-    CHECK(body == "head|4a\x1e" "4b");
+    CHECK(body == "head|4a\x1e"
+                  "4b");
 }
 
 TEST_CASE("what is written is read back, whatever the packets", "[engineio]") {
@@ -215,9 +235,10 @@ TEST_CASE("what is written is read back, whatever the packets", "[engineio]") {
         std::vector<owned_packet> packets;
         for (auto n = 1 + random.below(6); n != 0; --n) {
             auto const kind = random.below(3) == 0 ? frame_kind::binary : frame_kind::text;
-            auto const type = kind == frame_kind::binary ? packet_type::message
-                                                         : static_cast<packet_type>(random.below(7));
-            static constexpr std::string_view alphabet[] = {"a", "\"", "\\", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", ":", "0"};
+            auto const type =
+                kind == frame_kind::binary ? packet_type::message : static_cast<packet_type>(random.below(7));
+            static constexpr std::string_view alphabet[] = {
+                "a", "\"", "\\", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", ":", "0"};
             std::string data;
             for (auto size = random.below(20); size != 0; --size)
                 data += kind == frame_kind::binary ? std::string(1, static_cast<char>(random.below(256)))
@@ -230,8 +251,10 @@ TEST_CASE("what is written is read back, whatever the packets", "[engineio]") {
 }
 
 TEST_CASE("every prefix and every one-byte change of a good body is read or refused", "[engineio]") {
-    std::vector<owned_packet> const packets = {message("hello"), binary_message("\x01\x02\x03\x04"),
-                                               message("\xf0\x9f\x98\x80"), {packet_type::ping, frame_kind::text, ""}};
+    std::vector<owned_packet> const packets = {message("hello"),
+                                               binary_message("\x01\x02\x03\x04"),
+                                               message("\xf0\x9f\x98\x80"),
+                                               {packet_type::ping, frame_kind::text, ""}};
     for (payload_format const format : all_formats) {
         support::for_each_mutation(write(packets, format), [format](std::string_view body) {
             auto const read_back = read(std::string(body), format);

@@ -68,7 +68,8 @@ TEST_CASE("percent-encoded values of the protocol's own parameters are read", "[
 TEST_CASE("a parameter of the protocol given twice is refused", "[engineio]") {
     CHECK(parse_request_target("/?EIO=4&EIO=3").error() == error{errc::invalid_request_target, 8});
     CHECK(parse_request_target("/?sid=a&x=1&sid=a").error() == error{errc::invalid_request_target, 12});
-    CHECK(parse_request_target("/?transport=polling&transport=websocket").error() == error{errc::invalid_request_target, 20});
+    CHECK(parse_request_target("/?transport=polling&transport=websocket").error() ==
+          error{errc::invalid_request_target, 20});
     CHECK(parse_request_target("/?x=1&x=2").has_value());
 }
 
@@ -129,7 +130,8 @@ TEST_CASE("refusals have the reference's codes, statuses and words", "[engineio]
     CHECK(body(request_error::bad_handshake_method) == R"({"code":2,"message":"Bad handshake method"})");
     CHECK(body(request_error::bad_request) == R"({"code":3,"message":"Bad request"})");
     CHECK(body(request_error::forbidden) == R"({"code":4,"message":"Forbidden"})");
-    CHECK(body(request_error::unsupported_protocol_version) == R"({"code":5,"message":"Unsupported protocol version"})");
+    CHECK(body(request_error::unsupported_protocol_version) ==
+          R"({"code":5,"message":"Unsupported protocol version"})");
     for (unsigned code = 0; code != 6; ++code) {
         auto const e = static_cast<request_error>(code);
         CHECK(decode_request_error(body(e)) == e);
@@ -138,22 +140,24 @@ TEST_CASE("refusals have the reference's codes, statuses and words", "[engineio]
 }
 
 TEST_CASE("an answer that is no refusal is not taken for one", "[engineio]") {
-    for (std::string_view const answer : {"{}", "[]", R"({"code":6})", R"({"code":-1})", R"({"code":"0"})", R"({"code":1.5})"})
+    for (std::string_view const answer :
+         {"{}", "[]", R"({"code":6})", R"({"code":-1})", R"({"code":"0"})", R"({"code":1.5})"})
         CHECK(decode_request_error(answer) == error{errc::invalid_payload, 0});
     CHECK(decode_request_error("<html>").error().code == errc::invalid_json);
 }
 
 TEST_CASE("every prefix and every one-byte change of a target is read or refused", "[engineio]") {
-    support::for_each_mutation(std::string("/socket.io/?EIO=4&transport=polling&t=a%20b&sid=lCh_fT2V"), [](std::string_view target) {
-        auto const t = parse_request_target(target);
-        if (!t) {
-            CHECK(t.error().offset <= target.size());
-            return;
-        }
-        std::array<char, 64> buffer{};
-        for (query_parameter const p : t->query) {
-            auto const value = percent::decode(p.value, buffer);
-            if (value) CHECK(percent::equals(p.value, *value));
-        }
-    });
+    support::for_each_mutation(std::string("/socket.io/?EIO=4&transport=polling&t=a%20b&sid=lCh_fT2V"),
+                               [](std::string_view target) {
+                                   auto const t = parse_request_target(target);
+                                   if (!t) {
+                                       CHECK(t.error().offset <= target.size());
+                                       return;
+                                   }
+                                   std::array<char, 64> buffer{};
+                                   for (query_parameter const p : t->query) {
+                                       auto const value = percent::decode(p.value, buffer);
+                                       if (value) CHECK(percent::equals(p.value, *value));
+                                   }
+                               });
 }

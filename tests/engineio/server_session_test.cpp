@@ -23,7 +23,9 @@ namespace {
 std::string answer_to_get(std::uint64_t exchange, std::string const& body) {
     return "answer " + std::to_string(exchange) + ": 200 text " + body;
 }
-std::string ok(std::uint64_t exchange) { return "answer " + std::to_string(exchange) + ": 200 html ok"; }
+std::string ok(std::uint64_t exchange) {
+    return "answer " + std::to_string(exchange) + ": 200 html ok";
+}
 
 // Opened by long-polling with exchange 1.
 driver polling(server_options const& options = {}) {
@@ -86,14 +88,16 @@ TEST_CASE("a session that opens over a stream sends the open packet framed", "[s
 }
 
 TEST_CASE("the open packet offers the transports that are allowed", "[server_session]") {
-    CHECK(driver(with_streams()).open_polling(1).back() == answer_to_get(1, open_packet(R"("websocket","webtransport")")));
+    CHECK(driver(with_streams()).open_polling(1).back() ==
+          answer_to_get(1, open_packet(R"("websocket","webtransport")")));
     server_options options;
     options.allow_upgrades = false;
     CHECK(driver(options).open_polling(1).back() == answer_to_get(1, open_packet("")));
 }
 
 TEST_CASE("revision 3: the open packet has no maxPayload, and streams are not offered", "[server_session]") {
-    std::string const packet = R"(0{"sid":"abcdefghijklmnopqrst","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000})";
+    std::string const packet =
+        R"(0{"sid":"abcdefghijklmnopqrst","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000})";
     driver s(with_streams(), revision::v3);
     CHECK(s.open_polling(1).back() == answer_to_get(1, std::to_string(packet.size()) + ":" + packet));
     CHECK(s.offer_stream(7) == lines{"refused 7"});
@@ -162,7 +166,8 @@ TEST_CASE("over a stream each message is framed, in whatever chunks it comes", "
     s.open_stream(7);
     CHECK(s.send("hi") == lines{"send 7: " + stream_frame("4hi")});
     CHECK(s.send(binary("\x01")) == lines{"send 7: <8101>"});
-    CHECK(s.send(binary("")) == lines{"send 7: " + support::show(binary("\x01" "b"))}); // as base64: no empty frames
+    CHECK(s.send(binary("")) == lines{"send 7: " + support::show(binary("\x01"
+                                                                        "b"))}); // as base64: no empty frames
     CHECK(s.stream(7, stream_frame("4a") + stream_frame("b", frame_kind::binary) + stream_frame("4c").substr(0, 2)) ==
           lines{"message a", "message <62>"});
     CHECK(s.stream(7, "c") == lines{"message c"});
@@ -174,7 +179,8 @@ TEST_CASE("a POST brings packets and is answered ok as text/html", "[server_sess
     CHECK(s.exchanges.empty());
 }
 
-TEST_CASE("a poll answer is text/plain; charset=UTF-8, a POST answer text/html, and nothing is to be stored", "[server_session]") {
+TEST_CASE("a poll answer is text/plain; charset=UTF-8, a POST answer text/html, and nothing is to be stored",
+          "[server_session]") {
     CHECK(name(content_type::text) == "text/plain; charset=UTF-8");
     CHECK(name(content_type::html) == "text/html");
     CHECK(name(content_type::binary) == "application/octet-stream");
@@ -182,7 +188,8 @@ TEST_CASE("a poll answer is text/plain; charset=UTF-8, a POST answer text/html, 
     CHECK(cache_control == "no-store");
 }
 
-TEST_CASE("revision 3: a body with binary is application/octet-stream, unless the client asked for base64", "[server_session]") {
+TEST_CASE("revision 3: a body with binary is application/octet-stream, unless the client asked for base64",
+          "[server_session]") {
     auto s = polling_v3();
     s.send("a");
     CHECK(s.get(2) == lines{answer_to_get(2, "2:4a")});
@@ -197,13 +204,16 @@ TEST_CASE("revision 3: a body with binary is application/octet-stream, unless th
 
 TEST_CASE("revision 3: a POST may be text or binary", "[server_session]") {
     auto s = polling_v3();
-    CHECK(s.post(2, "2:4\xe2\x82\xac" "6:b4AQ==", payload_format::v3_text) ==
-          lines{"message \xe2\x82\xac", "message <01>", ok(2)});
+    CHECK(s.post(2,
+                 "2:4\xe2\x82\xac"
+                 "6:b4AQ==",
+                 payload_format::v3_text) == lines{"message \xe2\x82\xac", "message <01>", ok(2)});
     CHECK(s.post(3, std::string_view("\x01\x02\xff\x04\x09", 5), payload_format::v3_binary) ==
           lines{"message <09>", ok(3)});
 }
 
-TEST_CASE("a body that fails to decode: earlier packets are delivered, the session closes, the POST is answered ok", "[server_session]") {
+TEST_CASE("a body that fails to decode: earlier packets are delivered, the session closes, the POST is answered ok",
+          "[server_session]") {
     auto const bad = GENERATE("4a|x|4b", "4a||4b", "4a|b???|4b", "4a|4\xff|4b", "4a|7|4b");
     auto s = polling();
     CHECK(s.post(2, bad) == lines{"message a", "closed: parse error", ok(2)});
@@ -239,7 +249,8 @@ TEST_CASE("a stream frame over max_payload closes the session, and nothing is re
 
 //=== exchanges out of turn ===//
 
-TEST_CASE("a second GET while one is pending: that one gets 1, the second is refused, the session closes", "[server_session]") {
+TEST_CASE("a second GET while one is pending: that one gets 1, the second is refused, the session closes",
+          "[server_session]") {
     auto s = polling();
     s.get(2);
     CHECK(s.get(3) == lines{"refused 3", "closed: transport error", answer_to_get(2, "1")});
@@ -274,7 +285,8 @@ TEST_CASE("an exchange that was answered may be aborted without harm", "[server_
 
 //=== the close packet ===//
 
-TEST_CASE("a POST with 1: a pending GET gets 6, the session closes, what follows the 1 is ignored", "[server_session]") {
+TEST_CASE("a POST with 1: a pending GET gets 6, the session closes, what follows the 1 is ignored",
+          "[server_session]") {
     auto s = polling();
     s.get(2);
     CHECK(s.post(3, "4a|1|4b|x") == lines{"message a", "closed: transport close", ok(3), answer_to_get(2, "6")});
@@ -560,8 +572,7 @@ TEST_CASE("an upgrade to a stream goes the same way", "[server_session]") {
           lines{"upgrading to webtransport", "send 7: " + stream_frame("3probe")});
     s.send("a");
     CHECK(s.stream(7, stream_frame("5") + stream_frame("4b") + stream_frame("\x01", frame_kind::binary)) ==
-          lines{"upgraded to webtransport", "message b", "message <01>",
-                "send 7: " + stream_frame("4a")});
+          lines{"upgraded to webtransport", "message b", "message <01>", "send 7: " + stream_frame("4a")});
     CHECK(s.session.transport() == transport::webtransport);
 }
 
@@ -575,7 +586,8 @@ TEST_CASE("probe, upgrade and messages may come in one chunk", "[server_session]
 
 //=== closing ===//
 
-TEST_CASE("close by WebSocket: what is queued goes first, a close packet is not sent, the channel is closed", "[server_session]") {
+TEST_CASE("close by WebSocket: what is queued goes first, a close packet is not sent, the channel is closed",
+          "[server_session]") {
     auto s = websocket();
     s.session.pause(7);
     s.send("a");
@@ -712,7 +724,8 @@ TEST_CASE("a message that its transport cannot carry is refused and nothing else
     CHECK(w.session.send(text("\xff")) == error{errc::invalid_utf8, 0});
 }
 
-TEST_CASE("a shared message with a record separator is passed over in a body, and goes over a WebSocket", "[server_session]") {
+TEST_CASE("a shared message with a record separator is passed over in a body, and goes over a WebSocket",
+          "[server_session]") {
     shared_message const message(text("a\x1e"));
     auto s = polling();
     CHECK(s.session.send(message).has_value());
@@ -738,7 +751,8 @@ TEST_CASE("a message for many sessions is handed out without a copy", "[server_s
 
 //=== hostile peers ===//
 
-TEST_CASE("CVE-2020-36048: a body of very many packets is decoded one by one, up to a limit", "[server_session][hostile]") {
+TEST_CASE("CVE-2020-36048: a body of very many packets is decoded one by one, up to a limit",
+          "[server_session][hostile]") {
     std::string body;
     for (int i = 0; i != 500'000; ++i) body += i == 0 ? "4" : "|4";
     server_options options;
@@ -760,7 +774,8 @@ TEST_CASE("CVE-2026-48802: unasked pongs start no work and keep nothing", "[serv
     CHECK(s.at(25'000) == lines{"send 7: 2"});
 }
 
-TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once ends the session or leaves it, once", "[server_session][hostile]") {
+TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once ends the session or leaves it, once",
+          "[server_session][hostile]") {
     SECTION("right after the handshake") {
         driver s;
         s.open_websocket(7);
@@ -818,32 +833,96 @@ TEST_CASE("2014: each 2probe is answered, and all of them keep one timer", "[ser
     CHECK(s.at(10'000) == lines{"upgrade failed", "close 7"}); // the first one's time
 }
 
-TEST_CASE("leaks at close: in every state all exchanges are answered and all channels closed", "[server_session][hostile]") {
+TEST_CASE("leaks at close: in every state all exchanges are answered and all channels closed",
+          "[server_session][hostile]") {
     using state = std::pair<char const*, driver (*)()>;
     state const states[] = {
         {"polling", [] { return polling(); }},
-        {"polling, GET pending", [] { auto s = polling(); s.get(2); return s; }},
-        {"polling, queued", [] { auto s = polling(); s.send("a"); return s; }},
-        {"polling, ping queued", [] { auto s = polling(); s.at(25'000); return s; }},
-        {"candidate", [] { auto s = polling(); s.offer_websocket(7); return s; }},
+        {"polling, GET pending",
+         [] {
+             auto s = polling();
+             s.get(2);
+             return s;
+         }},
+        {"polling, queued",
+         [] {
+             auto s = polling();
+             s.send("a");
+             return s;
+         }},
+        {"polling, ping queued",
+         [] {
+             auto s = polling();
+             s.at(25'000);
+             return s;
+         }},
+        {"candidate",
+         [] {
+             auto s = polling();
+             s.offer_websocket(7);
+             return s;
+         }},
         {"probed", [] { return probed(); }},
-        {"probed, GET pending", [] { auto s = probed(); s.get(2); return s; }},
-        {"candidate stream, half a frame", [] { auto s = polling(with_streams()); s.offer_stream(7); s.stream(7, "\x06" "2pr"); return s; }},
-        {"upgraded", [] { auto s = probed(); s.websocket(7, "5"); return s; }},
+        {"probed, GET pending",
+         [] {
+             auto s = probed();
+             s.get(2);
+             return s;
+         }},
+        {"candidate stream, half a frame",
+         [] {
+             auto s = polling(with_streams());
+             s.offer_stream(7);
+             s.stream(7, "\x06"
+                         "2pr");
+             return s;
+         }},
+        {"upgraded",
+         [] {
+             auto s = probed();
+             s.websocket(7, "5");
+             return s;
+         }},
         {"websocket", [] { return websocket(); }},
-        {"websocket, paused, queued", [] { auto s = websocket(); s.session.pause(7); s.send("a"); return s; }},
-        {"stream, half a frame", [] { driver s(with_streams()); s.open_stream(7); s.stream(7, "\x7e"); return s; }},
-        {"closing", [] { auto s = polling(); s.send("a"); s.close(); return s; }},
+        {"websocket, paused, queued",
+         [] {
+             auto s = websocket();
+             s.session.pause(7);
+             s.send("a");
+             return s;
+         }},
+        {"stream, half a frame",
+         [] {
+             driver s(with_streams());
+             s.open_stream(7);
+             s.stream(7, "\x7e");
+             return s;
+         }},
+        {"closing",
+         [] {
+             auto s = polling();
+             s.send("a");
+             s.close();
+             return s;
+         }},
     };
     using end = std::pair<char const*, lines (*)(driver&)>;
     end const ends[] = {
-        {"close", [](driver& s) { auto all = s.close(); for (auto const& l : s.at(1'000'000)) all.push_back(l); return all; }},
+        {"close",
+         [](driver& s) {
+             auto all = s.close();
+             for (auto const& l : s.at(1'000'000)) all.push_back(l);
+             return all;
+         }},
         {"abort", [](driver& s) { return s.after([&] { s.session.abort(); }); }},
         {"silence", [](driver& s) { return s.at(1'000'000); }},
-        {"overflow", [](driver& s) {
+        {"overflow",
+         [](driver& s) {
              std::string const big(17 * 1024 * 1024, 'x');
-             return s.after([&] { static_cast<void>(s.session.send(text(big)));
-                                  s.session.abort(); });
+             return s.after([&] {
+                 static_cast<void>(s.session.send(text(big)));
+                 s.session.abort();
+             });
          }},
     };
     for (auto const& [in, make] : states)
@@ -861,7 +940,8 @@ TEST_CASE("leaks at close: in every state all exchanges are answered and all cha
         }
 }
 
-TEST_CASE("slow or silent peers: one that never polls is closed by its heartbeat, or sooner by its queue", "[server_session][hostile]") {
+TEST_CASE("slow or silent peers: one that never polls is closed by its heartbeat, or sooner by its queue",
+          "[server_session][hostile]") {
     auto s = polling();
     CHECK(s.at(44'999).empty());
     CHECK(s.at(45'000) == lines{"closed: ping timeout"});
@@ -876,7 +956,8 @@ TEST_CASE("slow or silent peers: one that never polls is closed by its heartbeat
     CHECK(reader_of_nothing.drain() == lines{"closed: queue overflow", "close 7"});
 }
 
-TEST_CASE("slow or silent peers: a stream that sends a byte at a time gets as far as any other", "[server_session][hostile]") {
+TEST_CASE("slow or silent peers: a stream that sends a byte at a time gets as far as any other",
+          "[server_session][hostile]") {
     driver s(with_streams());
     s.open_stream(7);
     lines said;

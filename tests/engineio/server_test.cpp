@@ -27,8 +27,8 @@ constexpr std::string_view polling_v4 = "EIO=4&transport=polling";
 constexpr std::string_view websocket_v4 = "EIO=4&transport=websocket";
 
 std::string refusal(std::uint64_t exchange, int code) {
-    constexpr std::string_view messages[] = {"Transport unknown", "Session ID unknown",  "Bad handshake method",
-                                             "Bad request",       "Forbidden", "Unsupported protocol version"};
+    constexpr std::string_view messages[] = {"Transport unknown", "Session ID unknown", "Bad handshake method",
+                                             "Bad request",       "Forbidden",          "Unsupported protocol version"};
     return "answer " + std::to_string(exchange) + ": 400 json {\"code\":" + std::to_string(code) + ",\"message\":\"" +
            std::string(messages[code]) + "\"}";
 }
@@ -55,7 +55,9 @@ void open_polling(driver& s, std::uint64_t exchange, std::string_view query = po
     REQUIRE(said[1].find(s.sid(s.handles.size() - 1)) != std::string::npos);
 }
 
-std::string open_stream_with(std::string_view sid) { return stream_frame("0{\"sid\":\"" + std::string(sid) + "\"}"); }
+std::string open_stream_with(std::string_view sid) {
+    return stream_frame("0{\"sid\":\"" + std::string(sid) + "\"}");
+}
 
 } // namespace
 
@@ -184,7 +186,10 @@ TEST_CASE("a handle never names another session than its own", "[server]") {
     CHECK(s.session.find(old) == nullptr);
     CHECK(s.session.send(old, text("a")) == error{errc::not_open});
     CHECK(s.session.send_volatile(old, text("a")) == error{errc::not_open});
-    CHECK(s.after([&] { s.session.close(old, s.now); s.session.abort(old); }).empty());
+    CHECK(s.after([&] {
+               s.session.close(old, s.now);
+               s.session.abort(old);
+           }).empty());
     CHECK(s.get(1, std::string(polling_v4) + "&sid=" + old_sid) == lines{refusal(1, 1)});
     CHECK(s.session.find(session_handle{99, 0}) == nullptr);
 }
@@ -226,9 +231,8 @@ TEST_CASE("session ids are 120 bits of the caller's randomness as base64url", "[
 
 TEST_CASE("session ids are unique, even where the randomness is not", "[server]") {
     support::random_source random(1);
-    driver s({}, [&](std::span<std::byte> bytes) {
-        std::ranges::fill(bytes, static_cast<std::byte>(random.below(40)));
-    });
+    driver s({},
+             [&](std::span<std::byte> bytes) { std::ranges::fill(bytes, static_cast<std::byte>(random.below(40))); });
     std::set<std::string> sids;
     for (std::uint64_t i = 0; i != 30; ++i) {
         s.open_websocket(i, websocket_v4);
@@ -248,11 +252,14 @@ TEST_CASE("a body over max_payload is answered with 413, and the session lives o
     CHECK(s.get(2, s.query("polling")).empty());
     CHECK(s.post(3, s.query("polling"), "4123456789") == lines{"0 message 123456789", "answer 3: 200 html ok"});
     CHECK(s.post(4, s.query("polling"), "41234567890") == lines{"answer 4: 413"});
-    CHECK(s.post(5, s.query("polling"), "4\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac" "1") == lines{"answer 5: 413"}); // bytes, not characters
+    CHECK(s.post(5, s.query("polling"),
+                 "4\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
+                 "1") == lines{"answer 5: 413"}); // bytes, not characters
     CHECK(s.send("still here") == lines{"answer 2: 200 text 4still here"});
 }
 
-TEST_CASE("CVE-2026-59725: a v4 POST of application/octet-stream is answered 400, once, and closes the session", "[server][hostile]") {
+TEST_CASE("CVE-2026-59725: a v4 POST of application/octet-stream is answered 400, once, and closes the session",
+          "[server][hostile]") {
     driver s;
     open_polling(s, 1);
     s.get(2, s.query("polling"));
@@ -265,8 +272,11 @@ TEST_CASE("CVE-2026-59725: a v4 POST of application/octet-stream is answered 400
 TEST_CASE("v3: a POST of application/octet-stream is a binary body", "[server]") {
     driver s(with_v3());
     open_polling(s, 1, "EIO=3&transport=polling");
-    CHECK(s.request(2, http_method::post, s.query("polling", 0, "3"), std::string_view("\0\x02\xff" "4a", 5), true) ==
-          lines{"0 message a", "answer 2: 200 html ok"});
+    CHECK(s.request(2, http_method::post, s.query("polling", 0, "3"),
+                    std::string_view("\0\x02\xff"
+                                     "4a",
+                                     5),
+                    true) == lines{"0 message a", "answer 2: 200 html ok"});
     CHECK(s.post(3, s.query("polling", 0, "3"), "2:4b") == lines{"0 message b", "answer 3: 200 html ok"});
 }
 
@@ -283,8 +293,7 @@ TEST_CASE("a second GET is answered with 400, the pending one with 1", "[server]
     driver s;
     open_polling(s, 1);
     s.get(2, s.query("polling"));
-    CHECK(s.get(3, s.query("polling")) ==
-          lines{"0 closed: transport error", refusal(3, 3), "answer 2: 200 text 1"});
+    CHECK(s.get(3, s.query("polling")) == lines{"0 closed: transport error", refusal(3, 3), "answer 2: 200 text 1"});
     CHECK(s.session.size() == 0);
     CHECK(s.get(4, std::string(polling_v4) + "&sid=x") == lines{refusal(4, 1)});
 }
@@ -511,7 +520,8 @@ TEST_CASE("(6.6.7): a stream with an inherited property as sid names no session"
     CHECK(s.session.size() == 0);
 }
 
-TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once is forgotten, whatever it was", "[server][hostile]") {
+TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once is forgotten, whatever it was",
+          "[server][hostile]") {
     driver s(with_streams());
     s.session.websocket_opened(7, "/?EIO=4&transport=websocket", s.now);
     s.session.channel_closed(7, s.now);
@@ -565,4 +575,24 @@ TEST_CASE("slow or silent peers: sessions and streams that say nothing are gone 
     CHECK(s.session.size() == 0);
     CHECK(s.channels.empty());
     CHECK_FALSE(s.session.poll_timeout().has_value());
+}
+
+TEST_CASE("a client of revision 3 that asks for base64 gets it over a WebSocket too", "[server]") {
+    server_options options;
+    options.allow_v3 = true;
+    server s(options, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    std::string buffer;
+    s.websocket_opened(7, "/engine.io/?EIO=3&transport=websocket&b64=1", {});
+    auto const opened = s.poll_event();
+    REQUIRE(opened.has_value());
+    REQUIRE(s.send(opened->session, {frame_kind::binary, "\x01\x02\x03\x04"}).has_value());
+    std::vector<std::string> sent;
+    while (s.poll_event()) {
+    }
+    while (auto const t = s.poll_transmit(buffer)) {
+        CHECK(t->data.kind == frame_kind::text);
+        sent.emplace_back(t->data.data);
+    }
+    REQUIRE(sent.size() == 2);
+    CHECK(sent[1] == "b4AQIDBA==");
 }

@@ -75,10 +75,14 @@ TEST_CASE("a header takes 1, 3 or 9 bytes", "[engineio]") {
 }
 
 TEST_CASE("a frame is a header and a packet as WebSocket has it", "[engineio]") {
-    CHECK(text_message("hello") == "\x06" "4hello");
+    CHECK(text_message("hello") == "\x06"
+                                   "4hello");
     CHECK(binary_message("\x01\x02") == "\x82\x01\x02");
-    CHECK(read({"\x06" "4hello\x82\x01\x02\x01" "2"}) ==
-          outcome{{{frame_kind::text, "4hello"}, {frame_kind::binary, "\x01\x02"}, {frame_kind::text, "2"}}, {}, false});
+    CHECK(
+        read({"\x06"
+              "4hello\x82\x01\x02\x01"
+              "2"}) ==
+        outcome{{{frame_kind::text, "4hello"}, {frame_kind::binary, "\x01\x02"}, {frame_kind::text, "2"}}, {}, false});
 }
 
 TEST_CASE("a stream cannot carry a binary message without bytes", "[engineio]") {
@@ -88,7 +92,8 @@ TEST_CASE("a stream cannot carry a binary message without bytes", "[engineio]") 
 }
 
 TEST_CASE("a length of zero or over the limit is an error at its frame", "[engineio]") {
-    CHECK(read({"\x01" "2\x00"s}) == outcome{{{frame_kind::text, "2"}}, error{errc::empty_packet, 2}, false});
+    CHECK(read({"\x01"
+                "2\x00"s}) == outcome{{{frame_kind::text, "2"}}, error{errc::empty_packet, 2}, false});
     CHECK(read({"\x7e\x00\x00"s}).failure == error{errc::empty_packet, 0});
     CHECK(read({text_message(std::string(99, 'x'))}, 100).failure == std::nullopt);
     CHECK(read({text_message(std::string(100, 'x'))}, 100).failure == error{errc::payload_too_large, 0});
@@ -99,18 +104,24 @@ TEST_CASE("a length of zero or over the limit is an error at its frame", "[engin
 
 TEST_CASE("nothing follows an error", "[engineio]") {
     stream_reader reader(100);
-    std::string const bad = "\x00\x01" "2"s;
+    std::string const bad = "\x00\x01"
+                            "2"s;
     reader.push(bad);
     CHECK(*reader.next() == error{errc::empty_packet, 0});
     CHECK_FALSE(reader.next().has_value());
-    reader.push("\x01" "2");
+    reader.push("\x01"
+                "2");
     CHECK_FALSE(reader.next().has_value());
     CHECK_FALSE(reader.incomplete());
 }
 
 TEST_CASE("a header longer than it need be is read", "[engineio]") {
-    CHECK(read({"\x7e\x00\x01" "2"s}).frames == std::vector<owned_frame>{{frame_kind::text, "2"}});
-    CHECK(read({"\x7f\0\0\0\0\0\0\0\x01" "2"s}).frames == std::vector<owned_frame>{{frame_kind::text, "2"}});
+    CHECK(read({"\x7e\x00\x01"
+                "2"s})
+              .frames == std::vector<owned_frame>{{frame_kind::text, "2"}});
+    CHECK(read({"\x7f\0\0\0\0\0\0\0\x01"
+                "2"s})
+              .frames == std::vector<owned_frame>{{frame_kind::text, "2"}});
 }
 
 TEST_CASE("a stream that ends within a frame is incomplete", "[engineio]") {

@@ -3,8 +3,8 @@
 #include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/encode.hpp>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <iterator>
 #include <string>

@@ -134,7 +134,8 @@ TEST_CASE("payloads that a packet cannot have are refused", "[socketio]") {
     CHECK(encode_connect_error(text, "/", std::tuple(1)) == error{errc::invalid_payload});
     attachment_list attachments;
     CHECK(encode_array(text, attachments, packet_type::event, {}, 1) == error{errc::invalid_payload});
-    CHECK(encode_array(text, attachments, packet_type::event, {}, std::tuple(bytes)) == error{errc::invalid_event_name});
+    CHECK(encode_array(text, attachments, packet_type::event, {}, std::tuple(bytes)) ==
+          error{errc::invalid_event_name});
     CHECK(encode_array(text, attachments, packet_type::ack, {.id = 1}, json::object()) == error{errc::invalid_payload});
     CHECK(text == "kept");
     CHECK(attachments.empty());
@@ -166,7 +167,8 @@ TEST_CASE("text that is not UTF-8 is refused, and nothing is left behind", "[soc
     CHECK(encode_event(text, attachments, {}, "\xff") == error{errc::invalid_utf8});
     CHECK(encode_event(text, attachments, {}, "a", bytes, "\xc3") == error{errc::invalid_utf8});
     CHECK(encode_event(text, attachments, {}, "a", std::string(1000, 'x') + "\xc3") == error{errc::invalid_utf8});
-    CHECK(encode_event(text, attachments, {}, "a", std::map<std::string, int>{{"\xff", 1}}) == error{errc::invalid_utf8});
+    CHECK(encode_event(text, attachments, {}, "a", std::map<std::string, int>{{"\xff", 1}}) ==
+          error{errc::invalid_utf8});
     CHECK(text == "kept");
     CHECK(attachments.empty());
 }
@@ -180,7 +182,8 @@ TEST_CASE("encoding into an empty span tells how much a packet takes", "[socketi
 
     std::vector<char> buffer(text.size());
     for (std::size_t size = 0; size != text.size(); ++size) {
-        auto const r = encode_event(std::span<char>(buffer.data(), size), attachments, {.nsp = "/admin"}, "e", bytes, 1.5);
+        auto const r =
+            encode_event(std::span<char>(buffer.data(), size), attachments, {.nsp = "/admin"}, "e", bytes, 1.5);
         CHECK(r == error{errc::buffer_too_small, text.size()});
         CHECK(attachments.empty());
     }
@@ -206,8 +209,9 @@ TEST_CASE("a large packet is the same whatever room the container has", "[socket
 
 TEST_CASE("a packet that was decoded encodes to the same text", "[socketio]") {
     for (std::string_view const wire :
-         {R"(0)", R"(0/admin,)", R"(0/admin,{"sid":"x"})", R"(1/admin,)", R"(2/admin,17["update",{"id":1.0}])", R"(31[])",
-          R"(4{"message":"x"})", R"(52-/a,3["a",{"_placeholder":true,"num":1}])", R"(61-3[{"_placeholder":true,"num":0}])"}) {
+         {R"(0)", R"(0/admin,)", R"(0/admin,{"sid":"x"})", R"(1/admin,)", R"(2/admin,17["update",{"id":1.0}])",
+          R"(31[])", R"(4{"message":"x"})", R"(52-/a,3["a",{"_placeholder":true,"num":1}])",
+          R"(61-3[{"_placeholder":true,"num":0}])"}) {
         std::string text;
         REQUIRE(encode(text, *decode(wire)) == wire.size());
         CHECK(text == wire);

@@ -50,8 +50,7 @@ TEST_CASE("the header can be read without the JSON", "[socketio]") {
 }
 
 TEST_CASE("the seven types are the digits 0 to 6", "[socketio]") {
-    constexpr std::string_view texts[] = {"0",      "1",        R"(2["a"])",   "31[]",
-                                          "4\"a\"", R"(51-["a"])", "61-1[]"};
+    constexpr std::string_view texts[] = {"0", "1", R"(2["a"])", "31[]", "4\"a\"", R"(51-["a"])", "61-1[]"};
     constexpr std::string_view names[] = {"connect",       "disconnect",   "event",     "ack",
                                           "connect_error", "binary_event", "binary_ack"};
     for (unsigned i = 0; i != 7; ++i) {
@@ -107,8 +106,8 @@ TEST_CASE("CVE-2020-36049: endless digits are refused after 17 of them", "[socke
 
 TEST_CASE("a count of attachments is digits and a dash, from 1 to the limit", "[socketio]") {
     CHECK(decode(R"(510-["a"])")->attachments == 10);
-    for (std::string_view const text : {"5", "51", "5[", "5[\"a\"]", "51[\"a\"]", "5x-[\"a\"]", "5+1-[\"a\"]", "5-1-[\"a\"]",
-                                        "50x1-[\"a\"]", "5 1-[\"a\"]", "51.0-[\"a\"]", "51e0-[\"a\"]"})
+    for (std::string_view const text : {"5", "51", "5[", "5[\"a\"]", "51[\"a\"]", "5x-[\"a\"]", "5+1-[\"a\"]",
+                                        "5-1-[\"a\"]", "50x1-[\"a\"]", "5 1-[\"a\"]", "51.0-[\"a\"]", "51e0-[\"a\"]"})
         CHECK(failure(text) == errc::invalid_attachment_count);
     limits l;
     l.max_attachments = 2;
@@ -130,8 +129,7 @@ TEST_CASE("CVE-2026-33151: a huge count of attachments is refused at the header"
 
 TEST_CASE("CONNECT has no payload or an object", "[socketio]") {
     CHECK(decode(R"(0{"token":"123"})")->data.raw() == R"({"token":"123"})");
-    for (std::string_view const text : {"0null", "0[]", "0\"a\"", "01x"})
-        CHECK(failure(text) != errc{});
+    for (std::string_view const text : {"0null", "0[]", "0\"a\"", "01x"}) CHECK(failure(text) != errc{});
     CHECK(decode("0[]") == error{errc::invalid_payload, 1});
     CHECK(failure("0{}", revision::v4) == errc::invalid_payload);
 }
@@ -199,7 +197,8 @@ TEST_CASE("JSON is limited in depth, also in binary packets, and recursion is no
     CHECK(decode("51-[\"a\"," + nested) == error{errc::depth_exceeded, 8 + 127});
     limits l;
     l.max_depth = limits::deepest;
-    auto const deep = "51-[\"a\"," + std::string(limits::deepest - 1, '[') + std::string(limits::deepest - 1, ']') + "]";
+    auto const deep =
+        "51-[\"a\"," + std::string(limits::deepest - 1, '[') + std::string(limits::deepest - 1, ']') + "]";
     CHECK(failure(deep, revision::v5, l) == errc{});
 }
 
@@ -224,8 +223,8 @@ TEST_CASE("a placeholder is an object with _placeholder true and the num of an a
 }
 
 TEST_CASE("CVE-2022-2421: a num that is not the index of an attachment is refused", "[socketio][hostile]") {
-    for (std::string_view const num : {"\"splice\"", "0.5", "-1", "-0", "1e0", "0.0", "2", "9007199254740993", "null", "true",
-                                       "[]", "{}", "\"0\"", "99999999999999999999999"}) {
+    for (std::string_view const num : {"\"splice\"", "0.5", "-1", "-0", "1e0", "0.0", "2", "9007199254740993", "null",
+                                       "true", "[]", "{}", "\"0\"", "99999999999999999999999"}) {
         std::string const placeholder = "{\"_placeholder\":true,\"num\":" + std::string(num) + "}";
         CHECK(decode("52-[\"hello\"," + placeholder + "]") == error{errc::invalid_placeholder, 12});
         CHECK(decode("2[\"hello\"," + placeholder + "]").has_value()); // plain data in a plain packet
@@ -239,8 +238,9 @@ TEST_CASE("a placeholder within a placeholder is refused", "[socketio]") {
           errc::invalid_placeholder);
 }
 
-TEST_CASE("every prefix and every one-byte change of 1,000 good packets decodes or errs, and what decodes encodes again",
-          "[socketio]") {
+TEST_CASE(
+    "every prefix and every one-byte change of 1,000 good packets decodes or errs, and what decodes encodes again",
+    "[socketio]") {
     std::size_t good = 0;
     for (std::string const& line : support::data_lines("vectors/socketio-v5-packet.jsonl")) {
         auto const row = json::validate(line, limits::deepest);

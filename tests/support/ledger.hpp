@@ -38,11 +38,13 @@ struct attempt {
     bool may_open = true;
     socketless::time_point open_deadline{};
     bool exchange_failed = false;
+    bool get_refused = false;
     bool exchange_aborted = false;
     bool channel_closed = false;
     bool channel_closed_at_server = false;
     bool request_cut = false;
     bool response_cut = false;
+    bool garbled = false;
     bool message_too_large = false;
     bool overflowed = false;
     bool close_asked = false;
@@ -128,9 +130,13 @@ public:
         t.reason = reason;
         bool const server_ended = std::any_of(connections_.begin(), connections_.end(),
                                               [a](connection const& c) { return c.attempt == a && c.closed; });
-        expect(fits_client(t, reason, server_ended, now), "a client closes with a reason that does not fit: " + text(reason));
+        expect(fits_client(t, reason, server_ended, now),
+               "a client closes with a reason that does not fit: " + text(reason));
         if (t.faulty || !t.may_open) return;
-        expect(t.close_asked || t.overflowed || server_ended, "a client closes though nothing was wrong: " + text(reason));
+        expect(t.close_asked || t.overflowed || server_ended,
+               "a client closes though nothing was wrong: " + text(reason));
+        if (t.connection && !t.close_asked && connections_[*t.connection].closes_gracefully)
+            expect(!t.get_refused, "the server closes without telling the client");
         bool const told = reason == close_reason::transport_close && !t.close_asked;
         if (told && connections_[*t.connection].closes_gracefully)
             expect(connections_[*t.connection].down.is_complete(), "the server closes before all has gone");
@@ -182,7 +188,8 @@ public:
         expect(fits_server(c, t, reason), "a session closes with a reason that does not fit: " + text(reason));
         if (t.faulty) return;
         bool const client_ended = t.close_asked || t.closed;
-        expect(c.close_asked || c.overflowed || client_ended, "a session closes though nothing was wrong: " + text(reason));
+        expect(c.close_asked || c.overflowed || client_ended,
+               "a session closes though nothing was wrong: " + text(reason));
         if (!t.closes_gracefully || c.close_asked || c.overflowed || t.overflowed || t.connection != n) return;
         expect(reason == close_reason::transport_close, "a client that closes is not understood: " + text(reason));
         expect(c.up.is_complete(), "a client closes before all has gone");
@@ -192,18 +199,28 @@ public:
 
     // A body holds more than it may only if it is one packet.
     void check_body(socketless::frame body, socketless::engineio::revision r, std::size_t max_payload) {
-        if (r == socketless::engineio::revision::v3 || body.data.size() <= max_payload) return;
-        expect(body.data.find(socketless::engineio::packet_separator) == std::string_view::npos, "a body over max_payload");
+        using enum socketless::engineio::payload_format;
+        if (body.data.size() <= max_payload) return;
+        bool const text = body.kind == socketless::frame_kind::text;
+        std::string buffer(body.data.size(), '\0');
+        socketless::engineio::payload_reader reader(body.data, buffer,
+                                                    r == socketless::engineio::revision::v4 ? v4
+                                                    : text                                  ? v3_text
+                                                                                            : v3_binary);
+        static_cast<void>(reader.next());
+        expect(!reader.next(), "a body over max_payload");
     }
 
-    void check_response(socketless::engineio::transmit const& t, bool is_get, std::size_t max_payload) {
+    void check_response(socketless::engineio::transmit const& t, bool is_get, socketless::engineio::revision r,
+                        std::size_t max_payload) {
         using socketless::engineio::content_type;
         if (t.status != 200) {
             expect(t.status == 400 || (t.status == 413 && !is_get), "a status that is not known");
         } else if (is_get) {
-            expect(t.content == content_type::text || t.content == content_type::binary, "a GET is answered in another form");
+            expect(t.content == content_type::text || t.content == content_type::binary,
+                   "a GET is answered in another form");
             expect(!t.data.data.empty(), "a GET is answered with nothing");
-            if (t.content == content_type::text) check_body(t.data, socketless::engineio::revision::v4, max_payload);
+            check_body(t.data, r, max_payload);
         } else {
             expect(t.content == content_type::html && t.data.data == "ok", "a POST is not told ok");
         }
@@ -238,12 +255,13 @@ private:
 
     static bool fits_client(attempt const& t, close_reason reason, bool server_ended, socketless::time_point now) {
         switch (reason) {
-        case close_reason::transport_error: return t.exchange_failed || t.channel_closed || t.response_cut ||
-                                                   (server_ended && !t.connection) || !t.may_open;
+        case close_reason::transport_error:
+            return t.exchange_failed || t.channel_closed || t.response_cut || t.garbled ||
+                   (server_ended && !t.connection) || !t.may_open;
         case close_reason::transport_close: return t.connection && (t.channel_closed || server_ended);
         case close_reason::forced_close: return t.close_asked;
         case close_reason::ping_timeout: return t.connection && t.faulty;
-        case close_reason::parse_error: return t.response_cut;
+        case close_reason::parse_error: return false;
         case close_reason::queue_overflow: return t.overflowed;
         case close_reason::open_timeout: return !t.connection && now >= t.open_deadline && t.faulty;
         }
@@ -256,7 +274,7 @@ private:
         case close_reason::transport_close: return t.channel_closed_at_server || t.close_asked;
         case close_reason::forced_close: return c.close_asked;
         case close_reason::ping_timeout: return t.faulty || t.closed || t.close_asked;
-        case close_reason::parse_error: return t.request_cut || t.message_too_large;
+        case close_reason::parse_error: return t.request_cut || t.garbled || t.message_too_large;
         case close_reason::queue_overflow: return c.overflowed;
         case close_reason::open_timeout: return false;
         }

@@ -33,15 +33,16 @@ enum class fault : std::uint8_t {
     channel_opens_late,
     channel_dies,
     channel_goes_silent,
+    frame_garbled,
     timer_late,
     client_frozen,
     server_frozen,
     message_too_large,
 };
 inline constexpr std::string_view fault_names[] = {
-    "request lost",        "request cut",        "response lost", "response cut",        "exchange dropped",
-    "channel refused",     "channel never opens", "channel opens late", "channel dies",  "channel goes silent",
-    "timer late",          "client frozen",      "server frozen", "message too large"};
+    "request lost",    "request cut",         "response lost",      "response cut",  "exchange dropped",
+    "channel refused", "channel never opens", "channel opens late", "channel dies",  "channel goes silent",
+    "frame garbled",   "timer late",          "client frozen",      "server frozen", "message too large"};
 inline constexpr std::size_t fault_count = std::size(fault_names);
 inline constexpr std::size_t reason_count = 7;
 
@@ -92,10 +93,15 @@ namespace detail {
 
 inline std::vector<engineio::transport> draw_transports(random_source& random) {
     using enum engineio::transport;
-    static std::vector<engineio::transport> const choices[] = {
-        {polling},      {websocket}, {webtransport},          {polling, websocket},
-        {polling, webtransport},     {websocket, polling},    {polling, websocket, webtransport},
-        {polling, webtransport, websocket}, {webtransport, websocket, polling}};
+    static std::vector<engineio::transport> const choices[] = {{polling},
+                                                               {websocket},
+                                                               {webtransport},
+                                                               {polling, websocket},
+                                                               {polling, webtransport},
+                                                               {websocket, polling},
+                                                               {polling, websocket, webtransport},
+                                                               {polling, webtransport, websocket},
+                                                               {webtransport, websocket, polling}};
     return random.pick(choices);
 }
 
@@ -138,7 +144,8 @@ inline network_plan draw_plan(random_source& random) {
     auto const margin = std::chrono::ceil<milliseconds>(p.latency + p.lateness + p.write_time) + milliseconds(1);
     engineio::server_options& s = p.server;
     s.ping_interval = milliseconds(random.between(20, 500));
-    s.ping_timeout = p.tight ? milliseconds(random.between(1, 30)) : margin * 24 + milliseconds(150); // an upgrade holds pings for 100 ms
+    s.ping_timeout = p.tight ? milliseconds(random.between(1, 30))
+                             : margin * 24 + milliseconds(150); // an upgrade holds pings for 100 ms
     s.upgrade_timeout = p.tight ? margin * 3 : margin * 48 + milliseconds(600);
     s.close_timeout = p.tight ? milliseconds(random.between(1, 50)) : margin * 100 + milliseconds(500);
     s.allow_v3 = random.one_in(2);
@@ -147,8 +154,11 @@ inline network_plan draw_plan(random_source& random) {
     s.max_payload = small ? 120 + random.below(500) : 1'000'000;
     p.longest_message = small ? s.max_payload / 4 * 3 - 4 : 400;
     if (!p.calm && random.one_in(4)) s.max_queued = 100 + random.below(1'000);
-    if (random.one_in(3)) s.transports = {engineio::transport::polling, engineio::transport::websocket};
-    else s.transports = {engineio::transport::polling, engineio::transport::websocket, engineio::transport::webtransport};
+    if (random.one_in(3))
+        s.transports = {engineio::transport::polling, engineio::transport::websocket};
+    else
+        s.transports = {engineio::transport::polling, engineio::transport::websocket,
+                        engineio::transport::webtransport};
     if (random.one_in(20)) s.transports = {engineio::transport::polling};
     s.allow_upgrades = !random.one_in(10);
     if (random.one_in(4)) s.initial_message = "hello \xf0\x9f\x98\x80";

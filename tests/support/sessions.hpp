@@ -91,8 +91,12 @@ inline std::string show(engineio::transmit const& t) {
 }
 
 // A binary frame, and one of a stream.
-inline frame binary(std::string_view bytes) { return {frame_kind::binary, bytes}; }
-inline frame text(std::string_view characters) { return {frame_kind::text, characters}; }
+inline frame binary(std::string_view bytes) {
+    return {frame_kind::binary, bytes};
+}
+inline frame text(std::string_view characters) {
+    return {frame_kind::text, characters};
+}
 
 inline std::string stream_frame(std::string_view data, frame_kind kind = frame_kind::text) {
     return std::string(engineio::stream_header(kind, data.size()).view()) + std::string(data);
@@ -114,6 +118,8 @@ public:
     std::set<std::uint64_t> channels;
     // Targets of a client's requests.
     std::map<std::uint64_t, std::string> targets;
+    // The sessions of a server, in the order in which they opened.
+    std::vector<engineio::session_handle> handles;
     // Where the bytes of the last send lay.
     char const* sent_from = nullptr;
 
@@ -205,10 +211,6 @@ private:
 
     bool closed_ = false;
     std::map<std::pair<std::uint32_t, std::uint32_t>, bool> ended_;
-
-public:
-    // The sessions of a server, in the order in which they opened.
-    std::vector<engineio::session_handle> handles;
 };
 
 //=== one session of a server ===//
@@ -234,7 +236,8 @@ public:
 
     lines open_polling(std::uint64_t exchange, bool base64 = false) {
         exchanges.insert(exchange);
-        return after([&] { session.open_polling(exchange, base64, now); });
+        if (base64) session.use_base64();
+        return after([&] { session.open_polling(exchange, now); });
     }
     lines open_websocket(std::uint64_t channel) {
         channels.insert(channel);
@@ -313,7 +316,7 @@ private:
 
 //=== a server ===//
 
-// Ids that count: the first is AAAAAAAAAAAAAAAAAAAB's like, all differ.
+// Randomness that is none, but differs each time.
 inline engineio::random_source counting_randomness() {
     return [count = 0u](std::span<std::byte> bytes) mutable {
         ++count;
@@ -344,9 +347,9 @@ public:
         exact_copy const copy(with_separators(body));
         std::string const target = "/engine.io/?" + std::string(query);
         return after([&] {
-            session.http_received({.exchange = exchange, .method = method, .target = target, .is_binary = is_binary,
-                                   .body = copy.span()},
-                                  now);
+            session.http_received(
+                {.exchange = exchange, .method = method, .target = target, .is_binary = is_binary, .body = copy.span()},
+                now);
         });
     }
     lines get(std::uint64_t exchange, std::string_view query) {

@@ -80,7 +80,8 @@ public:
     [[nodiscard]] std::string line() const {
         std::string line = "{\"out\":[" + packets_ + "]";
         if (error_)
-            line += ",\"error\":\"" + std::string(name(error_->code)) + "\",\"offset\":" + std::to_string(error_->offset);
+            line +=
+                ",\"error\":\"" + std::string(name(error_->code)) + "\",\"offset\":" + std::to_string(error_->offset);
         else if (incomplete_)
             line += ",\"incomplete\":true";
         return line + "}";
@@ -264,8 +265,7 @@ inline std::optional<std::string> encode_engineio(std::string_view codec, json::
     };
     using enum engineio::payload_format;
     // Without a binary packet revision 3 uses the text form, whatever the peer supports.
-    bool const any_binary =
-        std::ranges::any_of(packets, [](auto const& p) { return p.kind == frame_kind::binary; });
+    bool const any_binary = std::ranges::any_of(packets, [](auto const& p) { return p.kind == frame_kind::binary; });
     if (codec == "engineio-v4-frame") return encode_each(packets, frame_of(engineio::revision::v4));
     if (codec == "engineio-v3-frame") return encode_each(packets, frame_of(engineio::revision::v3));
     if (codec == "engineio-stream") return encode_each(packets, in_stream);
@@ -312,7 +312,8 @@ inline std::optional<std::string> encode_socketio(json::text source) {
     auto const done = encode_socketio_packet(text, attachments, *type, to, source.find("data"), storage);
     if (!done) return error_line(done.error().code);
     std::string line = item_of({frame_kind::text, text});
-    for (byte_view const attachment : attachments) line += " " + item_of({frame_kind::binary, as_characters(attachment)});
+    for (byte_view const attachment : attachments)
+        line += " " + item_of({frame_kind::binary, as_characters(attachment)});
     return line;
 }
 

@@ -20,7 +20,7 @@ concept character_container = requires(T& container, std::size_t n) {
 /// What an encoder can write to: a character container, which is appended to, or a std::span<char>, which
 /// is filled from its start.
 template <class T>
-concept output_target = character_container<std::remove_reference_t<T>> ||
-                        std::same_as<std::remove_cvref_t<T>, std::span<char>>;
+concept output_target =
+    character_container<std::remove_reference_t<T>> || std::same_as<std::remove_cvref_t<T>, std::span<char>>;
 
 } // namespace socketless::inline v0

@@ -46,8 +46,7 @@ public:
     constexpr result(errc code, std::size_t offset = 0) noexcept : error_{code, offset} {}
 
     template <detail::value_for<T> U = T>
-    constexpr explicit(!std::convertible_to<U, T>)
-        result(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>)
+    constexpr explicit(!std::convertible_to<U, T>) result(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>)
         : value_(std::in_place, std::forward<U>(value)) {}
 
     [[nodiscard]] constexpr bool has_value() const noexcept { return value_.has_value(); }

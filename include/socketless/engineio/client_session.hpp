@@ -512,9 +512,7 @@ private:
         drop_candidate();
     }
 
-    [[nodiscard]] bool is_pausing() const noexcept {
-        return candidate_ && candidate_->stage == upgrade_stage::pausing;
-    }
+    [[nodiscard]] bool is_pausing() const noexcept { return candidate_ && candidate_->stage == upgrade_stage::pausing; }
 
     [[nodiscard]] std::optional<transmit> drive_candidate(std::string& buffer) {
         candidate& c = *candidate_;

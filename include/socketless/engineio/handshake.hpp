@@ -90,8 +90,8 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
         auto const bytes = max_payload->get<std::uint64_t>();
         bool const huge = !bytes && bytes.error().code == errc::out_of_range && !max_payload->raw().starts_with('-');
         if (!huge && (!bytes || *bytes == 0)) return wrong(max_payload);
-        h.max_payload = huge ? socketless::detail::max_safe_integer
-                             : std::min(*bytes, socketless::detail::max_safe_integer);
+        h.max_payload =
+            huge ? socketless::detail::max_safe_integer : std::min(*bytes, socketless::detail::max_safe_integer);
     }
     return h;
 }

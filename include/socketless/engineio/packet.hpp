@@ -59,7 +59,8 @@ constexpr std::string_view base64_prefix(revision r) noexcept {
     return r == revision::v4 ? "b" : "b4";
 }
 
-constexpr result<packet> decode_base64(std::string_view text, std::string_view prefix, std::span<char> buffer) noexcept {
+constexpr result<packet> decode_base64(std::string_view text, std::string_view prefix,
+                                       std::span<char> buffer) noexcept {
     if (!text.starts_with(prefix)) {
         if (text.size() < prefix.size()) return error{errc::empty_packet, text.size()};
         return error{errc::unknown_packet_type, 1};

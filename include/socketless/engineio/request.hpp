@@ -137,7 +137,8 @@ struct request_target {
         } else if (p.name == "b64") {
             read.base64 = !p.value.empty();
         }
-        if (repeated) return error{errc::invalid_request_target, static_cast<std::size_t>(p.name.data() - target.data())};
+        if (repeated)
+            return error{errc::invalid_request_target, static_cast<std::size_t>(p.name.data() - target.data())};
     }
     return read;
 }

@@ -88,9 +88,9 @@ public:
         auto const checked = check(request.target, transport_use::http, request.method);
         if (!checked) return refuse(request.exchange, checked.refusal);
         if (checked.session == none) {
-            std::uint32_t const index = make_session(checked.revision);
+            std::uint32_t const index = make_session(checked.revision, checked.base64);
             exchanges_.emplace(request.exchange, index);
-            slots_[index].session->open_polling(request.exchange, checked.base64, now);
+            slots_[index].session->open_polling(request.exchange, now);
             return touch(index);
         }
         dispatch(request, checked.session, now);
@@ -119,7 +119,7 @@ public:
         if (!checked) return close(channel);
         std::uint32_t index = checked.session;
         if (index == none) {
-            index = make_session(checked.revision);
+            index = make_session(checked.revision, checked.base64);
             slots_[index].session->open_websocket(channel, now);
         } else if (!slots_[index].session->offer_channel(channel, nullptr, now)) {
             return close(channel);
@@ -139,7 +139,8 @@ public:
     /// A stream is open; its first packet, within `upgrade_timeout`, says which session it is for.
     void stream_opened(channel_id channel, time_point now) {
         if (!options_.transports.contains(transport::webtransport)) return close(channel);
-        new_streams_.emplace(channel, new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_});
+        new_streams_.emplace(channel,
+                             new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_});
         new_stream_deadlines_.push_back({now + options_.upgrade_timeout, channel, last_stream_});
     }
 
@@ -151,13 +152,12 @@ public:
         }
         auto const fresh = new_streams_.find(channel);
         if (fresh == new_streams_.end()) return;
-        auto& reader_of_new = *fresh->second.reader;
-        reader_of_new.push(chunk);
-        auto const first = reader_of_new.next();
+        fresh->second.reader->push(chunk);
+        auto const first = fresh->second.reader->next();
         if (!first) return;
-        auto reader = std::move(fresh->second.reader);
+        auto stream = std::move(fresh->second);
         new_streams_.erase(fresh);
-        open_stream(channel, *first, std::move(reader), now);
+        open_stream(channel, *first, std::move(stream), now);
     }
 
     /// A WebSocket or a stream is gone.
@@ -175,8 +175,11 @@ public:
     void pause(channel_id channel) {
         if (auto const found = channels_.find(channel); found != channels_.end())
             slots_[found->second].session->pause(channel);
+        else if (auto const fresh = new_streams_.find(channel); fresh != new_streams_.end())
+            fresh->second.paused = true;
     }
     void resume(channel_id channel) {
+        if (auto const fresh = new_streams_.find(channel); fresh != new_streams_.end()) fresh->second.paused = false;
         auto const found = channels_.find(channel);
         if (found == channels_.end()) return;
         slots_[found->second].session->resume(channel);
@@ -254,8 +257,7 @@ public:
     [[nodiscard]] std::optional<server_event> poll_event() {
         while (!with_events_.empty()) {
             std::uint32_t const index = with_events_.front();
-            if (auto const e = slots_[index].session->poll_event())
-                return server_event{handle(index), *e};
+            if (auto const e = slots_[index].session->poll_event()) return server_event{handle(index), *e};
             with_events_.pop();
             slots_[index].has_events = false;
             queue_transmits(index);
@@ -291,8 +293,8 @@ public:
 
     /// When `handle_timeout` is to be called, if ever; a call at that time may find nothing to do. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
-        auto const streams = new_stream_deadlines_.empty() ? std::nullopt
-                                                           : std::optional(new_stream_deadlines_.front().at);
+        auto const streams =
+            new_stream_deadlines_.empty() ? std::nullopt : std::optional(new_stream_deadlines_.front().at);
         return earlier(timers_.next(), streams);
     }
 
@@ -341,6 +343,7 @@ private:
     struct new_stream {
         std::unique_ptr<stream_reader> reader;
         std::uint64_t number;
+        bool paused = false;
     };
 
     struct stream_deadline {
@@ -398,29 +401,32 @@ private:
     }
 
     // The first packet of a stream: "0" for a new session, "0{"sid":...}" for an upgrade.
-    void open_stream(channel_id channel, result<frame> const& first, std::unique_ptr<stream_reader> reader,
-                     time_point now) {
+    void open_stream(channel_id channel, result<frame> const& first, new_stream stream, time_point now) {
         auto const p = first ? decode(*first) : result<packet>(first.error());
         if (!p || p->type != packet_type::open) return close(channel);
         std::uint32_t index = none;
         if (p->data.empty()) {
-            index = make_session(revision::v4);
-            slots_[index].session->open_stream(channel, std::move(reader), now);
+            index = make_session(revision::v4, false);
+            slots_[index].session->open_stream(channel, std::move(stream.reader), now);
         } else {
             auto const json = json::validate(p->data, options_.limits.max_depth);
             auto const sid = json ? json->find("sid") : std::nullopt;
             index = sid ? find(sid->get<std::string_view>().value_or("")) : none;
-            if (index == none || !slots_[index].session->offer_channel(channel, std::move(reader), now))
+            if (index == none || !slots_[index].session->offer_channel(channel, std::move(stream.reader), now))
                 return close(channel);
         }
         channels_.emplace(channel, index);
+        if (stream.paused) pause(channel);
         touch(index);
     }
 
     void respond(transmit const& answer) { immediate_.push(answer); }
 
     void refuse(exchange_id exchange, request_error e) {
-        respond({.type = transmit_type::respond, .id = exchange, .status = status(e), .content = content_type::json,
+        respond({.type = transmit_type::respond,
+                 .id = exchange,
+                 .status = status(e),
+                 .content = content_type::json,
                  .data = {frame_kind::text, body(e)}});
     }
 
@@ -457,7 +463,7 @@ private:
         return id;
     }
 
-    [[nodiscard]] std::uint32_t make_session(revision r) {
+    [[nodiscard]] std::uint32_t make_session(revision r, bool base64) {
         std::uint32_t index = 0;
         if (free_.empty()) {
             index = static_cast<std::uint32_t>(slots_.size());
@@ -468,6 +474,7 @@ private:
         }
         session_id const id = new_session_id();
         slots_[index].session.emplace(options_, id, r);
+        if (base64) slots_[index].session->use_base64();
         by_sid_.emplace(key_of({id.data(), id.size()}), index);
         return index;
     }

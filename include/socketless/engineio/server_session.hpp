@@ -77,12 +77,13 @@ public:
     server_session(server_options const& options, session_id const& id, revision r) noexcept
         : options_(&options), id_(id), revision_(r) {}
 
+    /// The client cannot take binary (revision 3, b64=1): it is sent base64. To be said before the handshake.
+    void use_base64() noexcept { base64_ = true; }
+
     //=== what happened: HTTP ===//
 
-    /// The handshake request: a GET by long-polling, answered with the open packet. `base64`: the client of
-    /// revision 3 cannot take binary.
-    void open_polling(exchange_id exchange, bool base64, time_point now) {
-        base64_ = base64;
+    /// The handshake request: a GET by long-polling, answered with the open packet.
+    void open_polling(exchange_id exchange, time_point now) {
         poll_ = exchange;
         open(transport::polling, now);
     }
@@ -132,6 +133,7 @@ public:
     /// The handshake came over a WebSocket.
     void open_websocket(channel_id channel, time_point now) {
         channel_.emplace(channel);
+        channel_->text_only = base64_;
         open(transport::websocket, now);
     }
 
@@ -272,8 +274,11 @@ public:
     /// together; it may serve any number of sessions.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
         if (answered_) {
-            transmit const t{.type = transmit_type::respond, .id = *answered_, .status = 200,
-                             .content = content_type::html, .data = {frame_kind::text, "ok"}};
+            transmit const t{.type = transmit_type::respond,
+                             .id = *answered_,
+                             .status = 200,
+                             .content = content_type::html,
+                             .data = {frame_kind::text, "ok"}};
             answered_.reset();
             return t;
         }
@@ -335,8 +340,8 @@ private:
         now_ = now;
         transport_ = t;
         state_ = state::open;
-        heartbeat_ = revision_ == revision::v4 ? heartbeat::pinging(now, intervals())
-                                               : heartbeat::watching(now, intervals());
+        heartbeat_ =
+            revision_ == revision::v4 ? heartbeat::pinging(now, intervals()) : heartbeat::watching(now, intervals());
         handshake_due_ = true;
         events_.set(event_type::opened);
         if (!options_->initial_message.empty()) outbox_.push({frame_kind::text, options_->initial_message});
@@ -450,6 +455,7 @@ private:
             noop_due_ = poll_.has_value();
         } else if (p && p->type == packet_type::upgrade && candidate_->probed) {
             channel_ = std::move(candidate_->channel);
+            channel_->text_only = base64_;
             transport_ = channel_->transport();
             candidate_.reset();
             noop_due_ = poll_.has_value();
@@ -476,8 +482,11 @@ private:
     }
 
     [[nodiscard]] handshake own_handshake() const noexcept {
-        handshake h{.sid = id(), .upgrades = {}, .ping_interval = options_->ping_interval,
-                    .ping_timeout = options_->ping_timeout, .max_payload = {}};
+        handshake h{.sid = id(),
+                    .upgrades = {},
+                    .ping_interval = options_->ping_interval,
+                    .ping_timeout = options_->ping_timeout,
+                    .max_payload = {}};
         if (transport_ == transport::polling && options_->allow_upgrades)
             for (engineio::transport const t : {transport::websocket, transport::webtransport})
                 if (options_->transports.contains(t) && (t == transport::websocket || revision_ == revision::v4))
@@ -520,7 +529,9 @@ private:
 
         noop_due_ = false;
         if (candidate_) candidate_->noop_deadline.reset();
-        transmit const t{.type = transmit_type::respond, .id = *poll_, .status = 200,
+        transmit const t{.type = transmit_type::respond,
+                         .id = *poll_,
+                         .status = 200,
                          .content = binary ? content_type::binary : content_type::text,
                          .data = {binary ? frame_kind::binary : frame_kind::text, buffer}};
         poll_.reset();

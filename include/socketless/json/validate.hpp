@@ -17,155 +17,154 @@ namespace socketless::inline v0::json {
 
 namespace detail {
 
-// A pushdown automaton over RFC 8259's grammar. Its stack is one bit a level: array or object.
+// The length of true, false or null at `p`, else 0.
+constexpr std::size_t word_length(char const* p, char const* end) noexcept {
+    auto const room = end - p;
+    if (room >= 4 && p[0] == 't' && p[1] == 'r' && p[2] == 'u' && p[3] == 'e') return 4;
+    if (room >= 4 && p[0] == 'n' && p[1] == 'u' && p[2] == 'l' && p[3] == 'l') return 4;
+    if (room >= 5 && p[0] == 'f' && p[1] == 'a' && p[2] == 'l' && p[3] == 's' && p[4] == 'e') return 5;
+    return 0;
+}
+
+// Where something ends, and whether it was good: if not, that is where it went wrong.
+struct progress {
+    char const* p;
+    bool good;
+};
+
+// [ - ] ( 0 / 1-9 *digit ) [ . 1*digit ] [ e [ + / - ] 1*digit ]
+constexpr progress skip_number(char const* p, char const* end) noexcept {
+    if (p != end && *p == '-') ++p;
+    if (p == end || !is_digit(*p)) return {p, false};
+    if (*p == '0')
+        ++p;
+    else
+        p = skip_digits(p + 1, end);
+    if (p == end) return {p, true};
+    if (*p == '.') {
+        ++p;
+        if (p == end || !is_digit(*p)) return {p, false};
+        p = skip_digits(p + 1, end);
+        if (p == end) return {p, true};
+    }
+    if (*p != 'e' && *p != 'E') return {p, true};
+    ++p;
+    if (p != end && (*p == '+' || *p == '-')) ++p;
+    if (p == end || !is_digit(*p)) return {p, false};
+    return {skip_digits(p + 1, end), true};
+}
+
+// A pushdown automaton over RFC 8259's grammar. Its stack is one bit a level: array or object. What it works on
+// is kept in locals of one function, so that it lies in registers.
 class validator {
 public:
     constexpr validator(std::string_view s, std::uint32_t max_depth) noexcept
-        : begin_(s.data()), p_(begin_), end_(begin_ + s.size()), max_depth_(std::min(max_depth, limits::deepest)) {}
+        : begin_(s.data()), end_(begin_ + s.size()), max_depth_(std::min(max_depth, limits::deepest)) {}
 
     constexpr result<text> run() noexcept {
-        space();
-        char const* const first = p_;
-        char const* last = first;
-        do {
-            if (!value()) return error{code_, static_cast<std::size_t>(p_ - begin_)};
-            last = p_;
-        } while (depth_ != 0);
-        space();
-        if (p_ != end_) return error{errc::invalid_json, static_cast<std::size_t>(p_ - begin_)};
-        return text::trusted(between(first, last));
+        char const* const end = end_;
+        char const* p = skip_space(begin_, end);
+        char const* const first = p;
+        bool in_object = false;
+        bool key_due = false;
+        std::uint32_t depth = 0;
+        for (;;) {
+            // A value or, if that is due, a key.
+            if (p == end) return wrong(p);
+            char const c = *p;
+            if (c == '"') {
+                p = skip_plain(p + 1, end);
+                if (p == end || *p != '"') [[unlikely]] {
+                    auto const rest = rest_of_string(p);
+                    p = rest.p;
+                    if (!rest.good) return wrong(p);
+                }
+                ++p;
+                if (key_due) {
+                    p = skip_space(p, end);
+                    if (p == end || *p != ':') return wrong(p);
+                    p = skip_space(p + 1, end);
+                    key_due = false;
+                    continue;
+                }
+            } else if (key_due) {
+                return wrong(p);
+            } else if (c == '{' || c == '[') {
+                if (depth == max_depth_) return wrong(p, errc::depth_exceeded);
+                in_object = c == '{';
+                push(depth++, in_object);
+                p = skip_space(p + 1, end);
+                bool const empty = p != end && *p == c + 2; // the closing brackets are two behind the opening ones
+                if (!empty) {
+                    key_due = in_object;
+                    continue;
+                }
+            } else if (c == '-' || is_digit(c)) {
+                auto const number = skip_number(p, end);
+                p = number.p;
+                if (!number.good) return wrong(p);
+            } else {
+                auto const length = word_length(p, end);
+                if (length == 0) return wrong(p);
+                p += length;
+            }
+
+            // What ends or goes on behind it.
+            for (;;) {
+                if (depth == 0) {
+                    char const* const last = p;
+                    p = skip_space(p, end);
+                    if (p != end) return wrong(p);
+                    return text::trusted(between(first, last));
+                }
+                p = skip_space(p, end);
+                if (p == end) return wrong(p);
+                if (*p == ',') {
+                    p = skip_space(p + 1, end);
+                    key_due = in_object;
+                    break;
+                }
+                if (*p != (in_object ? '}' : ']')) return wrong(p);
+                ++p;
+                if (--depth != 0) in_object = (stack_[(depth - 1) / 64] >> (depth - 1) % 64 & 1u) != 0;
+            }
+        }
     }
 
 private:
-    constexpr void space() noexcept { p_ = skip_space(p_, end_); }
-    [[nodiscard]] constexpr bool at(char c) const noexcept { return p_ != end_ && *p_ == c; }
-    constexpr bool take(char c) noexcept { return at(c) && (++p_, true); }
-
-    // A scalar or the opening of a container, and then all that ends behind it: afterwards p_ is where the
-    // next value begins, or behind the whole text's value if the depth is 0.
-    constexpr bool value() noexcept {
-        if (p_ == end_) return false;
-        switch (*p_) {
-        case '{':
-            if (!open(true)) return false;
-            space();
-            if (!at('}')) return key();
-            break;
-        case '[':
-            if (!open(false)) return false;
-            space();
-            if (!at(']')) return true;
-            break;
-        case '"':
-            ++p_;
-            if (!string()) return false;
-            break;
-        case 't':
-            if (!word("true")) return false;
-            break;
-        case 'f':
-            if (!word("false")) return false;
-            break;
-        case 'n':
-            if (!word("null")) return false;
-            break;
-        default:
-            if (!number()) return false;
-            break;
-        }
-        return after_value();
+    constexpr result<text> wrong(char const* p, errc code) const noexcept {
+        return error{code, static_cast<std::size_t>(p - begin_)};
     }
+    constexpr result<text> wrong(char const* p) const noexcept { return wrong(p, code_); }
 
-    constexpr bool after_value() noexcept {
-        while (depth_ != 0) {
-            space();
-            if (take(in_object_ ? '}' : ']')) {
-                close();
-                continue;
-            }
-            if (!take(',')) return false;
-            space();
-            return !in_object_ || key();
-        }
-        return true;
-    }
-
-    // key [ws] : [ws]
-    constexpr bool key() noexcept {
-        if (!take('"') || !string()) return false;
-        space();
-        if (!take(':')) return false;
-        space();
-        return true;
-    }
-
-    constexpr bool open(bool object) noexcept {
-        if (depth_ == max_depth_) {
-            code_ = errc::depth_exceeded;
-            return false;
-        }
-        ++p_;
-        std::uint32_t const bit = depth_ % 64;
-        std::uint64_t& bits = stack_[depth_ / 64];
+    constexpr void push(std::uint32_t depth, bool object) noexcept {
+        std::uint32_t const bit = depth % 64;
+        std::uint64_t& bits = stack_[depth / 64];
         if (bit == 0) bits = 0;
         bits = (bits & ~(std::uint64_t{1} << bit)) | std::uint64_t{object} << bit;
-        ++depth_;
-        in_object_ = object;
-        return true;
     }
 
-    constexpr void close() noexcept {
-        --depth_;
-        if (depth_ != 0) in_object_ = (stack_[(depth_ - 1) / 64] >> (depth_ - 1) % 64 & 1u) != 0;
-    }
-
-    constexpr bool word(std::string_view expected) noexcept {
-        if (!between(p_, end_).starts_with(expected)) return false;
-        p_ += expected.size();
-        return true;
-    }
-
-    // [ - ] ( 0 / 1-9 *digit ) [ . 1*digit ] [ e [ + / - ] 1*digit ]
-    constexpr bool number() noexcept {
-        take('-');
-        if (!take('0') && !digits()) return false;
-        if (take('.') && !digits()) return false;
-        if (!take('e') && !take('E')) return true;
-        if (!take('+')) take('-');
-        return digits();
-    }
-
-    constexpr bool digits() noexcept {
-        char const* const first = p_;
-        p_ = skip_digits(p_, end_);
-        return p_ != first;
-    }
-
-    // From behind the opening quote to behind the closing one.
-    constexpr bool string() noexcept {
-        for (;;) {
-            p_ = skip_plain(p_, end_);
-            if (p_ == end_) return false;
-            if (*p_ == '"') return ++p_, true;
-            if (*p_ == '\\') {
-                auto const escape = read_escape(p_ + 1, end_);
-                if (escape.code_point == no_code_point) return false;
-                p_ = escape.end;
+    // From what is not plain to the closing quote.
+    constexpr progress rest_of_string(char const* p) noexcept {
+        for (;; p = skip_plain(p, end_)) {
+            if (p == end_) return {p, false};
+            if (*p == '"') return {p, true};
+            if (*p == '\\') {
+                auto const escape = read_escape(p + 1, end_);
+                if (escape.code_point == no_code_point) return {p, false};
+                p = escape.end;
                 continue;
             }
-            std::size_t const length = utf8::sequence_length(between(p_, end_));
+            std::size_t const length = utf8::sequence_length(between(p, end_));
             if (length == 0) code_ = errc::invalid_utf8;
-            if (length <= 1) return false; // not UTF-8, or a control character
-            p_ += length;
+            if (length <= 1) return {p, false}; // not UTF-8, or a control character
+            p += length;
         }
     }
 
     char const* begin_;
-    char const* p_;
     char const* end_;
     std::uint32_t max_depth_;
-    std::uint32_t depth_ = 0;
-    bool in_object_ = false;
     errc code_ = errc::invalid_json;
     std::uint64_t stack_[limits::deepest / 64]; // a word is written when it is first reached
 };

@@ -144,8 +144,8 @@ template <output_target Target, class... Args>
 /// Encodes the acknowledgement of the event with the id `to.id`. With attachments it is a BINARY_ACK.
 /// Errors: errc::missing_ack_id, and those above. Source: Socket.IO protocol v5, "ACK", "BINARY_ACK".
 template <output_target Target, class... Args>
-[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments,
-                                                       address const& to, Args const&... args) {
+[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments, address const& to,
+                                                       Args const&... args) {
     return detail::encode_ack(target, &attachments, to, args...);
 }
 

@@ -85,6 +85,27 @@ namespace detail {
 inline constexpr std::string_view reserved_event_names[] = {"connect",       "connect_error", "disconnect",
                                                             "disconnecting", "newListener",   "removeListener"};
 
+// Whether `name`, a JSON string, is one of them.
+constexpr bool is_reserved(json::text name) noexcept {
+    constexpr std::string_view first_characters = "cdnr\\";
+    if (name.raw().size() < 2 || first_characters.find(name.raw()[1]) == std::string_view::npos) return false;
+    for (auto const reserved : reserved_event_names)
+        if (name.equals(reserved)) return true;
+    return false;
+}
+
+// Whether the first element of `array`, which is valid, can be the name of an event.
+constexpr result<void> check_event_name(std::string_view array) noexcept {
+    char const* const end = array.data() + array.size();
+    char const* const p = json::detail::skip_space(array.data() + 1, end);
+    if (p == end || *p == ']') return error{errc::invalid_event_name};
+    if (*p == '-' || socketless::detail::is_digit(*p)) return {};
+    auto const offset = static_cast<std::size_t>(p - array.data());
+    if (*p != '"') return error{errc::invalid_event_name, offset};
+    auto const name = json::text::trusted(json::detail::between(p, json::detail::skip_string(p + 1, end)));
+    return is_reserved(name) ? result<void>(errc::reserved_event_name, offset) : result<void>();
+}
+
 // Whether `data` is a payload that a packet of this type can have; an error's offset counts within `data`.
 constexpr result<void> check_payload(packet_type type, json::text data, revision r) noexcept {
     using enum packet_type;
@@ -101,15 +122,7 @@ constexpr result<void> check_payload(packet_type type, json::text data, revision
         return good ? result<void>{} : error{errc::invalid_payload};
     }
     if (kind != json::kind::array) return error{errc::invalid_payload};
-    auto const first = data.elements().begin();
-    if (first == std::default_sentinel) return error{errc::invalid_event_name};
-    json::text const name = *first;
-    if (name.is(json::kind::number)) return {};
-    auto const offset = static_cast<std::size_t>(name.raw().data() - data.raw().data());
-    if (!name.is(json::kind::string)) return error{errc::invalid_event_name, offset};
-    for (auto const reserved : reserved_event_names)
-        if (name.equals(reserved)) return error{errc::reserved_event_name, offset};
-    return {};
+    return check_event_name(data.raw());
 }
 
 constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std::size_t& position,
@@ -126,7 +139,8 @@ constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std
     return static_cast<std::uint32_t>(count.value);
 }
 
-constexpr result<void> read_namespace(std::string_view text, std::size_t& position, header& h, revision r) noexcept {
+template <class Header>
+constexpr result<void> read_namespace(std::string_view text, std::size_t& position, Header& h, revision r) noexcept {
     std::size_t const comma = std::min(text.find(',', position), text.size());
     h.nsp = text.substr(position, comma - position);
     if (auto const valid = utf8::validate(h.nsp); !valid)
@@ -138,6 +152,31 @@ constexpr result<void> read_namespace(std::string_view text, std::size_t& positi
         }
     }
     position = std::min(comma + 1, text.size());
+    return {};
+}
+
+// Reads all but the payload into `h`, which is as it was made; returns where the payload begins.
+template <class Header>
+constexpr result<void> read_header(std::string_view text, Header& h, std::size_t& position, revision r,
+                                   limits const& l) noexcept {
+    if (text.empty()) return error{errc::empty_packet};
+    auto const type = static_cast<unsigned char>(text.front() - '0');
+    if (type > static_cast<unsigned char>(packet_type::binary_ack)) return error{errc::unknown_packet_type};
+    h.type = static_cast<packet_type>(type);
+    position = 1;
+    if (is_binary(h.type)) {
+        auto const count = detail::read_attachment_count(text, position, l);
+        if (!count) return count.error();
+        h.attachments = *count;
+    }
+    if (position != text.size() && text[position] == '/') {
+        if (auto const read = detail::read_namespace(text, position, h, r); !read) return read.error();
+    }
+    auto const id = socketless::detail::read_digits(text.substr(position));
+    if (id.size > socketless::detail::max_digits || id.value > max_ack_id) return error{errc::invalid_ack_id, position};
+    if (id.size != 0) h.id = id.value;
+    if (is_ack(h.type) && !h.id) return error{errc::missing_ack_id, position};
+    position += id.size;
     return {};
 }
 
@@ -157,26 +196,10 @@ constexpr result<void> read_namespace(std::string_view text, std::size_t& positi
 /// Source: Socket.IO protocol v5, "Packet encoding", "Format".
 [[nodiscard]] constexpr result<header> decode_header(std::string_view text, revision r = revision::v5,
                                                      limits const& l = {}) noexcept {
-    if (text.empty()) return error{errc::empty_packet};
-    auto const type = static_cast<unsigned char>(text.front() - '0');
-    if (type > static_cast<unsigned char>(packet_type::binary_ack)) return error{errc::unknown_packet_type};
     header h;
-    h.type = static_cast<packet_type>(type);
-    std::size_t position = 1;
-    if (is_binary(h.type)) {
-        auto const count = detail::read_attachment_count(text, position, l);
-        if (!count) return count.error();
-        h.attachments = *count;
-    }
-    if (position != text.size() && text[position] == '/') {
-        if (auto const read = detail::read_namespace(text, position, h, r); !read) return read.error();
-    }
-    auto const id = socketless::detail::read_digits(text.substr(position));
-    if (id.size > socketless::detail::max_digits || id.value > max_ack_id)
-        return error{errc::invalid_ack_id, position};
-    if (id.size != 0) h.id = id.value;
-    if (is_ack(h.type) && !h.id) return error{errc::missing_ack_id, position};
-    h.payload = text.substr(position + id.size);
+    std::size_t position = 0;
+    if (auto const read = detail::read_header(text, h, position, r, l); !read) return read.error();
+    h.payload = text.substr(position);
     return h;
 }
 
@@ -195,14 +218,13 @@ constexpr result<void> read_namespace(std::string_view text, std::size_t& positi
 /// errc::invalid_event_name, errc::reserved_event_name, errc::invalid_placeholder. Linear; constant stack.
 [[nodiscard]] constexpr result<packet> decode(std::string_view text, revision r = revision::v5,
                                               limits const& l = {}) noexcept {
-    auto const h = decode_header(text, r, l);
-    if (!h) return h.error();
-    std::size_t const offset = text.size() - h->payload.size();
-    packet p{h->type, h->nsp, h->query, h->id, h->attachments, {}};
-    if (!h->payload.empty()) {
+    packet p;
+    std::size_t offset = 0;
+    if (auto const done = detail::read_header(text, p, offset, r, l); !done) return done.error();
+    if (offset != text.size()) {
         // To the reference white space is an id; to us it is neither that nor a part of the payload.
-        if (json::detail::is_space(h->payload.front())) return error{errc::invalid_json, offset};
-        auto const json = json::validate(h->payload, l.max_depth);
+        if (json::detail::is_space(text[offset])) return error{errc::invalid_json, offset};
+        auto const json = json::validate(text.substr(offset), l.max_depth);
         if (!json) return error{json.error().code, offset + json.error().offset};
         p.data = *json;
     }

@@ -49,9 +49,7 @@ public:
         if (value < 0) characters_[--first_] = '-';
     }
 
-    [[nodiscard]] constexpr std::string_view view() const noexcept {
-        return {characters_ + first_, longest - first_};
-    }
+    [[nodiscard]] constexpr std::string_view view() const noexcept { return {characters_ + first_, longest - first_}; }
 
 private:
     static constexpr std::size_t longest = 20; // -9223372036854775808, 18446744073709551615

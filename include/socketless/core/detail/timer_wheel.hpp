@@ -76,6 +76,7 @@ private:
     static constexpr std::uint16_t unfiled = 0xffff;
     static constexpr std::size_t levels = 6;
     static constexpr std::size_t slots = 64;
+    static constexpr std::size_t slot_count = levels * slots;
     static constexpr unsigned bits = 6; // of a slot's number
     static constexpr std::uint64_t furthest = (std::uint64_t{1} << bits * levels) / 2;
 
@@ -102,7 +103,8 @@ private:
     void file(std::uint32_t timer) noexcept {
         node& n = nodes_[timer];
         std::uint64_t const differing = (n.tick ^ now_) | (slots - 1);
-        auto const level = std::min<std::size_t>((63u - static_cast<unsigned>(std::countl_zero(differing))) / bits, levels - 1);
+        auto const level =
+            std::min<std::size_t>((63u - static_cast<unsigned>(std::countl_zero(differing))) / bits, levels - 1);
         std::size_t const slot = n.tick >> bits * level & (slots - 1);
         n.slot = static_cast<std::uint16_t>(level * slots + slot);
         n.previous = none;
@@ -128,8 +130,8 @@ private:
     std::optional<time_point> base_;
     std::uint64_t now_ = 0;
     std::array<std::uint64_t, levels> occupied_{};
-    std::array<std::uint32_t, levels * slots> heads_ = [] {
-        std::array<std::uint32_t, levels * slots> heads{};
+    std::array<std::uint32_t, slot_count> heads_ = [] {
+        std::array<std::uint32_t, slot_count> heads{};
         heads.fill(none);
         return heads;
     }();

@@ -36,6 +36,8 @@ public:
 
     // A write is under way: nothing more may be sent.
     bool paused = false;
+    // The peer cannot take binary frames: it is sent base64.
+    bool text_only = false;
 
     void message_received(frame message) noexcept {
         SOCKETLESS_ASSERT(!unread_); // the events of the last one have not run dry
@@ -63,20 +65,24 @@ public:
         buffer.clear();
         // A stream cannot carry a frame without any bytes: an empty binary message goes as base64.
         if (reader_ && p.kind == frame_kind::binary && p.data.empty()) {
-            buffer = "\x01" "b";
+            buffer = stream_header(frame_kind::text, 1).view();
+            buffer += 'b';
             return {.type = transmit_type::send, .id = id_, .data = {frame_kind::binary, buffer}};
         }
-        auto const size = reader_ ? encode_for_stream(buffer, p) : encode(buffer, p, r);
+        auto const size = reader_     ? encode_for_stream(buffer, p)
+                          : text_only ? encode_as_text(buffer, p, r)
+                                      : encode(buffer, p, r);
         SOCKETLESS_ASSERT(size.has_value());
         static_cast<void>(size);
-        return {.type = transmit_type::send, .id = id_, .data = {p.kind, buffer}};
+        return {.type = transmit_type::send, .id = id_, .data = {text_only ? frame_kind::text : p.kind, buffer}};
     }
 
     // Takes the first message off the queue and sends it: borrowed from there if it can go as it is.
     [[nodiscard]] transmit send_front(outbox& queue, revision r, std::string& buffer) const {
         auto const m = queue.front();
         queue.pop();
-        if (reader_) return send({packet_type::message, m.kind, m.data()}, r, buffer);
+        bool const as_base64 = text_only && m.kind == frame_kind::binary;
+        if (reader_ || as_base64) return send({packet_type::message, m.kind, m.data()}, r, buffer);
         bool const bare = m.kind == frame_kind::binary && r == revision::v4;
         return {.type = transmit_type::send, .id = id_, .data = {m.kind, bare ? m.data() : m.wire}};
     }

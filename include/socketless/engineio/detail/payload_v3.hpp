@@ -28,7 +28,8 @@ struct body_part {
 constexpr result<std::size_t> size_of_units(std::string_view s, std::uint64_t units) noexcept {
     std::size_t i = 0;
     while (units != 0) {
-        auto const ascii = utf8::ascii_prefix(s.substr(i, static_cast<std::size_t>(std::min<std::uint64_t>(units, s.size()))));
+        auto const ascii =
+            utf8::ascii_prefix(s.substr(i, static_cast<std::size_t>(std::min<std::uint64_t>(units, s.size()))));
         i += ascii;
         units -= ascii;
         if (units == 0) break;
@@ -75,8 +76,7 @@ constexpr result<body_part> find_part_v3_binary(std::string_view body, std::size
 }
 
 constexpr void put_v3_text(socketless::detail::output& out, packet const& p) noexcept {
-    std::size_t const units =
-        p.kind == frame_kind::text ? 1 + utf8::utf16_length(p.data) : text_size(p, revision::v3);
+    std::size_t const units = p.kind == frame_kind::text ? 1 + utf8::utf16_length(p.data) : text_size(p, revision::v3);
     out.put(socketless::detail::decimal_text(units).view());
     out.put(':');
     put_text(out, p, revision::v3);

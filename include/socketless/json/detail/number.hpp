@@ -95,7 +95,8 @@ inline char* format_double(double value, char* out) noexcept {
     if (value == 0) return *out++ = '0', out; // -0 too
     if (value < 0) *out++ = '-';
     char scientific[longest_number];
-    auto const written = std::to_chars(scientific, std::end(scientific), std::fabs(value), std::chars_format::scientific);
+    auto const written =
+        std::to_chars(scientific, std::end(scientific), std::fabs(value), std::chars_format::scientific);
 
     // "d.ddde-dd" to digits and the position of the decimal point among them.
     char digits[20];

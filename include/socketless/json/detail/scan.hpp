@@ -43,9 +43,9 @@ constexpr char const* skip_plain(char const* p, char const* end) noexcept {
             std::uint64_t const quote = word ^ ones * '"';
             std::uint64_t const backslash = word ^ ones * '\\';
             // The high bit of each byte that is not plain. A borrow sets others only above the first of them.
-            std::uint64_t const found =
-                (word | (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * ' ') & ~word))) &
-                highs;
+            std::uint64_t const found = (word | (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                                                 ((word - ones * ' ') & ~word))) &
+                                        highs;
             if (found == 0) continue;
             if constexpr (std::endian::native == std::endian::little)
                 return p + std::countr_zero(found) / 8;

@@ -34,24 +34,30 @@ constexpr void write_members(Writer& w, Tuple const& names_and_values, std::inde
 }
 
 template <class T>
-concept has_write_json = requires(writer& w, T const& v) { write_json(w, v); };
+concept has_write_json = requires(writer& w, T const& v) {
+    write_json(w, v);
+};
 
 template <class T>
 concept string_like = std::convertible_to<T const&, std::string_view>;
 
 template <class T>
 concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
-                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
 
 template <class T>
 concept byte_range = std::ranges::contiguous_range<T const> && std::ranges::sized_range<T const> &&
-                     std::same_as<std::ranges::range_value_t<T const>, std::byte>;
+    std::same_as<std::ranges::range_value_t<T const>, std::byte>;
 
 template <class T>
-concept map_like = std::ranges::input_range<T const> && requires { typename T::mapped_type; };
+concept map_like = std::ranges::input_range<T const> && requires {
+    typename T::mapped_type;
+};
 
 template <class T>
-concept tuple_like = requires { std::tuple_size<T>::value; };
+concept tuple_like = requires {
+    std::tuple_size<T>::value;
+};
 
 template <class T>
 inline constexpr bool is_variant = false;
@@ -116,8 +122,7 @@ constexpr void write_value(Writer& w, T const& v) {
 /// An object made on the spot, of names and values in turn: `json::object("id", 1, "tags", tags)`. Holds
 /// references to lvalues and the rvalues themselves.
 template <class... NamesAndValues>
-    requires(sizeof...(NamesAndValues) % 2 == 0)
-[[nodiscard]] constexpr auto object(NamesAndValues&&... names_and_values) {
+requires(sizeof...(NamesAndValues) % 2 == 0) [[nodiscard]] constexpr auto object(NamesAndValues&&... names_and_values) {
     return detail::object_value<NamesAndValues...>{
         std::tuple<NamesAndValues...>(std::forward<NamesAndValues>(names_and_values)...)};
 }

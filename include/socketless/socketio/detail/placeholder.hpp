@@ -73,8 +73,7 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
             if (closed.num == no_num || closed.holds_placeholder) return error{errc::invalid_placeholder, closed.begin};
             found(placeholder{closed.begin, offset(p), closed.num});
         } else if (c == '"') {
-            auto const string = json::text::trusted(
-                json::detail::between(p - 1, json::detail::skip_string(p, end)));
+            auto const string = json::text::trusted(json::detail::between(p - 1, json::detail::skip_string(p, end)));
             p = json::detail::skip_space(string.raw().data() + string.raw().size(), end);
             if (p == end || *p != ':') continue; // not a key
             char const* const value = json::detail::skip_space(p + 1, end);

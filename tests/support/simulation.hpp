@@ -1,0 +1,169 @@
+// What every simulation needs: a virtual clock, a seed, faults, sides that freeze, and a trace of all that happens.
+#pragma once
+
+#include "support/ledger.hpp"
+#include "support/network_plan.hpp"
+#include "support/random.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace support {
+
+class simulation {
+public:
+    simulation(simulation const&) = delete;
+    simulation& operator=(simulation const&) = delete;
+
+protected:
+    simulation(std::uint64_t seed, network_figures& figures, std::string* trace)
+        : random_(seed), plan_(draw_plan(random_)), figures_(figures), trace_(trace) {}
+    ~simulation() = default;
+
+    //=== the clock ===//
+
+    struct timed {
+        time_point at;
+        std::uint64_t number;
+        std::function<void()> action;
+
+        // The first is the greatest, as heaps have it.
+        friend bool operator<(timed const& a, timed const& b) noexcept {
+            return a.at != b.at ? a.at > b.at : a.number > b.number;
+        }
+    };
+
+    void at(time_point when, std::function<void()> action) {
+        agenda_.push_back({when, ++last_number_, std::move(action)});
+        std::push_heap(agenda_.begin(), agenda_.end());
+    }
+    void after(microseconds delay, std::function<void()> action) { at(now_ + delay, std::move(action)); }
+
+    // Until nothing is left to happen, or something was wrong.
+    void run_agenda() {
+        std::size_t steps = 0;
+        while (!agenda_.empty() && ledger_.error().empty()) {
+            std::pop_heap(agenda_.begin(), agenda_.end());
+            timed const next = std::move(agenda_.back());
+            agenda_.pop_back();
+            now_ = std::max(now_, next.at);
+            next.action();
+            if (++steps == 300'000) ledger_.fail("the schedule does not end");
+        }
+        figures_.steps += steps;
+    }
+
+    // Most things are much faster than the slowest.
+    microseconds latency() {
+        auto const longest = static_cast<std::size_t>(plan_.latency.count());
+        return microseconds(random_.below((random_.one_in(6) ? longest : longest / 6) + 1));
+    }
+
+    // A side that is frozen gets nothing, and all of it in order when it thaws.
+    struct peer {
+        bool frozen = false;
+        std::vector<std::function<void()>> inbox;
+        // When its timer is set to go off.
+        std::optional<time_point> timer;
+    };
+
+    void deliver(peer& p, std::function<void()> action) {
+        if (p.frozen)
+            p.inbox.push_back(std::move(action));
+        else
+            action();
+    }
+
+    void freeze(peer& p, microseconds how_long) {
+        p.frozen = true;
+        after(how_long, [this, &p] {
+            note("thaw");
+            p.frozen = false;
+            auto const missed = std::exchange(p.inbox, {});
+            for (auto const& action : missed) action();
+        });
+    }
+
+    //=== faults ===//
+
+    [[nodiscard]] bool chance(fault f) {
+        return plan_.fault_rate != 0 && !plan_.calm && plan_.has(f) && random_.one_in(plan_.fault_rate);
+    }
+    // Of those that a session goes on without.
+    [[nodiscard]] bool harmless_chance(fault f) { return plan_.has(f) && random_.one_in(plan_.fault_rate); }
+
+    void did(fault f) {
+        ++figures_.faults[static_cast<std::size_t>(f)];
+        note("FAULT: ", fault_names[static_cast<std::size_t>(f)]);
+    }
+    void did(fault f, std::size_t attempt) {
+        did(f);
+        ledger_.at(attempt).faulty = true;
+    }
+
+    //=== timers ===//
+
+    // A timer that is set already is left: it will have been a spurious call.
+    template <class Call>
+    void set_timer(peer& p, std::optional<time_point> next, Call call) {
+        if (!next || (p.timer && *p.timer <= *next)) return;
+        bool const late = plan_.lateness.count() != 0 && random_.one_in(4);
+        auto const lateness = microseconds(late ? random_.below(static_cast<std::size_t>(plan_.lateness.count())) : 0);
+        if (late) ++figures_.faults[static_cast<std::size_t>(fault::timer_late)];
+        auto const due = std::max(*next, now_) + lateness;
+        p.timer = due;
+        at(due, [this, &p, due, call] {
+            if (p.timer != due) return;
+            p.timer.reset();
+            deliver(p, call);
+        });
+    }
+
+    //=== the trace ===//
+
+    template <class... Parts>
+    void note(Parts const&... parts) {
+        if (trace_ == nullptr) return;
+        auto const us = std::chrono::duration_cast<microseconds>(now_ - time_point()).count();
+        *trace_ += std::to_string(us / 1000) + "." + std::to_string(1000 + us % 1000).substr(1) + "  ";
+        (put(parts), ...);
+        *trace_ += '\n';
+    }
+    template <std::integral Number>
+    void put(Number n) {
+        *trace_ += std::to_string(n);
+    }
+    void put(std::string_view s) {
+        static constexpr char digits[] = "0123456789abcdef";
+        for (char const c : s.substr(0, 400)) {
+            auto const byte = static_cast<unsigned char>(c);
+            if (byte >= ' ' && byte < 0x7f)
+                *trace_ += c;
+            else
+                ((*trace_ += "\\x") += digits[byte >> 4u]) += digits[byte & 15u];
+        }
+        if (s.size() > 400) *trace_ += "...";
+    }
+
+    random_source random_;
+    network_plan plan_;
+    network_figures& figures_;
+    ledger ledger_;
+    time_point now_ = time_point() + std::chrono::seconds(1);
+
+private:
+    std::string* trace_;
+    std::vector<timed> agenda_;
+    std::uint64_t last_number_ = 0;
+};
+
+} // namespace support
