@@ -266,7 +266,7 @@ TEST_CASE("one GET at a time, the next one as soon as the answer is read", "[cli
     CHECK(c.exchanges.size() == 1);
 }
 
-TEST_CASE("one POST at a time; what is sent meanwhile goes with the next", "[client_session]") {
+TEST_CASE("one POST at a time, what is sent meanwhile goes with the next", "[client_session]") {
     auto c = polling();
     CHECK(c.session.writable());
     CHECK(c.send("a") == lines{"post 3: 4a"});
@@ -329,7 +329,7 @@ TEST_CASE("a failed exchange is a transport error", "[client_session]") {
     CHECK(g.fail(99).empty());
 }
 
-TEST_CASE("a bad body is a transport error; what came before is delivered", "[client_session]") {
+TEST_CASE("a bad body is a transport error, what came before is delivered", "[client_session]") {
     for (char const* bad : {"4a||4b", "4a|x", "4a|b*", "4a|7|4b", "4a|4\xff"}) {
         auto c = polling();
         CHECK(c.answer(2, bad) == lines{"message a", "closed: transport error"});
@@ -571,7 +571,7 @@ TEST_CASE("a pong that is due while the session moves goes over the new transpor
     CHECK(c.answer(3, "2") == lines{"send 2: 5", "upgraded to websocket", "send 2: 3"});
 }
 
-TEST_CASE("a candidate that fails is forgotten; polling goes on", "[client_session]") {
+TEST_CASE("a candidate that fails is forgotten, polling goes on", "[client_session]") {
     SECTION("it does not open") {
         driver c;
         c.open();
@@ -704,7 +704,7 @@ TEST_CASE("close while opening ends at once", "[client_session]") {
     CHECK(w.close() == lines{"closed: forced close", "close 1"});
 }
 
-TEST_CASE("abort ends at once; what is queued is lost", "[client_session]") {
+TEST_CASE("abort ends at once, what is queued is lost", "[client_session]") {
     auto c = probing();
     c.send("a");
     CHECK(c.after([&] { c.session.abort(); }) == lines{"closed: forced close", "close 2", "abort 3", "abort 4"});

@@ -68,7 +68,7 @@ TEST_CASE("no other first character is a type", "[engineio]") {
     }
 }
 
-TEST_CASE("an empty text frame is no packet; an empty binary frame is one in v4 only", "[engineio]") {
+TEST_CASE("an empty text frame is no packet, an empty binary frame is one in v4 only", "[engineio]") {
     CHECK(decode(text("")) == error{errc::empty_packet, 0});
     CHECK(decode(text(""), revision::v3) == error{errc::empty_packet, 0});
     CHECK(decode(binary("")) == packet{packet_type::message, frame_kind::binary, ""});

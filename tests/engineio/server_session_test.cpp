@@ -179,7 +179,7 @@ TEST_CASE("a POST brings packets and is answered ok as text/html", "[server_sess
     CHECK(s.exchanges.empty());
 }
 
-TEST_CASE("a poll answer is text/plain; charset=UTF-8, a POST answer text/html, and nothing is to be stored",
+TEST_CASE("a poll answer is text/plain, charset=UTF-8, a POST answer text/html, and nothing is to be stored",
           "[server_session]") {
     CHECK(name(content_type::text) == "text/plain; charset=UTF-8");
     CHECK(name(content_type::html) == "text/html");
@@ -647,7 +647,7 @@ TEST_CASE("a client that leaves while the session is closing ends it", "[server_
     CHECK(said == lines{"closed: transport close", ok(2)});
 }
 
-TEST_CASE("abort closes at once; what is queued is lost", "[server_session]") {
+TEST_CASE("abort closes at once, what is queued is lost", "[server_session]") {
     auto s = polling();
     s.send("lost");
     CHECK(s.after([&] { s.session.abort(); }) == lines{"closed: forced close"});
@@ -662,7 +662,7 @@ TEST_CASE("abort closes at once; what is queued is lost", "[server_session]") {
 TEST_CASE("a session that is given up before its handshake was sent says 1 instead", "[server_session]") {
     driver s;
     s.exchanges.insert(1);
-    s.session.open_polling(1, false, s.now);
+    s.session.open_polling(1, s.now);
     s.session.abort();
     CHECK(s.drain() == lines{"opened polling", "closed: forced close", answer_to_get(1, "1")});
 }

@@ -298,7 +298,7 @@ TEST_CASE("a second GET is answered with 400, the pending one with 1", "[server]
     CHECK(s.get(4, std::string(polling_v4) + "&sid=x") == lines{refusal(4, 1)});
 }
 
-TEST_CASE("an aborted GET closes the session; an aborted exchange of nobody does nothing", "[server]") {
+TEST_CASE("an aborted GET closes the session, an aborted exchange of nobody does nothing", "[server]") {
     driver s;
     open_polling(s, 1);
     s.get(2, s.query("polling"));

@@ -77,7 +77,8 @@ public:
     server_session(server_options const& options, session_id const& id, revision r) noexcept
         : options_(&options), id_(id), revision_(r) {}
 
-    /// The client cannot take binary (revision 3, b64=1): it is sent base64. To be said before the handshake.
+    /// The client cannot take binary over the transport that it opens with (revision 3, b64=1): it is sent base64
+    /// there. To be said before the handshake.
     void use_base64() noexcept { base64_ = true; }
 
     //=== what happened: HTTP ===//
@@ -455,7 +456,6 @@ private:
             noop_due_ = poll_.has_value();
         } else if (p && p->type == packet_type::upgrade && candidate_->probed) {
             channel_ = std::move(candidate_->channel);
-            channel_->text_only = base64_;
             transport_ = channel_->transport();
             candidate_.reset();
             noop_due_ = poll_.has_value();
