@@ -424,6 +424,18 @@ TEST_CASE("pausing a channel holds back its session only", "[server]") {
     CHECK(s.after([&] { s.session.resume(99); }).empty());
 }
 
+TEST_CASE("a stream that is paused before it says whose it is stays paused", "[server]") {
+    driver s(with_streams());
+    s.open_stream(7);
+    s.session.pause(7);
+    CHECK(s.stream(7, stream_frame("0")) == lines{"0 opened webtransport"});
+    CHECK(s.after([&] { s.session.resume(7); }).size() == 1); // the handshake
+    s.open_stream(8);
+    s.session.pause(8);
+    s.session.resume(8);
+    CHECK(s.stream(8, stream_frame("0")).size() == 2);
+}
+
 TEST_CASE("a message for all is encoded once: each session hands out the same bytes", "[server]") {
     driver s;
     for (std::uint64_t i = 0; i != 10; ++i) s.open_websocket(i, websocket_v4);

@@ -91,6 +91,7 @@ TEST_CASE("sessions keep their promises over any network", "[network]") {
         std::string trace;
         network(seed, figures, &trace).run();
         std::fputs(trace.c_str(), stdout);
+        std::fflush(stdout); // without exceptions a failure ends the program
         FAIL("seed " << seed << ": " << wrong << "\nrun it again: SOCKETLESS_SEED=" << seed
                      << " SOCKETLESS_SCHEDULES=1 socketless_tests \"sessions keep their promises over any network\"");
     }
