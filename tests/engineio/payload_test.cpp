@@ -136,7 +136,7 @@ TEST_CASE("lengths of v3 that are not one are errors", "[engineio]") {
     CHECK(read("12", text).failure == error{errc::truncated_packet, 2});
     CHECK(read("9:4hello", text).failure == error{errc::truncated_packet, 8});
     CHECK(read("-1:4a", text).failure == error{errc::invalid_length, 0});
-    CHECK(read(std::string(1000, '9') + ":4", text).failure == error{errc::invalid_length, 0});
+    CHECK(read(std::string(1000, '9').append(":4"), text).failure == error{errc::invalid_length, 0});
     CHECK(read("9999999999999999:4", text).failure == error{errc::truncated_packet, 18});
 }
 
