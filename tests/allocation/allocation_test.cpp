@@ -39,6 +39,12 @@ void* operator new(std::size_t size) {
 void* operator new[](std::size_t size) {
     return counted(size);
 }
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+    return counted(size);
+}
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
+    return counted(size);
+}
 void operator delete(void* memory) noexcept {
     std::free(memory);
 }

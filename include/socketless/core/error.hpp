@@ -116,8 +116,10 @@ static_assert([] {
 
 class errc_category final : public std::error_category {
 public:
-    char const* name() const noexcept override { return "socketless"; }
-    std::string message(int code) const override { return std::string(text_of(static_cast<errc>(code)).message); }
+    [[nodiscard]] char const* name() const noexcept override { return "socketless"; }
+    [[nodiscard]] std::string message(int code) const override {
+        return std::string(text_of(static_cast<errc>(code)).message);
+    }
 };
 
 } // namespace detail

@@ -16,7 +16,7 @@ struct limits {
     /// Attachments of one Socket.IO packet (errc::too_many_attachments). The reference's default.
     std::uint32_t max_attachments = 10;
     /// Bytes in all attachments of one Socket.IO packet together (errc::attachments_too_large).
-    std::size_t max_attachments_size = 16 * 1024 * 1024;
+    std::size_t max_attachments_size = std::size_t{16} * 1024 * 1024;
     /// Packets of one long-polling body (errc::too_many_packets).
     std::size_t max_packets = 65'536;
 };

@@ -54,7 +54,7 @@ struct client_options {
     /// Bytes that one packet of a stream may have.
     std::size_t max_payload = 100'000'000;
     /// Bytes that may be queued; more closes the session (close_reason::queue_overflow).
-    std::size_t max_queued = 16 * 1024 * 1024;
+    std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     socketless::limits limits = {};
 };
 
@@ -543,6 +543,7 @@ private:
     void write_target(std::string& buffer, engineio::transport t) {
         buffer.clear();
         std::vector<query_parameter> query;
+        query.reserve(options_.query.size());
         for (auto const& [name, value] : options_.query) query.push_back({name, value});
         socketless::detail::decimal_text const stamp(next_id_);
         bool const stamped = t == transport::polling && !options_.timestamp_param.empty();

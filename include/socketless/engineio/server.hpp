@@ -223,14 +223,14 @@ public:
 
     /// Closes a session once all that is queued for it has gone.
     void close(session_handle session, time_point now) {
-        if (!find(session)) return;
+        if (find(session) == nullptr) return;
         slots_[session.index].session->close(now);
         touch(session.index);
     }
 
     /// Closes a session at once.
     void abort(session_handle session, close_reason reason = close_reason::forced_close) {
-        if (!find(session)) return;
+        if (find(session) == nullptr) return;
         slots_[session.index].session->abort(reason);
         touch(session.index);
     }
@@ -490,7 +490,7 @@ private:
 
     template <class F>
     result<void> with(session_handle session, F f) {
-        if (!find(session)) return error{errc::not_open};
+        if (find(session) == nullptr) return error{errc::not_open};
         auto const done = f(*slots_[session.index].session);
         touch(session.index);
         return done;

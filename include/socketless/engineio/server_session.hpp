@@ -38,7 +38,7 @@ struct server_options {
     /// Bytes that one body of a POST, and one packet of a stream, may have.
     std::size_t max_payload = 1'000'000;
     /// Bytes that may be queued for one session; more closes it (close_reason::queue_overflow).
-    std::size_t max_queued = 16 * 1024 * 1024;
+    std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     transport_set transports = {transport::polling, transport::websocket};
     bool allow_upgrades = true;
     /// Whether clients of revision 3 are served.

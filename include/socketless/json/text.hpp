@@ -178,7 +178,7 @@ private:
         if (rest_.size() == before) rest_ = {};
     }
 
-    constexpr std::size_t remaining() const noexcept { return at_end_ ? 0 : rest_.size() + 1; }
+    [[nodiscard]] constexpr std::size_t remaining() const noexcept { return at_end_ ? 0 : rest_.size() + 1; }
 
     std::string_view rest_;
     Item item_;

@@ -89,9 +89,7 @@ inline constexpr std::string_view reserved_event_names[] = {"connect",       "co
 constexpr bool is_reserved(json::text name) noexcept {
     constexpr std::string_view first_characters = "cdnr\\";
     if (name.raw().size() < 2 || first_characters.find(name.raw()[1]) == std::string_view::npos) return false;
-    for (auto const reserved : reserved_event_names)
-        if (name.equals(reserved)) return true;
-    return false;
+    return std::ranges::any_of(reserved_event_names, [name](auto const reserved) { return name.equals(reserved); });
 }
 
 // Whether the first element of `array`, which is valid, can be the name of an event.

@@ -67,7 +67,7 @@ public:
             }
         }
         now_ = std::max(now_, until);
-        for (std::size_t i = 0; i != due_.size(); ++i) fire(due_[i]);
+        for (std::uint32_t const timer : due_) fire(timer);
         due_.clear();
     }
 

@@ -95,13 +95,11 @@ public:
         multiply_add(1u << bits, 0);
     }
 
-    constexpr std::int64_t bit_length() const noexcept {
+    [[nodiscard]] constexpr std::int64_t bit_length() const noexcept {
         return size_ == 0 ? 0 : static_cast<std::int64_t>(size_ * 32) - std::countl_zero(words_[size_ - 1]);
     }
 
-    constexpr bool is_zero() const noexcept { return size_ == 0; }
-
-    constexpr bool less_than(big_natural const& other) const noexcept {
+    [[nodiscard]] constexpr bool less_than(big_natural const& other) const noexcept {
         if (size_ != other.size_) return size_ < other.size_;
         for (std::size_t i = size_; i-- != 0;)
             if (words_[i] != other.words_[i]) return words_[i] < other.words_[i];

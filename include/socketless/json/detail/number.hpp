@@ -99,7 +99,7 @@ inline char* format_double(double value, char* out) noexcept {
         std::to_chars(scientific, std::end(scientific), std::fabs(value), std::chars_format::scientific);
 
     // "d.ddde-dd" to digits and the position of the decimal point among them.
-    char digits[20];
+    char digits[20] = {};
     char const* p = scientific;
     char* last = digits;
     for (; *p != 'e'; ++p)
