@@ -608,3 +608,59 @@ TEST_CASE("a client of revision 3 that asks for base64 gets it over a WebSocket 
     REQUIRE(sent.size() == 2);
     CHECK(sent[1] == "b4AQIDBA==");
 }
+
+TEST_CASE("a POST behind the one that closed the session is refused, and nothing is left", "[server]") {
+    server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    std::string buffer;
+    s.http_received({.exchange = 1, .target = "/engine.io/?EIO=4&transport=polling"}, {});
+    while (s.poll_event()) {
+    }
+    auto const opened = s.poll_transmit(buffer);
+    REQUIRE(opened.has_value());
+    auto const begin = buffer.find("sid") + 6;
+    auto const target = "/engine.io/?EIO=4&transport=polling&sid=" + buffer.substr(begin, 20);
+    while (s.poll_transmit(buffer)) {
+    }
+
+    std::string first = "1";
+    std::string second = "4late";
+    s.http_received({.exchange = 2, .method = http_method::post, .target = target, .body = first}, {});
+    while (s.poll_event()) {
+    }
+    auto const ok = s.poll_transmit(buffer);
+    REQUIRE(ok.has_value());
+    CHECK(ok->status == 200);
+    // The answer is written, and what was pipelined behind the request is read, before the next poll.
+    s.http_received({.exchange = 3, .method = http_method::post, .target = target, .body = second}, {});
+    while (s.poll_event()) {
+    }
+    auto const refused = s.poll_transmit(buffer);
+    REQUIRE(refused.has_value());
+    CHECK(refused->id == 3);
+    CHECK(refused->status == 400);
+    while (s.poll_transmit(buffer) || s.poll_event()) {
+    }
+    CHECK(s.size() == 0);
+}
+
+TEST_CASE("a handle that was not set names no session", "[server]") {
+    server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    s.websocket_opened(1, "/engine.io/?EIO=4&transport=websocket", {});
+    REQUIRE(s.size() == 1);
+    CHECK(s.find(session_handle{}) == nullptr);
+    CHECK(s.send(session_handle{}, {frame_kind::text, "a"}) == error{errc::not_open});
+}
+
+TEST_CASE("a flood of empty messages is bounded too", "[server]") {
+    server_options options;
+    options.max_queued = 100'000;
+    server s(options, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    s.websocket_opened(1, "/engine.io/?EIO=4&transport=websocket", {});
+    auto const opened = s.poll_event();
+    REQUIRE(opened.has_value());
+    result<void> sent;
+    std::size_t queued = 0;
+    for (; sent && queued != 100'000; ++queued) sent = s.send(opened->session, {frame_kind::binary, ""});
+    CHECK(sent == error{errc::queue_overflow});
+    CHECK(queued < 5'000);
+}

@@ -81,6 +81,11 @@ TEST_CASE("in a packet without attachments a placeholder is plain data", "[socke
     CHECK_FALSE((*arguments(*p).begin()).binary().has_value());
 }
 
+TEST_CASE("a placeholder whose attachment is not there stands for nothing", "[socketio]") {
+    auto const p = decode(binary_event);
+    for (argument const a : arguments(*p)) CHECK_FALSE(a.binary().has_value());
+}
+
 TEST_CASE("arguments can be sent on in another packet, their binary values with them", "[socketio]") {
     fixture f;
     std::string text;

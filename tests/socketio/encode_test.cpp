@@ -240,3 +240,16 @@ TEST_CASE("a packet made by hand is checked like one that is decoded", "[socketi
     CHECK(encode(text, p).error().code == errc::invalid_namespace);
     CHECK(text == R"(51-["a"])");
 }
+
+TEST_CASE("a query is part of CONNECT only, and has no comma", "[socketio]") {
+    std::string text;
+    packet p = *decode("0/a?x,", revision::v4);
+    p.query = "x,y";
+    CHECK(encode(text, p) == error{errc::invalid_namespace});
+    p.query = "\xff";
+    CHECK(encode(text, p).error().code == errc::invalid_utf8);
+    p.type = packet_type::disconnect;
+    p.query = "x";
+    CHECK(encode(text, p) == error{errc::invalid_namespace});
+    CHECK(text.empty());
+}

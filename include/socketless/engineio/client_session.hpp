@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -182,7 +183,10 @@ public:
         if (state_ != state::open && state_ != state::closing) return;
         switch (heartbeat_.handle_timeout(now, intervals_)) {
         case heartbeat::action::none: break;
-        case heartbeat::action::ping: beats_.ping = true; break;
+        case heartbeat::action::ping:
+            beats_.ping = true;
+            outbox_.shrink();
+            break;
         case heartbeat::action::expired: close_now(close_reason::ping_timeout); break;
         }
     }
@@ -202,6 +206,7 @@ public:
     /// Queues a message that others queue too, without copying it. Errors: as above.
     result<void> send(shared_message message, time_point now) {
         if (auto const good = check({frame_kind::binary, {}}, now); !good) return good;
+        if (auto const good = detail::check_message(message, options_.revision, transport_); !good) return good;
         outbox_.push(std::move(message));
         return check_queue();
     }
@@ -237,7 +242,9 @@ public:
         for (;;) {
             if (auto const type = events_.take()) {
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
-                return event{.type = *type, .transport = t, .reason = reason_, .handshake = handshake_};
+                event e{.type = *type, .transport = t, .reason = reason_, .handshake = handshake_};
+                e.handshake.sid = sid_;
+                return e;
             }
             if (auto const p = next_packet()) {
                 if (auto const e = take_packet(*p)) return e;
@@ -409,7 +416,7 @@ private:
     }
 
     result<void> check_queue() {
-        if (outbox_.size() <= options_.max_queued) return {};
+        if (!outbox_.exceeds(options_.max_queued)) return {};
         close_now(close_reason::queue_overflow);
         return error{errc::queue_overflow};
     }
@@ -456,6 +463,7 @@ private:
         case packet_type::ping:
             if (heartbeat_.is_pinging()) break; // revision 3: ours to send
             heartbeat_.ping(now_, intervals_);
+            outbox_.shrink();
             beats_.pong = true;
             break;
         case packet_type::pong: heartbeat_.pong(now_, intervals_); break;
@@ -470,7 +478,6 @@ private:
         if (!h) return fail_transport();
         sid_ = h->sid;
         handshake_ = *h;
-        handshake_.sid = sid_;
         intervals_ = {h->ping_interval, h->ping_timeout};
         heartbeat_ = options_.revision == revision::v4 ? heartbeat::watching(now_, intervals_)
                                                        : heartbeat::pinging(now_, intervals_);
@@ -584,7 +591,8 @@ private:
         bool const v4 = options_.revision == revision::v4;
         bool const binary = !v4 && !options_.force_base64 && outbox_.has_binary();
         auto const format = v4 ? payload_format::v4 : binary ? payload_format::v3_binary : payload_format::v3_text;
-        auto const limit = static_cast<std::size_t>(handshake_.max_payload.value_or(~std::uint64_t{0}));
+        std::uint64_t const no_limit = std::numeric_limits<std::size_t>::max();
+        auto const limit = static_cast<std::size_t>(std::min(handshake_.max_payload.value_or(no_limit), no_limit));
         payload_writer writer(body_out_, limit, format);
         auto const put = [&writer](packet const& p) { return writer.push(p) != false; };
         while (auto const p = beats_.take()) put(*p);

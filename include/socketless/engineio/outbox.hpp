@@ -4,6 +4,7 @@
 #include <socketless/core/assert.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/engineio/packet.hpp>
+#include <socketless/engineio/payload.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -23,16 +24,20 @@ public:
     /// Precondition: text is UTF-8.
     explicit shared_message(frame message)
         : wire_(std::make_shared<std::string const>(detail::wire_type(message.kind) + std::string(message.data))),
-          kind_(message.kind) {}
+          kind_(message.kind), has_separator_(message.kind == frame_kind::text &&
+                                              message.data.find(packet_separator) != std::string_view::npos) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return wire_ != nullptr; }
     [[nodiscard]] frame_kind kind() const noexcept { return kind_; }
+    /// Whether it is text with a record separator in it, which cannot go into a body of revision 4.
+    [[nodiscard]] bool has_separator() const noexcept { return has_separator_; }
     /// The type of the packet and the message: a text frame, or a binary one of revision 3.
     [[nodiscard]] std::string_view wire() const noexcept { return *wire_; }
 
 private:
     std::shared_ptr<std::string const> wire_;
     frame_kind kind_ = frame_kind::text;
+    bool has_separator_ = false;
 };
 
 namespace detail {
@@ -68,6 +73,13 @@ public:
         auto const kind = m.kind();
         entries_.push_back({kind, bytes_.size(), 0, std::move(m)});
         size_ += size;
+    }
+
+    // Whether more than `limit` bytes wait, or so many messages that keeping track of them takes as much.
+    [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
+        constexpr std::size_t few = 1024;
+        std::size_t const count = entries_.size() - head_;
+        return size_ > limit || (count > few && count > limit / sizeof(entry));
     }
 
     // Precondition: not empty.

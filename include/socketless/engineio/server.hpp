@@ -58,7 +58,8 @@ struct server_event {
     engineio::event event;
 };
 
-/// Fills the bytes with randomness that cannot be guessed: session ids are secrets.
+/// Fills the bytes with randomness that cannot be guessed: session ids are secrets. Precondition: not the same bytes
+/// each time, or no second session could be told from the first.
 using random_source = std::function<void(std::span<std::byte>)>;
 
 /// All sessions of a process, or of one of its threads: two servers share nothing. Checks each request, answers those
@@ -96,7 +97,7 @@ public:
         dispatch(request, checked.session, now);
     }
 
-    /// The client has given up an exchange; it is not answered any more.
+    /// The client has given up an exchange. An answer that is already due may still come, and is to be dropped.
     void http_aborted(exchange_id exchange, time_point) {
         auto const found = exchanges_.find(exchange);
         if (found == exchanges_.end()) return;
@@ -265,7 +266,8 @@ public:
         return std::nullopt;
     }
 
-    /// The next thing to do, for any session. Its views live until the next call here, or until `buffer` is used again.
+    /// The next thing to do, for any session. Its views live until the next call that is not const, or until
+    /// `buffer` is used again.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
         if (!immediate_.empty()) {
             transmit const t = immediate_.front();
@@ -305,7 +307,7 @@ private:
 
     struct slot {
         std::optional<server_session> session;
-        std::uint32_t generation = 0;
+        std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
         bool has_events = false;
         bool has_transmits = false;
     };
@@ -464,6 +466,7 @@ private:
     }
 
     [[nodiscard]] std::uint32_t make_session(revision r, bool base64) {
+        session_id const id = new_session_id();
         std::uint32_t index = 0;
         if (free_.empty()) {
             index = static_cast<std::uint32_t>(slots_.size());
@@ -472,7 +475,6 @@ private:
             index = free_.back();
             free_.pop_back();
         }
-        session_id const id = new_session_id();
         slots_[index].session.emplace(options_, id, r);
         if (base64) slots_[index].session->use_base64();
         by_sid_.emplace(key_of({id.data(), id.size()}), index);
@@ -484,7 +486,7 @@ private:
         timers_.cancel(index);
         by_sid_.erase(key_of(s.session->id()));
         s.session.reset();
-        ++s.generation;
+        if (++s.generation == 0) s.generation = 1;
         free_.push_back(index);
     }
 

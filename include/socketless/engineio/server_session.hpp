@@ -69,7 +69,7 @@ using session_id = std::array<char, 20>;
 /// wait for the next input or for `poll_timeout`. A body, frame or chunk must live until `poll_event` has run dry;
 /// nothing of it is copied, and its packets are decoded as they are asked for.
 ///
-/// Preconditions: inputs are given only while no event is waiting; time does not run backwards.
+/// Preconditions: inputs are given only when both polls have run dry; time does not run backwards.
 class server_session {
 public:
     /// `options` and `id` as given; `options` must outlive the session. Precondition: then one of `open_polling`,
@@ -108,7 +108,8 @@ public:
     /// Precondition: takes_polling(), and the body is at most `max_payload` long.
     [[nodiscard]] bool post(exchange_id exchange, std::span<char> body, payload_format form, time_point now) {
         now_ = now;
-        if (body_) {
+        // The last one is not answered yet, or none will be read any more.
+        if (body_ || answered_ || state_ == state::closed) {
             close_now(close_reason::transport_error);
             return false;
         }
@@ -157,7 +158,8 @@ public:
 
     /// Whether the session could move to another transport now.
     [[nodiscard]] bool takes_upgrade() const noexcept {
-        return is_open() && !candidate_ && transport_ == transport::polling && options_->allow_upgrades;
+        return is_open() && !candidate_ && !rejected_candidate_ && transport_ == transport::polling &&
+               options_->allow_upgrades;
     }
 
     /// A WebSocket message.
@@ -170,6 +172,7 @@ public:
     /// The next bytes of a stream.
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
         now_ = now;
+        if (state_ == state::closed) return;
         if (auto* const c = find(channel)) c->bytes_received(chunk);
     }
 
@@ -227,6 +230,7 @@ public:
     /// Queues a message that others queue too, without copying it. Errors: as above.
     result<void> send(shared_message message) {
         if (!is_open()) return error{errc::not_open};
+        if (auto const good = detail::check_message(message, revision_, transport_); !good) return good;
         outbox_.push(std::move(message));
         return check_queue();
     }
@@ -353,7 +357,7 @@ private:
     }
 
     result<void> check_queue() {
-        if (outbox_.size() <= options_->max_queued) return {};
+        if (!outbox_.exceeds(options_->max_queued)) return {};
         close_now(close_reason::queue_overflow);
         return error{errc::queue_overflow};
     }
@@ -427,6 +431,7 @@ private:
                 close_now(close_reason::transport_error);
             } else {
                 heartbeat_.ping(now_, intervals());
+                outbox_.shrink();
                 beats_.pong = true;
             }
             break;

@@ -95,7 +95,7 @@ public:
     /// length of zero, errc::payload_too_large for one over `max_payload` or 2^53-1.
     [[nodiscard]] constexpr std::optional<result<frame>> next() {
         if (kept_is_used_) {
-            kept_.clear();
+            release();
             kept_is_used_ = false;
         }
         if (kept_.empty()) {
@@ -121,6 +121,14 @@ public:
     [[nodiscard]] constexpr bool incomplete() const noexcept { return !kept_is_used_ && !kept_.empty(); }
 
 private:
+    // Memory that is held on to, so that the next frame finds it.
+    static constexpr std::size_t largest_idle_buffer = 4096;
+
+    constexpr void release() {
+        kept_.clear();
+        if (kept_.capacity() > largest_idle_buffer) std::string().swap(kept_);
+    }
+
     struct header {
         frame_kind kind;
         std::size_t size;
@@ -171,7 +179,7 @@ private:
     constexpr result<frame> fail(errc code) noexcept {
         failed_ = true;
         chunk_ = {};
-        kept_.clear();
+        release();
         return error{code, position_};
     }
 

@@ -1,7 +1,6 @@
 // The arguments of an event or an acknowledgement: each JSON or one of the packet's attachments.
 #pragma once
 
-#include <socketless/core/assert.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/text.hpp>
@@ -118,10 +117,9 @@ public:
 
     constexpr arguments() noexcept = default;
 
-    /// Precondition: of a binary packet, all `p.attachments` attachments are there.
+    /// Of a binary packet the attachments belong with it: a placeholder whose attachment is not there stands for nothing.
     constexpr explicit arguments(packet const& p, std::span<byte_view const> attachments = {}) noexcept
         : first_(p.data.elements().begin(), attachments) {
-        SOCKETLESS_ASSERT(attachments.size() == p.attachments);
         if (is_event(p.type) && first_ != std::default_sentinel) ++first_;
     }
 

@@ -198,6 +198,11 @@ template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode(Target&& target, packet const& p) {
     address const to{p.nsp, p.id};
     if (auto const good = detail::check_address(to); !good) return good.error();
+    if (p.query) {
+        bool const fits = p.type == packet_type::connect && p.query->find(',') == std::string_view::npos;
+        if (!fits) return error{errc::invalid_namespace};
+        if (auto const good = utf8::validate(*p.query); !good) return good.error();
+    }
     if (is_ack(p.type) && !p.id) return error{errc::missing_ack_id};
     if (is_binary(p.type) != (p.attachments != 0)) return error{errc::invalid_attachment_count};
     auto good = detail::check_payload(p.type, p.data, revision::v5);

@@ -52,9 +52,11 @@ public:
     [[nodiscard]] std::optional<result<packet>> next(revision r) {
         if (reader_) {
             auto const f = reader_->next();
+            base64_.reset();
             if (!f) return std::nullopt;
             return *f ? decode_frame(**f, r) : result<packet>(f->error());
         }
+        base64_.reset();
         if (!unread_) return std::nullopt;
         unread_ = false;
         return decode_frame(message_, r);
@@ -138,6 +140,13 @@ public:
 };
 
 // Whether a message can be sent over the transport in use: UTF-8, and in a v4 body free of what separates packets.
+[[nodiscard]] inline result<void> check_message(shared_message const& message, revision r, transport t) noexcept {
+    bool const in_body = t == transport::polling && r == revision::v4;
+    if (in_body && message.has_separator()) return error{errc::separator_in_text};
+    return {};
+}
+
+// As above.
 [[nodiscard]] inline result<void> check_message(frame message, revision r, transport t) noexcept {
     if (message.kind == frame_kind::binary) return {};
     bool const in_body = t == transport::polling && r == revision::v4;
