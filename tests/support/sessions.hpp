@@ -317,7 +317,7 @@ private:
 //=== a server ===//
 
 // Randomness that is none, but differs each time.
-inline engineio::random_source counting_randomness() {
+inline socketless::random_source counting_randomness() {
     return [count = 0u](std::span<std::byte> bytes) mutable {
         ++count;
         for (std::size_t i = 0; i != bytes.size(); ++i) bytes[i] = static_cast<std::byte>(count * 37 + i * 11);
@@ -327,7 +327,7 @@ inline engineio::random_source counting_randomness() {
 class server_driver : public driver<engineio::server> {
 public:
     explicit server_driver(engineio::server_options const& o = {}) : driver(o, counting_randomness()) {}
-    server_driver(engineio::server_options const& o, engineio::random_source random) : driver(o, std::move(random)) {}
+    server_driver(engineio::server_options const& o, socketless::random_source random) : driver(o, std::move(random)) {}
 
     // The id of the session that opened as the nth.
     [[nodiscard]] std::string sid(std::size_t nth = 0) const {

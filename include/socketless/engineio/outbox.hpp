@@ -1,19 +1,21 @@
-// What a session has to send: messages of its own, kept together in one buffer, and shared ones, which are not copied.
+// What an Engine.IO session has to send: messages of its own, and shared ones, which are not copied.
 #pragma once
 
-#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/frame_queue.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/engineio/packet.hpp>
 #include <socketless/engineio/payload.hpp>
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace socketless::inline v0::engineio {
+
+namespace detail {
+class outbox;
+} // namespace detail
 
 /// A message that is encoded once and queued by any number of sessions without a copy: for broadcasts.
 /// Immutable; cheap to copy; the bytes go with the last session that holds it.
@@ -35,6 +37,8 @@ public:
     [[nodiscard]] std::string_view wire() const noexcept { return *wire_; }
 
 private:
+    friend class detail::outbox;
+
     std::shared_ptr<std::string const> wire_;
     frame_kind kind_ = frame_kind::text;
     bool has_separator_ = false;
@@ -42,104 +46,38 @@ private:
 
 namespace detail {
 
-// A queue of messages, first in, first out. The bytes of those that are not shared stand in one buffer, which is
-// reused: a queue that has found its size does not allocate.
-class outbox {
+// A queue of messages, each with the type of its packet before it: as it goes over a WebSocket.
+class outbox : private socketless::detail::frame_queue {
 public:
     struct message {
         frame_kind kind;
-        // With the type of the packet before it.
         std::string_view wire;
 
         [[nodiscard]] std::string_view data() const noexcept { return wire.substr(1); }
     };
 
-    [[nodiscard]] bool empty() const noexcept { return head_ == entries_.size(); }
-    /// The bytes of all that is queued, shared messages included.
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    using frame_queue::clear;
+    using frame_queue::empty;
+    using frame_queue::exceeds;
+    using frame_queue::has_binary;
+    using frame_queue::pop;
+    using frame_queue::shrink;
+    using frame_queue::size;
 
     void push(frame m) {
-        compact();
-        std::size_t const begin = bytes_.size();
-        bytes_ += wire_type(m.kind);
-        bytes_ += m.data;
-        entries_.push_back({m.kind, begin, bytes_.size() - begin, {}});
-        size_ += m.data.size() + 1;
+        char const type = wire_type(m.kind);
+        frame_queue::push(m.kind, {&type, 1}, m.data);
     }
-
     void push(shared_message m) {
-        compact();
-        std::size_t const size = m.wire().size();
         auto const kind = m.kind();
-        entries_.push_back({kind, bytes_.size(), 0, std::move(m)});
-        size_ += size;
-    }
-
-    // Whether more than `limit` bytes wait, or so many messages that keeping track of them takes as much.
-    [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
-        constexpr std::size_t few = 1024;
-        std::size_t const count = entries_.size() - head_;
-        return size_ > limit || (count > few && count > limit / sizeof(entry));
+        frame_queue::push(kind, std::move(m.wire_));
     }
 
     // Precondition: not empty.
-    [[nodiscard]] message front() const noexcept { return at(head_); }
-
-    // Takes the first message off. Its bytes stay until the next push.
-    void pop() noexcept {
-        SOCKETLESS_ASSERT(!empty());
-        size_ -= front().wire.size();
-        ++head_;
+    [[nodiscard]] message front() const noexcept {
+        frame const first = frame_queue::front();
+        return {first.kind, first.data};
     }
-
-    // Whether any message, from the first to the last, is binary.
-    [[nodiscard]] bool has_binary() const noexcept {
-        for (std::size_t i = head_; i != entries_.size(); ++i)
-            if (entries_[i].kind == frame_kind::binary) return true;
-        return false;
-    }
-
-    // Forgets all that is queued and the memory for it.
-    void clear() noexcept {
-        std::vector<entry>().swap(entries_);
-        std::string().swap(bytes_);
-        head_ = 0;
-        size_ = 0;
-    }
-
-    // Gives back memory that a burst has left behind.
-    void shrink() noexcept {
-        if (empty() && bytes_.capacity() + entries_.capacity() != 0) clear();
-    }
-
-private:
-    struct entry {
-        frame_kind kind;
-        std::size_t begin;
-        std::size_t size;
-        shared_message shared;
-    };
-
-    [[nodiscard]] message at(std::size_t i) const noexcept {
-        entry const& e = entries_[i];
-        return {e.kind, e.shared ? e.shared.wire() : std::string_view(bytes_).substr(e.begin, e.size)};
-    }
-
-    // Drops what has been taken off: at once when nothing is left, else when it is half of the queue.
-    void compact() {
-        if (head_ == 0) return;
-        if (!empty() && head_ < entries_.size() - head_) return;
-        std::size_t const taken = empty() ? bytes_.size() : entries_[head_].begin;
-        bytes_.erase(0, taken);
-        entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
-        for (entry& e : entries_) e.begin -= taken;
-        head_ = 0;
-    }
-
-    std::vector<entry> entries_;
-    std::string bytes_;
-    std::size_t head_ = 0;
-    std::size_t size_ = 0;
 };
 
 } // namespace detail

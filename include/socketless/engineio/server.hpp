@@ -2,7 +2,9 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/fifo.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/packet.hpp>
@@ -13,12 +15,9 @@
 #include <socketless/engineio/stream.hpp>
 #include <socketless/json/validate.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -57,10 +56,6 @@ struct server_event {
     session_handle session;
     engineio::event event;
 };
-
-/// Fills the bytes with randomness that cannot be guessed: session ids are secrets. Precondition: not the same bytes
-/// each time, or no second session could be told from the first.
-using random_source = std::function<void(std::span<std::byte>)>;
 
 /// All sessions of a process, or of one of its threads: two servers share nothing. Checks each request, answers those
 /// that are wrong, hands the others to their session, and runs the timers of all.
@@ -312,24 +307,6 @@ private:
         bool has_transmits = false;
     };
 
-    // First in, first out, in memory that is reused.
-    template <class T>
-    class queue {
-    public:
-        [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
-        [[nodiscard]] T const& front() const noexcept { return items_[head_]; }
-        void push(T item) { items_.push_back(std::move(item)); }
-        void pop() noexcept {
-            if (++head_ != items_.size()) return;
-            items_.clear();
-            head_ = 0;
-        }
-
-    private:
-        std::vector<T> items_;
-        std::size_t head_ = 0;
-    };
-
     // What a target asks for, or why it is refused.
     struct checked_target {
         bool good = false;
@@ -440,29 +417,18 @@ private:
         return {index, slots_[index].generation};
     }
 
-    // What sids are found by: enough of their bits that two never agree by chance.
-    [[nodiscard]] static std::uint64_t key_of(std::string_view sid) noexcept {
-        std::uint64_t key = 0;
-        std::memcpy(&key, sid.data(), sizeof key);
-        return key;
-    }
-
     [[nodiscard]] std::uint32_t find(std::string_view sid) const {
         if (sid.size() != session_id{}.size()) return none;
-        auto const found = by_sid_.find(key_of(sid));
+        auto const found = by_sid_.find(socketless::detail::key_of(sid));
         if (found == by_sid_.end()) return none;
         return slots_[found->second].session->id() == sid ? found->second : none;
     }
 
-    [[nodiscard]] session_id new_session_id() {
-        std::array<std::byte, 15> bytes{};
-        session_id id{};
-        do {
-            random_(bytes);
-            base64::encode(as_characters(bytes), id.data());
-            for (char& c : id) c = c == '+' ? '-' : c == '/' ? '_' : c;
-        } while (by_sid_.contains(key_of({id.data(), id.size()})));
-        return id;
+    [[nodiscard]] session_id new_session_id() const {
+        for (;;) {
+            session_id const id = make_random_id(random_);
+            if (!by_sid_.contains(socketless::detail::key_of(view(id)))) return id;
+        }
     }
 
     [[nodiscard]] std::uint32_t make_session(revision r, bool base64) {
@@ -477,14 +443,14 @@ private:
         }
         slots_[index].session.emplace(options_, id, r);
         if (base64) slots_[index].session->use_base64();
-        by_sid_.emplace(key_of({id.data(), id.size()}), index);
+        by_sid_.emplace(socketless::detail::key_of(view(id)), index);
         return index;
     }
 
     void forget(std::uint32_t index) {
         slot& s = slots_[index];
         timers_.cancel(index);
-        by_sid_.erase(key_of(s.session->id()));
+        by_sid_.erase(socketless::detail::key_of(s.session->id()));
         s.session.reset();
         if (++s.generation == 0) s.generation = 1;
         free_.push_back(index);
@@ -530,9 +496,9 @@ private:
     std::unordered_map<channel_id, new_stream> new_streams_;
     std::uint64_t last_stream_ = 0;
     std::deque<stream_deadline> new_stream_deadlines_;
-    queue<std::uint32_t> with_events_;
-    queue<std::uint32_t> with_transmits_;
-    queue<transmit> immediate_;
+    socketless::detail::fifo<std::uint32_t> with_events_;
+    socketless::detail::fifo<std::uint32_t> with_transmits_;
+    socketless::detail::fifo<transmit> immediate_;
     socketless::detail::timer_wheel timers_;
 };
 

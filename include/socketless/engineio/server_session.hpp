@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/limits.hpp>
+#include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/detail/channel.hpp>
@@ -16,7 +17,6 @@
 #include <socketless/engineio/stream.hpp>
 #include <socketless/engineio/transport.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -48,8 +48,8 @@ struct server_options {
     socketless::limits limits = {};
 };
 
-/// A session id: 15 random bytes as base64url. A bearer secret: whoever knows it is the session's client.
-using session_id = std::array<char, 20>;
+/// A session id. A bearer secret: whoever knows it is the session's client.
+using session_id = random_id;
 
 /// The server's side of one connection. Most programs use it through `server`, which makes sessions and
 /// finds the one that a request or a channel belongs to.
@@ -309,7 +309,7 @@ public:
 
     //=== what it is ===//
 
-    [[nodiscard]] std::string_view id() const noexcept { return {id_.data(), id_.size()}; }
+    [[nodiscard]] std::string_view id() const noexcept { return view(id_); }
     [[nodiscard]] engineio::revision revision() const noexcept { return revision_; }
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }

@@ -1,0 +1,35 @@
+// A queue in memory that is reused.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::detail {
+
+// First in, first out. Memory is that of the most that were ever queued between two times of being empty.
+template <class T>
+class fifo {
+public:
+    [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
+    // Precondition of both: not empty.
+    [[nodiscard]] T& front() noexcept {
+        SOCKETLESS_ASSERT(!empty());
+        return items_[head_];
+    }
+    void pop() noexcept {
+        SOCKETLESS_ASSERT(!empty());
+        if (++head_ != items_.size()) return;
+        items_.clear();
+        head_ = 0;
+    }
+    void push(T item) { items_.push_back(std::move(item)); }
+
+private:
+    std::vector<T> items_;
+    std::size_t head_ = 0;
+};
+
+} // namespace socketless::inline v0::detail

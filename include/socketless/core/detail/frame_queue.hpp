@@ -1,0 +1,121 @@
+// Frames that wait to be sent: those of one owner kept together in one buffer, and shared ones, which are not copied.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/frame.hpp>
+#include <socketless/core/result.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::detail {
+
+// First in, first out. The buffer is reused: a queue that has found its size does not allocate.
+class frame_queue {
+public:
+    [[nodiscard]] bool empty() const noexcept { return head_ == entries_.size(); }
+    // The bytes of all that is queued, shared frames included.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    // Queues a frame that is put together from two parts.
+    void push(frame_kind kind, std::string_view head, std::string_view tail) {
+        compact();
+        std::size_t const begin = bytes_.size();
+        bytes_ += head;
+        bytes_ += tail;
+        add(kind, begin);
+    }
+
+    void push(frame_kind kind, std::shared_ptr<std::string const> shared) {
+        compact();
+        size_ += shared->size();
+        entries_.push_back({kind, bytes_.size(), 0, std::move(shared)});
+    }
+
+    // Queues the text that `encode(std::string&)` appends, unless that fails.
+    template <class Encode>
+    result<void> encode_text(Encode encode) {
+        compact();
+        std::size_t const begin = bytes_.size();
+        if (auto const encoded = encode(bytes_); !encoded) return encoded.error();
+        add(frame_kind::text, begin);
+        return {};
+    }
+
+    // Whether more than `limit` bytes wait, or so many frames that keeping track of them takes as much.
+    [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
+        constexpr std::size_t few = 1024;
+        std::size_t const count = entries_.size() - head_;
+        return size_ > limit || (count > few && count > limit / sizeof(entry));
+    }
+
+    // Precondition: not empty.
+    [[nodiscard]] frame front() const noexcept {
+        SOCKETLESS_ASSERT(!empty());
+        entry const& e = entries_[head_];
+        return {e.kind, e.shared ? std::string_view(*e.shared) : std::string_view(bytes_).substr(e.begin, e.size)};
+    }
+
+    // Takes the first frame off. Its bytes stay until the next one is queued.
+    void pop() noexcept {
+        size_ -= front().data.size();
+        ++head_;
+    }
+
+    // Whether any frame, from the first to the last, is binary.
+    [[nodiscard]] bool has_binary() const noexcept {
+        for (std::size_t i = head_; i != entries_.size(); ++i)
+            if (entries_[i].kind == frame_kind::binary) return true;
+        return false;
+    }
+
+    // Forgets all that is queued and the memory for it.
+    void clear() noexcept {
+        std::vector<entry>().swap(entries_);
+        std::string().swap(bytes_);
+        head_ = 0;
+        size_ = 0;
+    }
+
+    // Gives back memory that a burst has left behind.
+    void shrink() noexcept {
+        if (empty() && bytes_.capacity() + entries_.capacity() != 0) clear();
+    }
+
+private:
+    struct entry {
+        frame_kind kind;
+        std::size_t begin;
+        std::size_t size;
+        std::shared_ptr<std::string const> shared;
+    };
+
+    // The bytes from `begin` on are a frame.
+    void add(frame_kind kind, std::size_t begin) {
+        std::size_t const size = bytes_.size() - begin;
+        size_ += size;
+        entries_.push_back({kind, begin, size, nullptr});
+    }
+
+    // Drops what has been taken off: at once when nothing is left, else when it is half of the queue.
+    void compact() {
+        if (head_ == 0) return;
+        if (!empty() && head_ < entries_.size() - head_) return;
+        std::size_t const taken = empty() ? bytes_.size() : entries_[head_].begin;
+        bytes_.erase(0, taken);
+        entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
+        for (entry& e : entries_) e.begin -= taken;
+        head_ = 0;
+    }
+
+    std::vector<entry> entries_;
+    std::string bytes_;
+    std::size_t head_ = 0;
+    std::size_t size_ = 0;
+};
+
+} // namespace socketless::inline v0::detail
