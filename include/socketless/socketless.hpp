@@ -23,6 +23,7 @@
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/socketio/acks.hpp>
 #include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/encode.hpp>

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <span>
@@ -259,4 +260,29 @@ TEST_CASE("a heartbeat over a WebSocket does not allocate", "[allocation]") {
         CHECK(joined.client.is_open());
         CHECK(joined.server.find(joined.session) != nullptr);
     }
+}
+
+TEST_CASE("awaiting and answering a constant number of acknowledgements does not allocate", "[allocation]") {
+    socketio::pending_acks acks;
+    time_point now{};
+    std::uint64_t id = 0;
+    constexpr std::uint64_t outstanding = 100;
+    auto const await = [&] {
+        now += std::chrono::milliseconds(1);
+        acks.await({.id = id++, .deadline = now + std::chrono::seconds(10)});
+    };
+    std::size_t answered = 0;
+    auto const talk = [&] {
+        for (int i = 0; i != 1'000; ++i) {
+            await();
+            std::uint64_t const age = i % 3 == 0 ? outstanding / 2 : outstanding; // not all in order
+            answered += static_cast<std::size_t>(acks.take(id - 1 - age, 0).has_value());
+            while (acks.size() > outstanding) static_cast<void>(acks.take_of(0));
+        }
+    };
+    for (std::uint64_t i = 0; i != outstanding; ++i) await();
+    talk();
+    CHECK(allocations_in(talk) == 0);
+    CHECK(answered > 1'000);
+    CHECK(acks.size() == outstanding);
 }
