@@ -28,6 +28,7 @@
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/reconnection.hpp>
 #include <socketless/socketio/rooms.hpp>
 #include <socketless/text/base64.hpp>
 #include <socketless/text/percent.hpp>
