@@ -47,7 +47,7 @@ public:
         ++live_;
         if (!ack.deadline) return;
         deadlines_.push_back({*ack.deadline, ack.id});
-        std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+        std::ranges::push_heap(deadlines_, std::greater<>());
         ++timed_;
     }
 
@@ -68,7 +68,7 @@ public:
     /// the other, is O(n + k log n).
     [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket) {
         std::size_t i = socket == searched_socket_ ? find(searched_to_) : 0;
-        while (i != entries_.size() && !(entries_[i].live && entries_[i].ack.socket == socket)) ++i;
+        while (i != entries_.size() && (!entries_[i].live || entries_[i].ack.socket != socket)) ++i;
         if (i == entries_.size()) return std::nullopt;
         searched_socket_ = socket;
         searched_to_ = entries_[i].ack.id;
@@ -98,9 +98,8 @@ private:
 
     // Where the id is, or where it would be.
     [[nodiscard]] std::size_t find(std::uint64_t id) const noexcept {
-        auto const before = [](entry const& e, std::uint64_t key) { return e.ack.id < key; };
-        return static_cast<std::size_t>(std::lower_bound(entries_.begin(), entries_.end(), id, before) -
-                                        entries_.begin());
+        auto const found = std::ranges::lower_bound(entries_, id, {}, [](entry const& e) { return e.ack.id; });
+        return static_cast<std::size_t>(found - entries_.begin());
     }
 
     [[nodiscard]] bool is_live(std::size_t i, std::uint64_t id) const noexcept {
@@ -121,12 +120,12 @@ private:
     void drop_deadlines() {
         auto const is_stale = [this](due const& d) { return !is_live(find(d.id), d.id); };
         while (!deadlines_.empty() && is_stale(deadlines_.front())) {
-            std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+            std::ranges::pop_heap(deadlines_, std::greater<>());
             deadlines_.pop_back();
         }
         if (deadlines_.size() > 2 * timed_) {
             std::erase_if(deadlines_, is_stale);
-            std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+            std::ranges::make_heap(deadlines_, std::greater<>());
         }
         socketless::detail::shrink(deadlines_);
     }

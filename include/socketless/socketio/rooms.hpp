@@ -152,7 +152,7 @@ public:
             return;
         }
         for (member const m : candidates)
-            if (std::find(except_members.begin(), except_members.end(), m) == except_members.end()) f(m);
+            if (std::ranges::find(except_members, m) == except_members.end()) f(m);
     }
     template <class F>
     void for_each(std::uint32_t nsp, std::span<std::string_view const> to, std::span<std::string_view const> except,

@@ -117,7 +117,9 @@ private:
     void unfile(std::uint32_t i) noexcept {
         std::size_t hole = home(pool_[i].member, pool_[i].room);
         while (slots_[hole] != i) hole = after(hole);
-        auto const distance = [mask = slots_.size() - 1](std::size_t from, std::size_t to) { return (to - from) & mask; };
+        auto const distance = [mask = slots_.size() - 1](std::size_t from, std::size_t to) {
+            return (to - from) & mask;
+        };
         for (std::size_t slot = after(hole); slots_[slot] != none; slot = after(slot)) {
             membership<Room> const& m = pool_[slots_[slot]];
             if (distance(home(m.member, m.room), slot) < distance(hole, slot)) continue;
