@@ -29,6 +29,7 @@
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/reconnection.hpp>
+#include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/rooms.hpp>
 #include <socketless/text/base64.hpp>
 #include <socketless/text/percent.hpp>
