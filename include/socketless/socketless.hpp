@@ -24,10 +24,14 @@
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/socketio/acks.hpp>
 #include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/reconnection.hpp>
+#include <socketless/socketio/recovery.hpp>
+#include <socketless/socketio/rooms.hpp>
 #include <socketless/text/base64.hpp>
 #include <socketless/text/percent.hpp>
 #include <socketless/text/utf8.hpp>

@@ -1,4 +1,5 @@
-// What the library promises not to allocate. Replaces the global operator new to count, so it is a program of its own.
+// What the library promises not to allocate, or only so much of. Replaces the global operator new to count, so it is a
+// program of its own.
 
 #include "support/catch.hpp"
 
@@ -6,7 +7,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -15,6 +19,7 @@
 namespace {
 
 std::size_t allocations = 0;
+std::size_t bytes_in_use = 0;
 
 // The calls of operator new while `f` runs.
 template <class F>
@@ -24,11 +29,25 @@ std::size_t allocations_in(F const& f) {
     return allocations - before;
 }
 
+// Before each block stands its size.
+constexpr std::size_t header = alignof(std::max_align_t);
+
 void* counted(std::size_t size) {
-    ++allocations;
-    void* const memory = std::malloc(size == 0 ? 1 : size);
+    void* const memory = std::malloc(header + size);
     if (memory == nullptr) std::abort();
-    return memory;
+    std::memcpy(memory, &size, sizeof size);
+    ++allocations;
+    bytes_in_use += size;
+    return static_cast<char*>(memory) + header;
+}
+
+void release(void* block) noexcept {
+    if (block == nullptr) return;
+    char* const memory = static_cast<char*>(block) - header;
+    std::size_t size = 0;
+    std::memcpy(&size, memory, sizeof size);
+    bytes_in_use -= size;
+    std::free(memory);
 }
 
 } // namespace
@@ -45,23 +64,26 @@ void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
 void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
     return counted(size);
 }
-void operator delete(void* memory) noexcept {
-    std::free(memory);
+void operator delete(void* block) noexcept {
+    release(block);
 }
-void operator delete[](void* memory) noexcept {
-    std::free(memory);
+void operator delete[](void* block) noexcept {
+    release(block);
 }
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
+void operator delete(void* block, std::size_t) noexcept {
+    release(block);
 }
-void operator delete[](void* memory, std::size_t) noexcept {
-    std::free(memory);
+void operator delete[](void* block, std::size_t) noexcept {
+    release(block);
 }
 
 using namespace socketless;
 
 TEST_CASE("the counter counts", "[allocation]") {
     CHECK(allocations_in([] { static_cast<void>(std::string(100, 'x')); }) == 1);
+    std::size_t const before = bytes_in_use;
+    auto const block = std::make_unique<char[]>(1'000);
+    CHECK(bytes_in_use - before == 1'000);
 }
 
 TEST_CASE("decoding a Socket.IO packet and reading its arguments does not allocate", "[allocation]") {
@@ -259,4 +281,67 @@ TEST_CASE("a heartbeat over a WebSocket does not allocate", "[allocation]") {
         CHECK(joined.client.is_open());
         CHECK(joined.server.find(joined.session) != nullptr);
     }
+}
+
+TEST_CASE("awaiting and answering a constant number of acknowledgements does not allocate", "[allocation]") {
+    socketio::pending_acks acks;
+    time_point now{};
+    std::uint64_t id = 0;
+    constexpr std::uint64_t outstanding = 100;
+    auto const await = [&] {
+        now += std::chrono::milliseconds(1);
+        acks.await({.id = id++, .deadline = now + std::chrono::seconds(10)});
+    };
+    std::size_t answered = 0;
+    auto const talk = [&] {
+        for (int i = 0; i != 1'000; ++i) {
+            await();
+            std::uint64_t const age = i % 3 == 0 ? outstanding / 2 : outstanding; // not all in order
+            answered += static_cast<std::size_t>(acks.take(id - 1 - age, 0).has_value());
+            while (acks.size() > outstanding) static_cast<void>(acks.take_of(0));
+        }
+    };
+    for (std::uint64_t i = 0; i != outstanding; ++i) await();
+    talk();
+    CHECK(allocations_in(talk) == 0);
+    CHECK(answered > 1'000);
+    CHECK(acks.size() == outstanding);
+}
+
+TEST_CASE("a broadcast does not allocate", "[allocation]") {
+    socketio::rooms rooms;
+    for (std::uint32_t m = 0; m != 100; ++m) {
+        rooms.enter(0, m);
+        rooms.join(m, m % 2 == 0 ? "even" : "odd");
+        rooms.join(m, "a room whose name is longer than any string holds within itself");
+    }
+    std::string_view const both[] = {"even", "odd"};
+    std::string_view const long_name[] = {"a room whose name is longer than any string holds within itself"};
+    std::uint32_t const excluded[] = {1, 2, 3, 4, 5, 6};
+    std::size_t reached = 0;
+    CHECK(allocations_in([&] {
+              auto const count = [&reached](std::uint32_t) { ++reached; };
+              rooms.for_each(0, {}, {}, count);
+              rooms.for_each(0, long_name, {}, count);
+              rooms.for_each(0, both, {}, excluded, count);
+              rooms.for_each(0, long_name, std::span(both).first(1), count);
+          }) == 0);
+    CHECK(reached == 100 + 100 + 94 + 50);
+}
+
+TEST_CASE("a member of a room takes at most 72 bytes where there are a million, and nothing once it is gone",
+          "[allocation]") {
+    constexpr std::uint32_t many = 1'000'000;
+    char const* const names[] = {"red", "green", "blue"};
+    std::size_t const before = bytes_in_use;
+    socketio::rooms rooms;
+    for (std::uint32_t m = 0; m != many; ++m) {
+        rooms.enter(0, m);
+        rooms.join(m, names[m % 3]);
+    }
+    CHECK(bytes_in_use - before <= std::size_t{72} * many);
+
+    for (std::uint32_t m = 0; m != many; ++m) rooms.exit(m);
+    std::size_t const record = 2 * 16; // its number may come again
+    CHECK(bytes_in_use - before <= record * many + 10'000);
 }

@@ -1,0 +1,23 @@
+// Gives back the memory that a burst has left behind.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <vector>
+
+namespace socketless::inline v0::detail {
+
+// Keeps room for twice what the vector holds once it holds less than an eighth of what it could. The work is paid for
+// by the elements that have gone. Vectors of a few elements stay as they are, so that these come and go for nothing.
+template <class T>
+void shrink(std::vector<T>& v) {
+    constexpr std::size_t few = 64;
+    if (v.capacity() <= few || v.size() >= v.capacity() / 8) return;
+    std::vector<T> smaller;
+    smaller.reserve(v.size() * 2);
+    std::move(v.begin(), v.end(), std::back_inserter(smaller));
+    v.swap(smaller);
+}
+
+} // namespace socketless::inline v0::detail

@@ -1,0 +1,147 @@
+// The acknowledgements that a connection waits for: found by id, timed out, and ended with their socket.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/shrink.hpp>
+#include <socketless/core/time.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace socketless::inline v0::socketio {
+
+/// An acknowledgement that is awaited.
+struct pending_ack {
+    /// As on the wire.
+    std::uint64_t id = 0;
+    /// Which socket of the connection owes it: the caller's number for it.
+    std::uint32_t socket = 0;
+    /// The caller's own, given back at the end.
+    std::uint64_t token = 0;
+    /// When waiting ends, if ever.
+    std::optional<time_point> deadline = std::nullopt;
+
+    friend constexpr bool operator==(pending_ack const&, pending_ack const&) noexcept = default;
+};
+
+/// Acknowledgements that are awaited. Each ends exactly once, by the call that gives it back:
+///
+///     await --> awaited --answer---------------> take
+///                   |-----deadline-------------> take_expired
+///                   `-----socket disconnected--> take_of
+///
+/// Memory is proportional to how many are awaited; with a constant number of them nothing is allocated.
+class pending_acks {
+public:
+    [[nodiscard]] bool empty() const noexcept { return live_ == 0; }
+    [[nodiscard]] std::size_t size() const noexcept { return live_; }
+
+    /// Waits for one more. Precondition: its id is greater than any given before. Amortized O(log n).
+    void await(pending_ack const& ack) {
+        SOCKETLESS_ASSERT(entries_.empty() || entries_.back().ack.id < ack.id);
+        entries_.push_back({ack});
+        ++live_;
+        if (!ack.deadline) return;
+        deadlines_.push_back({*ack.deadline, ack.id});
+        std::ranges::push_heap(deadlines_, std::greater<>());
+        ++timed_;
+    }
+
+    /// The one that this socket answers; nothing if none with this id is awaited from it. Amortized O(log n).
+    [[nodiscard]] std::optional<pending_ack> take(std::uint64_t id, std::uint32_t socket) {
+        std::size_t const i = find(id);
+        if (!is_live(i, id) || entries_[i].ack.socket != socket) return std::nullopt;
+        return remove(i);
+    }
+
+    /// One whose deadline is `now` or has passed: the earliest deadline first, then the lowest id. Amortized O(log n).
+    [[nodiscard]] std::optional<pending_ack> take_expired(time_point now) {
+        if (deadlines_.empty() || deadlines_.front().at > now) return std::nullopt;
+        return remove(find(deadlines_.front().id));
+    }
+
+    /// One that this socket owes, the lowest id first: the socket is disconnected. Taking all k of a socket, one after
+    /// the other, is O(n + k log n).
+    [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket) {
+        std::size_t i = socket == searched_socket_ ? find(searched_to_) : 0;
+        while (i != entries_.size() && (!entries_[i].live || entries_[i].ack.socket != socket)) ++i;
+        if (i == entries_.size()) return std::nullopt;
+        searched_socket_ = socket;
+        searched_to_ = entries_[i].ack.id;
+        return remove(i);
+    }
+
+    /// When `take_expired` has something to give, if ever: exact. Constant time.
+    [[nodiscard]] std::optional<time_point> next_deadline() const noexcept {
+        if (deadlines_.empty()) return std::nullopt;
+        return deadlines_.front().at;
+    }
+
+private:
+    struct entry {
+        pending_ack ack;
+        bool live = true;
+    };
+
+    struct due {
+        time_point at;
+        std::uint64_t id;
+
+        friend constexpr bool operator>(due const& a, due const& b) noexcept {
+            return a.at != b.at ? a.at > b.at : a.id > b.id;
+        }
+    };
+
+    // Where the id is, or where it would be.
+    [[nodiscard]] std::size_t find(std::uint64_t id) const noexcept {
+        auto const found = std::ranges::lower_bound(entries_, id, {}, [](entry const& e) { return e.ack.id; });
+        return static_cast<std::size_t>(found - entries_.begin());
+    }
+
+    [[nodiscard]] bool is_live(std::size_t i, std::uint64_t id) const noexcept {
+        return i != entries_.size() && entries_[i].live && entries_[i].ack.id == id;
+    }
+
+    pending_ack remove(std::size_t i) {
+        pending_ack const ack = entries_[i].ack;
+        entries_[i].live = false;
+        --live_;
+        if (ack.deadline) --timed_;
+        drop_deadlines();
+        drop_entries();
+        return ack;
+    }
+
+    // Keeps a deadline that counts at the top of the heap, and those that do not fewer than those that do.
+    void drop_deadlines() {
+        auto const is_stale = [this](due const& d) { return !is_live(find(d.id), d.id); };
+        while (!deadlines_.empty() && is_stale(deadlines_.front())) {
+            std::ranges::pop_heap(deadlines_, std::greater<>());
+            deadlines_.pop_back();
+        }
+        if (deadlines_.size() > 2 * timed_) {
+            std::erase_if(deadlines_, is_stale);
+            std::ranges::make_heap(deadlines_, std::greater<>());
+        }
+        socketless::detail::shrink(deadlines_);
+    }
+
+    void drop_entries() {
+        if (entries_.size() <= 2 * live_) return;
+        std::erase_if(entries_, [](entry const& e) { return !e.live; });
+        socketless::detail::shrink(entries_);
+    }
+
+    std::vector<entry> entries_;    // by id; those that have ended stay until they are half of it
+    std::vector<due> deadlines_;    // a heap, the first at the top; those whose entry has ended are stale
+    std::size_t live_ = 0;          // of entries_
+    std::size_t timed_ = 0;         // of deadlines_
+    std::uint64_t searched_to_ = 0; // searched_socket_ owes none below this id
+    std::uint32_t searched_socket_ = 0;
+};
+
+} // namespace socketless::inline v0::socketio

@@ -1,0 +1,267 @@
+// Connection state recovery, on a server: what is kept for those who may come back, and what they missed meanwhile.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/time.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::socketio {
+
+/// How much is kept, and how long. Whatever goes beyond a limit pushes out the oldest.
+struct recovery_options {
+    /// How long sessions and packets are kept.
+    milliseconds max_disconnection_duration{120'000};
+    std::size_t max_packets = 10'000;
+    /// Bytes of all packets together, the names in their audiences included.
+    std::size_t max_bytes = std::size_t{16} * 1024 * 1024;
+    std::size_t max_sessions = 10'000;
+};
+
+/// The place of a packet among all that a store was given. On the wire it is text: the last argument of the event.
+class recovery_offset {
+public:
+    constexpr recovery_offset() noexcept = default;
+
+    /// Digits and small letters, 13 at most: nothing that JSON would escape. Lives as long as the offset.
+    [[nodiscard]] constexpr std::string_view view() const noexcept { return {text_.data(), size_}; }
+
+    /// The offset with this text: nothing if no offset has it. Offsets are written in one way only.
+    [[nodiscard]] static std::optional<recovery_offset> parse(std::string_view text) noexcept {
+        std::uint64_t number = 0;
+        auto const read = std::from_chars(text.data(), text.data() + text.size(), number, radix);
+        if (read.ec != std::errc() || number == 0) return std::nullopt;
+        recovery_offset const offset(number);
+        if (offset.view() != text) return std::nullopt;
+        return offset;
+    }
+
+    friend constexpr bool operator==(recovery_offset const&, recovery_offset const&) noexcept = default;
+
+private:
+    template <class Payload>
+    friend class recovery_store;
+
+    static constexpr int radix = 36;
+    static constexpr std::size_t longest = 13; // 2^64 - 1 is 3w5e11264sgsf
+
+    explicit recovery_offset(std::uint64_t number) noexcept : number_(number) {
+        auto const written = std::to_chars(text_.data(), text_.data() + text_.size(), number, radix);
+        size_ = static_cast<std::uint8_t>(written.ptr - text_.data());
+    }
+
+    std::uint64_t number_ = 0;
+    std::array<char, longest> text_{};
+    std::uint8_t size_ = 0;
+};
+
+/// Whom an event was for: the members of a namespace that are in one of `rooms` (all, if it is empty) and in none of
+/// `except`. A socket's own sid counts as a room that it is in. Borrowed for one call.
+struct recovery_audience {
+    /// The caller's small, dense number for the namespace.
+    std::uint32_t nsp = 0;
+    std::span<std::string_view const> rooms = {};
+    std::span<std::string_view const> except = {};
+};
+
+/// A session that may come back.
+struct recoverable_session {
+    /// The secret by which its owner restores it: not to be guessed.
+    std::string pid;
+    std::string sid;
+    std::uint32_t nsp = 0;
+    std::vector<std::string> rooms = {};
+    /// The application's own.
+    std::shared_ptr<void> data = nullptr;
+};
+
+/// Keeps, in memory and within limits, the events that were sent and the sessions that ended in a way that can be
+/// recovered from, so that a client that comes back in time gets what it missed.
+///
+///     event sent:  offset = next_offset(), written into the event; keep(offset, ...)
+///     connection lost:  persist(session, now)
+///     CONNECT {pid, offset}:  session = restore(pid, offset, ...); for_each_missed(*session, offset, send)
+///
+/// `Payload` is what is sent again: cheap to copy or move, such as a shared message. What is dropped is destroyed at
+/// once. The times that are given never go back.
+template <class Payload>
+class recovery_store {
+public:
+    explicit recovery_store(recovery_options const& options = {}) : options_(options) {}
+
+    recovery_store(recovery_store const&) = delete; // sessions are found by views of their pids
+    recovery_store& operator=(recovery_store const&) = delete;
+
+    [[nodiscard]] recovery_options const& options() const noexcept { return options_; }
+    [[nodiscard]] std::size_t packet_count() const noexcept { return packets_.size(); }
+    [[nodiscard]] std::size_t session_count() const noexcept { return sessions_.size(); }
+    /// What `max_bytes` limits.
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+    //=== events ===//
+
+    /// A new offset, greater than all before. It need not be used.
+    [[nodiscard]] recovery_offset next_offset() noexcept { return recovery_offset(++given_); }
+
+    /// Keeps an event that was sent. `bytes` is what the payload takes. Precondition: the offset came from `next_offset`
+    /// and is greater than that of any event kept before. Linear in the names of the audience, amortized over what is dropped.
+    void keep(recovery_offset const& offset, recovery_audience const& audience, Payload payload, std::size_t bytes,
+              time_point now) {
+        SOCKETLESS_ASSERT(offset.number_ <= given_ && (packets_.empty() || packets_.back().number < offset.number_));
+        drop_expired(now);
+        for (auto const names : {audience.rooms, audience.except})
+            for (std::string_view const name : names) bytes += name.size();
+        packets_.push_back({offset.number_, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except),
+                            std::move(payload)});
+        bytes_ += bytes;
+        while (packets_.size() > options_.max_packets || bytes_ > options_.max_bytes) drop_packet();
+    }
+
+    //=== sessions ===//
+
+    /// Keeps a session that has ended in a way that can be recovered from, in place of an earlier one of the same pid.
+    void persist(recoverable_session session, time_point now) {
+        drop_expired(now);
+        forget(session.pid);
+        auto const added = sessions_.insert(sessions_.end(), {std::move(session), now});
+        by_pid_.emplace(added->session.pid, added);
+        while (sessions_.size() > options_.max_sessions) drop_session(sessions_.begin());
+    }
+
+    /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this pid
+    /// is kept, if it has expired or is of another namespace, or if the offset was never given out or is so old that an
+    /// event of the namespace after it has been dropped, so that the client might miss it unawares.
+    /// A session that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a
+    /// CONNECT that was garbled on its way must not cost the state of a client that will ask properly.
+    [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
+                                                             std::uint32_t nsp, time_point now) {
+        drop_expired(now);
+        auto const found = by_pid_.find(pid);
+        if (found == by_pid_.end() || found->second->session.nsp != nsp || !is_good(offset, nsp)) return std::nullopt;
+        auto const entry = found->second;
+        by_pid_.erase(found);
+        std::optional<recoverable_session> session(std::move(entry->session));
+        sessions_.erase(entry);
+        return session;
+    }
+
+    /// Calls f(Payload const&) for each event after the offset that was for this session, in the order in which they were
+    /// kept. `offset` is the one with which the session was restored, and nothing was kept since. `f` may not change the
+    /// store. Linear in the events after the offset and the names in their audiences.
+    template <class F>
+    void for_each_missed(recoverable_session const& session, std::string_view offset, F f) const {
+        auto const after = recovery_offset::parse(offset);
+        if (!after) return;
+        std::vector<std::string_view> rooms(session.rooms.begin(), session.rooms.end());
+        rooms.emplace_back(session.sid);
+        std::ranges::sort(rooms);
+        auto p = std::ranges::upper_bound(packets_, after->number_, {}, &kept_packet::number);
+        for (; p != packets_.end(); ++p)
+            if (p->nsp == session.nsp && is_for(*p, rooms)) f(p->payload);
+    }
+
+    /// Drops a session that is not to be restored any more; false if there is none with this pid.
+    bool forget(std::string_view pid) {
+        auto const found = by_pid_.find(pid);
+        if (found == by_pid_.end()) return false;
+        drop_session(found->second);
+        return true;
+    }
+
+    //=== time ===//
+
+    /// Drops what has expired. A spurious call is harmless.
+    void handle_timeout(time_point now) { drop_expired(now); }
+
+    /// When something expires next, if ever. Constant time.
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
+        std::optional<time_point> next;
+        if (!packets_.empty()) next = expiry(packets_.front().kept);
+        if (!sessions_.empty()) next = earlier(next, expiry(sessions_.front().ended));
+        return next;
+    }
+
+private:
+    struct kept_packet {
+        std::uint64_t number;
+        std::uint32_t nsp;
+        std::size_t bytes;
+        time_point kept;
+        std::vector<std::string> rooms;
+        std::vector<std::string> except;
+        Payload payload;
+    };
+
+    struct kept_session {
+        recoverable_session session;
+        time_point ended;
+    };
+
+    using session_list = std::list<kept_session>;
+
+    [[nodiscard]] static std::vector<std::string> owned(std::span<std::string_view const> names) {
+        return {names.begin(), names.end()};
+    }
+
+    [[nodiscard]] time_point expiry(time_point since) const noexcept {
+        return since + options_.max_disconnection_duration;
+    }
+
+    // Whether an offset was given out, and all that came after it in the namespace is still here.
+    [[nodiscard]] bool is_good(std::string_view text, std::uint32_t nsp) const noexcept {
+        auto const offset = recovery_offset::parse(text);
+        if (!offset || offset->number_ > given_) return false;
+        return nsp >= dropped_.size() || offset->number_ >= dropped_[nsp];
+    }
+
+    // The reference's shouldIncludePacket.
+    [[nodiscard]] static bool is_for(kept_packet const& p, std::vector<std::string_view> const& rooms) noexcept {
+        auto const is_in = [&](std::string const& name) {
+            return std::ranges::binary_search(rooms, std::string_view(name));
+        };
+        return (p.rooms.empty() || std::ranges::any_of(p.rooms, is_in)) && std::ranges::none_of(p.except, is_in);
+    }
+
+    void drop_expired(time_point now) {
+        while (!packets_.empty() && expiry(packets_.front().kept) <= now) drop_packet();
+        while (!sessions_.empty() && expiry(sessions_.front().ended) <= now) drop_session(sessions_.begin());
+    }
+
+    void drop_packet() {
+        kept_packet const& p = packets_.front();
+        if (p.nsp >= dropped_.size()) dropped_.resize(std::size_t{p.nsp} + 1);
+        dropped_[p.nsp] = p.number;
+        bytes_ -= p.bytes;
+        packets_.pop_front();
+    }
+
+    void drop_session(typename session_list::iterator s) {
+        by_pid_.erase(s->session.pid);
+        sessions_.erase(s);
+    }
+
+    recovery_options options_;
+    std::deque<kept_packet> packets_; // by number, and by time
+    std::size_t bytes_ = 0;
+    std::uint64_t given_ = 0;            // the last offset
+    std::vector<std::uint64_t> dropped_; // the last packet of each namespace that is gone
+    session_list sessions_;              // by time
+    std::unordered_map<std::string_view, typename session_list::iterator> by_pid_;
+};
+
+} // namespace socketless::inline v0::socketio

@@ -1,0 +1,253 @@
+// Rooms: who is in which, and whom a broadcast is for.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/shrink.hpp>
+#include <socketless/socketio/detail/memberships.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace socketless::inline v0::socketio {
+
+/// The rooms of any number of namespaces. Members (sockets, as a rule) and namespaces are called by small, dense numbers
+/// of the caller's, since memory is proportional to the greatest. A room is there while a member is in it.
+///
+/// A member in one room takes about 60 bytes where there are very many, and up to twice that just after a buffer has
+/// grown. A call takes constant time unless it says otherwise, on average over the names of rooms.
+class rooms {
+public:
+    using member = std::uint32_t;
+
+    rooms() = default;
+    rooms(rooms const&) = delete; // memberships refer to the rooms
+    rooms& operator=(rooms const&) = delete;
+
+    //=== who is where ===//
+
+    /// Makes `m` a member of a namespace. Precondition: it is in none.
+    void enter(std::uint32_t nsp, member m) {
+        SOCKETLESS_ASSERT(nsp != none && !namespace_of(m));
+        if (nsp >= namespaces_.size()) namespaces_.resize(std::size_t{nsp} + 1);
+        if (m >= records_.size()) records_.resize(std::size_t{m} + 1);
+        auto& members = namespaces_[nsp].members;
+        records_[m].nsp = nsp;
+        records_[m].position = static_cast<std::uint32_t>(members.size());
+        members.push_back(m);
+    }
+
+    /// Takes `m` out of all its rooms and its namespace. Harmless if it is in none. Linear in its rooms.
+    void exit(member m) {
+        if (!namespace_of(m)) return;
+        record& r = records_[m];
+        while (r.first != none) remove(m, r.first);
+        auto& members = namespaces_[r.nsp].members;
+        records_[members.back()].position = r.position;
+        members[r.position] = members.back();
+        members.pop_back();
+        socketless::detail::shrink(members);
+        r.nsp = none;
+    }
+
+    /// Puts `m` into a room of its namespace; false if it is there already. Precondition: `m` is in a namespace.
+    bool join(member m, std::string_view room) {
+        SOCKETLESS_ASSERT(namespace_of(m));
+        auto& all = namespaces_[records_[m].nsp].rooms;
+        auto found = all.find(room);
+        if (found == all.end()) {
+            found = all.try_emplace(std::string(room)).first;
+            found->second.name = found->first;
+        }
+        named_room& joined = found->second;
+        if (memberships_.find(m, &joined) != none) return false;
+        memberships_.insert(records_[m].first, m, &joined, static_cast<std::uint32_t>(joined.members.size()));
+        joined.members.push_back(m);
+        return true;
+    }
+
+    /// Takes `m` out of a room; false if it is not there.
+    bool leave(member m, std::string_view room) {
+        std::uint32_t const i = find(m, room);
+        if (i == none) return false;
+        remove(m, i);
+        return true;
+    }
+
+    //=== what there is ===//
+
+    /// The namespace that `m` is in, if any.
+    [[nodiscard]] std::optional<std::uint32_t> namespace_of(member m) const noexcept {
+        if (m >= records_.size() || records_[m].nsp == none) return std::nullopt;
+        return records_[m].nsp;
+    }
+
+    [[nodiscard]] bool contains(member m, std::string_view room) const noexcept { return find(m, room) != none; }
+
+    /// The members of a namespace, in no order. Valid until the next enter or exit.
+    [[nodiscard]] std::span<member const> members(std::uint32_t nsp) const noexcept {
+        if (nsp >= namespaces_.size()) return {};
+        return namespaces_[nsp].members;
+    }
+
+    /// The members of a room, in no order; empty if there is no such room. Valid until the next join, leave or exit.
+    [[nodiscard]] std::span<member const> members(std::uint32_t nsp, std::string_view room) const noexcept {
+        if (nsp >= namespaces_.size()) return {};
+        auto const found = namespaces_[nsp].rooms.find(room);
+        if (found == namespaces_[nsp].rooms.end()) return {};
+        return found->second.members;
+    }
+
+    /// How many rooms a namespace has.
+    [[nodiscard]] std::size_t room_count(std::uint32_t nsp) const noexcept {
+        return nsp < namespaces_.size() ? namespaces_[nsp].rooms.size() : 0;
+    }
+
+    /// The names of a namespace's rooms, in no order. Valid until the next leave or exit. Linear in their number.
+    [[nodiscard]] std::vector<std::string_view> room_names(std::uint32_t nsp) const {
+        std::vector<std::string_view> names;
+        if (nsp >= namespaces_.size()) return names;
+        names.reserve(room_count(nsp));
+        for (auto const& [name, room] : namespaces_[nsp].rooms) names.emplace_back(name);
+        return names;
+    }
+
+    /// Calls f(std::string_view) with the name of each room that `m` is in, in the order in which it joined. `f` may not
+    /// change the rooms.
+    template <class F>
+    void for_each_room(member m, F f) const {
+        if (!namespace_of(m)) return;
+        std::uint32_t const first = records_[m].first;
+        if (first == none) return;
+        std::uint32_t i = first;
+        do {
+            f(memberships_[i].room->name);
+            i = memberships_[i].next;
+        } while (i != first);
+    }
+
+    //=== broadcasts ===//
+
+    /// Calls f(member) once for each member of a namespace that is in one of the rooms `to` (anywhere, if `to` is empty),
+    /// in none of the rooms `except`, and not one of `except_members`. `f` may call what is const, and nothing else.
+    /// Linear in the members of the rooms that are named. Does not allocate.
+    template <class F>
+    void for_each(std::uint32_t nsp, std::span<std::string_view const> to, std::span<std::string_view const> except,
+                  std::span<member const> except_members, F f) {
+        if (to.size() > 1 || !except.empty() || except_members.size() > few) {
+            for_each_marked(nsp, to, except, except_members, f);
+            return;
+        }
+        auto const candidates = to.empty() ? members(nsp) : members(nsp, to.front());
+        if (except_members.empty()) {
+            for (member const m : candidates) f(m);
+            return;
+        }
+        for (member const m : candidates)
+            if (std::ranges::find(except_members, m) == except_members.end()) f(m);
+    }
+    template <class F>
+    void for_each(std::uint32_t nsp, std::span<std::string_view const> to, std::span<std::string_view const> except,
+                  F f) {
+        for_each(nsp, to, except, {}, f);
+    }
+
+private:
+    struct named_room {
+        std::vector<member> members;
+        std::string_view name; // the key in the map
+    };
+
+    struct name_hash {
+        using is_transparent = void;
+
+        [[nodiscard]] std::size_t operator()(std::string_view name) const noexcept {
+            return std::hash<std::string_view>()(name);
+        }
+    };
+
+    using room_map = std::unordered_map<std::string, named_room, name_hash, std::equal_to<>>;
+
+    struct namespace_record {
+        std::vector<member> members;
+        room_map rooms;
+    };
+
+    static constexpr std::uint32_t none = detail::memberships<named_room>::none;
+    static constexpr std::size_t few = 4; // that are compared with each member rather than marked
+
+    struct record {
+        std::uint32_t nsp = none;
+        std::uint32_t position = 0; // in the namespace's list of members
+        std::uint32_t first = none; // of its memberships
+        std::uint32_t mark = 0;
+    };
+
+    // The membership, or `none`.
+    [[nodiscard]] std::uint32_t find(member m, std::string_view room) const noexcept {
+        if (!namespace_of(m)) return none;
+        auto const& all = namespaces_[records_[m].nsp].rooms;
+        auto const found = all.find(room);
+        return found == all.end() ? none : memberships_.find(m, &found->second);
+    }
+
+    void remove(member m, std::uint32_t i) {
+        named_room& room = *memberships_[i].room;
+        std::uint32_t const position = memberships_[i].position;
+        member const last = room.members.back();
+        memberships_[memberships_.find(last, &room)].position = position;
+        room.members[position] = last;
+        room.members.pop_back();
+        socketless::detail::shrink(room.members);
+        memberships_.erase(records_[m].first, i);
+        if (room.members.empty()) vanish(namespaces_[records_[m].nsp].rooms, room);
+    }
+
+    // A map keeps its buckets when it has become empty: many are given back.
+    static void vanish(room_map& all, named_room const& room) {
+        constexpr std::size_t few_buckets = 64;
+        all.erase(all.find(room.name));
+        if (all.empty() && all.bucket_count() > few_buckets) room_map().swap(all);
+    }
+
+    // Each member that was seen, or is not to be, is marked with a number of this call's own.
+    template <class F>
+    void for_each_marked(std::uint32_t nsp, std::span<std::string_view const> to,
+                         std::span<std::string_view const> except, std::span<member const> except_members, F& f) {
+        next_mark();
+        for (std::string_view const room : except)
+            for (member const m : members(nsp, room)) records_[m].mark = mark_;
+        for (member const m : except_members)
+            if (m < records_.size()) records_[m].mark = mark_;
+        auto const visit = [&](std::span<member const> candidates) {
+            for (member const m : candidates) {
+                if (records_[m].mark == mark_) continue;
+                records_[m].mark = mark_;
+                f(m);
+            }
+        };
+        if (to.empty()) visit(members(nsp));
+        for (std::string_view const room : to) visit(members(nsp, room));
+    }
+
+    void next_mark() noexcept {
+        if (++mark_ != 0) return;
+        for (record& r : records_) r.mark = 0; // the numbers begin again
+        mark_ = 1;
+    }
+
+    std::vector<record> records_;             // by member
+    std::deque<namespace_record> namespaces_; // by number
+    detail::memberships<named_room> memberships_;
+    std::uint32_t mark_ = 0;
+};
+
+} // namespace socketless::inline v0::socketio
