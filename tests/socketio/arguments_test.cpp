@@ -7,12 +7,50 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 using namespace socketless;
 using namespace socketless::socketio;
+
+namespace app {
+
+// A user's own type, with a file in it. From JSON alone, without binary values, it is only a name.
+struct post {
+    std::string name;
+    std::vector<std::byte> file;
+};
+
+result<void> read_json(json::text from, post& to) {
+    auto name = from.get<std::string>();
+    if (!name) return name.error();
+    to.name = *name;
+    return {};
+}
+
+result<void> read_json(argument const& from, post& to) {
+    auto const name = from.json().find("name");
+    auto const file = from.json().find("file");
+    if (!name || !file) return read_json(from.json(), to);
+    auto bytes = from.part(*file).get<std::vector<std::byte>>();
+    if (!bytes) return bytes.error();
+    to.file = *bytes;
+    return read_json(*name, to);
+}
+
+struct number {
+    int value = 0;
+};
+
+result<void> read_json(json::text from, number& to) {
+    to.value = from.get<int>().value_or(-1);
+    return {};
+}
+
+} // namespace app
 
 namespace {
 
@@ -74,6 +112,55 @@ TEST_CASE("binary values within an argument are found where they stand", "[socke
     REQUIRE(file.has_value());
     CHECK(as_characters(*file) == "zero");
     CHECK_FALSE(f.args[1].binary(*f.args[1].json().find("name")).has_value());
+}
+
+TEST_CASE("a binary argument can be copied", "[socketio]") {
+    fixture f;
+    auto const copy = f.args[0].get<std::vector<std::byte>>();
+    REQUIRE(copy.has_value());
+    CHECK(as_characters(*copy) == "one");
+    CHECK(f.args[2].get<std::vector<std::byte>>().error().code == errc::wrong_kind);
+}
+
+TEST_CASE("binary values are read into what may hold them", "[socketio]") {
+    std::string const zero = "zero";
+    std::array<byte_view, 1> const attachments = {as_bytes(zero)};
+    std::string_view const placeholder = R"({"_placeholder":true,"num":0})";
+    auto const read = [&](std::string const& json) { return argument(*json::validate(json), attachments); };
+    std::string const array = "[" + std::string(placeholder) + ",null]";
+    auto const elements = read(array).get<std::vector<std::optional<byte_view>>>();
+    REQUIRE(elements.has_value());
+    CHECK(as_characters(elements->at(0).value()) == "zero");
+    CHECK_FALSE(elements->at(1).has_value());
+    CHECK(read(array).get<std::vector<byte_view>>().error() == error{errc::wrong_kind, array.find("null")});
+
+    std::string const object = R"({"a":)" + std::string(placeholder) + "}";
+    auto const members = read(object).get<std::map<std::string, byte_view>>();
+    REQUIRE(members.has_value());
+    CHECK(as_characters(members->at("a")) == "zero");
+    CHECK(read(object).get<std::map<std::string, int>>().error() == error{errc::wrong_kind, 5});
+
+    std::string const binary(placeholder);
+    CHECK(read(binary).get<std::map<std::string, json::text>>().error() == error{errc::wrong_kind});
+    CHECK(read(binary).get<std::optional<json::text>>().error() == error{errc::wrong_kind});
+    CHECK(read(binary).get<json::text>().error() == error{errc::wrong_kind});
+}
+
+TEST_CASE("a user's type that holds binary values is read from the argument", "[socketio]") {
+    fixture f;
+    auto const post = f.args[1].get<app::post>();
+    REQUIRE(post.has_value());
+    CHECK(post->name == "x");
+    CHECK(as_characters(post->file) == "zero");
+    CHECK(f.args[1].get<std::optional<app::post>>()->value().name == "x");
+    CHECK(f.args[2].get<app::post>().error().code == errc::wrong_kind);
+}
+
+TEST_CASE("a user's type that reads JSON reads an argument, unless that is binary", "[socketio]") {
+    fixture f;
+    CHECK(f.args[2].get<app::number>()->value == 7);
+    CHECK(f.args[2].get<std::optional<app::number>>()->value().value == 7);
+    CHECK(f.args[0].get<app::number>().error().code == errc::wrong_kind);
 }
 
 TEST_CASE("in a packet without attachments a placeholder is plain data", "[socketio]") {

@@ -14,7 +14,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <type_traits>
+#include <vector>
 
 namespace socketless::inline v0::socketio {
 
@@ -44,19 +44,43 @@ public:
         return attachments_[*index];
     }
 
-    /// The argument as a C++ value: byte_view for binary, the types of `json::text::get` for the rest.
-    /// Errors: those of `json::text::get`; errc::wrong_kind also for binary where JSON was asked for and the
-    /// other way round.
+    /// `value`, a part of this argument, as one of its own: with the same attachments.
+    [[nodiscard]] constexpr argument part(json::text value) const noexcept { return {value, attachments_}; }
+
+    /// The argument as a C++ value:
+    ///
+    ///   byte_view                   a binary value, borrowed
+    ///   std::vector<std::byte>      a binary value, copied
+    ///   std::optional<T>,           as json::text::get reads them, and T may be binary
+    ///     std::vector<T>,
+    ///     std::map<std::string, T>
+    ///   a type with read_json       what that takes
+    ///   what json::text::get reads  the same, of JSON that is not binary
+    ///
+    /// A default-constructible type of the user's that is or holds binary values is read by a function beside it, which
+    /// is preferred to one that takes a json::text. `from.part(...).get<byte_view>()` reads a binary value within.
+    ///
+    ///     socketless::result<void> read_json(socketless::socketio::argument const& from, photo& to);
+    ///
+    /// Errors: those of json::text::get, the offset counted in `json()`; errc::wrong_kind also for binary where JSON
+    /// was asked for and the other way round.
     template <class T>
     [[nodiscard]] constexpr result<T> get() const {
-        auto const bytes = binary();
-        if constexpr (std::is_same_v<T, byte_view>) {
-            if (!bytes) return error{errc::wrong_kind};
-            return *bytes;
-        } else {
-            if (bytes) return error{errc::wrong_kind};
-            return json_.get<T>();
-        }
+        return json::detail::read<T>(*this);
+    }
+
+    friend constexpr result<void> read_json(argument const& from, byte_view& to) noexcept {
+        auto const bytes = from.binary();
+        if (!bytes) return error{errc::wrong_kind};
+        to = *bytes;
+        return {};
+    }
+
+    friend constexpr result<void> read_json(argument const& from, std::vector<std::byte>& to) {
+        auto const bytes = from.binary();
+        if (!bytes) return error{errc::wrong_kind};
+        to.assign(bytes->begin(), bytes->end());
+        return {};
     }
 
     /// Writes the argument into another packet, its binary values as attachments of that.
