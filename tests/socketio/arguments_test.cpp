@@ -11,10 +11,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 using namespace socketless;
 using namespace socketless::socketio;
+using namespace std::string_view_literals;
 
 namespace app {
 
@@ -72,6 +74,9 @@ struct fixture {
 } // namespace
 
 static_assert(std::forward_iterator<arguments::iterator>);
+
+static_assert(arguments(*decode(R"(2["add",1])")).get<int>() == 1);
+static_assert(arguments(*decode(R"(2["add",1,"two"])")).get<int, std::string_view>() == std::tuple(1, "two"sv));
 
 TEST_CASE("the arguments of an event follow its name", "[socketio]") {
     auto const p = decode(R"(2["add",1,"two",[3]])");
@@ -191,4 +196,55 @@ TEST_CASE("arguments work with the algorithms of ranges", "[socketio]") {
     arguments const args(*decode(R"(2["add",1,2,3])"));
     CHECK(std::ranges::distance(args.begin(), args.end()) == 3);
     CHECK(std::ranges::count_if(args, [](argument const& a) { return a.get<int>().value_or(0) > 1; }) == 2);
+}
+
+TEST_CASE("the first arguments are read as the types asked for", "[socketio]") {
+    auto const p = decode(R"(2["add",1,"two",[3]])");
+    arguments const args(*p);
+    CHECK(args.get<int>() == 1);
+    CHECK(args.get<int, std::string>() == std::tuple(1, std::string("two")));
+    CHECK(args.get<int, std::string_view, std::vector<int>>() == std::tuple(1, "two"sv, std::vector{3}));
+    CHECK(args.get<json::text>()->raw() == "1");
+}
+
+TEST_CASE("arguments that nobody asked for are ignored", "[socketio]") {
+    CHECK(arguments(*decode(R"(2["a",1,2,3])")).get<int>() == 1);
+    CHECK(arguments(*decode(R"(31[1,2,3])")).get<int, int>() == std::tuple(1, 2));
+}
+
+TEST_CASE("a missing argument is an error with its index, unless it is optional", "[socketio]") {
+    auto const p = decode(R"(2["a",1])");
+    arguments const args(*p);
+    CHECK(args.get<int, int>() == error{errc::missing_argument, 1});
+    CHECK(args.get<int, std::optional<int>, int>() == error{errc::missing_argument, 2});
+    CHECK(args.get<int, json::text>() == error{errc::missing_argument, 1});
+    CHECK(arguments().get<int>() == error{errc::missing_argument, 0});
+    CHECK(arguments().get<byte_view, byte_view>().error() == error{errc::missing_argument, 0});
+
+    CHECK((arguments().get<std::optional<int>>() == result<std::optional<int>>(std::nullopt)));
+    CHECK((args.get<int, std::optional<std::string>>() == std::tuple(1, std::optional<std::string>())));
+    CHECK(
+        (arguments(*decode(R"(2["a",1,null])")).get<int, std::optional<int>>() == std::tuple(1, std::optional<int>())));
+}
+
+TEST_CASE("the first argument of another kind is the error, with its index", "[socketio]") {
+    auto const p = decode(R"(2["a",1,"\ud800",1.5])");
+    arguments const args(*p);
+    CHECK(args.get<bool>() == error{errc::wrong_kind, 0});
+    CHECK(args.get<int, std::string>() == error{errc::lone_surrogate, 1});
+    CHECK(args.get<int, int, int, int>() == error{errc::wrong_kind, 1});
+    CHECK(args.get<int, json::text, int, int>() == error{errc::not_an_integer, 2});
+    CHECK(args.get<int, std::optional<int>>() == error{errc::wrong_kind, 1});
+}
+
+TEST_CASE("binary arguments are read beside the others", "[socketio]") {
+    fixture f;
+    auto const args = arguments(f.p, f.attachments).get<byte_view, app::post, int>();
+    REQUIRE(args.has_value());
+    auto const& [bytes, post, number] = *args;
+    CHECK(bytes.data() == f.attachments[1].data()); // borrowed
+    CHECK(as_characters(post.file) == "zero");
+    CHECK(number == 7);
+    CHECK(arguments(f.p, f.attachments).get<int>() == error{errc::wrong_kind, 0});
+    CHECK(arguments(f.p, f.attachments).get<byte_view, byte_view>().error() == error{errc::wrong_kind, 1});
 }
