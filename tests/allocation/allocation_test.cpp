@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -106,6 +107,18 @@ TEST_CASE("decoding a Socket.IO packet and reading its arguments does not alloca
               }
           }) == 0);
     CHECK(seen == 3 + 123 + 1 + 2);
+}
+
+TEST_CASE("reading the arguments of an event as the types they have does not allocate", "[allocation]") {
+    auto const p = socketio::decode(R"(52-["update",1,"two",{"_placeholder":true,"num":1}])");
+    byte_view const attachments[2] = {};
+    bool good = p.has_value();
+    CHECK(allocations_in([&] {
+              socketio::arguments const args(*p, attachments);
+              good = good && args.get<int, std::string_view, byte_view, std::optional<bool>>().has_value() &&
+                     args.get<bool>().error().code == errc::wrong_kind;
+          }) == 0);
+    CHECK(good);
 }
 
 TEST_CASE("a refused packet does not allocate either", "[allocation]") {

@@ -11,17 +11,76 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <optional>
 #include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 using namespace socketless;
 using namespace std::string_view_literals;
 using json::kind;
 using json::text;
+
+namespace user {
+
+struct point {
+    double x = 0;
+    double y = 0;
+
+    friend bool operator==(point const&, point const&) = default;
+};
+
+constexpr result<void> read_json(text from, point& to) {
+    auto const x = from.find("x");
+    auto const y = from.find("y");
+    if (!x || !y) return errc::wrong_kind;
+    auto const read = [](text number, double& coordinate) -> result<void> {
+        auto const value = number.get<double>();
+        if (!value) return value.error();
+        coordinate = *value;
+        return {};
+    };
+    if (auto const done = read(*x, to.x); !done) return done;
+    return read(*y, to.y);
+}
+
+enum class color { red, green };
+
+constexpr result<void> read_json(text from, color& to) noexcept {
+    if (!from.equals("red") && !from.equals("green")) return {errc::out_of_range, 1};
+    to = from.equals("red") ? color::red : color::green;
+    return {};
+}
+
+// Would be read as a list of strings if it did not say otherwise.
+struct tags : std::vector<std::string> {
+    friend result<void> read_json(text from, tags& to) {
+        auto contents = from.get<std::string>();
+        if (!contents) return contents.error();
+        to.push_back(*contents);
+        return {};
+    }
+};
+
+// Converts from everything, as some JSON values do: that makes it no stand-in for what it converts from.
+struct anything {
+    anything() = default;
+    template <class T>
+    anything(T const&) {} // NOLINT: implicit on purpose
+
+    std::string json;
+
+    friend result<void> read_json(text from, anything& to) {
+        to.json = from.raw();
+        return {};
+    }
+};
+
+} // namespace user
 
 namespace {
 
@@ -75,7 +134,8 @@ std::size_t walk(text value, int levels = 8) {
          {value.empty(), value.has_escapes(), value.get<bool>().has_value(), value.get<int>().has_value(),
           value.get<std::uint64_t>().has_value(), value.get<double>().has_value(), value.get<float>().has_value(),
           value.get<std::string_view>().has_value(), value.get<std::string>().has_value(),
-          value.get<std::optional<int>>().has_value(), value.unescape(buffer.span()).has_value(),
+          value.get<std::optional<int>>().has_value(), value.get<std::vector<int>>().has_value(),
+          value.get<std::map<std::string, text>>().has_value(), value.unescape(buffer.span()).has_value(),
           value.unescape({}).has_value(), value.equals("key"), value.find("key").has_value()})
         seen += answer;
     if (levels == 0) return seen;
@@ -112,6 +172,8 @@ static_assert(parsed(R"({"a":1,"b":[2]})").find("b") == parsed("[2]"));
 static_assert(sum_at_compile_time() == 107);
 static_assert(unescapes_at_compile_time());
 static_assert(parsed(R"("\ud83d\ude00")").equals("\U0001f600"));
+static_assert(parsed(R"({"x":1,"y":2.5})").get<user::point>() == user::point{1, 2.5});
+static_assert(parsed(R"("green")").get<user::color>() == user::color::green);
 
 static_assert(std::forward_iterator<json::element_range::iterator>);
 static_assert(std::forward_iterator<json::member_range::iterator>);
@@ -203,6 +265,58 @@ TEST_CASE("an optional takes null besides what its value takes", "[text]") {
     CHECK((parsed("false").get<std::optional<bool>>() == optional_result<bool>(false)));
     CHECK((parsed(R"("a\n")").get<std::optional<std::string>>() == optional_result<std::string>("a\n")));
     CHECK((parsed("[]").get<std::optional<text>>() == optional_result<text>(parsed("[]"))));
+}
+
+TEST_CASE("a vector takes an array of what its elements take", "[text]") {
+    CHECK(parsed("[]").get<std::vector<int>>() == std::vector<int>());
+    CHECK(parsed(" [ 1 , 2 ] ").get<std::vector<int>>() == std::vector{1, 2});
+    CHECK(parsed("[true,false]").get<std::vector<bool>>() == std::vector{true, false});
+    CHECK(parsed(R"(["a","\n"])").get<std::vector<std::string>>() == std::vector<std::string>{"a", "\n"});
+    CHECK(parsed("[[1],[],[2,3]]").get<std::vector<std::vector<int>>>() ==
+          std::vector<std::vector<int>>{{1}, {}, {2, 3}});
+    CHECK((parsed("[1,null]").get<std::vector<std::optional<int>>>() == std::vector<std::optional<int>>{1, {}}));
+    CHECK((parsed("null").get<std::optional<std::vector<int>>>() == optional_result<std::vector<int>>(std::nullopt)));
+    CHECK(parsed(R"({"0":1})").get<std::vector<int>>() == error{errc::wrong_kind});
+    CHECK(text().get<std::vector<int>>() == error{errc::wrong_kind});
+}
+
+TEST_CASE("the first element that a vector cannot take is the error, and says where it is", "[text]") {
+    CHECK(parsed(R"([1,"2",3.5])").get<std::vector<int>>() == error{errc::wrong_kind, 3});
+    CHECK(parsed("[1, 3.5]").get<std::vector<int>>() == error{errc::not_an_integer, 4});
+    CHECK(parsed("[[1],[2,300]]").get<std::vector<std::vector<std::uint8_t>>>() == error{errc::out_of_range, 8});
+    CHECK(parsed(R"(["a","b\ud800"])").get<std::vector<std::string>>() == error{errc::lone_surrogate, 7});
+}
+
+TEST_CASE("a map with strings for keys takes an object of what its values take", "[text]") {
+    using map = std::map<std::string, int>;
+    CHECK(parsed("{}").get<map>() == map());
+    CHECK(parsed(R"({ "a" : 1 , "\u0062" : 2 })").get<map>() == map{{"a", 1}, {"b", 2}});
+    CHECK(parsed(R"({"a":1,"a":2})").get<map>() == map{{"a", 2}});
+    CHECK(parsed(R"({"a":1})").get<std::unordered_map<std::string, int>>() ==
+          std::unordered_map<std::string, int>{{"a", 1}});
+    CHECK(parsed(R"({"a":{"b":[1]}})").get<std::map<std::string, std::map<std::string, std::vector<int>>>>() ==
+          std::map<std::string, std::map<std::string, std::vector<int>>>{{"a", {{"b", {1}}}}});
+    CHECK(parsed("[]").get<map>() == error{errc::wrong_kind});
+    CHECK(parsed(R"({"a":1,"b":null})").get<map>() == error{errc::wrong_kind, 11});
+    CHECK(parsed(R"({"a":null,"a":1})").get<map>() == error{errc::wrong_kind, 5});
+    CHECK(parsed(R"({"a":1,"\ud800":2})").get<map>() == error{errc::lone_surrogate, 8});
+}
+
+TEST_CASE("a user's type takes what its read_json takes", "[text]") {
+    CHECK((parsed(R"({"y":2,"x":1})").get<user::point>() == user::point{1, 2}));
+    CHECK(parsed(R"({"y":2})").get<user::point>().error() == error{errc::wrong_kind});
+    CHECK(parsed(R"("green")").get<user::color>() == user::color::green);
+    CHECK(parsed(R"("a")").get<user::tags>()->front() == "a");
+    CHECK(parsed("[1]").get<user::anything>()->json == "[1]");
+}
+
+TEST_CASE("a user's type is read wherever a type may stand", "[text]") {
+    using user::color;
+    CHECK((parsed("null").get<std::optional<color>>() == optional_result<color>(std::nullopt)));
+    CHECK((parsed(R"("red")").get<std::optional<color>>() == optional_result<color>(color::red)));
+    CHECK(parsed(R"(["red","green"])").get<std::vector<color>>() == std::vector{color::red, color::green});
+    CHECK(parsed(R"({"a":"red"})").get<std::map<std::string, color>>()->at("a") == color::red);
+    CHECK(parsed(R"(["red",["blue"]])").get<std::vector<color>>().error() == error{errc::out_of_range, 8});
 }
 
 TEST_CASE("a string without escapes is borrowed from the text", "[text]") {

@@ -7,12 +7,52 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 using namespace socketless;
 using namespace socketless::socketio;
+using namespace std::string_view_literals;
+
+namespace app {
+
+// A user's own type, with a file in it. From JSON alone, without binary values, it is only a name.
+struct post {
+    std::string name;
+    std::vector<std::byte> file;
+};
+
+result<void> read_json(json::text from, post& to) {
+    auto name = from.get<std::string>();
+    if (!name) return name.error();
+    to.name = *name;
+    return {};
+}
+
+result<void> read_json(argument const& from, post& to) {
+    auto const name = from.json().find("name");
+    auto const file = from.json().find("file");
+    if (!name || !file) return read_json(from.json(), to);
+    auto bytes = from.part(*file).get<std::vector<std::byte>>();
+    if (!bytes) return bytes.error();
+    to.file = *bytes;
+    return read_json(*name, to);
+}
+
+struct number {
+    int value = 0;
+};
+
+result<void> read_json(json::text from, number& to) {
+    to.value = from.get<int>().value_or(-1);
+    return {};
+}
+
+} // namespace app
 
 namespace {
 
@@ -34,6 +74,9 @@ struct fixture {
 } // namespace
 
 static_assert(std::forward_iterator<arguments::iterator>);
+
+static_assert(arguments(*decode(R"(2["add",1])")).get<int>() == 1);
+static_assert(arguments(*decode(R"(2["add",1,"two"])")).get<int, std::string_view>() == std::tuple(1, "two"sv));
 
 TEST_CASE("the arguments of an event follow its name", "[socketio]") {
     auto const p = decode(R"(2["add",1,"two",[3]])");
@@ -76,6 +119,55 @@ TEST_CASE("binary values within an argument are found where they stand", "[socke
     CHECK_FALSE(f.args[1].binary(*f.args[1].json().find("name")).has_value());
 }
 
+TEST_CASE("a binary argument can be copied", "[socketio]") {
+    fixture f;
+    auto const copy = f.args[0].get<std::vector<std::byte>>();
+    REQUIRE(copy.has_value());
+    CHECK(as_characters(*copy) == "one");
+    CHECK(f.args[2].get<std::vector<std::byte>>().error().code == errc::wrong_kind);
+}
+
+TEST_CASE("binary values are read into what may hold them", "[socketio]") {
+    std::string const zero = "zero";
+    std::array<byte_view, 1> const attachments = {as_bytes(zero)};
+    std::string_view const placeholder = R"({"_placeholder":true,"num":0})";
+    auto const read = [&](std::string const& json) { return argument(*json::validate(json), attachments); };
+    std::string const array = "[" + std::string(placeholder) + ",null]";
+    auto const elements = read(array).get<std::vector<std::optional<byte_view>>>();
+    REQUIRE(elements.has_value());
+    CHECK(as_characters(elements->at(0).value()) == "zero");
+    CHECK_FALSE(elements->at(1).has_value());
+    CHECK(read(array).get<std::vector<byte_view>>().error() == error{errc::wrong_kind, array.find("null")});
+
+    std::string const object = R"({"a":)" + std::string(placeholder) + "}";
+    auto const members = read(object).get<std::map<std::string, byte_view>>();
+    REQUIRE(members.has_value());
+    CHECK(as_characters(members->at("a")) == "zero");
+    CHECK(read(object).get<std::map<std::string, int>>().error() == error{errc::wrong_kind, 5});
+
+    std::string const binary(placeholder);
+    CHECK(read(binary).get<std::map<std::string, json::text>>().error() == error{errc::wrong_kind});
+    CHECK(read(binary).get<std::optional<json::text>>().error() == error{errc::wrong_kind});
+    CHECK(read(binary).get<json::text>().error() == error{errc::wrong_kind});
+}
+
+TEST_CASE("a user's type that holds binary values is read from the argument", "[socketio]") {
+    fixture f;
+    auto const post = f.args[1].get<app::post>();
+    REQUIRE(post.has_value());
+    CHECK(post->name == "x");
+    CHECK(as_characters(post->file) == "zero");
+    CHECK(f.args[1].get<std::optional<app::post>>()->value().name == "x");
+    CHECK(f.args[2].get<app::post>().error().code == errc::wrong_kind);
+}
+
+TEST_CASE("a user's type that reads JSON reads an argument, unless that is binary", "[socketio]") {
+    fixture f;
+    CHECK(f.args[2].get<app::number>()->value == 7);
+    CHECK(f.args[2].get<std::optional<app::number>>()->value().value == 7);
+    CHECK(f.args[0].get<app::number>().error().code == errc::wrong_kind);
+}
+
 TEST_CASE("in a packet without attachments a placeholder is plain data", "[socketio]") {
     auto const p = decode(R"(2["a",{"_placeholder":true,"num":0}])");
     CHECK_FALSE((*arguments(*p).begin()).binary().has_value());
@@ -104,4 +196,55 @@ TEST_CASE("arguments work with the algorithms of ranges", "[socketio]") {
     arguments const args(*decode(R"(2["add",1,2,3])"));
     CHECK(std::ranges::distance(args.begin(), args.end()) == 3);
     CHECK(std::ranges::count_if(args, [](argument const& a) { return a.get<int>().value_or(0) > 1; }) == 2);
+}
+
+TEST_CASE("the first arguments are read as the types asked for", "[socketio]") {
+    auto const p = decode(R"(2["add",1,"two",[3]])");
+    arguments const args(*p);
+    CHECK(args.get<int>() == 1);
+    CHECK(args.get<int, std::string>() == std::tuple(1, std::string("two")));
+    CHECK(args.get<int, std::string_view, std::vector<int>>() == std::tuple(1, "two"sv, std::vector{3}));
+    CHECK(args.get<json::text>()->raw() == "1");
+}
+
+TEST_CASE("arguments that nobody asked for are ignored", "[socketio]") {
+    CHECK(arguments(*decode(R"(2["a",1,2,3])")).get<int>() == 1);
+    CHECK(arguments(*decode(R"(31[1,2,3])")).get<int, int>() == std::tuple(1, 2));
+}
+
+TEST_CASE("a missing argument is an error with its index, unless it is optional", "[socketio]") {
+    auto const p = decode(R"(2["a",1])");
+    arguments const args(*p);
+    CHECK(args.get<int, int>() == error{errc::missing_argument, 1});
+    CHECK(args.get<int, std::optional<int>, int>() == error{errc::missing_argument, 2});
+    CHECK(args.get<int, json::text>() == error{errc::missing_argument, 1});
+    CHECK(arguments().get<int>() == error{errc::missing_argument, 0});
+    CHECK(arguments().get<byte_view, byte_view>().error() == error{errc::missing_argument, 0});
+
+    CHECK((arguments().get<std::optional<int>>() == result<std::optional<int>>(std::nullopt)));
+    CHECK((args.get<int, std::optional<std::string>>() == std::tuple(1, std::optional<std::string>())));
+    CHECK(
+        (arguments(*decode(R"(2["a",1,null])")).get<int, std::optional<int>>() == std::tuple(1, std::optional<int>())));
+}
+
+TEST_CASE("the first argument of another kind is the error, with its index", "[socketio]") {
+    auto const p = decode(R"(2["a",1,"\ud800",1.5])");
+    arguments const args(*p);
+    CHECK(args.get<bool>() == error{errc::wrong_kind, 0});
+    CHECK(args.get<int, std::string>() == error{errc::lone_surrogate, 1});
+    CHECK(args.get<int, int, int, int>() == error{errc::wrong_kind, 1});
+    CHECK(args.get<int, json::text, int, int>() == error{errc::not_an_integer, 2});
+    CHECK(args.get<int, std::optional<int>>() == error{errc::wrong_kind, 1});
+}
+
+TEST_CASE("binary arguments are read beside the others", "[socketio]") {
+    fixture f;
+    auto const args = arguments(f.p, f.attachments).get<byte_view, app::post, int>();
+    REQUIRE(args.has_value());
+    auto const& [bytes, post, number] = *args;
+    CHECK(bytes.data() == f.attachments[1].data()); // borrowed
+    CHECK(as_characters(post.file) == "zero");
+    CHECK(number == 7);
+    CHECK(arguments(f.p, f.attachments).get<int>() == error{errc::wrong_kind, 0});
+    CHECK(arguments(f.p, f.attachments).get<byte_view, byte_view>().error() == error{errc::wrong_kind, 1});
 }

@@ -56,6 +56,7 @@ enum class errc : std::uint8_t {
     invalid_placeholder,
     unexpected_text,
     unexpected_binary,
+    missing_argument,
 };
 
 namespace detail {
@@ -100,6 +101,7 @@ inline constexpr errc_text errc_texts[] = {
     {errc::invalid_placeholder, "invalid_placeholder", "a placeholder does not name an attachment"},
     {errc::unexpected_text, "unexpected_text", "text where an attachment is due"},
     {errc::unexpected_binary, "unexpected_binary", "binary where no attachment is due"},
+    {errc::missing_argument, "missing_argument", "fewer arguments than were asked for"},
 };
 
 // Codes start at 1 and are listed in order.
@@ -146,6 +148,7 @@ public:
 
 /// What was wrong and where: `offset` counts bytes from the start of the input that was refused. With
 /// errc::buffer_too_small it is instead a size in bytes that is enough: of an encoder, the exact size of its output.
+/// Of `socketio::arguments::get` it is the index of an argument.
 struct error {
     errc code{};
     std::size_t offset = 0;

@@ -5,6 +5,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/escape.hpp>
 #include <socketless/json/detail/number.hpp>
+#include <socketless/json/detail/readable.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/text/utf8.hpp>
 
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace socketless::inline v0::json {
 
@@ -28,8 +30,8 @@ class member_range;
 /// A borrowed JSON text that is known to be valid, without white space around it: a whole document or a
 /// value within one. Made by `validate`; lives as long as the bytes it was cut from. Copying is cheap.
 ///
-/// Reading never allocates except where a `std::string` is asked for, never recurses, and stays within the
-/// text even where the promise of `trusted` was broken.
+/// Reading never allocates except where a type that allocates is asked for, recurses only into the type asked
+/// for, never along the text, and stays within the text even where the promise of `trusted` was broken.
 class text {
 public:
     /// No JSON: what a packet without a payload holds.
@@ -49,16 +51,26 @@ public:
 
     /// The value as a C++ value:
     ///
-    ///   bool                  a boolean
-    ///   an integer type       a number whose value is an integer, however it is written: 12, 12.0, 1.2e1
-    ///   double, float         a number, rounded to the nearest
-    ///   std::string_view      a string that is written without escapes (a borrowed part of this text)
-    ///   std::string           any string
-    ///   std::optional<T>      null, or what T takes
-    ///   text                  anything
+    ///   bool                        a boolean
+    ///   an integer type             a number whose value is an integer, however it is written: 12, 12.0, 1.2e1
+    ///   double, float               a number, rounded to the nearest
+    ///   std::string_view            a string that is written without escapes (a borrowed part of this text)
+    ///   std::string                 any string
+    ///   std::optional<T>            null, or what T takes
+    ///   std::vector<T>              an array of what T takes
+    ///   std::map<std::string, T>    an object of what T takes; of several members with one name the last is kept.
+    ///     and other such maps       All of them must be what T takes.
+    ///   text                        anything
+    ///   a type with read_json       what that takes
+    ///
+    /// A default-constructible type of the user's is read by a function beside it, found by argument-dependent
+    /// lookup, which leaves the value in `to` or returns what was wrong, the offset counted in `from`:
+    ///
+    ///     socketless::result<void> read_json(socketless::json::text from, point& to);
     ///
     /// Errors: errc::wrong_kind (also a string_view of a string with escapes), errc::not_an_integer,
-    /// errc::out_of_range, errc::lone_surrogate. Linear in the size of the text.
+    /// errc::out_of_range, errc::lone_surrogate, and those of read_json; of several the first, its offset in this
+    /// text. Linear in the size of the text.
     template <class T>
     [[nodiscard]] constexpr result<T> get() const;
 
@@ -294,46 +306,127 @@ constexpr result<std::string_view> text::unescape(std::span<char> buffer) const 
 
 namespace detail {
 
-template <class T>
-inline constexpr bool is_optional = false;
-template <class T>
-inline constexpr bool is_optional<std::optional<T>> = true;
+// JSON is read from a Source: a text, or what may be binary instead, or hold binary values (socketio::argument). The
+// functions of that are `json`, `binary` and `part`.
+
+template <class Source>
+constexpr text text_of(Source const& from) noexcept {
+    if constexpr (std::is_same_v<Source, text>)
+        return from;
+    else
+        return from.json();
+}
+
+// What is binary is of no kind.
+template <class Source>
+constexpr kind kind_of(Source const& from) noexcept {
+    if constexpr (std::is_same_v<Source, text>)
+        return from.kind();
+    else
+        return from.binary() ? kind::none : from.json().kind();
+}
+
+template <class Source>
+constexpr Source part_of(Source const& whole, text part) noexcept {
+    if constexpr (std::is_same_v<Source, text>)
+        return part;
+    else
+        return whole.part(part);
+}
+
+// What was wrong within `part`, as an error of `whole`.
+constexpr error error_within(text whole, text part, error e) noexcept {
+    return {e.code, e.offset + static_cast<std::size_t>(part.raw().data() - whole.raw().data())};
+}
 
 template <class T>
-inline constexpr bool always_false = false;
+constexpr result<T> read_scalar(text from) {
+    if constexpr (std::is_same_v<T, text>) {
+        return from;
+    } else if constexpr (std::is_same_v<T, bool>) {
+        if (!from.is(kind::boolean)) return error{errc::wrong_kind};
+        return from.raw().front() == 't';
+    } else if constexpr (std::is_integral_v<T>) {
+        if (!from.is(kind::number)) return error{errc::wrong_kind};
+        return read_integer<T>(from.raw());
+    } else if constexpr (std::is_floating_point_v<T>) {
+        if (!from.is(kind::number)) return error{errc::wrong_kind};
+        using rounded = std::conditional_t<std::is_same_v<T, float>, float, double>;
+        return read_floating<rounded>(from.raw()).transform([](rounded value) { return static_cast<T>(value); });
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+        if (from.has_escapes()) return error{errc::wrong_kind};
+        return from.unescape({});
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        std::string contents(from.has_escapes() ? from.raw().size() : 0, '\0');
+        auto const unescaped = from.unescape(contents);
+        if (!unescaped) return unescaped.error();
+        if (!from.has_escapes()) return std::string(*unescaped);
+        contents.resize(unescaped->size());
+        return contents;
+    } else {
+        static_assert(always_false<T>, "no reading of JSON is known for this type: make it default-constructible and "
+                                       "give it a result<void> read_json(json::text, T&)");
+    }
+}
+
+template <class T, class Source>
+constexpr result<T> read(Source const& from);
+
+template <class Vector, class Source>
+constexpr result<Vector> read_elements(Source const& from) {
+    if (kind_of(from) != kind::array) return error{errc::wrong_kind};
+    text const array = text_of(from);
+    Vector all;
+    for (text const element : array.elements()) {
+        auto value = read<typename Vector::value_type>(part_of(from, element));
+        if (!value) return error_within(array, element, value.error());
+        all.push_back(std::move(*value));
+    }
+    return all;
+}
+
+template <class Map, class Source>
+constexpr result<Map> read_members(Source const& from) {
+    if (kind_of(from) != kind::object) return error{errc::wrong_kind};
+    text const object = text_of(from);
+    Map all;
+    for (member const m : object.members()) {
+        auto key = read_scalar<std::string>(m.key);
+        if (!key) return error_within(object, m.key, key.error());
+        auto value = read<typename Map::mapped_type>(part_of(from, m.value));
+        if (!value) return error_within(object, m.value, value.error());
+        all.insert_or_assign(std::move(*key), std::move(*value));
+    }
+    return all;
+}
+
+template <class T, class Source>
+constexpr result<T> read(Source const& from) {
+    if constexpr (has_read_json<T, Source>) {
+        T value{};
+        if (auto const done = read_json(from, value); !done) return done.error();
+        return value;
+    } else if constexpr (is_optional<T>) {
+        if (kind_of(from) == kind::null) return T{};
+        return read<typename T::value_type>(from).transform(
+            [](auto&& value) { return T(std::in_place, std::forward<decltype(value)>(value)); });
+    } else if constexpr (is_vector<T>) {
+        return read_elements<T>(from);
+    } else if constexpr (string_map<T>) {
+        return read_members<T>(from);
+    } else if constexpr (std::is_same_v<Source, text>) {
+        return read_scalar<T>(from);
+    } else {
+        if (from.binary()) return error{errc::wrong_kind};
+        return read<T>(from.json());
+    }
+}
 
 } // namespace detail
 
 template <class T>
 constexpr result<T> text::get() const {
-    if constexpr (std::is_same_v<T, text>) {
-        return *this;
-    } else if constexpr (detail::is_optional<T>) {
-        if (is(json::kind::null)) return T{};
-        return get<typename T::value_type>().transform([](auto const& value) { return T(value); });
-    } else if constexpr (std::is_same_v<T, bool>) {
-        if (!is(json::kind::boolean)) return error{errc::wrong_kind};
-        return raw_.front() == 't';
-    } else if constexpr (std::is_integral_v<T>) {
-        if (!is(json::kind::number)) return error{errc::wrong_kind};
-        return detail::read_integer<T>(raw_);
-    } else if constexpr (std::is_floating_point_v<T>) {
-        if (!is(json::kind::number)) return error{errc::wrong_kind};
-        using read = std::conditional_t<std::is_same_v<T, float>, float, double>;
-        return detail::read_floating<read>(raw_).transform([](read value) { return static_cast<T>(value); });
-    } else if constexpr (std::is_same_v<T, std::string_view>) {
-        if (!is(json::kind::string) || has_escapes()) return error{errc::wrong_kind};
-        return inside();
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        std::string contents(has_escapes() ? raw_.size() : 0, '\0');
-        auto const unescaped = unescape(contents);
-        if (!unescaped) return unescaped.error();
-        if (!has_escapes()) return std::string(*unescaped);
-        contents.resize(unescaped->size());
-        return contents;
-    } else {
-        static_assert(detail::always_false<T>, "JSON is read as bool, numbers, strings, optional or text");
-    }
+    return detail::read<T>(*this);
 }
 
 } // namespace socketless::inline v0::json

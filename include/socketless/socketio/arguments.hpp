@@ -14,7 +14,9 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <type_traits>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace socketless::inline v0::socketio {
 
@@ -44,19 +46,43 @@ public:
         return attachments_[*index];
     }
 
-    /// The argument as a C++ value: byte_view for binary, the types of `json::text::get` for the rest.
-    /// Errors: those of `json::text::get`; errc::wrong_kind also for binary where JSON was asked for and the
-    /// other way round.
+    /// `value`, a part of this argument, as one of its own: with the same attachments.
+    [[nodiscard]] constexpr argument part(json::text value) const noexcept { return {value, attachments_}; }
+
+    /// The argument as a C++ value:
+    ///
+    ///   byte_view                   a binary value, borrowed
+    ///   std::vector<std::byte>      a binary value, copied
+    ///   std::optional<T>,           as json::text::get reads them, and T may be binary
+    ///     std::vector<T>,
+    ///     std::map<std::string, T>
+    ///   a type with read_json       what that takes
+    ///   what json::text::get reads  the same, of JSON that is not binary
+    ///
+    /// A default-constructible type of the user's that is or holds binary values is read by a function beside it, which
+    /// is preferred to one that takes a json::text. `from.part(...).get<byte_view>()` reads a binary value within.
+    ///
+    ///     socketless::result<void> read_json(socketless::socketio::argument const& from, photo& to);
+    ///
+    /// Errors: those of json::text::get, the offset counted in `json()`; errc::wrong_kind also for binary where JSON
+    /// was asked for and the other way round.
     template <class T>
     [[nodiscard]] constexpr result<T> get() const {
-        auto const bytes = binary();
-        if constexpr (std::is_same_v<T, byte_view>) {
-            if (!bytes) return error{errc::wrong_kind};
-            return *bytes;
-        } else {
-            if (bytes) return error{errc::wrong_kind};
-            return json_.get<T>();
-        }
+        return json::detail::read<T>(*this);
+    }
+
+    friend constexpr result<void> read_json(argument const& from, byte_view& to) noexcept {
+        auto const bytes = from.binary();
+        if (!bytes) return error{errc::wrong_kind};
+        to = *bytes;
+        return {};
+    }
+
+    friend constexpr result<void> read_json(argument const& from, std::vector<std::byte>& to) {
+        auto const bytes = from.binary();
+        if (!bytes) return error{errc::wrong_kind};
+        to.assign(bytes->begin(), bytes->end());
+        return {};
     }
 
     /// Writes the argument into another packet, its binary values as attachments of that.
@@ -81,6 +107,45 @@ private:
     json::text json_;
     std::span<byte_view const> attachments_;
 };
+
+namespace detail {
+
+// Takes arguments one after the other, each as a type of its own, until one is wrong.
+template <class Iterator>
+class argument_taker {
+public:
+    constexpr explicit argument_taker(Iterator first) noexcept : next_(first) {}
+
+    // The next argument, or the first error. What is optional may be missing.
+    template <class T>
+    [[nodiscard]] constexpr result<T> take() {
+        if (!status_) return status_.error();
+        auto taken = next_ == std::default_sentinel ? missing<T>() : (*next_++).template get<T>();
+        if (!taken) {
+            status_ = error{taken.error().code, index_};
+            return status_.error();
+        }
+        ++index_;
+        return taken;
+    }
+
+    [[nodiscard]] constexpr result<void> status() const noexcept { return status_; }
+
+private:
+    template <class T>
+    static constexpr result<T> missing() {
+        if constexpr (json::detail::is_optional<T>)
+            return T{};
+        else
+            return error{errc::missing_argument};
+    }
+
+    Iterator next_;
+    std::size_t index_ = 0;
+    result<void> status_;
+};
+
+} // namespace detail
 
 /// The arguments of an event (without its name) or of an acknowledgement: a forward range of `argument`. Of other
 /// packets, empty. Borrowed from the packet's text and the attachments; reads lazily.
@@ -132,6 +197,30 @@ public:
         std::size_t n = 0;
         for (auto i = begin(); i != end(); ++i) ++n;
         return n;
+    }
+
+    /// The first argument as a `T`, by the rules of `argument::get`; what comes behind it is ignored, as JavaScript's
+    /// handlers do. Where there is none a std::optional is empty.
+    /// Errors: errc::missing_argument and those of `argument::get`. The offset of either is the index of the argument,
+    /// counted from 0, not a place in it. Allocates only what `T` does.
+    template <class T>
+    [[nodiscard]] constexpr result<T> get() const {
+        return detail::argument_taker(begin()).template take<T>();
+    }
+
+    /// The same of the first arguments, each as the type in its place; the error is the first one's.
+    ///
+    ///     if (auto const args = arguments.get<int, std::string_view, std::optional<bool>>()) {
+    ///         auto const& [id, name, urgent] = *args;
+    template <class First, class Second, class... More>
+    [[nodiscard]] constexpr result<std::tuple<First, Second, More...>> get() const {
+        detail::argument_taker taker(begin());
+        // The initializers of a list in braces run from the left to the right.
+        std::tuple<result<First>, result<Second>, result<More>...> taken{
+            taker.template take<First>(), taker.template take<Second>(), taker.template take<More>()...};
+        if (auto const status = taker.status(); !status) return status.error();
+        return std::apply([](auto&... values) { return std::tuple<First, Second, More...>(std::move(*values)...); },
+                          taken);
     }
 
 private:

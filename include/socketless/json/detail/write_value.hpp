@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/frame.hpp>
+#include <socketless/json/detail/readable.hpp>
 #include <socketless/json/text.hpp>
 
 #include <concepts>

@@ -1,0 +1,41 @@
+// Which C++ types can be read from JSON because of what they are, not of what they hold.
+#pragma once
+
+#include <socketless/core/result.hpp>
+
+#include <concepts>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::json::detail {
+
+template <class T>
+inline constexpr bool always_false = false;
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T, class Allocator>
+inline constexpr bool is_vector<std::vector<T, Allocator>> = true;
+
+// std::map, std::unordered_map and their like, with keys of std::string.
+template <class T>
+concept string_map = std::same_as<typename T::key_type, std::string> &&
+    requires(T map, std::string key, typename T::mapped_type value) {
+    map.insert_or_assign(std::move(key), std::move(value));
+};
+
+// Whether the author of T says how it is read from a Source. `to` binds to a T alone, so that a type which converts
+// from everything does not stand in for all others.
+template <class T, class Source>
+concept has_read_json = std::default_initializable<T> && requires(Source const& from, T& to) {
+    { read_json(from, to) } -> std::same_as<result<void>>;
+};
+
+} // namespace socketless::inline v0::json::detail
