@@ -1,6 +1,8 @@
 // All of socketless: Engine.IO and Socket.IO without the I/O.
 #pragma once
 
+#include <socketless/audience.hpp>
+#include <socketless/client.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
@@ -24,14 +26,20 @@
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/server.hpp>
 #include <socketless/socketio/acks.hpp>
 #include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/client_session.hpp>
 #include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/reconnection.hpp>
 #include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/rooms.hpp>
+#include <socketless/socketio/server_session.hpp>
+#include <socketless/socketio/session.hpp>
+#include <socketless/socketio/typed_event.hpp>
 #include <socketless/text/base64.hpp>
 #include <socketless/text/percent.hpp>
 #include <socketless/text/utf8.hpp>

@@ -57,6 +57,13 @@ enum class errc : std::uint8_t {
     unexpected_text,
     unexpected_binary,
     missing_argument,
+
+    // Socket.IO sessions
+    not_connected,
+    already_connected,
+    already_acknowledged,
+    too_many_acks,
+    buffer_full,
 };
 
 namespace detail {
@@ -102,6 +109,11 @@ inline constexpr errc_text errc_texts[] = {
     {errc::unexpected_text, "unexpected_text", "text where an attachment is due"},
     {errc::unexpected_binary, "unexpected_binary", "binary where no attachment is due"},
     {errc::missing_argument, "missing_argument", "fewer arguments than were asked for"},
+    {errc::not_connected, "not_connected", "the socket is not connected"},
+    {errc::already_connected, "already_connected", "the socket is connected, or about to be"},
+    {errc::already_acknowledged, "already_acknowledged", "the event was acknowledged, or asked for no acknowledgement"},
+    {errc::too_many_acks, "too_many_acks", "more acknowledgements would be awaited than the limit"},
+    {errc::buffer_full, "buffer_full", "more would be kept for a socket that is not connected than the limit"},
 };
 
 // Codes start at 1 and are listed in order.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -65,11 +66,12 @@ public:
     }
 
     /// One that this socket owes, the lowest id first: the socket is disconnected. Taking all k of a socket, one after
-    /// the other, is O(n + k log n).
-    [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket) {
+    /// the other, is O(n + k log n). Ids over `last` stay.
+    [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket,
+                                                     std::uint64_t last = std::numeric_limits<std::uint64_t>::max()) {
         std::size_t i = socket == searched_socket_ ? find(searched_to_) : 0;
         while (i != entries_.size() && (!entries_[i].live || entries_[i].ack.socket != socket)) ++i;
-        if (i == entries_.size()) return std::nullopt;
+        if (i == entries_.size() || entries_[i].ack.id > last) return std::nullopt;
         searched_socket_ = socket;
         searched_to_ = entries_[i].ack.id;
         return remove(i);

@@ -1,0 +1,84 @@
+// socketless::audience: whom a broadcast is for, and the broadcast.
+#pragma once
+
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/socketio/session.hpp>
+#include <socketless/socketio/typed_event.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace socketless::inline v0 {
+
+class server;
+
+/// Sockets of one namespace: all of them, or those in some rooms, less those in others and less single ones. Made by
+/// `server::in`; each call says more, the last one acts:
+///
+///     server.in("/chat").to("room 1").to("room 2").except("muted").except(sender).emit("news", text);
+///
+/// A socket that is in several of the rooms is one of the audience once. The id of a socket is a room that it alone is in.
+/// Names are borrowed until the audience is gone; who is in it is looked up when it is used.
+class audience {
+public:
+    //=== who ===//
+
+    audience& to(std::string_view room);
+    audience& except(std::string_view room);
+    audience& except(socketio::socket_handle socket);
+
+    /// How many sockets it has. Linear.
+    [[nodiscard]] std::size_t size() const;
+    /// Calls f(socket_handle) for each. `f` may emit, but not change who is in which room.
+    template <class F>
+    void for_each(F f) const;
+
+    //=== what ===//
+
+    /// Emits an event to all: encoded once, its bytes shared by all receivers. Returns how many those are. Errors:
+    /// errc::reserved_event_name, errc::invalid_utf8.
+    template <class Name, class... Args>
+    requires socketio::event_name_for<Name, Args...> result<std::size_t> emit(Name const& name, Args const&... args)
+    const;
+    /// Emits it to those whose transport can take it at once. Errors: as above.
+    template <class Name, class... Args>
+    requires socketio::event_name_for<Name, Args...> result<std::size_t> emit_volatile(Name const& name,
+                                                                                       Args const&... args)
+    const;
+    /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete, all
+    /// with the id that is returned. Errors: as above.
+    template <class Name, class... Args>
+    requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
+    emit_with_ack(std::optional<milliseconds> timeout, Name const& name, Args const&... args)
+    const;
+    /// emit("message", ...), as in Socket.IO.
+    template <class... Args>
+    result<std::size_t> send(Args const&... args) const {
+        return emit("message", args...);
+    }
+
+    /// Puts all into a room, takes all out of it.
+    void join(std::string_view room) const;
+    void leave(std::string_view room) const;
+    /// Disconnects all: "server namespace disconnect".
+    void disconnect() const;
+
+private:
+    friend class server;
+
+    audience(socketless::server& server, std::optional<std::uint32_t> nsp) noexcept : server_(&server), nsp_(nsp) {}
+
+    socketless::server* server_;
+    std::optional<std::uint32_t> nsp_; // none: nobody
+    // Rooms, and sockets by their numbers.
+    std::vector<std::string_view> to_;
+    std::vector<std::uint32_t> to_sockets_;
+    std::vector<std::string_view> except_;
+    std::vector<std::uint32_t> except_sockets_;
+};
+
+} // namespace socketless::inline v0

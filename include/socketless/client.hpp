@@ -1,0 +1,422 @@
+// socketless::client: a whole Socket.IO client: an Engine.IO session, the sockets on it, and connecting again.
+#pragma once
+
+#include <socketless/core/limits.hpp>
+#include <socketless/core/random.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/detail/reasons.hpp>
+#include <socketless/engineio/client_session.hpp>
+#include <socketless/socketio/client_session.hpp>
+#include <socketless/socketio/reconnection.hpp>
+#include <socketless/socketio/session.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0 {
+
+/// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (Its `auth` is said
+/// where a namespace is joined: `client::connect`.)
+struct client_options {
+    std::string path = "/socket.io/";
+    /// The caller's own query parameters.
+    std::vector<std::pair<std::string, std::string>> query = {};
+    /// EIO=4 goes with revision 5 of Socket.IO, EIO=3 with 4.
+    engineio::revision revision = engineio::revision::v4;
+    /// The transports that may be used; the first opens the connection.
+    std::vector<engineio::transport> transports = {engineio::transport::polling, engineio::transport::websocket,
+                                                   engineio::transport::webtransport};
+    /// Whether to move to a better transport when the server offers one.
+    bool upgrade = true;
+    bool remember_upgrade = false;
+    bool try_all_transports = false;
+    std::string timestamp_param = "t";
+    bool force_base64 = false;
+
+    /// Whether joining a namespace opens the connection; else `open` does.
+    bool auto_connect = true;
+    /// Whether to connect again when the connection is lost or could not be opened.
+    bool reconnection = true;
+    /// How many attempts that may take; any number if empty.
+    std::optional<std::uint32_t> reconnection_attempts = std::nullopt;
+    /// How long to wait before the first attempt, and at most; each wait is twice as long as the one before.
+    milliseconds reconnection_delay{1'000};
+    milliseconds reconnection_delay_max{5'000};
+    /// By which part of itself a wait may be longer or shorter: 0 to 1.
+    double randomization_factor = 0.5;
+    /// How long opening may take.
+    milliseconds timeout{20'000};
+    /// How long an acknowledgement is awaited where the call does not say; for ever if empty.
+    std::optional<milliseconds> ack_timeout = std::nullopt;
+    /// How often an event that was not acknowledged is sent again: see socketio::client_options.
+    std::uint32_t retries = 0;
+
+    /// Bytes that may wait: handed to the transport, and for a socket to connect. See engineio::client_options and
+    /// socketio::client_options.
+    std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
+    /// Bytes that one packet of a stream may have.
+    std::size_t max_payload = 100'000'000;
+    socketless::limits limits = {};
+};
+
+/// A whole client: one connection at a time, any number of namespaces.
+///
+///                 open(), connect()                 handshake               close(), the last socket leaves
+///     idle -------------------------> opening ------------------> open ------------------------------> closing -> idle
+///                                       ^  | failed, timeout       | lost
+///                           the delay   |  v                       |
+///                           is over     '- waiting <---------------'     (without `reconnection`: idle)
+///
+/// The loop is that of every session:
+///
+///     for (;;) {
+///         if (auto e = client.poll_event()) { ...; continue; }            // for the application
+///         if (auto t = client.poll_transmit(buffer)) { ...; continue; }   // for the I/O layer
+///         wait for input, or until client.poll_timeout();
+///     }
+///
+/// Inputs and transmits are those of engineio::client_session, events those of socketio::client_session and opened,
+/// upgraded, open_failed, reconnecting, reconnect_failed. The time of a call that takes none is that of the last call that
+/// took one: an application that acts on a timer of its own says `handle_timeout(now)` first.
+class client {
+public:
+    using event = socketio::event;
+    using socket_handle = socketio::socket_handle;
+
+    /// `random` spreads the attempts of many clients to connect again.
+    client(client_options options, random_source random, time_point now)
+        : options_(std::move(options)), random_(std::move(random)), now_(now), engine_(engine_options(options_)),
+          session_(session_options(options_)),
+          backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {
+        session_.handle_timeout(now);
+    }
+
+    //=== what happened: see engineio::client_session ===//
+
+    void http_response(engineio::exchange_id exchange, int status, bool is_binary, std::span<char> body,
+                       time_point now) {
+        tell(now);
+        engine_.http_response(exchange, status, is_binary, body, now);
+    }
+    void http_failed(engineio::exchange_id exchange, time_point now) {
+        tell(now);
+        engine_.http_failed(exchange, now);
+    }
+    void channel_opened(engineio::channel_id channel, time_point now) {
+        tell(now);
+        engine_.channel_opened(channel, now);
+    }
+    void websocket_received(engineio::channel_id channel, frame message, time_point now) {
+        tell(now);
+        engine_.websocket_received(channel, message, now);
+    }
+    void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
+        tell(now);
+        engine_.stream_received(channel, chunk, now);
+    }
+    void channel_closed(engineio::channel_id channel, time_point now) {
+        tell(now);
+        engine_.channel_closed(channel, now);
+    }
+    void pause(engineio::channel_id channel) noexcept { engine_.pause(channel); }
+    void resume(engineio::channel_id channel) noexcept { engine_.resume(channel); }
+
+    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own. A
+    /// spurious call is harmless.
+    void handle_timeout(time_point now) {
+        tell(now);
+        engine_.handle_timeout(now);
+        if (phase_ == phase::waiting && now >= next_attempt_) {
+            reconnecting_due_ = true;
+            begin_open();
+        }
+    }
+
+    //=== what the application wants: the connection ===//
+
+    /// Opens the connection, if it is not open or about to be. `connect` does it unless `auto_connect` is off.
+    void open() {
+        is_wanted_ = true;
+        if (phase_ == phase::idle || phase_ == phase::waiting) begin_open();
+    }
+
+    /// Leaves all namespaces and closes the connection, once what is queued has gone; no other attempt is made.
+    void close() {
+        for (std::uint32_t i = 0; i != session_.size(); ++i) session_.disconnect({i, 1});
+        leave();
+    }
+
+    //=== what the application wants: see socketio::client_session ===//
+
+    /// Joins a namespace. Errors: errc::invalid_namespace, errc::already_connected, errc::invalid_payload.
+    result<socket_handle> connect(std::string_view nsp = "/") { return joined(session_.connect(nsp)); }
+    template <class Auth>
+    result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
+        return joined(session_.connect(nsp, auth));
+    }
+    template <class Auth>
+    result<void> authenticate(socket_handle socket, Auth const& auth) {
+        return flushed(session_.authenticate(socket, auth));
+    }
+
+    /// Leaves it. With the last namespace the connection is closed.
+    void disconnect(socket_handle socket) {
+        session_.disconnect(socket);
+        static_cast<void>(flush());
+        may_be_idle_ = true;
+    }
+
+    /// Emits an event: at once if the socket is connected, else when it is. Errors: those of socketio::client_session, and
+    /// errc::not_open where the connection was lost and that is yet to be told.
+    template <class Name, class... Args>
+    requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
+                                                                       Args const&... args) {
+        return flushed(session_.emit(socket, name, args...));
+    }
+    /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
+    template <class Name, class... Args>
+    requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
+                                                                                Args const&... args) {
+        if (!engine_.writable()) return error{errc::would_wait};
+        return flushed(session_.emit_volatile(socket, name, args...));
+    }
+    /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned.
+    template <class Name, class... Args>
+    requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
+    emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+        auto const id = session_.emit_with_ack(socket, timeout, name, args...);
+        static_cast<void>(flush());
+        return id;
+    }
+    /// emit("message", ...), as in Socket.IO.
+    template <class... Args>
+    result<void> send(socket_handle socket, Args const&... args) {
+        return emit(socket, "message", args...);
+    }
+    /// Acknowledges an event, once.
+    template <class... Args>
+    result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
+        return flushed(session_.acknowledge(request, args...));
+    }
+
+    //=== what it means, what to do, when to come back ===//
+
+    /// The next event, or nothing until there is other input.
+    [[nodiscard]] std::optional<event> poll_event() {
+        for (;;) {
+            if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
+            if (std::exchange(reconnecting_due_, false))
+                return event{.type = socketio::event_type::reconnecting, .attempt = backoff_.attempts()};
+            if (auto e = session_.poll_event()) {
+                static_cast<void>(flush());
+                if (e->type == socketio::event_type::closed) continue; // told when the transport has closed
+                may_be_idle_ =
+                    e->type == socketio::event_type::disconnected || e->type == socketio::event_type::connect_error;
+                return e;
+            }
+            static_cast<void>(flush());
+            if (std::exchange(closed_due_, false)) {
+                bool const failed = !was_open_ && phase_ == phase::opening;
+                auto const attempt = backoff_.attempts();
+                after_close();
+                return event{.type = failed ? socketio::event_type::open_failed : socketio::event_type::closed,
+                             .reason = reason_,
+                             .attempt = attempt};
+            }
+            if (std::exchange(failed_due_, false)) return event{.type = socketio::event_type::reconnect_failed};
+            auto const e = engine_.poll_event();
+            if (!e) return std::nullopt;
+            if (auto own = take(*e)) return own;
+        }
+    }
+
+    /// The next thing to do, or nothing until there is other input. `buffer` is where targets and bodies are put together.
+    [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
+        return engine_.poll_transmit(buffer);
+    }
+
+    /// When `handle_timeout` is to be called, if ever. Changes with every input. Constant time.
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
+        auto const attempt = phase_ == phase::waiting ? std::optional(next_attempt_) : std::nullopt;
+        return earlier(attempt, earlier(engine_.poll_timeout(), session_.poll_timeout()));
+    }
+
+    //=== what it is ===//
+
+    [[nodiscard]] client_options const& options() const noexcept { return options_; }
+    [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
+    /// Whether there is no connection, none to be opened and none to be closed.
+    [[nodiscard]] bool is_idle() const noexcept { return phase_ == phase::idle; }
+    [[nodiscard]] engineio::transport transport() const noexcept { return engine_.transport(); }
+    [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return session_.is_connected(socket); }
+    [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept { return session_.sid(socket); }
+    [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept { return session_.nsp(socket); }
+    /// Bytes that are queued and not yet handed to the I/O layer, and those that wait for a socket to connect.
+    [[nodiscard]] std::size_t queued() const noexcept { return engine_.queued(); }
+    [[nodiscard]] std::size_t buffered() const noexcept { return session_.buffered(); }
+
+private:
+    enum class phase : std::uint8_t { idle, opening, open, closing, waiting };
+
+    static engineio::client_options engine_options(client_options const& o) {
+        return {.path = o.path,
+                .query = o.query,
+                .transports = o.transports,
+                .upgrade = o.upgrade,
+                .remember_upgrade = o.remember_upgrade,
+                .try_all_transports = o.try_all_transports,
+                .timestamp_param = o.timestamp_param,
+                .revision = o.revision,
+                .force_base64 = o.force_base64,
+                .open_timeout = o.timeout,
+                .max_payload = o.max_payload,
+                .max_queued = o.max_queued,
+                .limits = o.limits};
+    }
+    static socketio::client_options session_options(client_options const& o) {
+        bool const v4 = o.revision == engineio::revision::v4;
+        return {.revision = v4 ? socketio::revision::v5 : socketio::revision::v4,
+                .ack_timeout = o.ack_timeout,
+                .retries = o.retries,
+                .max_buffered = o.max_buffered,
+                .max_queued = o.max_queued,
+                .limits = o.limits};
+    }
+
+    void tell(time_point now) noexcept {
+        now_ = now;
+        session_.handle_timeout(now);
+    }
+
+    //=== the connection ===//
+
+    void begin_open() {
+        phase_ = phase::opening;
+        was_open_ = false;
+        engine_.open(now_);
+    }
+
+    // No connection is wanted any more.
+    void leave() {
+        is_wanted_ = false;
+        static_cast<void>(flush());
+        if (phase_ == phase::waiting) {
+            phase_ = phase::idle;
+            backoff_.reset();
+        } else if (phase_ == phase::opening || phase_ == phase::open) {
+            phase_ = phase::closing;
+            engine_.close(now_);
+        }
+    }
+
+    [[nodiscard]] std::optional<event> take(engineio::event const& e) {
+        switch (e.type) {
+        case engineio::event_type::opened: {
+            was_open_ = true;
+            auto const attempt = backoff_.attempts();
+            backoff_.reset();
+            phase_ = phase::open;
+            session_.opened(now_);
+            static_cast<void>(flush());
+            return event{.type = socketio::event_type::opened, .attempt = attempt};
+        }
+        case engineio::event_type::message: session_.message_received(e.message, now_); break;
+        case engineio::event_type::upgraded: return event{.type = socketio::event_type::upgraded};
+        case engineio::event_type::closed:
+            // Where the session has closed by itself, it knows better why.
+            reason_ = session_reason_.value_or(detail::reason_of(e.reason));
+            session_reason_.reset();
+            session_.closed(reason_, now_);
+            closed_due_ = true;
+            break;
+        default: break;
+        }
+        return std::nullopt;
+    }
+
+    // The connection is gone: perhaps another is to be opened, at once or later.
+    void after_close() {
+        bool const was_asked = phase_ == phase::closing;
+        phase_ = phase::idle;
+        if (was_asked || !is_wanted_) {
+            backoff_.reset();
+            if (is_wanted_) begin_open(); // it was asked for again meanwhile
+            return;
+        }
+        if (!options_.reconnection) return;
+        if (backoff_.attempts() >= options_.reconnection_attempts.value_or(0xffffffff)) {
+            backoff_.reset();
+            failed_due_ = true;
+            return;
+        }
+        phase_ = phase::waiting;
+        next_attempt_ = now_ + backoff_.next(random_number());
+    }
+
+    // 0 to 1, 1 left out.
+    [[nodiscard]] double random_number() const {
+        std::uint64_t bits = 0;
+        std::array<std::byte, sizeof bits> bytes{};
+        random_(bytes);
+        std::memcpy(&bits, bytes.data(), sizeof bits);
+        return static_cast<double>(bits >> 11u) * 0x1p-53;
+    }
+
+    //=== from the sockets to the transport ===//
+
+    result<void> flush() {
+        result<void> sent;
+        while (auto const t = session_.poll_transmit()) {
+            if (t->type == socketio::transmit_type::close) {
+                session_reason_ = session_.reason();
+                engine_.abort();
+            } else if (auto const done = engine_.send(t->message, now_); !done) {
+                sent = done;
+            }
+        }
+        return sent;
+    }
+
+    result<void> flushed(result<void> done) {
+        auto const sent = flush();
+        return done ? sent : done;
+    }
+
+    result<socket_handle> joined(result<socket_handle> socket) {
+        static_cast<void>(flush());
+        if (!socket || !options_.auto_connect) return socket;
+        is_wanted_ = true;
+        if (phase_ == phase::idle) begin_open(); // an attempt that is waited for will do
+        return socket;
+    }
+
+    client_options options_;
+    random_source random_;
+    time_point now_;
+    phase phase_ = phase::idle;
+    bool is_wanted_ = false; // the connection, by the application
+    bool was_open_ = false;
+    bool may_be_idle_ = false;
+    // Events that are to be told.
+    bool reconnecting_due_ = false;
+    bool closed_due_ = false;
+    bool failed_due_ = false;
+    socketio::disconnect_reason reason_{};
+    std::optional<socketio::disconnect_reason> session_reason_;
+    time_point next_attempt_{};
+    engineio::client_session engine_;
+    socketio::client_session session_;
+    socketio::backoff backoff_;
+};
+
+} // namespace socketless::inline v0

@@ -1,0 +1,123 @@
+// The namespaces of a server: those that are declared, and those that a predicate lets clients make.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/json/text.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0 {
+
+/// Who decides whether a client may join a namespace.
+enum class admission : std::uint8_t {
+    /// Nobody: every client is accepted.
+    automatic,
+    /// The application: it is told event_type::connecting, and accepts or refuses, then or later.
+    ask,
+};
+
+/// Whether a client may join the namespace of this name, which has not been declared, with this auth (an object or
+/// nothing).
+using namespace_predicate = std::function<bool(std::string_view name, json::text auth)>;
+
+namespace detail {
+
+// Namespaces are called by small, dense numbers. One that was made for a client goes when it is released.
+class namespaces {
+public:
+    // Makes the namespace, or changes what is said of it.
+    void declare(std::string_view name, admission a) {
+        auto const found = numbers_.find(name);
+        record& r = records_[found != numbers_.end() ? found->second : make(name)];
+        r.admission = a;
+        r.is_declared = true;
+    }
+    void declare_matching(namespace_predicate predicate, admission a) {
+        predicates_.emplace_back(std::move(predicate), a);
+    }
+
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const {
+        auto const found = numbers_.find(name);
+        if (found == numbers_.end()) return std::nullopt;
+        return found->second;
+    }
+
+    // The namespace that a client asks for, made if a predicate lets it. The first predicate that does decides.
+    [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name, json::text auth) {
+        if (auto const found = find(name)) return found;
+        for (auto const& [matches, a] : predicates_) {
+            if (!matches(name, auth)) continue;
+            std::uint32_t const number = make(name);
+            records_[number].admission = a;
+            return number;
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::string_view name(std::uint32_t number) const noexcept { return records_[number].name; }
+    [[nodiscard]] socketless::admission admission(std::uint32_t number) const noexcept {
+        return records_[number].admission;
+    }
+
+    // One socket more or less has to do with it.
+    void enter(std::uint32_t number) noexcept { ++records_[number].sockets; }
+    void exit(std::uint32_t number) noexcept { --records_[number].sockets; }
+
+    [[nodiscard]] bool is_idle(std::uint32_t number) const noexcept {
+        record const& r = records_[number];
+        return !r.is_declared && r.sockets == 0 && !r.name.empty();
+    }
+
+    // Forgets it. Precondition: is_idle(number).
+    void release(std::uint32_t number) {
+        SOCKETLESS_ASSERT(is_idle(number));
+        numbers_.erase(numbers_.find(records_[number].name));
+        records_[number] = {};
+        free_.push_back(number);
+    }
+
+private:
+    struct record {
+        std::string name;
+        std::size_t sockets = 0;
+        socketless::admission admission = admission::automatic;
+        bool is_declared = false;
+    };
+
+    struct name_hash {
+        using is_transparent = void;
+
+        [[nodiscard]] std::size_t operator()(std::string_view name) const noexcept {
+            return std::hash<std::string_view>()(name);
+        }
+    };
+
+    [[nodiscard]] std::uint32_t make(std::string_view name) {
+        auto number = static_cast<std::uint32_t>(records_.size());
+        if (free_.empty()) {
+            records_.emplace_back();
+        } else {
+            number = free_.back();
+            free_.pop_back();
+        }
+        records_[number].name = name;
+        numbers_.emplace(name, number);
+        return number;
+    }
+
+    std::vector<record> records_;
+    std::vector<std::uint32_t> free_;
+    std::unordered_map<std::string, std::uint32_t, name_hash, std::equal_to<>> numbers_;
+    std::vector<std::pair<namespace_predicate, socketless::admission>> predicates_;
+};
+
+} // namespace detail
+} // namespace socketless::inline v0

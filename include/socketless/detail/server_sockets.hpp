@@ -1,0 +1,100 @@
+// The sockets of a server, by number.
+#pragma once
+
+#include <socketless/core/random.hpp>
+#include <socketless/engineio/server.hpp>
+#include <socketless/socketio/session.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace socketless::inline v0::detail {
+
+enum class server_socket_state : std::uint8_t {
+    free,
+    asked,     // the client waits for an answer to its CONNECT
+    connected, //
+    ended,     // its last event is being handled
+};
+
+// What recovery knows of a socket: its own secret; before it is connected what its client claims.
+struct recovery_claim {
+    std::string pid;
+    std::string offset;
+};
+
+struct server_socket {
+    std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
+    std::uint32_t nsp = 0;
+    socketio::socket_handle local; // what its session calls it
+    engineio::session_handle connection;
+    server_socket_state state = server_socket_state::free;
+    random_id sid{};
+    std::unique_ptr<recovery_claim> recovery;
+    std::shared_ptr<void> data;
+};
+
+// Precondition: as long as an id.
+inline random_id id_from(std::string_view text) noexcept {
+    random_id id{};
+    std::copy_n(text.begin(), id.size(), id.begin());
+    return id;
+}
+
+// Numbers are small and dense, and used again.
+class server_sockets {
+public:
+    [[nodiscard]] server_socket& operator[](std::uint32_t number) noexcept { return all_[number]; }
+    [[nodiscard]] server_socket const& operator[](std::uint32_t number) const noexcept { return all_[number]; }
+
+    [[nodiscard]] socketio::socket_handle handle(std::uint32_t number) const noexcept {
+        return {number, all_[number].generation};
+    }
+
+    // The socket, or null where it is gone.
+    [[nodiscard]] server_socket const* find(socketio::socket_handle socket) const noexcept {
+        if (socket.index >= all_.size()) return nullptr;
+        server_socket const& s = all_[socket.index];
+        return s.generation == socket.generation && s.state != server_socket_state::free ? &s : nullptr;
+    }
+    [[nodiscard]] server_socket* find(socketio::socket_handle socket) noexcept {
+        return const_cast<server_socket*>(std::as_const(*this).find(socket));
+    }
+
+    // The same, null also where it is in another state.
+    [[nodiscard]] server_socket const* find(socketio::socket_handle socket, server_socket_state wanted) const noexcept {
+        auto const* const s = find(socket);
+        return s != nullptr && s->state == wanted ? s : nullptr;
+    }
+    [[nodiscard]] server_socket* find(socketio::socket_handle socket, server_socket_state wanted) noexcept {
+        return const_cast<server_socket*>(std::as_const(*this).find(socket, wanted));
+    }
+
+    [[nodiscard]] std::uint32_t make() {
+        if (free_.empty()) {
+            all_.emplace_back();
+            return static_cast<std::uint32_t>(all_.size() - 1);
+        }
+        std::uint32_t const number = free_.back();
+        free_.pop_back();
+        return number;
+    }
+
+    void free(std::uint32_t number) {
+        std::uint32_t const next = all_[number].generation + 1;
+        all_[number] = {};
+        all_[number].generation = next == 0 ? 1 : next;
+        free_.push_back(number);
+    }
+
+private:
+    std::deque<server_socket> all_;
+    std::vector<std::uint32_t> free_;
+};
+
+} // namespace socketless::inline v0::detail

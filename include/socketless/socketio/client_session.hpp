@@ -1,0 +1,604 @@
+// socketio::client_session: the client's side: its sockets, over one connection after the other.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/limits.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/json/validate.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/acks.hpp>
+#include <socketless/socketio/detail/client_socket.hpp>
+#include <socketless/socketio/detail/inbox.hpp>
+#include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/message_queue.hpp>
+#include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/session.hpp>
+#include <socketless/socketio/typed_event.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace socketless::inline v0::socketio {
+
+/// How a client behaves; names and defaults are socket.io-client's where it has them.
+struct client_options {
+    socketio::revision revision = revision::v5;
+    /// How long an acknowledgement is awaited where the call does not say; for ever if empty.
+    std::optional<milliseconds> ack_timeout = std::nullopt;
+    /// How often an event that was not acknowledged is sent again. If it is not 0, events go one at a time, in order, each
+    /// when the one before has been acknowledged or has failed: at least once, therefore, up to `retries` + 1 tries.
+    /// `ack_timeout` says how long a try takes.
+    std::uint32_t retries = 0;
+    /// Bytes of events that may wait for a socket to connect or for their turn; another is refused (errc::buffer_full).
+    std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
+    /// Bytes of events that may come before the answer to CONNECT; more ends the connection
+    /// (disconnect_reason::queue_overflow).
+    std::size_t max_early = std::size_t{1} * 1024 * 1024;
+    /// Acknowledgements that may be awaited; asking for another is refused (errc::too_many_acks).
+    std::size_t max_pending_acks = 65'536;
+    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow).
+    std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    socketless::limits limits = {};
+};
+
+/// Says that the auth of a namespace is asked for each time it is joined: event_type::connecting, answered by
+/// `authenticate`.
+struct ask_for_auth_t {};
+inline constexpr ask_for_auth_t ask_for_auth{};
+
+/// The client's sockets: messages in, messages out, over any channel that keeps their order. It outlives its connections:
+/// sockets that are wanted are connected again on the next one, what was emitted meanwhile is sent then, and where the
+/// server supports it their state is recovered.
+///
+///     A socket:
+///                 connect()                      CONNECT                DISCONNECT, disconnect()
+///     not wanted ----------> wanted: connecting ---------> connected ----------------------------> not wanted
+///         ^                       |       ^                    |
+///         '-- CONNECT_ERROR ------'       '--- connection lost-'   (connecting begins with the next `opened`)
+///
+/// The loop is that of every session: after each input take events, then transmits, until both run dry; then wait for
+/// input or `poll_timeout`. A message lives until `poll_event` has run dry: its packet is decoded then, and borrowed from
+/// it. The time of a call that takes none is that of the last call that took one.
+class client_session {
+public:
+    explicit client_session(client_options options = {}) : options_(std::move(options)) {}
+
+    //=== what happened ===//
+
+    /// A connection is open. Precondition: the last one, if any, has closed, and its events have been taken.
+    void opened(time_point now) {
+        SOCKETLESS_ASSERT(!is_open_ && !closed_due_ && ending_ == 0);
+        now_ = now;
+        is_open_ = true;
+        ++connection_;
+        for (socket& s : sockets_)
+            if (s.wanted) begin_connect(s);
+    }
+
+    /// A message of the server.
+    void message_received(frame message, time_point now) noexcept {
+        now_ = now;
+        if (is_open_) inbox_.push(message);
+    }
+
+    /// The connection is gone. Nothing is sent until the next one.
+    void closed(disconnect_reason reason, time_point now) {
+        now_ = now;
+        end(reason);
+        close_due_ = false;
+        queue_.clear();
+    }
+
+    /// Time has passed: to be called when `poll_timeout` is due. A spurious call is harmless.
+    void handle_timeout(time_point now) noexcept { now_ = now; }
+
+    //=== what the application wants: sockets ===//
+
+    /// Joins a namespace, now or when a connection is open; without auth, or with the auth of the last time. In revision 4
+    /// a query may follow a '?'. Errors: errc::invalid_namespace, errc::already_connected.
+    result<socket_handle> connect(std::string_view nsp = "/") {
+        return connect_with(nsp, [](socket&) { return result<void>(); });
+    }
+    /// Joins it with auth: any value that is written as a JSON object. Errors: as above; errc::invalid_payload.
+    template <class Auth>
+    result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
+        return connect_with(nsp, [&](socket& s) { return s.set_auth(auth); });
+    }
+    /// Joins it with auth that is asked for afresh each time.
+    result<socket_handle> connect(std::string_view nsp, ask_for_auth_t) {
+        return connect_with(nsp, [](socket& s) {
+            s.asks_for_auth = true;
+            return result<void>();
+        });
+    }
+
+    /// Answers event_type::connecting. Errors: errc::invalid_payload; errc::already_connected where nothing was asked.
+    template <class Auth>
+    result<void> authenticate(socket_handle handle, Auth const& auth) {
+        socket* const s = find(handle);
+        if (s == nullptr || s->state != socket_state::authenticating) return error{errc::already_connected};
+        if (auto const set = s->set_auth(auth); !set) return set;
+        s->asks_for_auth = true;
+        send_connect(*s);
+        return {};
+    }
+
+    /// Leaves the namespace. Events that wait for it stay, and go if it is joined again.
+    void disconnect(socket_handle handle) {
+        socket* const s = find(handle);
+        if (s == nullptr) return;
+        s->wanted = false;
+        if (s->state == socket_state::connected) {
+            put_disconnect(*s);
+            begin_end(*s, disconnect_reason::io_client_disconnect);
+        } else if (s->state == socket_state::connecting) {
+            s->state = socket_state::leaving; // the answer to CONNECT is on its way
+        } else if (s->state == socket_state::authenticating) {
+            s->state = socket_state::idle;
+        }
+    }
+
+    //=== what the application wants: events ===//
+
+    /// Emits an event: at once if the socket is connected, else when it is. Errors: errc::not_connected for a handle that
+    /// names no socket; errc::reserved_event_name, errc::invalid_utf8; errc::buffer_full; errc::queue_overflow: with it
+    /// more than `max_queued` bytes would wait, and the connection ends.
+    template <class Name, class... Args>
+    requires event_name_for<Name, Args...> result<void> emit(socket_handle handle, Name const& name,
+                                                             Args const&... args) {
+        return emit_event(handle, {}, name, args...);
+    }
+
+    /// Emits an event if it can go at once; else it is dropped. Errors: errc::would_wait, and as above.
+    template <class Name, class... Args>
+    requires event_name_for<Name, Args...> result<void> emit_volatile(socket_handle handle, Name const& name,
+                                                                      Args const&... args) {
+        socket const* const s = find(handle);
+        if (s == nullptr) return error{errc::not_connected};
+        if (s->state != socket_state::connected || !queue_.empty()) return error{errc::would_wait};
+        return put_event(*s, std::nullopt, name, args...);
+    }
+
+    /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack with the id that is returned.
+    /// `timeout` counts from now, or with `retries` from each try; without one it is `ack_timeout`.
+    /// Errors: as above, and errc::too_many_acks.
+    template <class Name, class... Args>
+    requires event_name_for<Name, Args...> result<std::uint64_t>
+    emit_with_ack(socket_handle handle, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+        if (acks_.size() >= options_.max_pending_acks) return error{errc::too_many_acks};
+        ack_wish const wish{++last_ack_id_, timeout ? timeout : options_.ack_timeout};
+        if (auto const emitted = emit_event(handle, wish, name, args...); !emitted) return emitted.error();
+        return wish.id;
+    }
+
+    /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged;
+    /// errc::not_connected where the connection that it came by is gone; those of `emit`, after which it may be tried again.
+    template <class... Args>
+    result<void> acknowledge(ack_request& request, Args const&... args) {
+        if (!request) return error{errc::already_acknowledged};
+        socket const* const s = find(request.socket());
+        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == connection_;
+        if (!good) return error{errc::not_connected};
+        if (auto const put = queue_.put_ack({s->name(), request.id()}, args...); !put) return put;
+        request.clear();
+        return check_queue();
+    }
+
+    //=== what it means, what to do, when to come back ===//
+
+    /// The next event, or nothing until there is other input: connecting, connected, connect_error, event, ack,
+    /// disconnected, and closed once for each connection.
+    [[nodiscard]] std::optional<event> poll_event() {
+        for (;;) {
+            if (auto const expired = acks_.take_expired(now_)) {
+                if (auto e = ended(*expired, ack_outcome::timed_out, {})) return e;
+            } else if (ending_ != 0) {
+                if (auto e = next_end()) return e;
+            } else if (std::exchange(closed_due_, false)) {
+                return event{.reason = reason_};
+            } else if (!is_open_) {
+                return std::nullopt;
+            } else if (asking_ != 0) {
+                if (auto e = next_question()) return e;
+            } else if (early_ != 0) {
+                if (auto e = next_early()) return e;
+            } else {
+                auto const m = inbox_.next(options_.revision, options_.limits);
+                if (!m) return std::nullopt;
+                if (!*m)
+                    end(disconnect_reason::parse_error);
+                else if (auto e = take(**m))
+                    return e;
+            }
+        }
+    }
+
+    /// The next thing to do, or nothing until there is other input.
+    [[nodiscard]] std::optional<transmit> poll_transmit() noexcept {
+        if (!queue_.empty()) {
+            frame const message = queue_.front();
+            queue_.pop();
+            return transmit{transmit_type::message, message};
+        }
+        if (std::exchange(close_due_, false)) return transmit{transmit_type::close, {}};
+        return std::nullopt;
+    }
+
+    /// When `handle_timeout` is to be called, if ever. Changes with every input and every acknowledgement asked for.
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept { return acks_.next_deadline(); }
+
+    //=== what it is ===//
+
+    [[nodiscard]] client_options const& options() const noexcept { return options_; }
+    /// Whether any socket is connected or is to be.
+    [[nodiscard]] bool is_active() const noexcept {
+        for (socket const& s : sockets_)
+            if (s.wanted || s.state == socket_state::leaving) return true;
+        return false;
+    }
+    [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
+        socket const* const s = find(handle);
+        return s != nullptr && s->state == socket_state::connected;
+    }
+    /// The socket's id, and its namespace; empty where there is none.
+    [[nodiscard]] std::string_view sid(socket_handle handle) const noexcept {
+        return is_connected(handle) ? std::string_view(find(handle)->sid) : std::string_view();
+    }
+    [[nodiscard]] std::string_view nsp(socket_handle handle) const noexcept {
+        socket const* const s = find(handle);
+        return s == nullptr ? std::string_view() : s->name();
+    }
+    /// How many sockets there are: their handles are {0, 1} to {size() - 1, 1}.
+    [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(sockets_.size()); }
+    /// Why the last connection ended.
+    [[nodiscard]] disconnect_reason reason() const noexcept { return reason_; }
+    /// Bytes of events that wait for their socket to connect, or for their turn.
+    [[nodiscard]] std::size_t buffered() const noexcept { return buffered_; }
+
+private:
+    using socket = detail::client_socket;
+    using socket_state = detail::client_socket_state;
+    using stored_packet = detail::stored_packet;
+
+    // The acknowledgement that an event asks for; none if the id is 0.
+    struct ack_wish {
+        std::uint64_t id = 0;
+        std::optional<milliseconds> timeout;
+    };
+
+    //=== sockets ===//
+
+    [[nodiscard]] socket const* find(socket_handle handle) const noexcept {
+        return handle.generation == 1 && handle.index < sockets_.size() ? &sockets_[handle.index] : nullptr;
+    }
+    [[nodiscard]] socket* find(socket_handle handle) noexcept {
+        return const_cast<socket*>(std::as_const(*this).find(handle));
+    }
+    [[nodiscard]] socket* find(std::string_view nsp) noexcept {
+        for (socket& s : sockets_)
+            if (s.name() == nsp) return &s;
+        return nullptr;
+    }
+
+    template <class SetAuth>
+    result<socket_handle> connect_with(std::string_view nsp, SetAuth set_auth) {
+        if (auto const good = detail::check_namespace(nsp); !good) return good.error();
+        bool const has_query = options_.revision == revision::v4 && nsp.find('?') != std::string_view::npos;
+        auto const name = has_query ? nsp.substr(0, nsp.find('?')) : nsp;
+        socket* s = find(name);
+        if (s != nullptr && s->wanted) return error{errc::already_connected};
+        if (s == nullptr) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()));
+        s->set_name(nsp, name.size());
+        if (auto const set = set_auth(*s); !set) return set.error();
+        s->wanted = true;
+        if (is_open_ && s->state == socket_state::idle) begin_connect(*s);
+        return s->handle();
+    }
+
+    void begin_connect(socket& s) {
+        if (!s.asks_for_auth) return send_connect(s);
+        s.state = socket_state::authenticating;
+        s.question_due = true;
+        ++asking_;
+    }
+
+    void send_connect(socket& s) {
+        s.state = socket_state::connecting;
+        if (options_.revision == revision::v4 && s.name() == "/") return; // joined unasked
+        auto const put = queue_.put([&](std::string& text, attachment_list&) {
+            bool const bare = options_.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
+            if (bare) return encode_connect(text, s.wire_name());
+            return encode_connect(text, s.wire_name(), s);
+        });
+        SOCKETLESS_ASSERT(put.has_value()); // both were checked when they were given
+        static_cast<void>(put);
+    }
+
+    void put_disconnect(socket const& s) {
+        auto const put =
+            queue_.put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
+        SOCKETLESS_ASSERT(put.has_value());
+        static_cast<void>(put);
+    }
+
+    //=== ends ===//
+
+    void begin_end(socket& s, disconnect_reason reason) noexcept {
+        s.state = socket_state::ending;
+        s.reason = reason;
+        s.last_ack_id = last_ack_id_;
+        if (!s.early.empty()) --early_;
+        s.drop_early(early_size_);
+        ++ending_;
+    }
+
+    // The connection ends: nothing is read any more.
+    void end(disconnect_reason reason) {
+        if (!std::exchange(is_open_, false)) return;
+        reason_ = reason;
+        closed_due_ = true;
+        close_due_ = true;
+        inbox_.clear();
+        asking_ = 0;
+        for (socket& s : sockets_) {
+            s.question_due = false;
+            if (s.state == socket_state::connected) {
+                begin_end(s, reason);
+            } else if (s.state != socket_state::ending) {
+                s.state = socket_state::idle;
+                s.drop_early(early_size_);
+            }
+        }
+    }
+
+    // The next event of the sockets that are ending: each with the acknowledgements that are awaited on it.
+    [[nodiscard]] std::optional<event> next_end() {
+        for (socket& s : sockets_) {
+            if (s.state != socket_state::ending) continue;
+            if (auto const awaited = acks_.take_of(s.index, s.last_ack_id))
+                return ended(*awaited, ack_outcome::disconnected, {});
+            --ending_;
+            s.state = socket_state::idle;
+            if (is_open_ && s.wanted) begin_connect(s); // it was asked for meanwhile
+            return event{.type = event_type::disconnected, .socket = s.handle(), .nsp = s.name(), .reason = s.reason};
+        }
+        return std::nullopt;
+    }
+
+    // An acknowledgement has come to an end: of an event that is sent until it is acknowledged, or of another.
+    [[nodiscard]] std::optional<event> ended(pending_ack const& ack, ack_outcome outcome, message const& answer) {
+        socket& s = sockets_[ack.socket];
+        auto id = ack.id;
+        if (s.awaits_try(ack.id)) {
+            auto& first = s.retries.front();
+            bool const done = outcome == ack_outcome::answered || first.tries > options_.retries;
+            id = done ? first.ack_id : 0;
+            first.is_pending = false;
+            if (done) {
+                buffered_ -= first.packet.size();
+                s.retries.pop_front();
+            }
+            send_next_try(s);
+        } else if (outcome == ack_outcome::timed_out) {
+            buffered_ -= s.forget_waiting(ack.id);
+        }
+        if (id == 0) return std::nullopt;
+        return event{.type = event_type::ack,
+                     .socket = s.handle(),
+                     .nsp = s.name(),
+                     .packet = answer,
+                     .id = id,
+                     .outcome = outcome};
+    }
+
+    //=== packets in ===//
+
+    // A socket whose auth is to be asked for.
+    [[nodiscard]] std::optional<event> next_question() {
+        for (socket& s : sockets_) {
+            if (!std::exchange(s.question_due, false)) continue;
+            --asking_;
+            if (s.state != socket_state::authenticating) continue;
+            return event{.type = event_type::connecting, .socket = s.handle(), .nsp = s.name()};
+        }
+        return std::nullopt;
+    }
+
+    // What came before the answer to CONNECT, after it.
+    [[nodiscard]] std::optional<event> next_early() {
+        for (socket& s : sockets_) {
+            if (s.state != socket_state::connected || s.early.empty()) continue;
+            current_ = std::move(s.early.front());
+            s.early.pop_front();
+            early_size_ -= current_.size();
+            if (s.early.empty()) --early_;
+            return take_event(s, current_.view(current_attachments_));
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<event> take(message const& m) {
+        packet const& p = m.packet;
+        socket* const s = find(p.nsp);
+        if (s == nullptr) return std::nullopt;
+        if (p.type == packet_type::connect) return take_connect(*s, p);
+        if (p.type == packet_type::connect_error) return take_connect_error(*s, p);
+        if (s->state == socket_state::connecting && is_event(p.type)) keep_early(*s, m);
+        if (s->state != socket_state::connected) return std::nullopt;
+        if (p.type == packet_type::disconnect) {
+            s->wanted = false;
+            begin_end(*s, disconnect_reason::io_server_disconnect);
+            return std::nullopt;
+        }
+        if (is_event(p.type)) return take_event(*s, m);
+        auto const awaited = acks_.take(*p.id, s->index);
+        return awaited ? ended(*awaited, ack_outcome::answered, m) : std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<event> take_connect(socket& s, packet const& p) {
+        if (s.state == socket_state::leaving) {
+            put_disconnect(s);
+            return has_left(s);
+        }
+        if (s.state != socket_state::connecting) return std::nullopt;
+        auto const text_of = [&p](std::string_view key) {
+            auto const value = p.data.find(key);
+            return value ? value->get<std::string>().value_or("") : std::string();
+        };
+        s.sid = text_of("sid");
+        if (s.sid.empty() && options_.revision == revision::v5) { // a server that speaks another revision
+            s.wanted = false;
+            s.drop_early(early_size_);
+            s.state = socket_state::idle;
+            return event{.type = event_type::connect_error, .socket = s.handle(), .nsp = s.name()};
+        }
+        auto pid = text_of("pid");
+        bool const recovered = !pid.empty() && pid == s.pid;
+        if (!recovered) s.offset.clear();
+        s.pid = std::move(pid);
+        s.state = socket_state::connected;
+        if (!s.early.empty()) ++early_;
+        send_waiting(s);
+        send_next_try(s);
+        return event{
+            .type = event_type::connected, .socket = s.handle(), .nsp = s.name(), .sid = s.sid, .recovered = recovered};
+    }
+
+    [[nodiscard]] std::optional<event> take_connect_error(socket& s, packet const& p) {
+        if (s.state == socket_state::leaving) return has_left(s);
+        if (s.state != socket_state::connecting) return std::nullopt;
+        s.wanted = false;
+        s.state = socket_state::idle;
+        s.drop_early(early_size_);
+        event e{.type = event_type::connect_error, .socket = s.handle(), .nsp = s.name()};
+        e.message = p.data;
+        if (p.data.is(json::kind::object)) {
+            e.message = p.data.find("message").value_or(json::text());
+            e.data = p.data.find("data").value_or(json::text());
+        }
+        return e;
+    }
+
+    // It was left before it was joined; it may have been asked for again since.
+    [[nodiscard]] std::optional<event> has_left(socket& s) {
+        s.state = socket_state::idle;
+        if (s.wanted) begin_connect(s);
+        return std::nullopt;
+    }
+
+    [[nodiscard]] event take_event(socket& s, message const& m) {
+        auto const handle = s.handle();
+        if (!s.pid.empty()) s.note_offset(m.arguments());
+        auto const& id = m.packet.id;
+        return {.type = event_type::event,
+                .socket = handle,
+                .nsp = s.name(),
+                .packet = m,
+                .ack = id ? ack_request(handle, *id, connection_) : ack_request()};
+    }
+
+    void keep_early(socket& s, message const& m) {
+        early_size_ += s.early.emplace_back(stored_packet::copy_of(m)).size();
+        if (early_size_ > options_.max_early) end(disconnect_reason::queue_overflow);
+    }
+
+    //=== packets out ===//
+
+    template <class Name, class... Args>
+    result<void> emit_event(socket_handle handle, ack_wish const& wish, Name const& name, Args const&... args) {
+        socket* const s = find(handle);
+        if (s == nullptr) return error{errc::not_connected};
+        auto const id = wish.id != 0 && options_.retries == 0 ? std::optional(wish.id) : std::nullopt;
+        if (s->state == socket_state::connected && options_.retries == 0) {
+            if (id) await(*s, wish.id, wish.timeout);
+            auto const put = put_event(*s, id, name, args...);
+            if (!put && id) static_cast<void>(acks_.take(*id, s->index));
+            return put;
+        }
+        auto packet = stored_packet::event({s->name(), id}, detail::name_of(name), args...);
+        if (!packet) return packet.error();
+        if (packet->size() > options_.max_buffered - buffered_) return error{errc::buffer_full};
+        buffered_ += packet->size();
+        if (options_.retries != 0) {
+            s->retries.push_back({std::move(*packet), wish.id, wish.timeout ? wish.timeout : options_.ack_timeout});
+            send_next_try(*s);
+            return check_queue();
+        }
+        s->waiting.push_back({std::move(*packet), wish.id});
+        if (id) await(*s, wish.id, wish.timeout);
+        return {};
+    }
+
+    template <class Name, class... Args>
+    result<void> put_event(socket const& s, std::optional<std::uint64_t> id, Name const& name, Args const&... args) {
+        if (auto const put = queue_.put_event({s.name(), id}, name, args...); !put) return put;
+        return check_queue();
+    }
+
+    void await(socket const& s, std::uint64_t id, std::optional<milliseconds> timeout) {
+        acks_.await({id, s.index, 0, timeout ? std::optional(now_ + *timeout) : std::nullopt});
+    }
+
+    // The socket is connected: what was emitted before goes now.
+    void send_waiting(socket& s) {
+        for (auto const& waiting : s.waiting) {
+            buffered_ -= waiting.packet.size();
+            put_stored(waiting.packet, std::nullopt);
+        }
+        s.waiting.clear();
+        static_cast<void>(check_queue());
+    }
+
+    // Sends the first of the events that are sent until they are acknowledged, unless that is under way.
+    void send_next_try(socket& s) {
+        if (s.state != socket_state::connected || s.retries.empty() || s.retries.front().is_pending) return;
+        auto& first = s.retries.front();
+        first.is_pending = true;
+        ++first.tries;
+        first.try_id = ++last_ack_id_;
+        await(s, first.try_id, first.timeout);
+        put_stored(first.packet, first.try_id);
+    }
+
+    void put_stored(stored_packet const& packet, std::optional<std::uint64_t> id) {
+        auto const put = packet.put(queue_, id);
+        SOCKETLESS_ASSERT(put.has_value()); // it has been encoded before
+        static_cast<void>(put);
+    }
+
+    result<void> check_queue() {
+        if (!queue_.exceeds(options_.max_queued)) return {};
+        queue_.clear();
+        end(disconnect_reason::queue_overflow);
+        return error{errc::queue_overflow};
+    }
+
+    client_options options_;
+    disconnect_reason reason_{};
+    bool is_open_ = false;
+    bool closed_due_ = false; // the event
+    bool close_due_ = false;  // the transmit
+    std::uint32_t connection_ = 0;
+    // How many sockets are ending, have a question to ask, have early events to deliver.
+    std::size_t ending_ = 0;
+    std::size_t asking_ = 0;
+    std::size_t early_ = 0;
+    std::size_t early_size_ = 0;
+    std::size_t buffered_ = 0;
+    std::uint64_t last_ack_id_ = 0;
+    time_point now_{};
+    std::deque<socket> sockets_;
+    detail::inbox inbox_;
+    message_queue queue_;
+    pending_acks acks_;
+    stored_packet current_; // the early event that was delivered last
+    attachment_list current_attachments_;
+};
+
+} // namespace socketless::inline v0::socketio

@@ -1,0 +1,83 @@
+// A Socket.IO packet that is kept: what was emitted or received too early, or may have to be sent again.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/frame.hpp>
+#include <socketless/core/limits.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/message_queue.hpp>
+#include <socketless/socketio/packet.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::socketio::detail {
+
+// The messages of one packet.
+class stored_packet {
+public:
+    stored_packet() = default;
+    stored_packet(std::string text, attachment_list const& attachments) : text_(std::move(text)) {
+        attachments_.reserve(attachments.size());
+        for (byte_view const a : attachments) attachments_.emplace_back(as_characters(a));
+    }
+
+    // Encodes an event. Errors: those of `encode_event`.
+    template <class... Args>
+    static result<stored_packet> event(address const& to, std::string_view name, Args const&... args) {
+        std::string text;
+        attachment_list attachments;
+        if (auto const encoded = encode_event(text, attachments, to, name, args...); !encoded) return encoded.error();
+        return stored_packet(std::move(text), attachments);
+    }
+
+    // Encodes a packet that was received. Precondition: it was decoded.
+    static stored_packet copy_of(message const& m) {
+        std::string text;
+        auto const encoded = encode(text, m.packet);
+        SOCKETLESS_ASSERT(encoded.has_value());
+        static_cast<void>(encoded);
+        return {std::move(text), {m.attachments.begin(), m.attachments.end()}};
+    }
+
+    // What it takes, with all that is around it.
+    [[nodiscard]] std::size_t size() const noexcept {
+        std::size_t size = sizeof *this + text_.size();
+        for (std::string const& a : attachments_) size += sizeof a + a.size();
+        return size;
+    }
+
+    // The packet, borrowed. `attachments` receives what its placeholders stand for.
+    [[nodiscard]] message view(attachment_list& attachments) const {
+        attachments.clear();
+        for (std::string const& a : attachments_) attachments.push_back(as_bytes(a));
+        header const h = decode_header(text_, revision::v5, unlimited).value_or(header());
+        return {{h.type, h.nsp, h.query, h.id, h.attachments, json::text::trusted(h.payload)}, attachments};
+    }
+
+    // Queues its messages, with another id where one is given.
+    result<void> put(message_queue& queue, std::optional<std::uint64_t> id = std::nullopt) const {
+        return queue.put([&](std::string& text, attachment_list& attachments) {
+            packet p = view(attachments).packet;
+            if (id) p.id = id;
+            return encode(text, p);
+        });
+    }
+
+private:
+    // It was within its limits when it was made.
+    static constexpr limits unlimited{.max_attachments = 0xffffffff};
+
+    std::string text_;
+    std::vector<std::string> attachments_;
+};
+
+} // namespace socketless::inline v0::socketio::detail

@@ -1,0 +1,436 @@
+// socketio::server_session: the server's side of one connection: the namespaces that its client has joined.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/limits.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/acks.hpp>
+#include <socketless/socketio/detail/inbox.hpp>
+#include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/message_queue.hpp>
+#include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/session.hpp>
+#include <socketless/socketio/typed_event.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::socketio {
+
+/// How the sessions of a server behave; the defaults are the reference's where it has any.
+struct server_options {
+    /// How long a connection may be in no namespace before it has joined its first one.
+    milliseconds connect_timeout{45'000};
+    /// Namespaces that one connection may be in at once; a CONNECT for another is refused ("Too many namespaces").
+    std::size_t max_sockets = 100;
+    /// Acknowledgements that one connection may owe; asking for another is refused (errc::too_many_acks).
+    std::size_t max_pending_acks = 65'536;
+    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow).
+    std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    socketless::limits limits = {};
+};
+
+/// The server's side of one connection: messages in, messages out, over any channel that keeps their order.
+///
+///     A namespace, on this connection:
+///
+///              CONNECT            accept()                 DISCONNECT, or the connection ends
+///     (none) ---------> asked ----------------> connected -----------------------------------> (none)
+///        ^                | refuse()                |                                             ^
+///        '----------------'                         '---- disconnect() ----> left ----------------'
+///                                                          (what was on its way is ignored until
+///                                                           the client has heard: CONNECT or DISCONNECT)
+///
+///     Anything else from the client, for any namespace, ends the connection: "forced server close"; what cannot be
+///     decoded: "parse error". Revision 4: "/" is asked for by the connection itself.
+///
+/// The loop is that of every session: after each input take events, then transmits, until both run dry; then wait for
+/// input or `poll_timeout`. A message lives until `poll_event` has run dry: its packet is decoded then, and borrowed from
+/// it. The time of a call that takes none is that of the last call that took one.
+class server_session {
+public:
+    /// `options` and `queue` outlive the session. See `message_queue` for how many sessions one may serve.
+    server_session(server_options const& options, message_queue& queue, revision r, time_point now) noexcept
+        : options_(&options), queue_(&queue), revision_(r), root_due_(r == revision::v4), now_(now),
+          connect_deadline_(now + options.connect_timeout) {}
+
+    //=== what happened ===//
+
+    /// A message of the client.
+    void message_received(frame message, time_point now) noexcept {
+        now_ = now;
+        if (!is_closed_) inbox_.push(message);
+    }
+
+    /// The connection is gone. Nothing is sent any more.
+    void connection_closed(disconnect_reason reason, time_point now) {
+        now_ = now;
+        end(reason);
+        close_due_ = false;
+        if (!queue_->empty()) queue_->clear();
+    }
+
+    /// Time has passed: to be called when `poll_timeout` is due. A spurious call is harmless.
+    void handle_timeout(time_point now) {
+        now_ = now;
+        if (connect_deadline_ && now >= *connect_deadline_) end(disconnect_reason::forced_server_close);
+    }
+
+    //=== what the application wants ===//
+
+    /// Lets the client into the namespace that it asked for. `sid` is the socket's id, of at least 120 random bits; `pid`,
+    /// if there is one, the secret by which its state can be recovered. Errors: errc::not_connected where nothing is asked
+    /// for (any more); errc::invalid_utf8; errc::queue_overflow.
+    result<void> accept(socket_handle socket, std::string_view sid, std::string_view pid = {}) {
+        slot* const s = find(socket, state::asked);
+        if (s == nullptr) return error{errc::not_connected};
+        auto const put = queue_->put([&](std::string& text, attachment_list&) {
+            if (revision_ == revision::v4) return encode_connect(text, s->nsp);
+            if (pid.empty()) return encode_connect(text, s->nsp, json::object("sid", sid));
+            return encode_connect(text, s->nsp, json::object("sid", sid, "pid", pid));
+        });
+        if (!put) return put;
+        s->state = state::connected;
+        connect_deadline_.reset();
+        return check_queue();
+    }
+
+    /// Keeps the client out: CONNECT_ERROR with a message for people and, if there is any, data for programs (a client of
+    /// revision 4 is told the message only). Errors: as above.
+    result<void> refuse(socket_handle socket, std::string_view message) {
+        return refuse_with(socket, message, json::object("message", message));
+    }
+    template <class T>
+    result<void> refuse(socket_handle socket, std::string_view message, T const& data) {
+        return refuse_with(socket, message, json::object("message", message, "data", data));
+    }
+
+    /// Emits an event. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; errc::queue_overflow:
+    /// with it more than `max_queued` bytes would wait, and the connection ends.
+    template <class Name, class... Args>
+    requires event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
+                                                             Args const&... args) {
+        slot const* const s = find(socket, state::connected);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const put = queue_->put_event({s->nsp, std::nullopt}, name, args...); !put) return put;
+        return check_queue();
+    }
+
+    /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack. `id` is the caller's choice, at
+    /// most `max_ack_id`. Errors: as above, and errc::too_many_acks. Precondition: `id` is greater than any one before.
+    template <class Name, class... Args>
+    requires event_name_for<Name, Args...> result<void> emit_with_ack(socket_handle socket, std::uint64_t id,
+                                                                      std::optional<milliseconds> timeout,
+                                                                      Name const& name, Args const&... args) {
+        slot const* const s = find(socket, state::connected);
+        if (s == nullptr) return error{errc::not_connected};
+        if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
+        if (auto const put = queue_->put_event({s->nsp, id}, name, args...); !put) return put;
+        if (auto const expected = expect_ack(socket, id, timeout); !expected) return expected;
+        return check_queue();
+    }
+
+    /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and precondition:
+    /// as above.
+    result<void> expect_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
+        if (find(socket, state::connected) == nullptr) return error{errc::not_connected};
+        if (!acks_) acks_ = std::make_unique<pending_acks>();
+        if (acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
+        auto const deadline = timeout ? std::optional(now_ + *timeout) : std::nullopt;
+        acks_->await({id, socket.index, 0, deadline});
+        return {};
+    }
+
+    /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged; those of `emit`,
+    /// after which it may be tried again.
+    template <class... Args>
+    result<void> acknowledge(ack_request& request, Args const&... args) {
+        if (!request) return error{errc::already_acknowledged};
+        slot const* const s = find(request.socket(), state::connected);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const put = queue_->put_ack({s->nsp, request.id()}, args...); !put) return put;
+        request.clear();
+        return check_queue();
+    }
+
+    /// Disconnects the socket: "server namespace disconnect". Harmless if it is gone.
+    void disconnect(socket_handle socket) {
+        slot* const s = find(socket, state::connected);
+        if (s == nullptr) return;
+        put_disconnect(*s);
+        begin_end(*s, disconnect_reason::server_namespace_disconnect);
+    }
+
+    /// Closes the connection. Precondition: `reason` is server_namespace_disconnect, and each namespace is told to
+    /// disconnect first, or another of a server's, and none is.
+    void close(disconnect_reason reason) {
+        if (is_closed_) return;
+        if (reason == disconnect_reason::server_namespace_disconnect)
+            for (slot const& s : slots_)
+                if (s.state == state::connected) put_disconnect(s);
+        end(reason);
+    }
+
+    //=== what it means, what to do, when to come back ===//
+
+    /// The next event, or nothing until there is other input: connecting, event, ack, disconnected, and once closed.
+    [[nodiscard]] std::optional<event> poll_event() {
+        for (;;) {
+            if (acks_)
+                if (auto const expired = acks_->take_expired(now_)) return ended(*expired, ack_outcome::timed_out);
+            if (ending_ != 0) return next_end();
+            if (std::exchange(closed_due_, false)) return event{.reason = reason_};
+            if (is_closed_) return std::nullopt;
+            if (std::exchange(root_due_, false)) {
+                slots_.push_back({"/", state::asked});
+                return connecting(slots_.back(), {});
+            }
+            auto const m = inbox_.next(revision_, options_->limits);
+            if (!m) return std::nullopt;
+            if (!*m)
+                end(disconnect_reason::parse_error);
+            else if (auto e = take(**m))
+                return e;
+        }
+    }
+
+    /// The next thing to do, or nothing until there is other input.
+    [[nodiscard]] std::optional<transmit> poll_transmit() noexcept {
+        if (!queue_->empty()) {
+            frame const message = queue_->front();
+            queue_->pop();
+            return transmit{transmit_type::message, message};
+        }
+        if (std::exchange(close_due_, false)) return transmit{transmit_type::close, {}};
+        return std::nullopt;
+    }
+
+    /// When `handle_timeout` is to be called, if ever. Changes with every input and every acknowledgement asked for.
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
+        if (is_closed_) return std::nullopt;
+        return acks_ ? earlier(connect_deadline_, acks_->next_deadline()) : connect_deadline_;
+    }
+
+    //=== what it is ===//
+
+    [[nodiscard]] socketio::revision revision() const noexcept { return revision_; }
+    /// Whether the connection has ended, as far as this side can tell.
+    [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
+    [[nodiscard]] bool is_connected(socket_handle socket) const noexcept {
+        return find(socket, state::connected) != nullptr;
+    }
+    /// The socket's namespace; empty if it is gone.
+    [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept {
+        for (state const s : {state::asked, state::connected})
+            if (auto const* const found = find(socket, s)) return found->nsp;
+        return {};
+    }
+
+    /// A number of the caller's own for a socket, kept until another takes its index. Precondition: the handle came from
+    /// this session.
+    void set_tag(socket_handle socket, std::uint32_t tag) noexcept { slots_[socket.index].tag = tag; }
+    [[nodiscard]] std::uint32_t tag(socket_handle socket) const noexcept { return slots_[socket.index].tag; }
+
+private:
+    enum class state : std::uint8_t { free, asked, connected, ending, left };
+
+    // A namespace that the client is in, or has to do with.
+    struct slot {
+        std::string nsp;
+        server_session::state state = state::free;
+        disconnect_reason reason{};
+        std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
+        std::uint32_t tag = 0;
+    };
+
+    [[nodiscard]] socket_handle handle(slot const& s) const noexcept {
+        return {static_cast<std::uint32_t>(&s - slots_.data()), s.generation};
+    }
+
+    [[nodiscard]] slot const* find(socket_handle socket, state wanted) const noexcept {
+        if (socket.index >= slots_.size()) return nullptr;
+        slot const& s = slots_[socket.index];
+        return s.generation == socket.generation && s.state == wanted ? &s : nullptr;
+    }
+    [[nodiscard]] slot* find(socket_handle socket, state wanted) noexcept {
+        return const_cast<slot*>(std::as_const(*this).find(socket, wanted));
+    }
+
+    // The slot of that namespace, whatever its state, if the client has to do with it.
+    [[nodiscard]] slot* find(std::string_view nsp) noexcept {
+        for (slot& s : slots_)
+            if (s.state != state::free && s.nsp == nsp) return &s;
+        return nullptr;
+    }
+
+    void free(slot& s) noexcept {
+        s.state = state::free;
+        if (++s.generation == 0) s.generation = 1;
+    }
+
+    //=== ends ===//
+
+    void begin_end(slot& s, disconnect_reason reason) noexcept {
+        s.state = state::ending;
+        s.reason = reason;
+        ++ending_;
+    }
+
+    // The connection ends: nothing is read any more.
+    void end(disconnect_reason reason) {
+        if (std::exchange(is_closed_, true)) return;
+        reason_ = reason;
+        closed_due_ = true;
+        close_due_ = true;
+        root_due_ = false;
+        connect_deadline_.reset();
+        inbox_.clear();
+        for (slot& s : slots_) {
+            if (s.state == state::connected || s.state == state::asked)
+                begin_end(s, reason);
+            else if (s.state == state::left)
+                free(s);
+        }
+    }
+
+    // The next event of the sockets that are ending: each with the acknowledgements that it owes. Precondition: some are.
+    [[nodiscard]] event next_end() {
+        slot* s = slots_.data();
+        while (s->state != state::ending) ++s;
+        auto const socket = handle(*s);
+        if (acks_)
+            if (auto const owed = acks_->take_of(socket.index)) return ended(*owed, ack_outcome::disconnected);
+        --ending_;
+        bool const by_server = s->reason == disconnect_reason::server_namespace_disconnect && !is_closed_;
+        free(*s);
+        if (by_server) s->state = state::left;
+        return {.type = event_type::disconnected, .socket = socket, .nsp = s->nsp, .reason = s->reason};
+    }
+
+    [[nodiscard]] event ended(pending_ack const& ack, ack_outcome outcome) const noexcept {
+        slot const& s = slots_[ack.socket];
+        return {.type = event_type::ack, .socket = handle(s), .nsp = s.nsp, .id = ack.id, .outcome = outcome};
+    }
+
+    //=== packets in ===//
+
+    [[nodiscard]] std::optional<event> take(message const& m) {
+        packet const& p = m.packet;
+        if (p.type == packet_type::connect) return take_connect(p);
+        slot* const s = find(p.nsp);
+        bool const has_left = s != nullptr && s->state == state::left;
+        if (has_left && p.type == packet_type::disconnect) free(*s);
+        if (has_left) return std::nullopt;
+        if (s == nullptr || s->state != state::connected || p.type == packet_type::connect_error) {
+            end(disconnect_reason::forced_server_close);
+            return std::nullopt;
+        }
+        if (p.type == packet_type::disconnect) {
+            begin_end(*s, disconnect_reason::client_namespace_disconnect);
+            return std::nullopt;
+        }
+        auto const socket = handle(*s);
+        if (is_event(p.type))
+            return event{.type = event_type::event,
+                         .socket = socket,
+                         .nsp = s->nsp,
+                         .packet = m,
+                         .ack = p.id ? ack_request(socket, *p.id) : ack_request()};
+        if (!acks_ || !acks_->take(*p.id, socket.index)) return std::nullopt; // nobody awaits it
+        return event{.type = event_type::ack, .socket = socket, .nsp = s->nsp, .packet = m, .id = *p.id};
+    }
+
+    [[nodiscard]] std::optional<event> take_connect(packet const& p) {
+        slot* s = find(p.nsp);
+        if (s != nullptr && s->state != state::left) {
+            end(disconnect_reason::forced_server_close);
+            return std::nullopt;
+        }
+        if (s == nullptr) s = free_slot();
+        if (s == nullptr) {
+            static_cast<void>(
+                put_refusal(p.nsp, "Too many namespaces", json::object("message", "Too many namespaces")));
+            return std::nullopt;
+        }
+        s->nsp = p.nsp;
+        s->state = state::asked;
+        return connecting(*s, p);
+    }
+
+    [[nodiscard]] event connecting(slot const& s, packet const& p) const noexcept {
+        return {.type = event_type::connecting,
+                .socket = handle(s),
+                .nsp = s.nsp,
+                .data = p.data,
+                .query = p.query.value_or(std::string_view())};
+    }
+
+    // A slot for another namespace; null where there are as many as there may be. What the client has left is remembered
+    // as long as there is room.
+    [[nodiscard]] slot* free_slot() {
+        for (slot& s : slots_)
+            if (s.state == state::free) return &s;
+        if (slots_.size() < options_->max_sockets) return &slots_.emplace_back();
+        for (slot& s : slots_)
+            if (s.state == state::left) return &s;
+        return nullptr;
+    }
+
+    //=== packets out ===//
+
+    template <class Payload>
+    result<void> refuse_with(socket_handle socket, std::string_view message, Payload const& payload) {
+        slot* const s = find(socket, state::asked);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const put = put_refusal(s->nsp, message, payload); !put) return put;
+        free(*s);
+        return check_queue();
+    }
+
+    template <class Payload>
+    result<void> put_refusal(std::string_view nsp, std::string_view message, Payload const& payload) {
+        return queue_->put([&](std::string& text, attachment_list&) {
+            return revision_ == revision::v4 ? encode_connect_error(text, nsp, message)
+                                             : encode_connect_error(text, nsp, payload);
+        });
+    }
+
+    void put_disconnect(slot const& s) {
+        auto const put =
+            queue_->put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); });
+        SOCKETLESS_ASSERT(put.has_value()); // the namespace came from a packet
+        static_cast<void>(put);
+    }
+
+    result<void> check_queue() {
+        if (!queue_->exceeds(options_->max_queued)) return {};
+        queue_->clear();
+        end(disconnect_reason::queue_overflow);
+        return error{errc::queue_overflow};
+    }
+
+    server_options const* options_;
+    message_queue* queue_;
+    socketio::revision revision_;
+    disconnect_reason reason_{};
+    bool is_closed_ = false;
+    bool closed_due_ = false; // the event
+    bool close_due_ = false;  // the transmit
+    bool root_due_;           // revision 4: "/" is asked for
+    std::uint32_t ending_ = 0;
+    time_point now_;
+    std::optional<time_point> connect_deadline_;
+    detail::inbox inbox_;
+    std::unique_ptr<pending_acks> acks_;
+    std::vector<slot> slots_;
+};
+
+} // namespace socketless::inline v0::socketio

@@ -1,0 +1,230 @@
+// The vocabulary that Socket.IO sessions share, client and server: what happened, what to do, why it ended.
+#pragma once
+
+#include <socketless/core/frame.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/socketio/arguments.hpp>
+#include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/typed_event.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace socketless::inline v0::socketio {
+
+/// A socket: one side's end of a namespace on a connection. A cheap value that never dangles: once the socket is gone it
+/// names nothing.
+struct socket_handle {
+    std::uint32_t index = 0;
+    std::uint32_t generation = 0;
+
+    friend constexpr bool operator==(socket_handle, socket_handle) noexcept = default;
+};
+
+/// Why a socket or its connection ended. `name` gives the reference's words.
+enum class disconnect_reason : std::uint8_t {
+    // The connection ended.
+    transport_error,
+    transport_close,
+    forced_close,
+    ping_timeout,
+    parse_error,
+    /// More was queued than the limit: the peer does not read.
+    queue_overflow,
+    /// The connection could not be opened in time.
+    open_timeout,
+
+    // On a server.
+    /// The client has left the namespace.
+    client_namespace_disconnect,
+    /// The server has disconnected the socket.
+    server_namespace_disconnect,
+    server_shutting_down,
+    /// The server has closed the connection: the client broke the rules, or joined no namespace in time.
+    forced_server_close,
+
+    // On a client.
+    io_server_disconnect,
+    io_client_disconnect,
+};
+
+[[nodiscard]] constexpr std::string_view name(disconnect_reason reason) noexcept {
+    constexpr std::string_view names[] = {"transport error",
+                                          "transport close",
+                                          "forced close",
+                                          "ping timeout",
+                                          "parse error",
+                                          "queue overflow",
+                                          "open timeout",
+                                          "client namespace disconnect",
+                                          "server namespace disconnect",
+                                          "server shutting down",
+                                          "forced server close",
+                                          "io server disconnect",
+                                          "io client disconnect"};
+    return names[static_cast<std::size_t>(reason)];
+}
+
+/// Whether `reason` is the end of the connection rather than the wish of one side to leave: what a client reconnects
+/// after, and what a server lets it recover from.
+[[nodiscard]] constexpr bool is_recoverable(disconnect_reason reason) noexcept {
+    using enum disconnect_reason;
+    return reason <= open_timeout || reason == server_shutting_down || reason == forced_server_close;
+}
+
+/// Each event tells one of these. Peers name their own events in `event::name`: the two never meet.
+enum class event_type : std::uint8_t {
+    /// Server: a client asks to join `nsp` with `data`, its auth: it is accepted or refused, or disconnected before. Client:
+    /// `nsp` is about to be joined and its auth is asked for.
+    connecting,
+    /// The socket is connected: `sid`, `recovered`.
+    connected,
+    /// Client: the server has refused: `message`, `data`.
+    connect_error,
+    /// The peer has emitted an event: `name`, `args`, and `ack` if it asks for an acknowledgement.
+    event,
+    /// An acknowledgement that was awaited has come to its one outcome: `id`, `outcome` and, if answered, `args`.
+    ack,
+    /// Server: the last of a broadcast's acknowledgements has come to its outcome: `id`, `answers`, `expected`.
+    acks_complete,
+    /// The socket is gone: `reason`. Nothing follows from it until it is connected again.
+    disconnected,
+    /// The connection is gone: `reason`.
+    closed,
+
+    // From the whole client only.
+    /// The connection is open.
+    opened,
+    /// It has moved to a better transport.
+    upgraded,
+    /// It could not be opened: `reason`.
+    open_failed,
+    /// Another attempt to open begins: `attempt`.
+    reconnecting,
+    /// There will be no other attempt.
+    reconnect_failed,
+};
+
+/// Each acknowledgement that is awaited ends with one of these.
+enum class ack_outcome : std::uint8_t { answered, timed_out, disconnected };
+
+/// The name of an event, borrowed from its packet: a JSON string or number. Compares with text: a number by its digits,
+/// as JavaScript's property names do.
+class event_name {
+public:
+    constexpr event_name() noexcept = default;
+    constexpr explicit event_name(json::text json) noexcept : json_(json) {}
+
+    [[nodiscard]] constexpr json::text json() const noexcept { return json_; }
+
+    /// A copy, without escapes. A name with half a surrogate pair comes as it is written.
+    [[nodiscard]] std::string str() const { return json_.get<std::string>().value_or(std::string(json_.raw())); }
+
+    friend constexpr bool operator==(event_name a, std::string_view b) noexcept {
+        return a.json_.is(json::kind::string) ? a.json_.equals(b) : a.json_.raw() == b;
+    }
+
+private:
+    json::text json_;
+};
+
+/// The right to acknowledge an event, once. Emptied when it is used; outlives the event, but not the socket.
+class ack_request {
+public:
+    ack_request() noexcept = default;
+    ack_request(socket_handle socket, std::uint64_t id, std::uint32_t connection = 0) noexcept
+        : socket_(socket), connection_(connection), id_(id), is_due_(true) {}
+
+    ack_request(ack_request&& other) noexcept { *this = std::move(other); }
+    ack_request& operator=(ack_request&& other) noexcept {
+        socket_ = other.socket_;
+        connection_ = other.connection_;
+        id_ = other.id_;
+        is_due_ = std::exchange(other.is_due_, false);
+        return *this;
+    }
+
+    /// Whether an acknowledgement is asked for and has not been given.
+    [[nodiscard]] explicit operator bool() const noexcept { return is_due_; }
+
+    [[nodiscard]] socket_handle socket() const noexcept { return socket_; }
+    /// The id by which the peer knows it.
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    /// Which of a client's connections, one after the other, the event came by.
+    [[nodiscard]] std::uint32_t connection() const noexcept { return connection_; }
+
+    /// It has been used.
+    void clear() noexcept { is_due_ = false; }
+
+private:
+    socket_handle socket_;
+    std::uint32_t connection_ = 0;
+    std::uint64_t id_ = 0;
+    bool is_due_ = false;
+};
+
+/// What happened, for the application. Views live until the next `poll_event` of the same session, or until the caller
+/// ends the connection; emitting does not end their life.
+struct event {
+    event_type type = event_type::closed;
+    socket_handle socket = {};
+    std::string_view nsp = {};
+    /// connected: the socket's id. Empty for a client of revision 4, which is not told.
+    std::string_view sid = {};
+    /// connected: the state of an earlier connection has been restored, and what was missed follows.
+    bool recovered = false;
+    /// connect_error: what was wrong, in the server's words: a string or nothing.
+    json::text message = {};
+    /// connecting: the client's auth, an object or nothing. connect_error: what came with the message.
+    json::text data = {};
+    /// connecting, revision 4: what follows '?' in the namespace.
+    std::string_view query = {};
+    /// event, ack: the packet and its attachments.
+    socketio::message packet = {};
+    /// event: to be acknowledged, if the peer asks for that.
+    ack_request ack = {};
+    /// ack, acks_complete: which one, as the emitting call said.
+    std::uint64_t id = 0;
+    ack_outcome outcome = ack_outcome::answered;
+    /// acks_complete: how many were asked, and how many of them have answered.
+    std::size_t expected = 0;
+    std::size_t answers = 0;
+    /// disconnected, closed, open_failed.
+    disconnect_reason reason = disconnect_reason::transport_error;
+    /// reconnecting, opened: how many attempts there were since the connection was lost.
+    std::uint64_t attempt = 0;
+
+    [[nodiscard]] event_name name() const noexcept { return event_name(packet.packet.event_name()); }
+    [[nodiscard]] arguments args() const noexcept { return packet.arguments(); }
+    /// The arguments as C++ values: see `arguments::get`.
+    template <class... T>
+    [[nodiscard]] auto get() const {
+        return args().template get<T...>();
+    }
+    /// The arguments of an event that declares their types.
+    template <class... T>
+    [[nodiscard]] auto get(typed_event<T...> const&) const {
+        return args().template get<T...>();
+    }
+};
+
+enum class transmit_type : std::uint8_t {
+    /// Send `message`.
+    message,
+    /// Close the connection once all messages before have gone.
+    close,
+};
+
+/// What to do, for the channel below. `message` lives until the next call that changes the session.
+struct transmit {
+    transmit_type type = transmit_type::message;
+    frame message = {};
+};
+
+} // namespace socketless::inline v0::socketio
