@@ -242,9 +242,7 @@ public:
         for (;;) {
             if (auto const type = events_.take()) {
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
-                event e{.type = *type, .transport = t, .reason = reason_, .handshake = handshake_};
-                e.handshake.sid = sid_;
-                return e;
+                return event{.type = *type, .transport = t, .reason = reason_};
             }
             if (auto const p = next_packet()) {
                 if (auto const e = take_packet(*p)) return e;
@@ -284,6 +282,12 @@ public:
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     /// The session id; empty before the handshake.
     [[nodiscard]] std::string_view id() const noexcept { return sid_; }
+    /// What the server has said when the session opened. Valid until it is opened again.
+    [[nodiscard]] engineio::handshake handshake() const noexcept {
+        auto h = handshake_;
+        h.sid = sid_;
+        return h;
+    }
     /// Bytes that are queued and not yet handed to the I/O layer.
     [[nodiscard]] std::size_t queued() const noexcept { return outbox_.size(); }
 
@@ -647,7 +651,7 @@ private:
     heartbeat heartbeat_;
     heartbeat::intervals intervals_;
     std::string sid_;
-    handshake handshake_;
+    engineio::handshake handshake_;
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
     std::optional<detail::channel> channel_;

@@ -172,6 +172,8 @@ private:
 /// What happened, for the application. Views live until the next `poll_event` of the same session, or until the caller
 /// ends the connection; emitting does not end their life.
 struct event {
+    event() noexcept {} // not zeroed first, as `= default` would have it: it is large, and made often
+
     event_type type = event_type::closed;
     socket_handle socket = {};
     std::string_view nsp = {};
