@@ -207,10 +207,13 @@ struct event {
     [[nodiscard]] auto get() const {
         return args().template get<T...>();
     }
-    /// The arguments of an event that declares their types.
+    /// The arguments of an event that declares their types; of one that declares none, a result<void>.
     template <class... T>
     [[nodiscard]] auto get(typed_event<T...> const&) const {
-        return args().template get<T...>();
+        if constexpr (sizeof...(T) == 0)
+            return result<void>();
+        else
+            return args().template get<T...>();
     }
 };
 
