@@ -1,5 +1,9 @@
 #include "support/catch.hpp"
 
+#include <socketless/client.hpp>
+#include <socketless/engineio/stream.hpp>
+#include <socketless/socketio/client_session.hpp>
+#include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <array>
@@ -170,4 +174,95 @@ TEST_CASE("the end of a connection can be recovered from, the wish of one side t
         INFO(name(reason));
         CHECK_FALSE(is_recoverable(reason));
     }
+}
+
+//=== how long an event lives ===//
+
+namespace {
+
+// Two files; the session keeps all but the last message, so that an input that is gone does no harm.
+constexpr std::string_view two_files[] = {R"(52-["files",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])",
+                                          "first", "second"};
+
+// The event that the messages of two_files are.
+template <class Session>
+event receive_two_files(Session& session) {
+    for (std::size_t i = 0; i != 3; ++i) {
+        session.message_received({i == 0 ? frame_kind::text : frame_kind::binary, two_files[i]}, time_point{});
+        if (auto e = session.poll_event()) return std::move(*e);
+    }
+    FAIL_CHECK("there is no event");
+    return {};
+}
+
+bool reads_two_files(event const& e) {
+    auto const files = e.get<byte_view, byte_view>();
+    return e.name() == "files" && files && as_characters(std::get<0>(*files)) == "first" &&
+           as_characters(std::get<1>(*files)) == "second";
+}
+
+} // namespace
+
+TEST_CASE("an event can be read though what was emitted or closed has ended its connection, on a server",
+          "[socketio]") {
+    socketio::server_options const options{.max_queued = 1'000};
+    for (bool const overflows : {true, false}) {
+        message_queue queue;
+        server_session session(options, queue, revision::v5, time_point{});
+        session.message_received({frame_kind::text, "0"}, time_point{});
+        auto const asked = session.poll_event();
+        REQUIRE(asked.has_value());
+        CHECK(session.accept(asked->socket, "sid").has_value());
+        auto const e = receive_two_files(session);
+        if (overflows)
+            CHECK(session.emit(e.socket, "reply", std::string(2'000, 'x')) == error{errc::queue_overflow});
+        else
+            session.close(disconnect_reason::server_namespace_disconnect);
+        CHECK(session.is_closed());
+        CHECK(reads_two_files(e));
+    }
+}
+
+TEST_CASE("an event can be read though what was emitted has ended its connection, on a client", "[socketio]") {
+    client_session session({.max_queued = 1'000});
+    CHECK(session.connect().has_value());
+    session.opened(time_point{});
+    session.message_received({frame_kind::text, R"(0{"sid":"s"})"}, time_point{});
+    CHECK(session.poll_event().has_value());
+    auto const e = receive_two_files(session);
+    CHECK(session.emit(e.socket, "reply", std::string(2'000, 'x')) == error{errc::queue_overflow});
+    CHECK(reads_two_files(e));
+}
+
+TEST_CASE("an event that came by a stream can be read though what was emitted has ended its connection", "[socketio]") {
+    auto const on_stream = [](std::string_view packet) {
+        return std::string(engineio::stream_header(frame_kind::text, packet.size()).view()) + std::string(packet);
+    };
+    time_point const now{};
+    client c(
+        {.transports = {engineio::transport::webtransport}, .max_queued = 1'000}, [](std::span<std::byte>) {}, now);
+    REQUIRE(c.connect().has_value());
+    std::string buffer;
+    auto const t = c.poll_transmit(buffer);
+    REQUIRE(t.has_value());
+    c.channel_opened(t->id, now);
+
+    std::string const opening =
+        on_stream(R"(0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})") +
+        on_stream(R"(40{"sid":"s"})");
+    std::string const event_frame = on_stream(R"(42["greeting","hello"])");
+    c.stream_received(t->id, opening, now);
+    while (c.poll_event()) {
+    }
+    // In two chunks: the frame is put together in memory of the stream's.
+    for (auto const& chunk : {event_frame.substr(0, 9), event_frame.substr(9)}) {
+        c.stream_received(t->id, chunk, now);
+        auto const e = c.poll_event();
+        if (!e) continue;
+        CHECK(c.emit(e->socket, "reply", std::string(2'000, 'x')) == error{errc::queue_overflow});
+        CHECK(e->name() == "greeting");
+        CHECK(e->get<std::string>() == "hello");
+        return;
+    }
+    FAIL_CHECK("there is no event");
 }

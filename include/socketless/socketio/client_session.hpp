@@ -195,6 +195,7 @@ public:
     /// The next event, or nothing until there is other input: connecting, connected, connect_error, event, ack,
     /// disconnected, and closed once for each connection.
     [[nodiscard]] std::optional<event> poll_event() {
+        if (!is_open_) inbox_.clear();
         for (;;) {
             if (auto const expired = acks_.take_expired(now_)) {
                 if (auto e = ended(*expired, ack_outcome::timed_out, {})) return e;
@@ -344,7 +345,7 @@ private:
         reason_ = reason;
         closed_due_ = true;
         close_due_ = true;
-        inbox_.clear();
+        inbox_.stop(); // the event that is being handled may be in it
         asking_ = 0;
         for (socket& s : sockets_) {
             s.question_due = false;

@@ -183,6 +183,7 @@ public:
 
     /// The next event, or nothing until there is other input: connecting, event, ack, disconnected, and once closed.
     [[nodiscard]] std::optional<event> poll_event() {
+        if (is_closed_) inbox_.clear();
         for (;;) {
             if (acks_)
                 if (auto const expired = acks_->take_expired(now_)) return ended(*expired, ack_outcome::timed_out);
@@ -292,7 +293,7 @@ private:
         close_due_ = true;
         root_due_ = false;
         connect_deadline_.reset();
-        inbox_.clear();
+        inbox_.stop(); // the event that is being handled may be in it
         for (slot& s : slots_) {
             if (s.state == state::connected || s.state == state::asked)
                 begin_end(s, reason);

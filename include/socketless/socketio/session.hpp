@@ -169,8 +169,8 @@ private:
     bool is_due_ = false;
 };
 
-/// What happened, for the application. Views live until the next `poll_event` of the same session, or until the caller
-/// ends the connection; emitting does not end their life.
+/// What happened, for the application. Views live until the next `poll_event` of the same session, or input for it;
+/// emitting does not end their life, nor does the end of the connection.
 struct event {
     event_type type = event_type::closed;
     socket_handle socket = {};

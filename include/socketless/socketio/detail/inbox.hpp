@@ -43,6 +43,9 @@ public:
         return std::nullopt;
     }
 
+    // Nothing more is read. The packet that was taken last can still be.
+    void stop() noexcept { unread_ = false; }
+
     // Forgets all there is.
     void clear() noexcept {
         unread_ = false;
