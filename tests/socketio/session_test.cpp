@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/stacks.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/engineio/stream.hpp>
@@ -265,4 +266,18 @@ TEST_CASE("an event that came by a stream can be read though what was emitted ha
         return;
     }
     FAIL_CHECK("there is no event");
+}
+
+TEST_CASE("an event can be read though other namespaces have been declared", "[socketio]") {
+    support::stacks stacks;
+    std::size_t connected = 0;
+    stacks.on_server_event = [&](event& e) {
+        if (e.type != event_type::connected) return;
+        ++connected;
+        for (int i = 0; i != 100; ++i) stacks.server.declare("/" + std::to_string(i));
+        CHECK(e.nsp == "/");
+    };
+    CHECK(stacks.client(stacks.add()).connect().has_value());
+    stacks.settle();
+    CHECK(connected == 1);
 }
