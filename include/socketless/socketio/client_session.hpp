@@ -201,6 +201,7 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
+        if (!is_open_) inbox_.clear();
         while (!e && step(e)) {
         }
     }
@@ -362,7 +363,7 @@ private:
         reason_ = reason;
         closed_due_ = true;
         close_due_ = true;
-        inbox_.clear();
+        inbox_.stop(); // the event that is being handled may be in it
         asking_ = 0;
         for (socket& s : sockets_) {
             s.question_due = false;

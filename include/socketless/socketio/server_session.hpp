@@ -189,6 +189,7 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
+        if (is_closed_) inbox_.clear();
         while (!e && step(e)) {
         }
     }
@@ -320,7 +321,7 @@ private:
         close_due_ = true;
         root_due_ = false;
         connect_deadline_.reset();
-        inbox_.clear();
+        inbox_.stop(); // the event that is being handled may be in it
         for (slot& s : slots_) {
             if (s.state == state::connected || s.state == state::asked)
                 begin_end(s, reason);

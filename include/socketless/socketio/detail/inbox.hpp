@@ -40,6 +40,9 @@ public:
         return true;
     }
 
+    // Nothing more is read. The packet that was taken last can still be.
+    void stop() noexcept { unread_ = false; }
+
     // Forgets all there is.
     void clear() noexcept {
         unread_ = false;
