@@ -67,7 +67,9 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 /// it. The time of a call that takes none is that of the last call that took one.
 class client_session {
 public:
-    explicit client_session(client_options options = {}) : options_(std::move(options)) {}
+    /// `now` is what timeouts count from that are asked for before anything has happened.
+    explicit client_session(client_options options = {}, time_point now = {})
+        : options_(std::move(options)), now_(now) {}
 
     //=== what happened ===//
 
