@@ -297,6 +297,17 @@ TEST_CASE("a question for auth that nobody has answered ends with the connection
     CHECK(c.drain().empty());
 }
 
+TEST_CASE("auth is asked for once where a socket was left and joined before the question was told", "[client_socket]") {
+    driver c;
+    c.open();
+    auto const socket = c.connect("/", ask_for_auth);
+    c.session.disconnect(socket);
+    c.connect("/");
+    CHECK(c.drain() == lines{"connecting /"});
+    c.session.disconnect(socket);
+    CHECK(c.drain().empty());
+}
+
 TEST_CASE("only namespaces can be joined, and each once", "[client_socket]") {
     for (auto const r : both) {
         driver c(speaking(r));

@@ -306,8 +306,7 @@ private:
     void begin_connect(socket& s) {
         if (!s.asks_for_auth) return send_connect(s);
         s.state = socket_state::authenticating;
-        s.question_due = true;
-        ++asking_;
+        if (!std::exchange(s.question_due, true)) ++asking_; // it may be due since before the socket was left
     }
 
     void send_connect(socket& s) {
