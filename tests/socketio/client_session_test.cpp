@@ -471,6 +471,34 @@ TEST_CASE("more early events than the limit end the connection", "[client_socket
     }
 }
 
+TEST_CASE("early events are forgotten where the socket is refused, left, or its connection lost", "[client_socket]") {
+    driver c;
+    auto const socket = c.connect();
+    auto const connects_without_events = [&] {
+        CHECK(c.receive(answer(socketio::revision::v5)) == lines{"connected / abc"});
+        c.disconnect(socket);
+        c.connect();
+        c.drain();
+    };
+    c.open();
+    c.receive(R"(2["early"])");
+    c.lose();
+    c.open();
+    connects_without_events();
+
+    c.receive(R"(2["early"])");
+    c.receive(R"(4{"message":"no"})");
+    c.connect();
+    c.drain();
+    connects_without_events();
+
+    c.receive(R"(2["early"])");
+    c.disconnect(socket);
+    c.connect();
+    CHECK(c.receive(answer(socketio::revision::v5)) == lines{"send 1", "send 0"});
+    connects_without_events();
+}
+
 //=== what is emitted before ===//
 
 TEST_CASE("what is emitted before the socket is connected is sent then, in order", "[client_socket]") {

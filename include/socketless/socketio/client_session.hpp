@@ -141,6 +141,7 @@ public:
             begin_end(*s, disconnect_reason::io_client_disconnect);
         } else if (s->state == socket_state::connecting) {
             s->state = socket_state::leaving; // the answer to CONNECT is on its way
+            s->drop_early(early_size_);
         } else if (s->state == socket_state::authenticating) {
             s->state = socket_state::idle;
         }
