@@ -610,6 +610,22 @@ TEST_CASE("what waited can overflow the queue too: then the socket is connected,
     CHECK(c.session.buffered() == 0);
 }
 
+TEST_CASE("an event that is handled when the connection overflows is still there to be read", "[client_socket]") {
+    client_options options;
+    options.max_queued = 1'000;
+    connected_driver c(options);
+    std::string read;
+    c.on_event = [&](event& e) {
+        if (e.type != event_type::event) return;
+        CHECK(c.session.emit(c.socket, "x", std::string(2'000, 'x')) == error{errc::queue_overflow});
+        read = as_characters(e.get<byte_view>().value_or(byte_view()));
+    };
+    std::string const large(1'000, 'y');
+    c.receive(R"(51-["file",{"_placeholder":true,"num":0}])");
+    c.receive(support::binary(large));
+    CHECK(read == large);
+}
+
 //=== acknowledgements ===//
 
 TEST_CASE("an event is acknowledged once, by its id", "[client_socket]") {

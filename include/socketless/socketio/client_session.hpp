@@ -204,6 +204,7 @@ public:
             } else if (ending_ != 0) {
                 if (auto e = next_end()) return e;
             } else if (std::exchange(closed_due_, false)) {
+                inbox_.clear(); // not before: an emit that ends the connection may be in the handler of an event
                 return event{.reason = reason_};
             } else if (!is_open_) {
                 return std::nullopt;
@@ -346,7 +347,6 @@ private:
         reason_ = reason;
         closed_due_ = true;
         close_due_ = true;
-        inbox_.clear();
         asking_ = 0;
         for (socket& s : sockets_) {
             s.question_due = false;
