@@ -931,6 +931,17 @@ TEST_CASE("the pid and the last offset are sent when a socket connects again; it
     CHECK(c.open() == lines{R"(send 0{"pid":"other","token":1})"}); // the offset was the other's
 }
 
+TEST_CASE("the last argument of an event that asks for an acknowledgement is no offset", "[client_socket]") {
+    driver c;
+    c.connect("/");
+    c.open();
+    c.receive(R"(0{"sid":"abc","pid":"secret"})");
+    c.receive(R"(2["news","one","offset 1"])");
+    c.receive(R"(20["question","ready?"])");
+    c.lose();
+    CHECK(c.open() == lines{R"(send 0{"pid":"secret","offset":"offset 1"})"});
+}
+
 TEST_CASE("a server without recovery is sent neither pid nor offset", "[client_socket]") {
     connected_driver c;
     c.receive(R"(2["news","one"])");

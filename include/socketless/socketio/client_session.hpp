@@ -496,8 +496,8 @@ private:
 
     [[nodiscard]] event take_event(socket& s, message const& m) {
         auto const handle = s.handle();
-        if (!s.pid.empty()) s.note_offset(m.arguments());
         auto const& id = m.packet.id;
+        if (!s.pid.empty() && !id) s.note_offset(m.arguments());
         return {.type = event_type::event,
                 .socket = handle,
                 .nsp = s.name(),

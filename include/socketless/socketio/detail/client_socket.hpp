@@ -90,7 +90,7 @@ struct client_socket {
         out.end_object();
     }
 
-    // With recovery each event ends with its offset.
+    // With recovery each event ends with its offset, unless it asks for an acknowledgement.
     void note_offset(arguments const& args) {
         json::text last;
         for (argument const a : args) last = a.json();
