@@ -658,6 +658,19 @@ TEST_CASE("an acknowledgement is not sent on another connection than the event c
     CHECK(c.drain().empty());
 }
 
+TEST_CASE("an acknowledgement is not sent once the socket has been left and joined again", "[client_socket]") {
+    connected_driver c;
+    c.receive(R"(217["ask"])");
+    REQUIRE(c.requests.size() == 1);
+    c.disconnect(c.socket);
+    CHECK(c.session.acknowledge(c.requests[0]) == error{errc::not_connected});
+    c.connect("/");
+    c.drain();
+    c.receive(answer(socketio::revision::v5));
+    CHECK(c.session.acknowledge(c.requests[0]) == error{errc::not_connected});
+    CHECK(c.drain().empty());
+}
+
 TEST_CASE("an acknowledgement that is asked for is answered", "[client_socket]") {
     for (auto const r : both) {
         connected_driver c(speaking(r));

@@ -62,6 +62,8 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 ///         ^                       |       ^                    |
 ///         '-- CONNECT_ERROR ------'       '--- connection lost-'   (connecting begins with the next `opened`)
 ///
+///     disconnect() while connecting: the answer to CONNECT is awaited, and DISCONNECT sent then; nothing is told.
+///
 /// The loop is that of every session: after each input take events, then transmits, until both run dry; then wait for
 /// input or `poll_timeout`. A message lives until `poll_event` has run dry: its packet is decoded then, and borrowed from
 /// it. The time of a call that takes none is that of the last call that took one.
@@ -78,7 +80,6 @@ public:
         SOCKETLESS_ASSERT(!is_open_ && !closed_due_ && ending_ == 0);
         now_ = now;
         is_open_ = true;
-        ++connection_;
         for (socket& s : sockets_)
             if (s.wanted) begin_connect(s);
     }
@@ -181,12 +182,12 @@ public:
     }
 
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged;
-    /// errc::not_connected where the connection that it came by is gone; those of `emit`, after which it may be tried again.
+    /// errc::not_connected where the socket has been disconnected since; those of `emit`, after which it may be tried again.
     template <class... Args>
     result<void> acknowledge(ack_request& request, Args const&... args) {
         if (!request) return error{errc::already_acknowledged};
         socket const* const s = find(request.socket());
-        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == connection_;
+        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == s->connection;
         if (!good) return error{errc::not_connected};
         if (auto const put = queue_.put_ack({s->name(), request.id()}, args...); !put) return put;
         request.clear();
@@ -465,6 +466,7 @@ private:
         if (!recovered) s.offset.clear();
         s.pid = std::move(pid);
         s.state = socket_state::connected;
+        ++s.connection;
         if (!s.early.empty()) ++early_;
         send_waiting(s);
         send_next_try(s);
@@ -502,7 +504,7 @@ private:
                 .socket = handle,
                 .nsp = s.name(),
                 .packet = m,
-                .ack = id ? ack_request(handle, *id, connection_) : ack_request()};
+                .ack = id ? ack_request(handle, *id, s.connection) : ack_request()};
     }
 
     void keep_early(socket& s, message const& m) {
@@ -586,7 +588,6 @@ private:
     bool is_open_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit
-    std::uint32_t connection_ = 0;
     // How many sockets are ending, have a question to ask, have early events to deliver.
     std::size_t ending_ = 0;
     std::size_t asking_ = 0;
