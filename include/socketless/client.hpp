@@ -96,10 +96,8 @@ public:
     /// `random` spreads the attempts of many clients to connect again.
     client(client_options options, random_source random, time_point now)
         : options_(std::move(options)), random_(std::move(random)), now_(now), engine_(engine_options(options_)),
-          session_(session_options(options_)),
-          backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {
-        session_.handle_timeout(now);
-    }
+          session_(session_options(options_), now),
+          backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {}
 
     //=== what happened: see engineio::client_session ===//
 

@@ -62,12 +62,16 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 ///         ^                       |       ^                    |
 ///         '-- CONNECT_ERROR ------'       '--- connection lost-'   (connecting begins with the next `opened`)
 ///
+///     disconnect() while connecting: the answer to CONNECT is awaited, and DISCONNECT sent then; nothing is told.
+///
 /// The loop is that of every session: after each input take events, then transmits, until both run dry; then wait for
 /// input or `poll_timeout`. A message lives until `poll_event` has run dry: its packet is decoded then, and borrowed from
 /// it. The time of a call that takes none is that of the last call that took one.
 class client_session {
 public:
-    explicit client_session(client_options options = {}) : options_(std::move(options)) {}
+    /// `now` is what timeouts count from that are asked for before anything has happened.
+    explicit client_session(client_options options = {}, time_point now = {})
+        : options_(std::move(options)), now_(now) {}
 
     //=== what happened ===//
 
@@ -76,7 +80,6 @@ public:
         SOCKETLESS_ASSERT(!is_open_ && !closed_due_ && ending_ == 0);
         now_ = now;
         is_open_ = true;
-        ++connection_;
         for (socket& s : sockets_)
             if (s.wanted) begin_connect(s);
     }
@@ -139,6 +142,7 @@ public:
             begin_end(*s, disconnect_reason::io_client_disconnect);
         } else if (s->state == socket_state::connecting) {
             s->state = socket_state::leaving; // the answer to CONNECT is on its way
+            s->drop_early(early_size_);
         } else if (s->state == socket_state::authenticating) {
             s->state = socket_state::idle;
         }
@@ -178,12 +182,12 @@ public:
     }
 
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged;
-    /// errc::not_connected where the connection that it came by is gone; those of `emit`, after which it may be tried again.
+    /// errc::not_connected where the socket has been disconnected since; those of `emit`, after which it may be tried again.
     template <class... Args>
     result<void> acknowledge(ack_request& request, Args const&... args) {
         if (!request) return error{errc::already_acknowledged};
         socket const* const s = find(request.socket());
-        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == connection_;
+        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == s->connection;
         if (!good) return error{errc::not_connected};
         if (auto const put = queue_.put_ack({s->name(), request.id()}, args...); !put) return put;
         request.clear();
@@ -201,7 +205,6 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
-        if (!is_open_) inbox_.clear();
         while (!e && step(e)) {
         }
     }
@@ -291,8 +294,7 @@ private:
     void begin_connect(socket& s) {
         if (!s.asks_for_auth) return send_connect(s);
         s.state = socket_state::authenticating;
-        s.question_due = true;
-        ++asking_;
+        if (!std::exchange(s.question_due, true)) ++asking_; // it may be due since before the socket was left
     }
 
     void send_connect(socket& s) {
@@ -322,6 +324,7 @@ private:
             return end_ack(e, *expired, ack_outcome::timed_out, {}), true;
         if (ending_ != 0) return end_socket(e), true;
         if (std::exchange(closed_due_, false)) {
+            inbox_.clear(); // not before: the event that was being handled may have been in it
             e.emplace().reason = reason_;
             return true;
         }
@@ -476,6 +479,7 @@ private:
         if (!recovered) s.offset.clear();
         s.pid = std::move(pid);
         s.state = socket_state::connected;
+        ++s.connection;
         if (!s.early.empty()) ++early_;
         send_waiting(s);
         send_next_try(s);
@@ -509,10 +513,11 @@ private:
     }
 
     void take_event(std::optional<event>& e, socket& s, message const& m) {
-        if (!s.pid.empty()) s.note_offset(m.arguments());
+        auto const& id = m.packet.id;
+        if (!s.pid.empty() && !id) s.note_offset(m.arguments());
         event& told = tell(e, event_type::event, s);
         told.packet = m;
-        if (m.packet.id) told.ack = ack_request(told.socket, *m.packet.id, connection_);
+        if (id) told.ack = ack_request(told.socket, *id, s.connection);
     }
 
     void keep_early(socket& s, message const& m) {
@@ -596,7 +601,6 @@ private:
     bool is_open_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit
-    std::uint32_t connection_ = 0;
     // How many sockets are ending, have a question to ask, have early events to deliver.
     std::size_t ending_ = 0;
     std::size_t asking_ = 0;

@@ -189,7 +189,6 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
-        if (is_closed_) inbox_.clear();
         while (!e && step(e)) {
         }
     }
@@ -278,6 +277,7 @@ private:
         }
         if (ending_ != 0) return end_socket(e), true;
         if (std::exchange(closed_due_, false)) {
+            inbox_.clear(); // not before: the event that was being handled may have been in it
             e.emplace().reason = reason_;
             return true;
         }

@@ -156,7 +156,7 @@ public:
     [[nodiscard]] socket_handle socket() const noexcept { return socket_; }
     /// The id by which the peer knows it.
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-    /// Which of a client's connections, one after the other, the event came by.
+    /// How often a client's socket had been connected when the event came.
     [[nodiscard]] std::uint32_t connection() const noexcept { return connection_; }
 
     /// It has been used.

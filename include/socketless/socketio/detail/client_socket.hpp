@@ -50,6 +50,7 @@ struct client_socket {
     client_socket_state state = client_socket_state::idle;
     disconnect_reason reason{};
     std::uint64_t last_ack_id = 0; // of those that are awaited up to the end, not beyond it
+    std::uint32_t connection = 0;  // how often it has been connected
     bool wanted = false;
     bool asks_for_auth = false;
     bool question_due = false;
@@ -90,7 +91,7 @@ struct client_socket {
         out.end_object();
     }
 
-    // With recovery each event ends with its offset.
+    // With recovery each event ends with its offset, unless it asks for an acknowledgement.
     void note_offset(arguments const& args) {
         json::text last;
         for (argument const a : args) last = a.json();
