@@ -684,6 +684,16 @@ TEST_CASE("a connection for which too much waits ends, and what waited is lost",
     }) == ended("queue overflow"));
 }
 
+TEST_CASE("an acknowledgement that is asked for in vain is not awaited", "[server_session]") {
+    server_options options;
+    options.max_queued = 40;
+    driver s(v5, options);
+    s.join();
+    CHECK(s.after([&] {
+        CHECK(s.session.emit_with_ack(s.socket(), 1, 1s, "e", std::string(40, 'x')) == error{errc::queue_overflow});
+    }) == ended("queue overflow"));
+}
+
 TEST_CASE("answers that are too large end the connection too", "[server_session]") {
     server_options options;
     options.max_queued = 40;

@@ -134,8 +134,8 @@ public:
         if (s == nullptr) return error{errc::not_connected};
         if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
         if (auto const put = queue_->put_event({s->nsp, id}, name, args...); !put) return put;
-        if (auto const expected = expect_ack(socket, id, timeout); !expected) return expected;
-        return check_queue();
+        if (auto const fits = check_queue(); !fits) return fits;
+        return expect_ack(socket, id, timeout);
     }
 
     /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and precondition:
