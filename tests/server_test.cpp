@@ -110,6 +110,26 @@ TEST_CASE("the first predicate that likes a namespace says who admits", "[whole_
     CHECK(w.receive(1, "40/b,").size() == 2);
 }
 
+TEST_CASE("a namespace that a predicate made is there while sockets are in it", "[whole_server]") {
+    for (bool const recovers : {false, true}) {
+        wires w(recovers ? with_recovery() : server_options());
+        int asked = 0;
+        bool likes = true;
+        w.server.declare_matching([&](std::string_view, json::text) { return ++asked, likes; });
+        w.connect(1, "/dynamic");
+        w.connect(2, "/dynamic"); // it is there: nobody is asked
+        CHECK(asked == 1);
+        w.receive(1, "41/dynamic,");
+        w.cut(2);
+        likes = false;
+        w.open(3);
+        CHECK(w.receive(3, "40/dynamic,") == lines{R"(3: 44/dynamic,{"message":"Invalid namespace"})"});
+        CHECK(asked == 2);
+        likes = true;
+        CHECK(w.receive(3, "40/dynamic,").size() == 2);
+    }
+}
+
 TEST_CASE("a namespace is there while somebody waits for an answer", "[whole_server]") {
     wires w;
     int asked = 0;

@@ -52,10 +52,11 @@ public:
 
     // The namespace that a client asks for, made if a predicate lets it. The first predicate that does decides.
     [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name, json::text auth) {
-        if (auto const found = find(name)) return found;
+        auto const found = find(name);
+        if (found && !is_idle(*found)) return found;
         for (auto const& [matches, a] : predicates_) {
             if (!matches(name, auth)) continue;
-            std::uint32_t const number = make(name);
+            std::uint32_t const number = found ? *found : make(name);
             records_[number].admission = a;
             return number;
         }
