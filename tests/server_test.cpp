@@ -1153,6 +1153,23 @@ TEST_CASE("an application that is asked lets a client back in as any other", "[r
                 R"(3: 42["missed too","3"])"});
 }
 
+TEST_CASE("a namespace that a predicate made is not taken for another by who comes back", "[recovery]") {
+    wires w(with_recovery());
+    w.server.declare_matching([](std::string_view, json::text) { return true; });
+    auto const come_and_go = [&w](std::uint64_t channel, std::string_view nsp) {
+        w.connect(channel, nsp);
+        w.after([&] { CHECK(w.server.emit(w.sockets.back(), "e")); });
+        w.cut(channel);
+    };
+    come_and_go(1, "/x");
+    w.at(60'000);
+    come_and_go(2, "/x"); // it has been empty since now, not since then
+    w.at(130'000);
+    w.open(3);
+    CHECK(w.receive(3, "40/y," + claim(w.pids.at(1), "2"))[0] == "2 connected /y");
+    CHECK(w.receive(3, "40/x," + claim(w.pids.at(1), "2"))[0] == "3 recovered /x");
+}
+
 TEST_CASE("the server shuts down, and the way back is open", "[recovery]") {
     // To another server, in the reference: here the state stays in this one, where nobody gets in any more.
     recoverable r;

@@ -136,7 +136,7 @@ public:
         });
         if (recovery_) recovery_->handle_timeout(now);
         for (; !retired_.empty() && retired_.front().at <= now; retired_.pop_front())
-            if (namespaces_.is_idle(retired_.front().nsp)) namespaces_.release(retired_.front().nsp);
+            if (namespaces_.end_retirement(retired_.front().nsp)) namespaces_.release(retired_.front().nsp);
     }
 
     //=== what the application wants: one socket ===//
@@ -541,10 +541,9 @@ private:
         namespaces_.exit(nsp);
         if (!namespaces_.is_idle(nsp)) return;
         // What is kept for recovery knows the namespace by its number: that is not given to another meanwhile.
-        if (recovery_)
-            retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp});
-        else
-            namespaces_.release(nsp);
+        if (!recovery_) return namespaces_.release(nsp);
+        namespaces_.retire(nsp);
+        retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp});
     }
 
     template <class Refuse>
