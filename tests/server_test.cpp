@@ -451,6 +451,24 @@ TEST_CASE("a socket that is disconnected is told, and its connection goes on", "
     w.join(1, "/a");
 }
 
+TEST_CASE("nothing is sent to a socket that is being disconnected", "[whole_server]") {
+    for (bool const recovers : {false, true}) {
+        wires w(recovers ? with_recovery() : server_options());
+        auto const s = w.connect(1);
+        w.connect(2);
+        CHECK(w.server.join(s, "room"));
+        CHECK(w.after([&] {
+            w.server.disconnect(s);
+            CHECK(w.server.emit(s, "x") == error{errc::not_connected});
+            CHECK(w.server.emit_volatile(s, "x") == error{errc::not_connected});
+            CHECK(w.server.emit_with_ack(s, 1s, "x").error().code == errc::not_connected);
+            CHECK(w.server.to("room").emit("x") == std::size_t{0});
+            CHECK(w.server.to("room").emit_volatile("x") == std::size_t{0});
+            CHECK(w.server.in("/").size() == 1);
+        }) == lines{"0 disconnected /: server namespace disconnect", "1: 41"});
+    }
+}
+
 TEST_CASE("a connection that is disconnected takes all of its sockets with it", "[whole_server]") {
     wires w;
     w.server.declare("/a");

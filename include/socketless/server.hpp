@@ -175,7 +175,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         if (recovery_) return emit_kept(*s, socket.index, name, args...);
         return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
@@ -184,7 +184,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
                                                                                 Args const&... args) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
         return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
@@ -194,7 +194,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         auto const id = ++last_ack_id_;
         auto const emitted = through(*s, [&](auto& session) {
@@ -215,7 +215,7 @@ public:
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
         if (!request) return error{errc::already_acknowledged};
-        auto* const s = sockets_.find(request.socket(), socket_state::connected);
+        auto* const s = find_live(request.socket());
         if (s == nullptr) return error{errc::not_connected};
         socketio::ack_request local(s->local, request.id());
         auto const done = through(*s, [&](auto& session) { return session.acknowledge(local, args...); });
@@ -311,9 +311,7 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return engine_.size(); }
     [[nodiscard]] std::size_t socket_count() const noexcept { return by_sid_.size(); }
 
-    [[nodiscard]] bool is_connected(socket_handle socket) const noexcept {
-        return sockets_.find(socket, socket_state::connected) != nullptr;
-    }
+    [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
     /// The socket's id; empty if there is none.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
@@ -449,6 +447,15 @@ private:
         auto const done = f(connections_[index]->session);
         auto const sent = flush(index);
         return done ? sent : done;
+    }
+
+    // A connected socket that is not about to end; null for any other.
+    [[nodiscard]] server_socket const* find_live(socket_handle socket) const noexcept {
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        return s != nullptr && is_live(*s) ? s : nullptr;
+    }
+    [[nodiscard]] bool is_live(server_socket const& s) const noexcept {
+        return s.state == socket_state::connected && connections_[s.connection.index]->session.is_connected(s.local);
     }
 
     [[nodiscard]] bool is_writable(server_socket const& s) const noexcept {
@@ -655,7 +662,6 @@ private:
     // Sends packet_ to one socket, without a copy.
     result<void> send_packet(std::uint32_t number) {
         server_socket const& s = sockets_[number];
-        if (s.state != socket_state::connected) return error{errc::not_connected};
         for (auto const& message : packet_)
             if (auto const sent = engine_.send(s.connection, message); !sent) return sent;
         return {};
@@ -666,7 +672,7 @@ private:
     void for_each(audience const& whom, F f) {
         if (!whom.nsp_) return;
         auto const connected = [&](std::uint32_t number) {
-            if (sockets_[number].state == socket_state::connected) f(number);
+            if (is_live(sockets_[number])) f(number);
         };
         auto except = whom.except_sockets_;
         except.insert(except.end(), whom.to_sockets_.begin(), whom.to_sockets_.end()); // their turn comes later
