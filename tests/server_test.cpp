@@ -610,6 +610,20 @@ TEST_CASE("a client that does not read ends with its own connection only", "[who
     CHECK(w.server.emit(slow, "x") == error{errc::not_connected});
 }
 
+TEST_CASE("whoever asks in vain for an acknowledgement hears of it once", "[whole_server]") {
+    server_options options;
+    options.engine.max_queued = 100;
+    wires w(options);
+    auto const s = w.connect(1);
+    auto const id = w.server.emit_with_ack(s, 1s, "q", std::string(200, 'x'));
+    // Either it was refused, and nothing is awaited, or it ends with the connection.
+    lines expected;
+    if (id) expected.push_back("0 ack " + std::to_string(*id) + " disconnected /");
+    expected.push_back("0 disconnected /: queue overflow");
+    expected.push_back("close 1");
+    CHECK(w.drain() == expected);
+}
+
 TEST_CASE("the server closes: all is flushed, every socket is told, nobody new gets in", "[whole_server]") {
     wires w(with_v3());
     w.server.declare("/a");
