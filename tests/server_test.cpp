@@ -624,6 +624,27 @@ TEST_CASE("whoever asks in vain for an acknowledgement hears of it once", "[whol
     CHECK(w.drain() == expected);
 }
 
+TEST_CASE("an event over the limit of the sockets ends the connection at once", "[whole_server]") {
+    server_options options;
+    options.sockets.max_queued = 100;
+    std::string const large(200, 'x');
+    auto const after = [&](auto call) {
+        wires w(options);
+        w.open_polling(1);
+        w.post(1, 2, "40");
+        w.get(1, 3);
+        w.post(1, 9, R"(421["q"])");
+        REQUIRE(w.requests.size() == 1);
+        CHECK(call(w, w.sockets[0]).code == errc::queue_overflow);
+        CHECK(w.drain() == lines{"0 disconnected /: queue overflow"}); // no GET waits to be told
+        return w.get(1, 4);
+    };
+    lines const told = {"answer 4: 200 text 1"};
+    CHECK(after([&](wires& w, auto s) { return w.server.emit(s, "e", large).error(); }) == told);
+    CHECK(after([&](wires& w, auto s) { return w.server.emit_with_ack(s, 1s, "e", large).error(); }) == told);
+    CHECK(after([&](wires& w, auto) { return w.server.acknowledge(w.requests[0], large).error(); }) == told);
+}
+
 TEST_CASE("the server closes: all is flushed, every socket is told, nobody new gets in", "[whole_server]") {
     wires w(with_v3());
     w.server.declare("/a");

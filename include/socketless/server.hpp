@@ -423,7 +423,6 @@ private:
     void end(std::uint32_t index, socketio::disconnect_reason reason) {
         connections_[index]->session.close(reason);
         static_cast<void>(flush(index));
-        touch(index);
     }
 
     // From a session to the transport.
@@ -431,10 +430,12 @@ private:
         connection_record& c = *connections_[index];
         result<void> sent;
         while (auto const t = c.session.poll_transmit()) {
-            if (t->type == socketio::transmit_type::close)
+            if (t->type == socketio::transmit_type::close) {
                 engine_.close(c.handle, now_);
-            else if (auto const done = engine_.send(c.handle, t->message); !done)
+                touch(index); // it has ended by itself
+            } else if (auto const done = engine_.send(c.handle, t->message); !done) {
                 sent = done;
+            }
         }
         return sent;
     }
