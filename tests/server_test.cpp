@@ -787,6 +787,50 @@ TEST_CASE("an audience: all, rooms each once, less rooms, less sockets", "[whole
     CHECK(r.heard_by(r.w.server.to("a")) == heard{1, 3});
 }
 
+TEST_CASE("the id of a socket is a room that it alone is in", "[whole_server]") {
+    rooms_of_four r;
+    std::vector<std::string> sids;
+    for (std::size_t n = 0; n != 4; ++n) sids.push_back(r.w.sid(n));
+    CHECK(r.heard_by(r.all().to(sids[3])) == heard{4});
+    CHECK(r.heard_by(r.all().to(sids[3]).to(sids[3])) == heard{4});
+    CHECK(r.heard_by(r.all().to(sids[0]).to("a")) == heard{1, 3});
+    CHECK(r.heard_by(r.all().to(sids[0]).to(sids[1])) == heard{1, 2});
+    CHECK(r.heard_by(r.all().to(sids[2]).except("a")).empty());
+    CHECK(r.heard_by(r.all().to(sids[2]).except(r.w.sockets[2])).empty());
+    CHECK(r.heard_by(r.all().except(sids[2])) == heard{1, 2, 4});
+    CHECK(r.heard_by(r.all().to("a").to("b").except(sids[2])) == heard{1, 2});
+    CHECK(r.heard_by(r.all().to(sids[2]).except(sids[2])).empty());
+    r.w.server.declare("/a");
+    CHECK(r.w.server.in("/a").to(sids[2]).emit("x") == std::size_t{0});
+}
+
+TEST_CASE("a room may be called as another socket is: its members hear what is for that", "[whole_server]") {
+    rooms_of_four r;
+    auto const sid = r.w.sid(0);
+    CHECK(r.w.server.join(r.w.sockets[3], sid));
+    CHECK(r.heard_by(r.all().to(sid)) == heard{1, 4});
+    CHECK(r.heard_by(r.all().except(sid)) == heard{2, 3});
+    r.w.cut(1);
+    CHECK(r.heard_by(r.all().to(sid)) == heard{4});
+}
+
+TEST_CASE("who is in an audience is looked up when it is used", "[whole_server]") {
+    rooms_of_four r;
+    auto const sid = r.w.sid(0);
+    auto in_b = r.all();
+    in_b.to("b");
+    auto one = r.all();
+    one.to(sid);
+    auto but_one = r.all();
+    but_one.except(r.w.sockets[0]);
+    r.w.server.join(r.w.sockets[3], "b");
+    CHECK(r.heard_by(in_b) == heard{2, 3, 4});
+    r.w.cut(1);
+    r.w.connect(1); // takes the number of the one that has gone
+    CHECK(r.heard_by(one).empty());
+    CHECK(r.w.after([&] { CHECK(but_one.emit("x") == std::size_t{4}); }).size() == 4);
+}
+
 TEST_CASE("an audience of a namespace that is not there is empty", "[whole_server]") {
     wires w;
     w.connect(1);

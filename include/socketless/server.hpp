@@ -260,7 +260,7 @@ public:
     //=== what the application wants: many sockets ===//
 
     /// The sockets of a namespace.
-    [[nodiscard]] audience in(std::string_view nsp) { return {*this, namespaces_.find(nsp)}; }
+    [[nodiscard]] audience in(std::string_view nsp) { return {*this, nsp}; }
     /// The sockets of a room of "/".
     [[nodiscard]] audience to(std::string_view room) {
         auto chosen = in("/");
@@ -671,31 +671,52 @@ private:
     // Calls f(number) for each socket of an audience.
     template <class F>
     void for_each(audience const& whom, F f) {
-        if (!whom.nsp_) return;
-        auto const connected = [&](std::uint32_t number) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return;
+        auto const live = [&](std::uint32_t number) {
             if (is_live(sockets_[number])) f(number);
         };
-        auto except = whom.except_sockets_;
-        except.insert(except.end(), whom.to_sockets_.begin(), whom.to_sockets_.end()); // their turn comes later
-        if (!whom.to_.empty() || whom.to_sockets_.empty())
-            rooms_.for_each(*whom.nsp_, whom.to_, whom.except_, except, connected);
-        for (std::uint32_t const number : whom.to_sockets_) {
-            auto const is_in = [&](std::string_view room) { return rooms_.contains(number, room); };
-            bool const excepted = std::ranges::count(whom.except_sockets_, number) != 0 ||
-                                  std::any_of(whom.except_.begin(), whom.except_.end(), is_in);
-            if (!excepted) connected(number);
+        auto except = numbers_except(whom, *nsp);
+        auto const by_id = numbers_to(whom, *nsp, except);
+        except.insert(except.end(), by_id.begin(), by_id.end()); // their turn comes later
+        rooms_.for_each(*nsp, whom.to_, whom.except_, except, live);
+        for (std::uint32_t const number : by_id) live(number);
+    }
+
+    // The sockets that are not to be reached, but for those in rooms.
+    [[nodiscard]] std::vector<std::uint32_t> numbers_except(audience const& whom, std::uint32_t nsp) const {
+        std::vector<std::uint32_t> numbers;
+        for (socket_handle const socket : whom.except_sockets_)
+            if (sockets_.find(socket) != nullptr) numbers.push_back(socket.index);
+        for (std::string_view const room : whom.except_)
+            if (auto const number = find_number(nsp, room)) numbers.push_back(*number);
+        return numbers;
+    }
+
+    // The sockets that are called by their ids, each once, less those that are not to be reached.
+    [[nodiscard]] std::vector<std::uint32_t> numbers_to(audience const& whom, std::uint32_t nsp,
+                                                        std::vector<std::uint32_t> const& except) const {
+        std::vector<std::uint32_t> numbers;
+        for (std::string_view const room : whom.to_) {
+            auto const number = find_number(nsp, room);
+            if (!number || std::ranges::count(except, *number) != 0 || std::ranges::count(numbers, *number) != 0)
+                continue;
+            auto const is_in = [&](std::string_view other) { return rooms_.contains(*number, other); };
+            if (std::ranges::none_of(whom.except_, is_in)) numbers.push_back(*number);
         }
+        return numbers;
     }
 
     template <class Name, class... Args>
     result<std::size_t> broadcast(audience const& whom, Name const& name, Args const&... args) {
-        if (!whom.nsp_) return std::size_t{0};
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
         if (recovery_) {
             auto const offset = recovery_->next_offset();
-            auto const made = make_packet(*whom.nsp_, std::nullopt, name, args..., offset.view());
+            auto const made = make_packet(*nsp, std::nullopt, name, args..., offset.view());
             if (!made) return made.error();
-            keep(offset, whom);
-        } else if (auto const made = make_packet(*whom.nsp_, std::nullopt, name, args...); !made) {
+            keep(offset, whom, *nsp);
+        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) {
             return made.error();
         }
         std::size_t receivers = 0;
@@ -703,18 +724,18 @@ private:
         return receivers;
     }
 
-    void keep(socketio::recovery_offset const& offset, audience const& whom) {
-        auto to = whom.to_;
+    void keep(socketio::recovery_offset const& offset, audience const& whom, std::uint32_t nsp) {
         auto except = whom.except_;
-        for (std::uint32_t const number : whom.to_sockets_) to.push_back(view(sockets_[number].sid));
-        for (std::uint32_t const number : whom.except_sockets_) except.push_back(view(sockets_[number].sid));
-        keep(offset, {*whom.nsp_, to, except});
+        for (socket_handle const socket : whom.except_sockets_)
+            if (sockets_.find(socket) != nullptr) except.push_back(view(sockets_[socket.index].sid));
+        keep(offset, {nsp, whom.to_, except});
     }
 
     template <class Name, class... Args>
     result<std::size_t> broadcast_volatile(audience const& whom, Name const& name, Args const&... args) {
-        if (!whom.nsp_) return std::size_t{0};
-        if (auto const made = make_packet(*whom.nsp_, std::nullopt, name, args...); !made) return made.error();
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
+        if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
         std::size_t receivers = 0;
         for_each(whom, [&](std::uint32_t number) {
             if (is_writable(sockets_[number])) receivers += send_packet(number).has_value() ? 1u : 0u;
@@ -727,8 +748,8 @@ private:
                                              Name const& name, Args const&... args) {
         auto const id = ++last_ack_id_;
         broadcast_acks asked;
-        if (whom.nsp_) {
-            if (auto const made = make_packet(*whom.nsp_, id, name, args...); !made) return made.error();
+        if (auto const nsp = namespaces_.find(whom.nsp_)) {
+            if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
             for_each(whom, [&](std::uint32_t number) { asked.expected += ask(number, id, timeout) ? 1u : 0u; });
         }
         if (asked.expected != 0)
@@ -785,25 +806,6 @@ private:
 };
 
 //=== audience ===//
-
-inline audience& audience::to(std::string_view room) {
-    if (auto const number = server_->find_number(nsp_, room))
-        to_sockets_.push_back(*number);
-    else
-        to_.push_back(room);
-    return *this;
-}
-inline audience& audience::except(std::string_view room) {
-    if (auto const number = server_->find_number(nsp_, room))
-        except_sockets_.push_back(*number);
-    else
-        except_.push_back(room);
-    return *this;
-}
-inline audience& audience::except(socketio::socket_handle socket) {
-    if (server_->sockets_.find(socket) != nullptr) except_sockets_.push_back(socket.index);
-    return *this;
-}
 
 inline std::size_t audience::size() const {
     std::size_t n = 0;
