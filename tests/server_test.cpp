@@ -859,6 +859,21 @@ TEST_CASE("an audience joins, leaves and is disconnected together", "[whole_serv
     CHECK(r.heard_by(r.all()) == heard{2, 4});
 }
 
+TEST_CASE("while an audience is visited anything may be done to it", "[whole_server]") {
+    rooms_of_four r;
+    std::size_t visits = 0;
+    CHECK(r.w.after([&] {
+                 r.all().to("a").to("b").for_each([&](socketio::socket_handle s) {
+                     ++visits;
+                     CHECK(r.all().to("a").to("b").except("c").emit("x"));
+                     r.w.server.join(s, "c");
+                     r.w.server.leave(s, "a");
+                 });
+             })
+              .size() == 3 + 2 + 1);
+    CHECK(visits == 3);
+}
+
 //=== broadcasts ===//
 
 TEST_CASE("a broadcast is encoded once: its receivers share the bytes", "[whole_server]") {

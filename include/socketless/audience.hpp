@@ -43,7 +43,7 @@ public:
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each. `f` may emit, but not change who is in which room.
+    /// Calls f(socket_handle) for each that there is now. `f` may do anything.
     template <class F>
     void for_each(F f) const;
 

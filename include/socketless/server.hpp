@@ -814,7 +814,9 @@ inline std::size_t audience::size() const {
 }
 template <class F>
 void audience::for_each(F f) const {
-    server_->for_each(*this, [&](std::uint32_t number) { f(server_->sockets_.handle(number)); });
+    std::vector<socketio::socket_handle> sockets; // f may change who they are
+    server_->for_each(*this, [&](std::uint32_t number) { sockets.push_back(server_->sockets_.handle(number)); });
+    for (auto const socket : sockets) f(socket);
 }
 
 template <class Name, class... Args>
@@ -837,14 +839,10 @@ const {
 }
 
 inline void audience::join(std::string_view room) const {
-    std::vector<socketio::socket_handle> sockets;
-    for_each([&](socketio::socket_handle s) { sockets.push_back(s); });
-    for (auto const s : sockets) server_->join(s, room);
+    for_each([&](socketio::socket_handle s) { server_->join(s, room); });
 }
 inline void audience::leave(std::string_view room) const {
-    std::vector<socketio::socket_handle> sockets;
-    for_each([&](socketio::socket_handle s) { sockets.push_back(s); });
-    for (auto const s : sockets) server_->leave(s, room);
+    for_each([&](socketio::socket_handle s) { server_->leave(s, room); });
 }
 inline void audience::disconnect() const {
     for_each([this](socketio::socket_handle s) { server_->disconnect(s); });
