@@ -228,6 +228,27 @@ TEST_CASE("an answer to a client that has gone is refused", "[whole_server]") {
     CHECK(w.server.size() == 0);
 }
 
+TEST_CASE("an answer to a client that has gone, which nobody has heard yet, ends the question", "[whole_server]") {
+    wires w;
+    w.server.declare("/", admission::ask);
+    for (std::uint64_t const channel : {1u, 2u}) {
+        w.open(channel);
+        w.receive(channel, "40");
+    }
+    for (std::uint64_t const channel : {1u, 2u}) {
+        w.channels.erase(channel);
+        w.server.channel_closed(channel, w.now);
+    }
+    static_cast<void>(w.server.refuse(w.sockets[0], "no"));
+    CHECK(w.server.nsp(w.sockets[0]).empty());
+    CHECK(w.server.accept(w.sockets[0]) == error{errc::not_connected});
+    CHECK(w.server.accept(w.sockets[1]));
+    CHECK(w.drain() == lines{"1 connected /", "1 disconnected /: transport close"});
+    CHECK(w.server.nsp(w.sockets[1]).empty());
+    CHECK(w.server.size() == 0);
+    CHECK(w.server.socket_count() == 0);
+}
+
 TEST_CASE("a refusal that cannot be written leaves the question open in the whole server", "[whole_server]") {
     wires w;
     w.server.declare("/", admission::ask);
@@ -1263,6 +1284,29 @@ TEST_CASE("an application that is asked lets a client back in as any other", "[r
     CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[2])); }) ==
           lines{"2 recovered /", R"(3: 40{"sid":"sid0","pid":"pid0"})", R"(3: 42["missed","2"])",
                 R"(3: 42["missed too","3"])"});
+}
+
+TEST_CASE("a client that goes before it is let back in may come again", "[recovery]") {
+    recoverable r;
+    r.w.server.declare("/", admission::ask);
+    r.w.cut(1);
+    r.come_back(2, r.w.pids[0], "1");
+    SECTION("and its end has been told") {
+        r.w.cut(2);
+    }
+    SECTION("and its end has not been told yet") {
+        r.w.channels.erase(2);
+        r.w.server.channel_closed(2, r.w.now);
+        static_cast<void>(r.w.server.accept(r.w.sockets[1]));
+        r.w.drain();
+    }
+    SECTION("and its connection was closed here, which has not been told yet") {
+        r.w.server.disconnect_connection(r.w.sockets[1]);
+        CHECK(r.w.server.accept(r.w.sockets[1]) == error{errc::not_connected});
+        r.w.drain();
+    }
+    r.come_back(3, r.w.pids[0], "1");
+    CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[2])); })[0] == "2 recovered /");
 }
 
 TEST_CASE("a namespace that a predicate made is not taken for another by who comes back", "[recovery]") {

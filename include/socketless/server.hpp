@@ -147,16 +147,18 @@ public:
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
         auto const number = socket.index;
+        auto& session = connections_[s->connection.index]->session;
+        if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
         auto restored = restore(*s);
         s->sid = restored ? socketless::detail::id_from(restored->session.sid) : new_sid();
-        auto& session = connections_[s->connection.index]->session;
         auto const pid = s->recovery ? std::string_view(s->recovery->pid) : std::string_view();
-        if (auto const accepted = session.accept(s->local, view(s->sid), pid); !accepted) return accepted;
+        auto const accepted = session.accept(s->local, view(s->sid), pid);
+        flush(*s);
+        if (!accepted) return accepted;
         s->state = socket_state::connected;
         by_sid_.emplace(detail::key_of(view(s->sid)), number);
         rooms_.enter(s->nsp, number);
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
-        flush(*s);
         if (restored) replay(*s, number, *restored);
         return {};
     }
@@ -558,8 +560,9 @@ private:
     result<void> refuse_with(socket_handle socket, Refuse refuse) {
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        auto const refused = through(*s, [&](auto& session) { return refuse(session, s->local); });
-        if (refused) forget(socket.index);
+        auto const refused = refuse(connections_[s->connection.index]->session, s->local);
+        flush(*s);
+        if (refused || refused.error().code == errc::queue_overflow) forget(socket.index);
         return refused;
     }
 
