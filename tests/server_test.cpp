@@ -1309,6 +1309,20 @@ TEST_CASE("a client that goes before it is let back in may come again", "[recove
     CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[2])); })[0] == "2 recovered /");
 }
 
+TEST_CASE("a client may be let back in while the end of its old socket is handled", "[recovery]") {
+    recoverable r;
+    r.w.server.declare("/", admission::ask);
+    auto const sid = r.w.sid(0);
+    r.come_back(2, r.w.pids[0], "1");
+    r.w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::disconnected) CHECK(r.w.server.accept(r.w.sockets[1]));
+    };
+    CHECK(r.w.cut(1) ==
+          lines{"0 disconnected /: transport close", "1 recovered /", R"(2: 40{"sid":"sid0","pid":"pid0"})"});
+    CHECK(r.w.server.find("/", sid) == r.w.sockets[1]);
+    CHECK(r.w.after([&] { CHECK(r.w.server.to(sid).emit("x") == std::size_t{1}); }) == lines{R"(2: 42["x","2"])"});
+}
+
 TEST_CASE("a namespace that a predicate made is not taken for another by who comes back", "[recovery]") {
     wires w(with_recovery());
     w.server.declare_matching([](std::string_view, json::text) { return true; });

@@ -156,7 +156,7 @@ public:
         flush(*s);
         if (!accepted) return accepted;
         s->state = socket_state::connected;
-        by_sid_.emplace(detail::key_of(view(s->sid)), number);
+        by_sid_.insert_or_assign(detail::key_of(view(s->sid)), number);
         rooms_.enter(s->nsp, number);
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
         if (restored) replay(*s, number, *restored);
@@ -604,12 +604,18 @@ private:
         if (!recovery_) return std::nullopt;
         detail::recovery_claim& claimed = *s.recovery;
         auto session = recovery_->restore(claimed.pid, claimed.offset, s.nsp, now_);
-        if (session && by_sid_.contains(detail::key_of(session->sid))) session.reset();
+        if (session && is_taken(session->sid)) session.reset();
         if (!session) {
             claimed.pid = view(make_random_id(random_));
             return std::nullopt;
         }
         return restored_state{std::move(*session), std::move(claimed.offset)};
+    }
+
+    // Whether a socket has this id. The last one does not while its end is told.
+    [[nodiscard]] bool is_taken(std::string_view sid) const {
+        auto const found = by_sid_.find(detail::key_of(sid));
+        return found != by_sid_.end() && sockets_[found->second].state == socket_state::connected;
     }
 
     // The rest of it, once the client has been let in.
