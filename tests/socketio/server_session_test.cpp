@@ -843,6 +843,19 @@ TEST_CASE("attachments come at once behind their header, or the connection ends"
     }
 }
 
+TEST_CASE("a binary packet for a namespace that is not connected is not waited for", "[server_session]") {
+    for (auto const r : {v5, v4}) {
+        driver s(r);
+        s.join();
+        s.receive("0/asked");
+        auto const end = lines{"disconnected /: forced server close", "disconnected /asked: forced server close",
+                               "closed: forced server close", "close"};
+        CHECK(s.receive(R"(61-/asked,1[{"_placeholder":true,"num":0}])") == end);
+    }
+    driver s;
+    CHECK(s.receive(R"(51-["e",{"_placeholder":true,"num":0}])") == lines{"closed: forced server close", "close"});
+}
+
 TEST_CASE("a connection that is lost ends for the reason that it had", "[server_session]") {
     using enum disconnect_reason;
     for (auto const reason :

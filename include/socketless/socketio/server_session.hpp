@@ -193,10 +193,12 @@ public:
                 slots_.push_back({"/", state::asked});
                 return connecting(slots_.back(), {});
             }
-            auto const m = inbox_.next(revision_, options_->limits);
+            auto const m =
+                inbox_.next(revision_, options_->limits, [this](header const& h) { return takes_events(h.nsp); });
             if (!m) return std::nullopt;
             if (!*m)
-                end(disconnect_reason::parse_error);
+                end(m->error().code == errc::not_connected ? disconnect_reason::forced_server_close
+                                                           : disconnect_reason::parse_error);
             else if (auto e = take(**m))
                 return e;
         }
@@ -269,6 +271,12 @@ private:
         for (slot& s : slots_)
             if (s.state != state::free && s.nsp == nsp) return &s;
         return nullptr;
+    }
+
+    // Whether what a client sends to that namespace is no mistake.
+    [[nodiscard]] bool takes_events(std::string_view nsp) noexcept {
+        slot const* const s = find(nsp);
+        return s != nullptr && (s->state == state::connected || s->state == state::left);
     }
 
     void free(slot& s) noexcept {

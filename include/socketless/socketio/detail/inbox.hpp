@@ -25,8 +25,10 @@ public:
         unread_ = true;
     }
 
-    // The packet that the message is or completes, if any. An unfinished one does not need the message any more.
-    [[nodiscard]] std::optional<result<message>> next(revision r, limits const& l) {
+    // The packet that the message is or completes, if any. An unfinished one does not need the message any more; where
+    // `is_welcome(header)` says no it is not waited for (errc::not_connected).
+    template <class IsWelcome>
+    [[nodiscard]] std::optional<result<message>> next(revision r, limits const& l, IsWelcome is_welcome) {
         if (!std::exchange(unread_, false)) return std::nullopt;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (!under_way && frame_.kind == frame_kind::text && !announces_attachments(frame_.data)) {
@@ -39,8 +41,14 @@ public:
         auto const m = assembler_->push(frame_);
         if (!m) return m.error();
         if (*m) return **m;
+        if (frame_.kind == frame_kind::text && !is_welcome(*decode_header(frame_.data, r, l)))
+            return error{errc::not_connected};
         assembler_->retain();
         return std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<result<message>> next(revision r, limits const& l) {
+        return next(r, l, [](header const&) { return true; });
     }
 
     // Forgets all there is.
