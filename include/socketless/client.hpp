@@ -215,6 +215,7 @@ public:
             if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
             if (std::exchange(reconnecting_due_, false))
                 return event{.type = socketio::event_type::reconnecting, .attempt = backoff_.attempts()};
+            bool const was_active = session_.is_active();
             if (auto e = session_.poll_event()) {
                 static_cast<void>(flush());
                 if (e->type == socketio::event_type::closed) continue; // told when the transport has closed
@@ -223,6 +224,7 @@ public:
                 return e;
             }
             static_cast<void>(flush());
+            if (was_active && !session_.is_active()) leave(); // nothing is told of a socket that had been left before
             if (std::exchange(closed_due_, false)) {
                 bool const failed = !was_open_ && phase_ == phase::opening;
                 auto const attempt = backoff_.attempts();
