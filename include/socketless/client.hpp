@@ -145,6 +145,7 @@ public:
     /// Opens the connection, if it is not open or about to be. `connect` does it unless `auto_connect` is off.
     void open() {
         is_wanted_ = true;
+        may_be_idle_ = false;
         if (phase_ == phase::idle || phase_ == phase::waiting) begin_open();
     }
 

@@ -584,6 +584,15 @@ TEST_CASE("joining again in the handler of disconnected: on the next connection 
     CHECK(c.handshaken(2) == lines{"opened", "send 2: 40"});
 }
 
+TEST_CASE("open in the handler of disconnected opens another connection once this one has closed", "[client]") {
+    connected_driver c;
+    c.on_event = [&](client::event& e) {
+        if (e.type == event_type::disconnected) c.client.open();
+    };
+    CHECK(c.disconnect(c.socket) == lines{"disconnected /: io client disconnect", "send 1: 41", "close 1",
+                                          "closed: forced close", "open websocket 2"});
+}
+
 TEST_CASE("joining again in the handler of a lost connection's disconnected is not needed, and refused", "[client]") {
     connected_driver c;
     c.on_event = [&](client::event& e) {
