@@ -175,17 +175,19 @@ public:
         may_be_idle_ = true;
     }
 
-    /// Emits an event: at once if the socket is connected, else when it is. Errors: those of socketio::client_session, and
-    /// errc::not_open where the connection was lost and that is yet to be told.
+    /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and that
+    /// is yet to be told. Errors: those of socketio::client_session.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
+        look();
         return flushed(session_.emit(socket, name, args...));
     }
     /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
                                                                                 Args const&... args) {
+        look();
         if (!engine_.writable()) return error{errc::would_wait};
         return flushed(session_.emit_volatile(socket, name, args...));
     }
@@ -193,6 +195,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+        look();
         auto const id = session_.emit_with_ack(socket, timeout, name, args...);
         static_cast<void>(flush());
         return id;
@@ -205,6 +208,7 @@ public:
     /// Acknowledges an event, once.
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
+        look();
         return flushed(session_.acknowledge(request, args...));
     }
 
@@ -305,6 +309,14 @@ private:
         phase_ = phase::opening;
         was_open_ = false;
         engine_.open(now_);
+    }
+
+    // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before anything
+    // is emitted, which waits for the next one then.
+    void look() {
+        if (phase_ != phase::open) return;
+        engine_.handle_timeout(now_);
+        if (engine_.is_closed()) session_.closed(detail::reason_of(engine_.reason()), now_);
     }
 
     // No connection is wanted any more.

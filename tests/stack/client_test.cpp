@@ -705,6 +705,70 @@ TEST_CASE("volatile events go only where the transport can take them at once", "
     CHECK(c.drain() == lines{R"(send 1: 42["d"])"});
 }
 
+TEST_CASE("what is emitted between the end of a connection and the telling of it waits for the next", "[client]") {
+    connected_driver c;
+    c.channels.clear();
+    c.client.channel_closed(1, c.now);
+    CHECK(c.client.emit(c.socket, "one").has_value());
+    auto const id = c.client.emit_with_ack(c.socket, 60s, "two");
+    CHECK(id == 1u);
+    CHECK(c.client.emit_volatile(c.socket, "dropped") == error{errc::would_wait});
+    CHECK(c.drain() == lines{"disconnected /: transport close", "closed: transport close"});
+    c.pass(1s);
+    c.handshaken(2);
+    CHECK(c.websocket(2, R"(40{"sid":"def"})") ==
+          lines{"connected / def", R"(send 2: 42["one"])", R"(send 2: 421["two"])"});
+}
+
+TEST_CASE("a laptop that slept: what is emitted when it wakes up is not lost but waits", "[client]") {
+    // The pings of an hour did not come. The application's own timer fires first.
+    {
+        connected_driver c;
+        c.now += 1h;
+        c.client.handle_timeout(c.now);
+        CHECK(c.client.emit(c.socket, "awake").has_value());
+        CHECK(c.drain() == lines{"disconnected /: ping timeout", "closed: ping timeout", "close 1"});
+        CHECK(c.due() == 1s);
+        c.pass(1s);
+        c.handshaken(2);
+        CHECK(c.websocket(2, R"(40{"sid":"def"})") == lines{"connected / def", R"(send 2: 42["awake"])"});
+    }
+    // Or the network has something to say first: what was on its way when the lid was closed.
+    {
+        connected_driver c;
+        c.on_event = [&](client::event& e) {
+            if (e.type == event_type::event) CHECK(c.client.emit(c.socket, "awake").has_value());
+        };
+        c.now += 1h;
+        CHECK(c.websocket(1, R"(42["old news"])") ==
+              lines{R"(event / ["old news"])", "disconnected /: ping timeout", "closed: ping timeout", "close 1"});
+        c.pass(1s);
+        c.handshaken(2);
+        CHECK(c.websocket(2, R"(40{"sid":"def"})") == lines{"connected / def", R"(send 2: 42["awake"])"});
+    }
+    // A ping that is handled before the deadline is looked at keeps the connection.
+    {
+        connected_driver c;
+        c.now += 1h;
+        CHECK(c.websocket(1, "2") == lines{"send 1: 3"});
+        CHECK(c.emit(c.socket, "awake") == lines{R"(send 1: 42["awake"])"});
+    }
+}
+
+TEST_CASE("an acknowledgement is not given on a connection that has ended", "[client]") {
+    connected_driver c;
+    socketio::ack_request request;
+    c.on_event = [&](client::event& e) {
+        if (e.ack) request = std::move(e.ack);
+    };
+    c.websocket(1, R"(425["ask"])");
+    c.channels.clear();
+    c.client.channel_closed(1, c.now);
+    CHECK(c.client.acknowledge(request, 1) == error{errc::not_connected});
+    c.drain();
+    CHECK(c.client.acknowledge(request, 1) == error{errc::not_connected});
+}
+
 //=== options ===//
 
 TEST_CASE("the options are those of the transport and of the sockets", "[client]") {
