@@ -769,6 +769,33 @@ TEST_CASE("an acknowledgement is not given on a connection that has ended", "[cl
     CHECK(c.client.acknowledge(request, 1) == error{errc::not_connected});
 }
 
+TEST_CASE("an event that came over a stream can be read on when the connection overflows in its handler", "[client]") {
+    // Over a stream, where the message lies in the client's own buffer.
+    auto options = over({transport::webtransport});
+    options.max_queued = 10'000;
+    driver c(options);
+    auto const socket = c.connect();
+    CHECK(c.drain() == lines{"open stream 1"});
+    c.channel_opened(1);
+    auto const chunk = [&](std::string const& bytes) {
+        support::exact_copy const copy(bytes);
+        return c.after([&] { c.client.stream_received(1, copy.view(), c.now); });
+    };
+    chunk(support::stream_frame(handshake));
+    chunk(support::stream_frame(R"(40{"sid":"abc"})"));
+    std::string const large(3'000, 'y');
+    std::string read;
+    c.on_event = [&](client::event& e) {
+        if (e.type != event_type::event) return;
+        CHECK(c.client.emit(socket, "x", std::string(20'000, 'x')) == error{errc::queue_overflow});
+        read = e.get<std::string>().value_or("");
+    };
+    auto const whole = support::stream_frame("42[\"a\",\"" + large + "\"]");
+    chunk(whole.substr(0, 1'000));
+    CHECK(chunk(whole.substr(1'000)).size() == 4);
+    CHECK(read == large);
+}
+
 //=== options ===//
 
 TEST_CASE("the options are those of the transport and of the sockets", "[client]") {

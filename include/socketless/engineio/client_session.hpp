@@ -241,6 +241,7 @@ public:
     [[nodiscard]] std::optional<event> poll_event() {
         for (;;) {
             if (auto const type = events_.take()) {
+                if (*type == event_type::closed) last_channel_.reset();
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
                 event e{.type = *type, .transport = t, .reason = reason_, .handshake = handshake_};
                 e.handshake.sid = sid_;
@@ -380,7 +381,7 @@ private:
         if (candidate_ && !candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
         if (get_) abandoned_get_ = std::exchange(get_, std::nullopt);
         if (post_) abandoned_post_ = std::exchange(post_, std::nullopt);
-        channel_.reset();
+        last_channel_ = std::exchange(channel_, std::nullopt); // the message that is being handled may be in its buffer
         candidate_.reset();
         body_.reset();
         outbox_.clear();
@@ -653,6 +654,7 @@ private:
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
     std::optional<detail::channel> channel_;
+    std::optional<detail::channel> last_channel_; // until its end is told
     std::optional<exchange_id> abandoned_get_;
     std::optional<exchange_id> abandoned_post_;
     std::optional<channel_id> abandoned_channel_;
