@@ -1,5 +1,12 @@
-// The cost of Engine.IO sessions: messages between a client and a server joined in memory, the memory and the heartbeat
-// of very many idle sessions.
+// session_bench: the cost of sessions: messages between an Engine.IO client and server joined in memory, the memory and the
+// heartbeat of very many idle ones; events between whole stacks, their memory, and a broadcast.
+//
+//     session_bench --ratio      whole stacks against the codecs alone: medians of interleaved rounds
+//     session_bench --crowd      1,000,000 connected sockets
+//     session_bench --broadcast  one event to 100,000 sockets
+
+#include "corpus.hpp"
+#include "stack_bench.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/server.hpp>
@@ -9,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -16,21 +24,39 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+namespace {
+
+std::size_t allocations = 0;
+
+void* counted(std::size_t size) {
+    ++allocations;
+    void* const memory = std::malloc(size == 0 ? 1 : size);
+    if (memory == nullptr) std::abort();
+    return memory;
+}
+
+} // namespace
+
+void* operator new(std::size_t size) {
+    return counted(size);
+}
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
 
 namespace {
 
 using namespace socketless;
 using namespace socketless::engineio;
+using bench::counting;
+using engineio::server;
 
 constexpr std::string_view websocket_target = "/engine.io/?EIO=4&transport=websocket";
-
-// Session ids that differ. A benchmark has no secrets.
-random_source counting() {
-    return [n = std::uint64_t{0}](std::span<std::byte> bytes) mutable {
-        ++n;
-        std::memcpy(bytes.data(), &n, sizeof n);
-    };
-}
 
 // Takes all that a server has to say and drops it; returns how many transmits that were.
 std::size_t drain(server& s, std::string& buffer) {
@@ -147,7 +173,8 @@ std::size_t resident_bytes() {
 // A server with very many idle sessions over WebSocket, all timers armed.
 class crowd {
 public:
-    explicit crowd(std::size_t size) : size_(size), server_(std::make_unique<server>(server_options{}, counting())) {
+    explicit crowd(std::size_t size)
+        : size_(size), server_(std::make_unique<server>(engineio::server_options{}, counting())) {
         std::size_t const before = resident_bytes();
         for (std::size_t i = 0; i != size; ++i) {
             server_->websocket_opened(i, websocket_target, now_);
@@ -209,4 +236,76 @@ void poll_timeout(benchmark::State& state) {
 }
 BENCHMARK(poll_timeout)->Arg(1'000'000)->Arg(1'000);
 
+//=== whole stacks ===//
+
+// Events that a client emits and the server emits back, with the codecs' share of the work beside it. The rounds are
+// interleaved, so that whatever else the machine does meets all alike.
+void print_ratio() {
+    bench::corpus const corpus;
+    bench::joined_stacks stacks(corpus);
+    bench::codecs_alone codecs(corpus);
+    for (std::size_t const i : {std::size_t{0}, std::size_t{1}, std::size_t{4}}) {
+        std::vector<double> through_stacks;
+        std::vector<double> alone;
+        for (int round = 0; round != 501; ++round) {
+            through_stacks.push_back(bench::time_of([&] { return stacks.exchange(i); }, 500));
+            alone.push_back(bench::time_of([&] { return codecs.exchange(i); }, 500));
+        }
+        std::size_t const before = allocations;
+        for (int n = 0; n != 1'000; ++n) bench::require(stacks.exchange(i), "an event is lost");
+        double const each = static_cast<double>(allocations - before) / 2'000;
+        std::printf(
+            "P%zu, there and back, median of %zu interleaved rounds: stacks %.0f ns, codecs alone %.0f ns: %.2f "
+            "times; %.2f allocations an event\n",
+            i + 1, alone.size(), bench::median(through_stacks), bench::median(alone),
+            bench::median(through_stacks) / bench::median(alone), each);
+    }
+}
+
+void print_crowd() {
+    constexpr std::size_t size = 1'000'000;
+    std::size_t const before = resident_bytes();
+    bench::crowd_of_sockets crowd(size);
+    std::size_t const connected = resident_bytes();
+    crowd.heartbeat();
+    std::size_t const idle = resident_bytes();
+    auto const each = [&](std::size_t now) { return static_cast<double>(now - before) / size; };
+    std::printf("%zu sockets in one namespace and one room: %.0f bytes each just connected, %.0f after a heartbeat\n",
+                size, each(connected), each(idle));
+}
+
+void print_broadcast() {
+    constexpr std::size_t size = 100'000;
+    bench::corpus const corpus;
+    bench::values const values(corpus);
+    bench::crowd_of_sockets crowd(size);
+    std::vector<double> queued;
+    std::vector<double> sent;
+    std::size_t own_bytes = 0;
+    for (int round = 0; round != 31; ++round) {
+        auto const start = std::chrono::steady_clock::now();
+        bench::require(crowd.broadcast(values.ada) == size, "not all are sent to");
+        auto const middle = std::chrono::steady_clock::now();
+        own_bytes += crowd.drain();
+        auto const end = std::chrono::steady_clock::now();
+        bench::require(crowd.transmits() == size, "not all are sent to");
+        queued.push_back(std::chrono::duration<double, std::nano>(middle - start).count() / size);
+        sent.push_back(std::chrono::duration<double, std::nano>(end - middle).count() / size);
+    }
+    std::printf("P2 to %zu sockets, median of %zu broadcasts: %.0f ns a receiver to queue, %.0f ns to take from the "
+                "server; %zu bytes copied\n",
+                size, queued.size(), bench::median(queued), bench::median(sent), own_bytes);
+}
+
 } // namespace
+
+int main(int argc, char** argv) {
+    std::string_view const what = argc == 2 ? argv[1] : "";
+    if (what == "--ratio") return print_ratio(), 0;
+    if (what == "--crowd") return print_crowd(), 0;
+    if (what == "--broadcast") return print_broadcast(), 0;
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+    return 0;
+}

@@ -216,33 +216,10 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
-        for (;;) {
-            if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
-            if (std::exchange(reconnecting_due_, false))
-                return event{.type = socketio::event_type::reconnecting, .attempt = backoff_.attempts()};
-            bool const was_active = session_.is_active();
-            if (auto e = session_.poll_event()) {
-                static_cast<void>(flush());
-                if (e->type == socketio::event_type::closed) continue; // told when the transport has closed
-                may_be_idle_ =
-                    e->type == socketio::event_type::disconnected || e->type == socketio::event_type::connect_error;
-                return e;
-            }
-            static_cast<void>(flush());
-            if (was_active && !session_.is_active()) leave(); // nothing is told of a socket that had been left before
-            if (std::exchange(closed_due_, false)) {
-                bool const failed = !was_open_ && phase_ == phase::opening;
-                auto const attempt = backoff_.attempts();
-                after_close();
-                return event{.type = failed ? socketio::event_type::open_failed : socketio::event_type::closed,
-                             .reason = reason_,
-                             .attempt = attempt};
-            }
-            if (std::exchange(failed_due_, false)) return event{.type = socketio::event_type::reconnect_failed};
-            auto const e = engine_.poll_event();
-            if (!e) return std::nullopt;
-            if (auto own = take(*e)) return own;
+        std::optional<event> e;
+        while (!e && step(e)) {
         }
+        return e;
     }
 
     /// The next thing to do, or nothing until there is other input. `buffer` is where targets and bodies are put together.
@@ -332,29 +309,67 @@ private:
         }
     }
 
-    [[nodiscard]] std::optional<event> take(engineio::event const& e) {
-        switch (e.type) {
-        case engineio::event_type::opened: {
+    // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
+    [[nodiscard]] bool step(std::optional<event>& e) {
+        if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
+        if (std::exchange(reconnecting_due_, false)) return tell(e, socketio::event_type::reconnecting), true;
+        bool const was_active = session_.is_active();
+        session_.poll_event(e);
+        static_cast<void>(flush());
+        if (e) {
+            take(e);
+            return true;
+        }
+        if (was_active && !session_.is_active()) leave(); // nothing is told of a socket that had been left before
+        if (std::exchange(closed_due_, false)) {
+            bool const failed = !was_open_ && phase_ == phase::opening;
+            tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed).reason = reason_;
+            after_close();
+            return true;
+        }
+        if (std::exchange(failed_due_, false)) return tell(e, socketio::event_type::reconnect_failed), true;
+        auto const below = engine_.poll_event();
+        if (below) take(e, *below);
+        return below.has_value();
+    }
+
+    event& tell(std::optional<event>& e, socketio::event_type type) const noexcept {
+        event& told = e.emplace();
+        told.type = type;
+        told.attempt = backoff_.attempts();
+        return told;
+    }
+
+    // An event of a socket.
+    void take(std::optional<event>& e) noexcept {
+        if (e->type == socketio::event_type::closed)
+            e.reset(); // told when the transport has closed
+        else if (e->type == socketio::event_type::disconnected || e->type == socketio::event_type::connect_error)
+            may_be_idle_ = true;
+    }
+
+    // An event of the transport.
+    void take(std::optional<event>& e, engineio::event const& below) {
+        switch (below.type) {
+        case engineio::event_type::opened:
+            tell(e, socketio::event_type::opened);
             was_open_ = true;
-            auto const attempt = backoff_.attempts();
             backoff_.reset();
             phase_ = phase::open;
             session_.opened(now_);
             static_cast<void>(flush());
-            return event{.type = socketio::event_type::opened, .attempt = attempt};
-        }
-        case engineio::event_type::message: session_.message_received(e.message, now_); break;
-        case engineio::event_type::upgraded: return event{.type = socketio::event_type::upgraded};
+            break;
+        case engineio::event_type::message: session_.message_received(below.message, now_); break;
+        case engineio::event_type::upgraded: tell(e, socketio::event_type::upgraded); break;
         case engineio::event_type::closed:
             // Where the session has closed by itself, it knows better why.
-            reason_ = session_reason_.value_or(detail::reason_of(e.reason));
+            reason_ = session_reason_.value_or(detail::reason_of(below.reason));
             session_reason_.reset();
             session_.closed(reason_, now_);
             closed_due_ = true;
             break;
         default: break;
         }
-        return std::nullopt;
     }
 
     // The connection is gone: perhaps another is to be opened, at once or later.

@@ -4,6 +4,7 @@
 #include <socketless/audience.hpp>
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -279,17 +280,10 @@ public:
 
     /// The next event of any socket. While `disconnected` is handled its socket's id, rooms and data are still there.
     [[nodiscard]] std::optional<event> poll_event() {
-        for (;;) {
-            if (ended_) forget(*std::exchange(ended_, std::nullopt));
-            if (!own_events_.empty()) return next_own();
-            if (!busy_.empty()) {
-                if (auto e = next_of_session(busy_.front())) return e;
-                continue;
-            }
-            auto const e = engine_.poll_event();
-            if (!e) return std::nullopt;
-            take(*e);
+        std::optional<event> e;
+        while (!e && step(e)) {
         }
+        return e;
     }
 
     /// The next thing to do, for any connection. Views live until the next call that is not const, or until `buffer` is
@@ -407,7 +401,7 @@ private:
     }
 
     void open(engineio::session_handle handle) {
-        if (handle.index >= connections_.size()) connections_.resize(std::size_t{handle.index} + 1);
+        while (handle.index >= connections_.size()) connections_.push();
         bool const v3 = engine_.find(handle)->revision() == engineio::revision::v3;
         auto const revision = v3 ? socketio::revision::v4 : socketio::revision::v5;
         connections_[handle.index].emplace(
@@ -458,27 +452,42 @@ private:
 
     //=== events ===//
 
-    [[nodiscard]] event next_own() {
-        own_event const own = own_events_.front();
-        own_events_.pop();
-        event e{.type = own.type, .socket = own.socket, .recovered = own.recovered, .id = own.id};
-        e.expected = own.expected;
-        e.answers = own.answers;
-        e.nsp = nsp(own.socket);
-        e.sid = sid(own.socket);
-        return e;
+    // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
+    [[nodiscard]] bool step(std::optional<event>& e) {
+        if (ended_) forget(*std::exchange(ended_, std::nullopt));
+        if (!own_events_.empty()) return tell_own(e), true;
+        if (!busy_.empty()) return poll_session(e, busy_.front()), true;
+        auto const below = engine_.poll_event();
+        if (below) take(*below);
+        return below.has_value();
     }
 
-    [[nodiscard]] std::optional<event> next_of_session(std::uint32_t index) {
+    void tell_own(std::optional<event>& e) {
+        own_event const own = own_events_.front();
+        own_events_.pop();
+        event& told = e.emplace();
+        told.type = own.type;
+        told.socket = own.socket;
+        told.nsp = nsp(own.socket);
+        told.sid = sid(own.socket);
+        told.recovered = own.recovered;
+        told.id = own.id;
+        told.expected = own.expected;
+        told.answers = own.answers;
+    }
+
+    void poll_session(std::optional<event>& e, std::uint32_t index) {
         auto& session = connections_[index]->session;
-        auto e = session.poll_event();
+        session.poll_event(e);
         static_cast<void>(flush(index));
-        if (e) return translate(index, std::move(*e));
+        if (e) {
+            if (!translate(index, *e)) e.reset();
+            return;
+        }
         busy_.pop();
         connections_[index]->is_busy = false;
         if (connections_[index]->is_gone) connections_[index].reset();
         set_timer(index);
-        return std::nullopt;
     }
 
     void set_timer(std::uint32_t index) {
@@ -490,31 +499,30 @@ private:
             timers_.cancel(index);
     }
 
-    // An event of a session, in the server's terms; nothing if it is for the server itself.
-    [[nodiscard]] std::optional<event> translate(std::uint32_t index, event e) {
-        if (e.type == socketio::event_type::closed) return std::nullopt;
-        auto const& session = connections_[index]->session;
-        if (e.type == socketio::event_type::connecting) return admit(index, std::move(e));
-        std::uint32_t const number = session.tag(e.socket);
+    // Puts an event of a session into the server's terms; false if it is for the server itself.
+    [[nodiscard]] bool translate(std::uint32_t index, event& e) {
+        if (e.type == socketio::event_type::closed) return false;
+        if (e.type == socketio::event_type::connecting) return admit(index, e);
+        std::uint32_t const number = connections_[index]->session.tag(e.socket);
         e.socket = sockets_.handle(number);
-        if (e.type == socketio::event_type::event && e.ack) e.ack = socketio::ack_request(e.socket, e.ack.id());
+        if (e.ack) e.ack = socketio::ack_request(e.socket, e.ack.id());
         if (e.type == socketio::event_type::ack) note_ack(e.id, e.outcome);
         if (e.type == socketio::event_type::disconnected) {
             persist(number, e.reason);
             sockets_[number].state = socket_state::ended;
             ended_ = number;
         }
-        return e;
+        return true;
     }
 
-    // A client asks to join a namespace.
-    [[nodiscard]] std::optional<event> admit(std::uint32_t index, event e) {
+    // A client asks to join a namespace. Returns whether the application is asked.
+    [[nodiscard]] bool admit(std::uint32_t index, event& e) {
         auto& session = connections_[index]->session;
         auto const nsp = namespaces_.find_or_make(e.nsp, e.data);
         if (!nsp) {
             static_cast<void>(session.refuse(e.socket, "Invalid namespace"));
             static_cast<void>(flush(index));
-            return std::nullopt;
+            return false;
         }
         std::uint32_t const number = sockets_.make();
         server_socket& s = sockets_[number];
@@ -526,9 +534,9 @@ private:
         session.set_tag(e.socket, number);
         namespaces_.enter(*nsp);
         e.socket = sockets_.handle(number);
-        if (namespaces_.admission(*nsp) == admission::ask) return e;
+        if (namespaces_.admission(*nsp) == admission::ask) return true;
         static_cast<void>(accept(e.socket));
-        return std::nullopt;
+        return false;
     }
 
     // The socket's last event has been handled.
@@ -760,9 +768,9 @@ private:
     bool is_closing_ = false;
     engineio::server engine_;
     socketio::message_queue queue_; // of all sessions: each is flushed before another is called
-    std::deque<std::optional<connection_record>> connections_; // by the index of their Engine.IO session
-    detail::fifo<std::uint32_t> busy_;                         // connections with events
-    detail::timer_wheel timers_;                               // of connections
+    detail::stable_vector<std::optional<connection_record>> connections_; // by the index of their Engine.IO session
+    detail::fifo<std::uint32_t> busy_;                                    // connections with events
+    detail::timer_wheel timers_;                                          // of connections
     detail::namespaces namespaces_;
     std::deque<retired_namespace> retired_;
     detail::server_sockets sockets_;

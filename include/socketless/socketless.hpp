@@ -31,6 +31,7 @@
 #include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/client_session.hpp>
+#include <socketless/socketio/dispatcher.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/packet.hpp>

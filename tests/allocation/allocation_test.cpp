@@ -296,6 +296,36 @@ TEST_CASE("a heartbeat over a WebSocket does not allocate", "[allocation]") {
     }
 }
 
+TEST_CASE("an event that goes from a session through a dispatcher to its handlers does not allocate", "[allocation]") {
+    time_point const now{};
+    socketio::client_session session;
+    REQUIRE(session.connect().has_value());
+    session.opened(now);
+    socketio::dispatcher handlers;
+    std::size_t seen = 0;
+    constexpr socketio::typed_event<std::size_t, std::string_view> moved{"a name that no string holds within itself"};
+    handlers.on(moved, [&seen](std::size_t steps, std::string_view direction) { seen += steps + direction.size(); });
+    handlers.on("caf\xc3\xa9", [&seen](socketio::event& e) { seen += e.get<std::size_t>().value_or(0); });
+    handlers.on("17", [&seen](socketio::event&) { seen += 10'000; });
+    handlers.on_any([&seen](socketio::event&) { seen += 100'000; });
+    handlers.on_mismatch([&seen](socketio::event&, error) { seen += 1'000'000; });
+    handlers.on(socketio::event_type::connected, [&seen](socketio::event&) { seen += 10'000'000; });
+
+    auto const receive = [&](std::string_view text) {
+        session.message_received({frame_kind::text, text}, now);
+        while (auto e = session.poll_event()) handlers.dispatch(*e);
+    };
+    receive(R"(0{"sid":"s"})");
+    CHECK(allocations_in([&] {
+              receive(R"(2["a name that no string holds within itself",100,"north"])");
+              receive(R"(2["a name that no string holds within itself","north"])");
+              receive(R"(2["caf\u00e9",1000])");
+              receive(R"(2[17])");
+              receive(R"(2["nobody listens to this one"])");
+          }) == 0);
+    CHECK(seen == 11'511'105);
+}
+
 TEST_CASE("awaiting and answering a constant number of acknowledgements does not allocate", "[allocation]") {
     socketio::pending_acks acks;
     time_point now{};

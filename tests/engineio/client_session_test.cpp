@@ -135,11 +135,11 @@ TEST_CASE("the handshake opens the session", "[client_session]") {
     auto const e = c.session.poll_event();
     REQUIRE(e.has_value());
     CHECK(e->type == event_type::opened);
-    CHECK(e->handshake.sid == "abc");
-    CHECK(e->handshake.ping_interval == 25s);
-    CHECK(e->handshake.ping_timeout == 20s);
-    CHECK(e->handshake.max_payload == 1'000'000u);
-    CHECK(e->handshake.upgrades == transport_set{transport::websocket});
+    CHECK(c.session.handshake().sid == "abc");
+    CHECK(c.session.handshake().ping_interval == 25s);
+    CHECK(c.session.handshake().ping_timeout == 20s);
+    CHECK(c.session.handshake().max_payload == 1'000'000u);
+    CHECK(c.session.handshake().upgrades == transport_set{transport::websocket});
     CHECK(c.session.is_open());
     CHECK(c.session.id() == "abc");
 }

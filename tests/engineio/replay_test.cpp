@@ -303,7 +303,7 @@ private:
         case event_type::closed: end = e.reason; break;
         case event_type::upgraded: upgraded = true; break;
         case event_type::opened: {
-            auto h = e.handshake;
+            auto h = session_.handshake();
             h.sid = "sid";
             REQUIRE(engineio::encode_handshake(handshake.emplace(), h).has_value());
             break;

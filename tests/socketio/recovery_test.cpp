@@ -35,8 +35,7 @@ std::string keep(recovery_store<std::string>& store, std::string payload, time_p
     return std::string(offset.view());
 }
 
-template <class Store>
-payloads missed(Store const& store, recoverable_session const& session, std::string_view offset) {
+payloads missed(recovery_store<std::string> const& store, recoverable_session const& session, std::string_view offset) {
     payloads all;
     store.for_each_missed(session, offset, [&](std::string const& payload) { all.push_back(payload); });
     return all;
@@ -58,7 +57,7 @@ public:
               std::string const& payload, time_point now) {
         std::size_t size = payload.size();
         for (auto const& list : {rooms, except})
-            for (std::string_view const name : list) size += name.size();
+            for (std::string_view const name : list) size += name.size() + 32;
         packets_.push_back({offsets_.at(offset),
                             nsp,
                             {rooms.begin(), rooms.end()},
@@ -269,15 +268,15 @@ TEST_CASE("a session that is asked for in the wrong way can still be restored in
 }
 
 TEST_CASE("the limits push out the oldest packets", "[socketio]") {
-    recovery_store<std::string> store({.max_bytes = 20});
-    keep(store, "12345678", start);
-    keep(store, "12345678", start);
-    CHECK(store.bytes() == 16);
-    auto const last = keep(store, "1", start, 0, {"room"}, {"sid"}); // the names count
+    recovery_store<std::string> store({.max_bytes = 100});
+    keep(store, std::string(40, 'x'), start);
+    keep(store, std::string(20, 'x'), start);
+    CHECK(store.bytes() == 60);
+    auto const last = keep(store, "x", start, 0, {"room"}, {"sid"}); // names take room too
     CHECK(store.packet_count() == 2);
-    CHECK(store.bytes() == 16);
+    CHECK(store.bytes() == 20 + 1 + (4 + 32) + (3 + 32));
 
-    keep(store, std::string(21, 'x'), start); // larger than all there may be
+    keep(store, std::string(101, 'x'), start); // larger than all there may be
     CHECK(store.packet_count() == 0);
     CHECK(store.bytes() == 0);
     store.persist(a_session("pid"), start);
@@ -339,7 +338,7 @@ TEST_CASE("payloads and data go as soon as they are dropped", "[socketio]") {
 TEST_CASE("a recovery store does what remembering all that ever was would", "[socketio]") {
     support::random_source random(GENERATE(1u, 2u, 3u, 4u));
     recovery_options const options{
-        .max_disconnection_duration = 5s, .max_packets = 30, .max_bytes = 600, .max_sessions = 8};
+        .max_disconnection_duration = 5s, .max_packets = 30, .max_bytes = 1'500, .max_sessions = 8};
     recovery_store<std::string> store(options);
     model naive(options);
     time_point now = start;

@@ -99,7 +99,7 @@ private:
             e.type == engineio::event_type::upgrading || (c.is_moving && e.type == engineio::event_type::message);
         switch (e.type) {
         case engineio::event_type::opened:
-            ledger_.opened_at_client(a, e.handshake.sid);
+            ledger_.opened_at_client(a, c.session.id());
             ++figures_.opened_over[static_cast<std::size_t>(e.transport)];
             ++figures_.opened_with[c.session.options().revision == engineio::revision::v4];
             if (random_.one_in(3)) client_sends(i);

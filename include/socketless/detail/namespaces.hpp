@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -113,7 +114,7 @@ private:
         return number;
     }
 
-    std::vector<record> records_;
+    std::deque<record> records_; // their names are borrowed
     std::vector<std::uint32_t> free_;
     std::unordered_map<std::string, std::uint32_t, name_hash, std::equal_to<>> numbers_;
     std::vector<std::pair<namespace_predicate, socketless::admission>> predicates_;

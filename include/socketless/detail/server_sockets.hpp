@@ -1,16 +1,17 @@
 // The sockets of a server, by number.
 #pragma once
 
+#include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace socketless::inline v0::detail {
@@ -77,7 +78,7 @@ public:
 
     [[nodiscard]] std::uint32_t make() {
         if (free_.empty()) {
-            all_.emplace_back();
+            all_.push();
             return static_cast<std::uint32_t>(all_.size() - 1);
         }
         std::uint32_t const number = free_.back();
@@ -93,7 +94,7 @@ public:
     }
 
 private:
-    std::deque<server_socket> all_;
+    stable_vector<server_socket> all_;
     std::vector<std::uint32_t> free_;
 };
 

@@ -239,13 +239,11 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
+        closed_channel_.reset();
         for (;;) {
             if (auto const type = events_.take()) {
-                if (*type == event_type::closed) last_channel_.reset();
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
-                event e{.type = *type, .transport = t, .reason = reason_, .handshake = handshake_};
-                e.handshake.sid = sid_;
-                return e;
+                return event{.type = *type, .transport = t, .reason = reason_};
             }
             if (auto const p = next_packet()) {
                 if (auto const e = take_packet(*p)) return e;
@@ -287,6 +285,12 @@ public:
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     /// The session id; empty before the handshake.
     [[nodiscard]] std::string_view id() const noexcept { return sid_; }
+    /// What the server has said when the session opened. Valid until it is opened again.
+    [[nodiscard]] engineio::handshake handshake() const noexcept {
+        auto h = handshake_;
+        h.sid = sid_;
+        return h;
+    }
     /// Bytes that are queued and not yet handed to the I/O layer.
     [[nodiscard]] std::size_t queued() const noexcept { return outbox_.size(); }
 
@@ -381,7 +385,7 @@ private:
         if (candidate_ && !candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
         if (get_) abandoned_get_ = std::exchange(get_, std::nullopt);
         if (post_) abandoned_post_ = std::exchange(post_, std::nullopt);
-        last_channel_ = std::exchange(channel_, std::nullopt); // the message that is being handled may be in its buffer
+        closed_channel_ = std::exchange(channel_, std::nullopt); // the message that is being handled may be in it
         candidate_.reset();
         body_.reset();
         outbox_.clear();
@@ -650,11 +654,11 @@ private:
     heartbeat heartbeat_;
     heartbeat::intervals intervals_;
     std::string sid_;
-    handshake handshake_;
+    engineio::handshake handshake_;
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
     std::optional<detail::channel> channel_;
-    std::optional<detail::channel> last_channel_; // until its end is told
+    std::optional<detail::channel> closed_channel_; // until the next event is asked for
     std::optional<exchange_id> abandoned_get_;
     std::optional<exchange_id> abandoned_post_;
     std::optional<channel_id> abandoned_channel_;

@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -272,7 +273,7 @@ public:
         while (!with_transmits_.empty()) {
             std::uint32_t const index = with_transmits_.front();
             slot& s = slots_[index];
-            if (auto const t = s.session->poll_transmit(buffer)) {
+            if (auto t = s.session->poll_transmit(buffer)) {
                 if (t->type == transmit_type::respond) exchanges_.erase(t->id);
                 if (t->type == transmit_type::close) channels_.erase(t->id);
                 queue_events(index); // it may have drained, or ended
@@ -436,7 +437,7 @@ private:
         std::uint32_t index = 0;
         if (free_.empty()) {
             index = static_cast<std::uint32_t>(slots_.size());
-            slots_.emplace_back();
+            slots_.push();
         } else {
             index = free_.back();
             free_.pop_back();
@@ -488,7 +489,7 @@ private:
 
     server_options options_;
     random_source random_;
-    std::deque<slot> slots_;
+    socketless::detail::stable_vector<slot> slots_;
     std::vector<std::uint32_t> free_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
     std::unordered_map<channel_id, std::uint32_t> channels_;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <socketless/core/frame.hpp>
-#include <socketless/engineio/handshake.hpp>
 #include <socketless/engineio/transport.hpp>
 
 #include <cstddef>
@@ -41,7 +40,7 @@ enum class close_reason : std::uint8_t {
 }
 
 enum class event_type : std::uint8_t {
-    /// The handshake is done: `transport`, and on the client `handshake`.
+    /// The handshake is done: `transport`; what it says a client's session tells.
     opened,
     /// `message` arrived.
     message,
@@ -63,7 +62,6 @@ struct event {
     engineio::transport transport = transport::polling;
     close_reason reason = close_reason::transport_error;
     frame message = {};
-    engineio::handshake handshake = {};
 };
 
 enum class transmit_type : std::uint8_t {

@@ -105,7 +105,7 @@ private:
 
     // What is between the quotes, brackets or braces.
     [[nodiscard]] constexpr std::string_view inside() const noexcept {
-        return raw_.size() < 2 ? std::string_view{} : raw_.substr(1, raw_.size() - 2);
+        return raw_.size() < 2 ? raw_.substr(0, 0) : raw_.substr(1, raw_.size() - 2);
     }
 
     std::string_view raw_;

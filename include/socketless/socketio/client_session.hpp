@@ -199,28 +199,13 @@ public:
     /// The next event, or nothing until there is other input: connecting, connected, connect_error, event, ack,
     /// disconnected, and closed once for each connection.
     [[nodiscard]] std::optional<event> poll_event() {
-        for (;;) {
-            if (auto const expired = acks_.take_expired(now_)) {
-                if (auto e = ended(*expired, ack_outcome::timed_out, {})) return e;
-            } else if (ending_ != 0) {
-                if (auto e = next_end()) return e;
-            } else if (std::exchange(closed_due_, false)) {
-                inbox_.clear(); // not before: an emit that ends the connection may be in the handler of an event
-                return event{.reason = reason_};
-            } else if (!is_open_) {
-                return std::nullopt;
-            } else if (asking_ != 0) {
-                if (auto e = next_question()) return e;
-            } else if (early_ != 0) {
-                if (auto e = next_early()) return e;
-            } else {
-                auto const m = inbox_.next(options_.revision, options_.limits);
-                if (!m) return std::nullopt;
-                if (!*m)
-                    end(disconnect_reason::parse_error);
-                else if (auto e = take(**m))
-                    return e;
-            }
+        std::optional<event> e;
+        poll_event(e);
+        return e;
+    }
+    /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
+    void poll_event(std::optional<event>& e) {
+        while (!e && step(e)) {
         }
     }
 
@@ -331,6 +316,39 @@ private:
         static_cast<void>(put);
     }
 
+    //=== events ===//
+
+    // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
+    [[nodiscard]] bool step(std::optional<event>& e) {
+        if (auto const expired = acks_.take_expired(now_))
+            return end_ack(e, *expired, ack_outcome::timed_out, {}), true;
+        if (ending_ != 0) return end_socket(e), true;
+        if (std::exchange(closed_due_, false)) {
+            inbox_.clear(); // not before: the event that was being handled may have been in it
+            e.emplace().reason = reason_;
+            return true;
+        }
+        if (!is_open_) return false;
+        if (asking_ != 0) return ask(e), true;
+        if (early_ != 0) return deliver_early(e), true;
+        if (inbox_.empty()) return false;
+        message m;
+        auto const complete = inbox_.next(m, options_.revision, options_.limits);
+        if (!complete)
+            end(disconnect_reason::parse_error);
+        else if (*complete)
+            take(e, m);
+        return true;
+    }
+
+    static event& tell(std::optional<event>& e, event_type type, socket const& s) noexcept {
+        event& told = e.emplace();
+        told.type = type;
+        told.socket = s.handle();
+        told.nsp = s.name();
+        return told;
+    }
+
     //=== ends ===//
 
     void begin_end(socket& s, disconnect_reason reason) noexcept {
@@ -348,6 +366,7 @@ private:
         reason_ = reason;
         closed_due_ = true;
         close_due_ = true;
+        inbox_.stop(); // the event that is being handled may be in it
         asking_ = 0;
         for (socket& s : sockets_) {
             s.question_due = false;
@@ -361,21 +380,21 @@ private:
     }
 
     // The next event of the sockets that are ending: each with the acknowledgements that are awaited on it.
-    [[nodiscard]] std::optional<event> next_end() {
+    void end_socket(std::optional<event>& e) {
         for (socket& s : sockets_) {
             if (s.state != socket_state::ending) continue;
             if (auto const awaited = acks_.take_of(s.index, s.last_ack_id))
-                return ended(*awaited, ack_outcome::disconnected, {});
+                return end_ack(e, *awaited, ack_outcome::disconnected, {});
             --ending_;
+            tell(e, event_type::disconnected, s).reason = s.reason;
             s.state = socket_state::idle;
             if (is_open_ && s.wanted) begin_connect(s); // it was asked for meanwhile
-            return event{.type = event_type::disconnected, .socket = s.handle(), .nsp = s.name(), .reason = s.reason};
+            return;
         }
-        return std::nullopt;
     }
 
     // An acknowledgement has come to an end: of an event that is sent until it is acknowledged, or of another.
-    [[nodiscard]] std::optional<event> ended(pending_ack const& ack, ack_outcome outcome, message const& answer) {
+    void end_ack(std::optional<event>& e, pending_ack const& ack, ack_outcome outcome, message const& answer) {
         socket& s = sockets_[ack.socket];
         auto id = ack.id;
         if (s.awaits_try(ack.id)) {
@@ -391,75 +410,69 @@ private:
         } else if (outcome == ack_outcome::timed_out) {
             buffered_ -= s.forget_waiting(ack.id);
         }
-        if (id == 0) return std::nullopt;
-        return event{.type = event_type::ack,
-                     .socket = s.handle(),
-                     .nsp = s.name(),
-                     .packet = answer,
-                     .id = id,
-                     .outcome = outcome};
+        if (id == 0) return;
+        event& told = tell(e, event_type::ack, s);
+        told.packet = answer;
+        told.id = id;
+        told.outcome = outcome;
     }
 
     //=== packets in ===//
 
     // A socket whose auth is to be asked for.
-    [[nodiscard]] std::optional<event> next_question() {
+    void ask(std::optional<event>& e) {
         for (socket& s : sockets_) {
             if (!std::exchange(s.question_due, false)) continue;
             --asking_;
             if (s.state != socket_state::authenticating) continue;
-            return event{.type = event_type::connecting, .socket = s.handle(), .nsp = s.name()};
+            tell(e, event_type::connecting, s);
+            return;
         }
-        return std::nullopt;
     }
 
     // What came before the answer to CONNECT, after it.
-    [[nodiscard]] std::optional<event> next_early() {
+    void deliver_early(std::optional<event>& e) {
         for (socket& s : sockets_) {
             if (s.state != socket_state::connected || s.early.empty()) continue;
             current_ = std::move(s.early.front());
             s.early.pop_front();
             early_size_ -= current_.size();
             if (s.early.empty()) --early_;
-            return take_event(s, current_.view(current_attachments_));
+            return take_event(e, s, current_.view(current_attachments_));
         }
-        return std::nullopt;
     }
 
-    [[nodiscard]] std::optional<event> take(message const& m) {
+    void take(std::optional<event>& e, message const& m) {
         packet const& p = m.packet;
         socket* const s = find(p.nsp);
-        if (s == nullptr) return std::nullopt;
-        if (p.type == packet_type::connect) return take_connect(*s, p);
-        if (p.type == packet_type::connect_error) return take_connect_error(*s, p);
-        if (s->state == socket_state::connecting && is_event(p.type)) keep_early(*s, m);
-        if (s->state != socket_state::connected) return std::nullopt;
+        if (s == nullptr) return;
+        if (p.type == packet_type::connect) return take_connect(e, *s, p);
+        if (p.type == packet_type::connect_error) return take_connect_error(e, *s, p);
+        if (s->state == socket_state::connecting && is_event(p.type)) return keep_early(*s, m);
+        if (s->state != socket_state::connected) return;
+        if (is_event(p.type)) return take_event(e, *s, m);
         if (p.type == packet_type::disconnect) {
             s->wanted = false;
-            begin_end(*s, disconnect_reason::io_server_disconnect);
-            return std::nullopt;
+            return begin_end(*s, disconnect_reason::io_server_disconnect);
         }
-        if (is_event(p.type)) return take_event(*s, m);
-        auto const awaited = acks_.take(*p.id, s->index);
-        return awaited ? ended(*awaited, ack_outcome::answered, m) : std::nullopt;
+        if (auto const awaited = acks_.take(*p.id, s->index)) end_ack(e, *awaited, ack_outcome::answered, m);
     }
 
-    [[nodiscard]] std::optional<event> take_connect(socket& s, packet const& p) {
+    void take_connect(std::optional<event>& e, socket& s, packet const& p) {
         if (s.state == socket_state::leaving) {
             put_disconnect(s);
             return has_left(s);
         }
-        if (s.state != socket_state::connecting) return std::nullopt;
+        if (s.state != socket_state::connecting) return;
         auto const text_of = [&p](std::string_view key) {
             auto const value = p.data.find(key);
             return value ? value->get<std::string>().value_or("") : std::string();
         };
         s.sid = text_of("sid");
         if (s.sid.empty() && options_.revision == revision::v5) { // a server that speaks another revision
-            s.wanted = false;
-            s.drop_early(early_size_);
-            s.state = socket_state::idle;
-            return event{.type = event_type::connect_error, .socket = s.handle(), .nsp = s.name()};
+            refuse(s);
+            tell(e, event_type::connect_error, s);
+            return;
         }
         auto pid = text_of("pid");
         bool const recovered = !pid.empty() && pid == s.pid;
@@ -470,41 +483,41 @@ private:
         if (!s.early.empty()) ++early_;
         send_waiting(s);
         send_next_try(s);
-        return event{
-            .type = event_type::connected, .socket = s.handle(), .nsp = s.name(), .sid = s.sid, .recovered = recovered};
+        event& told = tell(e, event_type::connected, s);
+        told.sid = s.sid;
+        told.recovered = recovered;
     }
 
-    [[nodiscard]] std::optional<event> take_connect_error(socket& s, packet const& p) {
+    void take_connect_error(std::optional<event>& e, socket& s, packet const& p) {
         if (s.state == socket_state::leaving) return has_left(s);
-        if (s.state != socket_state::connecting) return std::nullopt;
+        if (s.state != socket_state::connecting) return;
+        refuse(s);
+        event& told = tell(e, event_type::connect_error, s);
+        told.message = p.data;
+        if (!p.data.is(json::kind::object)) return;
+        told.message = p.data.find("message").value_or(json::text());
+        told.data = p.data.find("data").value_or(json::text());
+    }
+
+    // The server does not let it in.
+    void refuse(socket& s) {
         s.wanted = false;
         s.state = socket_state::idle;
         s.drop_early(early_size_);
-        event e{.type = event_type::connect_error, .socket = s.handle(), .nsp = s.name()};
-        e.message = p.data;
-        if (p.data.is(json::kind::object)) {
-            e.message = p.data.find("message").value_or(json::text());
-            e.data = p.data.find("data").value_or(json::text());
-        }
-        return e;
     }
 
     // It was left before it was joined; it may have been asked for again since.
-    [[nodiscard]] std::optional<event> has_left(socket& s) {
+    void has_left(socket& s) {
         s.state = socket_state::idle;
         if (s.wanted) begin_connect(s);
-        return std::nullopt;
     }
 
-    [[nodiscard]] event take_event(socket& s, message const& m) {
-        auto const handle = s.handle();
+    void take_event(std::optional<event>& e, socket& s, message const& m) {
         auto const& id = m.packet.id;
         if (!s.pid.empty() && !id) s.note_offset(m.arguments());
-        return {.type = event_type::event,
-                .socket = handle,
-                .nsp = s.name(),
-                .packet = m,
-                .ack = id ? ack_request(handle, *id, s.connection) : ack_request()};
+        event& told = tell(e, event_type::event, s);
+        told.packet = m;
+        if (id) told.ack = ack_request(told.socket, *id, s.connection);
     }
 
     void keep_early(socket& s, message const& m) {

@@ -47,8 +47,8 @@ public:
     }
 
 private:
-    // Jitter takes nine tenths at most, so that from here on `delay_max`, whatever it is, decides. The reference goes on
-    // to infinity, where it subtracts that from itself and does not wait at all.
+    // Jitter takes nine tenths at most, so that from here on `delay_max`, whatever it is, decides. The reference goes
+    // on to infinity, where it subtracts that from itself and does not wait at all.
     static constexpr std::uint64_t most_doublings = 128;
 
     [[nodiscard]] static constexpr double doubled(double delay, std::uint64_t times) noexcept {

@@ -28,7 +28,7 @@ struct recovery_options {
     /// How long sessions and packets are kept.
     milliseconds max_disconnection_duration{120'000};
     std::size_t max_packets = 10'000;
-    /// Bytes of all packets together, the names in their audiences included.
+    /// Bytes of all packets together. A name in an audience counts as its length and 32, for what a string takes.
     std::size_t max_bytes = std::size_t{16} * 1024 * 1024;
     std::size_t max_sessions = 10'000;
 };
@@ -118,14 +118,14 @@ public:
     /// A new offset, greater than all before. It need not be used.
     [[nodiscard]] recovery_offset next_offset() noexcept { return recovery_offset(++given_); }
 
-    /// Keeps an event that was sent. `bytes` is what the payload takes. Precondition: the offset came from `next_offset`
-    /// and is greater than that of any event kept before. Linear in the names of the audience, amortized over what is dropped.
+    /// Keeps an event that was sent. `bytes` is what the payload takes. Precondition: the offset came from
+    /// `next_offset` and is greater than that of any event kept before. Linear in the names of the audience, amortized.
     void keep(recovery_offset const& offset, recovery_audience const& audience, Payload payload, std::size_t bytes,
               time_point now) {
         SOCKETLESS_ASSERT(offset.number_ <= given_ && (packets_.empty() || packets_.back().number < offset.number_));
         drop_expired(now);
         for (auto const names : {audience.rooms, audience.except})
-            for (std::string_view const name : names) bytes += name.size();
+            for (std::string_view const name : names) bytes += name.size() + size_of_string;
         packets_.push_back({offset.number_, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except),
                             std::move(payload)});
         bytes_ += bytes;
@@ -143,11 +143,11 @@ public:
         while (sessions_.size() > options_.max_sessions) drop_session(sessions_.begin());
     }
 
-    /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this pid
-    /// is kept, if it has expired or is of another namespace, or if the offset was never given out or is so old that an
-    /// event of the namespace after it has been dropped, so that the client might miss it unawares.
-    /// A session that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a
-    /// CONNECT that was garbled on its way must not cost the state of a client that will ask properly.
+    /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this
+    /// pid is kept, if it has expired or is of another namespace, or if the offset was never given out or is so old
+    /// that an event of the namespace after it has been dropped, so that the client might miss it unawares. A session
+    /// that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a CONNECT
+    /// that was garbled on its way must not cost the state of a client that will ask properly.
     [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
                                                              std::uint32_t nsp, time_point now) {
         drop_expired(now);
@@ -160,9 +160,9 @@ public:
         return session;
     }
 
-    /// Calls f(Payload const&) for each event after the offset that was for this session, in the order in which they were
-    /// kept. `offset` is the one with which the session was restored, and nothing was kept since. `f` may not change the
-    /// store. Linear in the events after the offset and the names in their audiences.
+    /// Calls f(Payload const&) for each event after the offset that was for this session, in the order in which they
+    /// were kept. `offset` is the one with which the session was restored, and nothing was kept since. `f` may not
+    /// change the store. Linear in the events after the offset and the names in their audiences.
     template <class F>
     void for_each_missed(recoverable_session const& session, std::string_view offset, F f) const {
         auto const after = recovery_offset::parse(offset);
@@ -197,6 +197,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t size_of_string = 32; // or less; the same on all platforms, that limits act the same
+
     struct kept_packet {
         std::uint64_t number;
         std::uint32_t nsp;

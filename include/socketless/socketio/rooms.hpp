@@ -19,8 +19,8 @@
 
 namespace socketless::inline v0::socketio {
 
-/// The rooms of any number of namespaces. Members (sockets, as a rule) and namespaces are called by small, dense numbers
-/// of the caller's, since memory is proportional to the greatest. A room is there while a member is in it.
+/// The rooms of any number of namespaces. Members (sockets, as a rule) and namespaces are called by small, dense
+/// numbers of the caller's, since memory is proportional to the greatest. A room is there while a member is in it.
 ///
 /// A member in one room takes about 60 bytes where there are very many, and up to twice that just after a buffer has
 /// grown. A call takes constant time unless it says otherwise, on average over the names of rooms.
@@ -120,8 +120,8 @@ public:
         return names;
     }
 
-    /// Calls f(std::string_view) with the name of each room that `m` is in, in the order in which it joined. `f` may not
-    /// change the rooms.
+    /// Calls f(std::string_view) with the name of each room that `m` is in, in the order in which it joined. `f` may
+    /// not change the rooms.
     template <class F>
     void for_each_room(member m, F f) const {
         if (!namespace_of(m)) return;
@@ -136,9 +136,9 @@ public:
 
     //=== broadcasts ===//
 
-    /// Calls f(member) once for each member of a namespace that is in one of the rooms `to` (anywhere, if `to` is empty),
-    /// in none of the rooms `except`, and not one of `except_members`. `f` may call what is const, and nothing else.
-    /// Linear in the members of the rooms that are named. Does not allocate.
+    /// Calls f(member) once for each member of a namespace that is in one of the rooms `to` (anywhere, if `to` is
+    /// empty), in none of the rooms `except`, and not one of `except_members`. `f` may call what is const, and nothing
+    /// else. Linear in the members of the rooms that are named. Does not allocate.
     template <class F>
     void for_each(std::uint32_t nsp, std::span<std::string_view const> to, std::span<std::string_view const> except,
                   std::span<member const> except_members, F f) {

@@ -183,22 +183,13 @@ public:
 
     /// The next event, or nothing until there is other input: connecting, event, ack, disconnected, and once closed.
     [[nodiscard]] std::optional<event> poll_event() {
-        for (;;) {
-            if (acks_)
-                if (auto const expired = acks_->take_expired(now_)) return ended(*expired, ack_outcome::timed_out);
-            if (ending_ != 0) return next_end();
-            if (std::exchange(closed_due_, false)) return event{.reason = reason_};
-            if (is_closed_) return std::nullopt;
-            if (std::exchange(root_due_, false)) {
-                slots_.push_back({"/", state::asked});
-                return connecting(slots_.back(), {});
-            }
-            auto const m = inbox_.next(revision_, options_->limits);
-            if (!m) return std::nullopt;
-            if (!*m)
-                end(disconnect_reason::parse_error);
-            else if (auto e = take(**m))
-                return e;
+        std::optional<event> e;
+        poll_event(e);
+        return e;
+    }
+    /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
+    void poll_event(std::optional<event>& e) {
+        while (!e && step(e)) {
         }
     }
 
@@ -276,6 +267,44 @@ private:
         if (++s.generation == 0) s.generation = 1;
     }
 
+    //=== events ===//
+
+    // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
+    [[nodiscard]] bool step(std::optional<event>& e) {
+        if (acks_) {
+            if (auto const expired = acks_->take_expired(now_))
+                return end_ack(e, *expired, ack_outcome::timed_out), true;
+        }
+        if (ending_ != 0) return end_socket(e), true;
+        if (std::exchange(closed_due_, false)) {
+            inbox_.clear(); // not before: the event that was being handled may have been in it
+            e.emplace().reason = reason_;
+            return true;
+        }
+        if (is_closed_) return false;
+        if (std::exchange(root_due_, false)) {
+            slots_.push_back({"/", state::asked});
+            tell(e, event_type::connecting, slots_.back());
+            return true;
+        }
+        if (inbox_.empty()) return false;
+        message m;
+        auto const complete = inbox_.next(m, revision_, options_->limits);
+        if (!complete)
+            end(disconnect_reason::parse_error);
+        else if (*complete)
+            take(e, m);
+        return true;
+    }
+
+    event& tell(std::optional<event>& e, event_type type, slot const& s) const noexcept {
+        event& told = e.emplace();
+        told.type = type;
+        told.socket = handle(s);
+        told.nsp = s.nsp;
+        return told;
+    }
+
     //=== ends ===//
 
     void begin_end(slot& s, disconnect_reason reason) noexcept {
@@ -292,7 +321,7 @@ private:
         close_due_ = true;
         root_due_ = false;
         connect_deadline_.reset();
-        inbox_.clear();
+        inbox_.stop(); // the event that is being handled may be in it
         for (slot& s : slots_) {
             if (s.state == state::connected || s.state == state::asked)
                 begin_end(s, reason);
@@ -302,75 +331,63 @@ private:
     }
 
     // The next event of the sockets that are ending: each with the acknowledgements that it owes. Precondition: some are.
-    [[nodiscard]] event next_end() {
+    void end_socket(std::optional<event>& e) {
         slot* s = slots_.data();
         while (s->state != state::ending) ++s;
-        auto const socket = handle(*s);
-        if (acks_)
-            if (auto const owed = acks_->take_of(socket.index)) return ended(*owed, ack_outcome::disconnected);
+        if (acks_) {
+            if (auto const owed = acks_->take_of(handle(*s).index)) return end_ack(e, *owed, ack_outcome::disconnected);
+        }
         --ending_;
+        tell(e, event_type::disconnected, *s).reason = s->reason;
         bool const by_server = s->reason == disconnect_reason::server_namespace_disconnect && !is_closed_;
         free(*s);
         if (by_server) s->state = state::left;
-        return {.type = event_type::disconnected, .socket = socket, .nsp = s->nsp, .reason = s->reason};
     }
 
-    [[nodiscard]] event ended(pending_ack const& ack, ack_outcome outcome) const noexcept {
-        slot const& s = slots_[ack.socket];
-        return {.type = event_type::ack, .socket = handle(s), .nsp = s.nsp, .id = ack.id, .outcome = outcome};
+    void end_ack(std::optional<event>& e, pending_ack const& ack, ack_outcome outcome) const noexcept {
+        event& told = tell(e, event_type::ack, slots_[ack.socket]);
+        told.id = ack.id;
+        told.outcome = outcome;
     }
 
     //=== packets in ===//
 
-    [[nodiscard]] std::optional<event> take(message const& m) {
+    void take(std::optional<event>& e, message const& m) {
         packet const& p = m.packet;
-        if (p.type == packet_type::connect) return take_connect(p);
+        if (p.type == packet_type::connect) return take_connect(e, p);
         slot* const s = find(p.nsp);
-        bool const has_left = s != nullptr && s->state == state::left;
-        if (has_left && p.type == packet_type::disconnect) free(*s);
-        if (has_left) return std::nullopt;
-        if (s == nullptr || s->state != state::connected || p.type == packet_type::connect_error) {
-            end(disconnect_reason::forced_server_close);
-            return std::nullopt;
+        if (s != nullptr && s->state == state::left) {
+            if (p.type == packet_type::disconnect) free(*s);
+            return;
         }
-        if (p.type == packet_type::disconnect) {
-            begin_end(*s, disconnect_reason::client_namespace_disconnect);
-            return std::nullopt;
+        if (s == nullptr || s->state != state::connected || p.type == packet_type::connect_error)
+            return end(disconnect_reason::forced_server_close);
+        if (p.type == packet_type::disconnect) return begin_end(*s, disconnect_reason::client_namespace_disconnect);
+        if (is_event(p.type)) {
+            event& told = tell(e, event_type::event, *s);
+            told.packet = m;
+            if (p.id) told.ack = ack_request(told.socket, *p.id);
+        } else if (acks_ && acks_->take(*p.id, handle(*s).index)) { // else nobody awaits it
+            event& told = tell(e, event_type::ack, *s);
+            told.packet = m;
+            told.id = *p.id;
         }
-        auto const socket = handle(*s);
-        if (is_event(p.type))
-            return event{.type = event_type::event,
-                         .socket = socket,
-                         .nsp = s->nsp,
-                         .packet = m,
-                         .ack = p.id ? ack_request(socket, *p.id) : ack_request()};
-        if (!acks_ || !acks_->take(*p.id, socket.index)) return std::nullopt; // nobody awaits it
-        return event{.type = event_type::ack, .socket = socket, .nsp = s->nsp, .packet = m, .id = *p.id};
     }
 
-    [[nodiscard]] std::optional<event> take_connect(packet const& p) {
+    void take_connect(std::optional<event>& e, packet const& p) {
         slot* s = find(p.nsp);
-        if (s != nullptr && s->state != state::left) {
-            end(disconnect_reason::forced_server_close);
-            return std::nullopt;
-        }
+        if (s != nullptr && s->state != state::left) return end(disconnect_reason::forced_server_close);
         if (s == nullptr) s = free_slot();
         if (s == nullptr) {
-            static_cast<void>(
-                put_refusal(p.nsp, "Too many namespaces", json::object("message", "Too many namespaces")));
-            return std::nullopt;
+            constexpr std::string_view why = "Too many namespaces";
+            static_cast<void>(put_refusal(p.nsp, why, json::object("message", why)));
+            return;
         }
         s->nsp = p.nsp;
         s->state = state::asked;
-        return connecting(*s, p);
-    }
-
-    [[nodiscard]] event connecting(slot const& s, packet const& p) const noexcept {
-        return {.type = event_type::connecting,
-                .socket = handle(s),
-                .nsp = s.nsp,
-                .data = p.data,
-                .query = p.query.value_or(std::string_view())};
+        event& told = tell(e, event_type::connecting, *s);
+        told.data = p.data;
+        told.query = p.query.value_or(std::string_view());
     }
 
     // A slot for another namespace; null where there are as many as there may be. What the client has left is remembered

@@ -169,9 +169,11 @@ private:
     bool is_due_ = false;
 };
 
-/// What happened, for the application. Views live until the next `poll_event` of the same session, or until the caller
-/// ends the connection; emitting does not end their life.
+/// What happened, for the application. Views live until the next `poll_event` of the same session, or input for it;
+/// emitting does not end their life, nor does the end of the connection.
 struct event {
+    event() noexcept {} // not zeroed first, as `= default` would have it: it is large, and made often
+
     event_type type = event_type::closed;
     socket_handle socket = {};
     std::string_view nsp = {};
@@ -207,10 +209,13 @@ struct event {
     [[nodiscard]] auto get() const {
         return args().template get<T...>();
     }
-    /// The arguments of an event that declares their types.
+    /// The arguments of an event that declares their types; of one that declares none, a result<void>.
     template <class... T>
     [[nodiscard]] auto get(typed_event<T...> const&) const {
-        return args().template get<T...>();
+        if constexpr (sizeof...(T) == 0)
+            return result<void>();
+        else
+            return args().template get<T...>();
     }
 };
 

@@ -2,10 +2,19 @@
 #pragma once
 
 #include <socketless/core/frame.hpp>
+#include <socketless/json/detail/readable.hpp>
+#include <socketless/json/detail/write_value.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <ranges>
+#include <string>
 #include <string_view>
 #include <type_traits>
+#include <variant>
+#include <vector>
 
 namespace socketless::inline v0::socketio {
 
@@ -16,8 +25,22 @@ namespace socketless::inline v0::socketio {
 ///     server.emit(socket, moved, 3, "north");                                  // or it does not compile
 ///     dispatcher.on(moved, [](int steps, std::string_view direction) { ... });
 ///
-/// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads. `name` is
-/// borrowed.
+/// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads; each takes
+/// what becomes JSON of its kind:
+///
+///   bool                                   bool
+///   an integer type                        any integer type but bool and characters; how large it is, is not checked
+///   double, float                          these too
+///   std::string, std::string_view          what converts to std::string_view
+///   byte_view, std::vector<std::byte>      any contiguous range of std::byte
+///   std::optional<T>                       nullptr, std::nullopt, what T takes, an optional of that
+///   std::vector<T>                         any range of what T takes
+///   std::map<std::string, T>               any map of what T takes, its keys as above
+///   json::text                             anything but binary values
+///   a type of the user's                   that type
+///
+/// All of them are emitted, also where the last ones are optional: with connection state recovery there is one more behind
+/// them, which would be read in the place of one that is missing. `name` is borrowed.
 template <class... Args>
 struct typed_event {
     std::string_view name;
@@ -25,31 +48,77 @@ struct typed_event {
 
 namespace detail {
 
-// Whether a value of type `From` may be emitted where `To` is declared: a number for a number, but for what is a boolean
-// for one side only.
-template <class From, class To>
-concept emits_as = std::convertible_to<From const&, To> &&
-    (std::same_as<std::remove_cvref_t<From>, bool> == std::same_as<To, bool>)&&(!std::floating_point<From> ||
-                                                                                !std::integral<To>);
+template <class T>
+concept plain_integer = std::integral<T> && !std::same_as<T, bool> && !json::detail::character<T>;
 
+template <class T>
+concept plain_range = std::ranges::input_range<T const> && !json::detail::string_like<T> &&
+                      !json::detail::byte_range<T> && !json::detail::map_like<T>;
+
+template <class T>
+concept bytes = std::same_as<T, byte_view> || std::same_as<T, std::vector<std::byte>>;
+
+template <class T>
+concept null = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> || std::same_as<T, std::monostate>;
+
+// Whether a value of type `From` becomes JSON of the kind from which `To` is read. What the user has said how to write is
+// known only to be itself.
+template <class From, class To>
+consteval bool is_written_for() {
+    using namespace json::detail;
+    if constexpr (std::same_as<From, To> || std::derived_from<From, To>) {
+        return true;
+    } else if constexpr (std::same_as<To, json::text>) {
+        return !byte_range<From>;
+    } else if constexpr (is_optional<To>) {
+        if constexpr (null<From>)
+            return true;
+        else if constexpr (is_optional<From>)
+            return is_written_for<typename From::value_type, typename To::value_type>();
+        else
+            return is_written_for<From, typename To::value_type>();
+    } else if constexpr (has_write_json<From>) {
+        return false;
+    } else if constexpr (bytes<To>) {
+        return byte_range<From>;
+    } else if constexpr (plain_integer<To>) {
+        return plain_integer<From>;
+    } else if constexpr (std::floating_point<To>) {
+        return plain_integer<From> || std::floating_point<From>;
+    } else if constexpr (std::same_as<To, std::string> || std::same_as<To, std::string_view>) {
+        return string_like<From> && !null<From>;
+    } else if constexpr (is_vector<To> && plain_range<From>) {
+        return is_written_for<std::ranges::range_value_t<From const>, typename To::value_type>();
+    } else if constexpr (string_map<To> && map_like<From>) {
+        return string_like<typename From::key_type> &&
+               is_written_for<typename From::mapped_type, typename To::mapped_type>();
+    } else {
+        return false;
+    }
+}
+
+template <class From, class To>
+concept written_for = is_written_for<From, To>();
+
+constexpr std::string_view name_of(std::string_view name) noexcept {
+    return name;
+}
 template <class... Args>
 constexpr std::string_view name_of(typed_event<Args...> const& event) noexcept {
     return event.name;
 }
-constexpr std::string_view name_of(std::string_view name) noexcept {
-    return name;
-}
 
 template <class Name, class... Args>
-inline constexpr bool declares = std::convertible_to<Name const&, std::string_view>;
+inline constexpr bool declares_arguments = std::convertible_to<Name const&, std::string_view>;
 template <class... Declared, class... Args>
-requires(sizeof...(Declared) == sizeof...(Args)) inline constexpr bool declares<typed_event<Declared...>, Args...> =
-    (emits_as<Args, Declared> && ...);
+requires(sizeof...(Declared) ==
+         sizeof...(Args)) inline constexpr bool declares_arguments<typed_event<Declared...>, Args...> =
+    (written_for<Args, Declared> && ...);
 
 } // namespace detail
 
 /// What an event with these arguments can be called: any text, or a `typed_event` that declares them.
 template <class Name, class... Args>
-concept event_name_for = detail::declares<Name, Args...>;
+concept event_name_for = detail::declares_arguments<Name, Args...>;
 
 } // namespace socketless::inline v0::socketio

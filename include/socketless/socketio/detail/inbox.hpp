@@ -9,8 +9,7 @@
 #include <socketless/socketio/packet.hpp>
 
 #include <memory>
-#include <optional>
-#include <utility>
+#include <string_view>
 
 namespace socketless::inline v0::socketio::detail {
 
@@ -25,23 +24,24 @@ public:
         unread_ = true;
     }
 
-    // The packet that the message is or completes, if any. An unfinished one does not need the message any more.
-    [[nodiscard]] std::optional<result<message>> next(revision r, limits const& l) {
-        if (!std::exchange(unread_, false)) return std::nullopt;
+    [[nodiscard]] bool empty() const noexcept { return !unread_; }
+
+    // Reads the message: true if it is or completes a packet, which goes to `m`. What is unfinished does not need the
+    // message any more. Precondition: not empty.
+    [[nodiscard]] result<bool> next(message& m, revision r, limits const& l) {
+        unread_ = false;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
-        if (!under_way && frame_.kind == frame_kind::text && !announces_attachments(frame_.data)) {
-            assembler_.reset();
-            auto const p = decode(frame_.data, r, l);
-            if (!p) return p.error();
-            return message{*p, {}};
-        }
-        if (!assembler_) assembler_ = std::make_unique<assembler>(r, l);
-        auto const m = assembler_->push(frame_);
-        if (!m) return m.error();
-        if (*m) return **m;
-        assembler_->retain();
-        return std::nullopt;
+        if (under_way || frame_.kind == frame_kind::binary || announces_attachments(frame_.data))
+            return assemble(m, r, l);
+        assembler_.reset();
+        auto const p = decode(frame_.data, r, l);
+        if (!p) return p.error();
+        m.packet = *p;
+        return true;
     }
+
+    // Nothing more is read. The packet that was taken last can still be.
+    void stop() noexcept { unread_ = false; }
 
     // Forgets all there is.
     void clear() noexcept {
@@ -50,6 +50,17 @@ public:
     }
 
 private:
+    [[nodiscard]] result<bool> assemble(message& m, revision r, limits const& l) {
+        if (!assembler_) assembler_ = std::make_unique<assembler>(r, l);
+        auto const assembled = assembler_->push(frame_);
+        if (!assembled) return assembled.error();
+        if (*assembled)
+            m = **assembled;
+        else
+            assembler_->retain();
+        return assembled->has_value();
+    }
+
     static bool announces_attachments(std::string_view text) noexcept {
         return text.starts_with(static_cast<char>('0' + static_cast<char>(packet_type::binary_event))) ||
                text.starts_with(static_cast<char>('0' + static_cast<char>(packet_type::binary_ack)));

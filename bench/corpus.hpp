@@ -1,0 +1,228 @@
+// The packets of bench/corpus, read, as C++ values and encoded from those; and how times are compared.
+#pragma once
+
+#include <socketless/socketless.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+using namespace socketless;
+
+//=== the corpus ===//
+
+[[noreturn]] inline void fail(std::string_view why) {
+    std::fprintf(stderr, "benchmark: %.*s\n", static_cast<int>(why.size()), why.data());
+    std::abort();
+}
+
+inline void require(bool good, std::string_view what) {
+    if (!good) fail(what);
+}
+
+// Asks for the value of a result that has one.
+template <class T>
+T checked(result<T> const& r, std::string const& what) {
+    if (!r) fail(what + ": " + std::string(message(r.error().code)));
+    return *r;
+}
+
+inline std::string read_file(std::string const& name) {
+    std::ifstream file(SOCKETLESS_BENCH_CORPUS "/" + name, std::ios::binary);
+    std::string contents(std::istreambuf_iterator<char>(file), {});
+    require(!contents.empty(), SOCKETLESS_BENCH_CORPUS "/" + name + " cannot be read");
+    return contents;
+}
+
+// A packet as it stands in a WebSocket frame.
+struct sample {
+    std::string name;
+    std::string frame;
+
+    [[nodiscard]] std::string_view packet() const { return std::string_view(frame).substr(1); }
+    [[nodiscard]] std::string_view json() const { return checked(socketio::decode_header(packet()), name).payload; }
+};
+
+struct body {
+    std::string name;
+    std::string bytes;
+};
+
+struct corpus {
+    std::array<sample, 5> packets;
+    std::array<std::string, 2> attachments; // of the fifth
+    std::array<body, 2> bodies;
+
+    corpus() {
+        for (std::size_t i = 0; i != packets.size(); ++i) {
+            std::string const name{'P', static_cast<char>('1' + i)};
+            packets[i] = {name, read_file(name + ".txt")};
+        }
+        attachments = {read_file("P5.bin0"), read_file("P5.bin1")};
+        bodies = {body{"P6", read_file("P6.txt")}, body{"P7", read_file("P7.txt")}};
+    }
+};
+
+//=== the packets as C++ values ===//
+
+struct person {
+    std::int64_t id;
+    std::string name;
+    std::vector<std::string> tags;
+    bool ok;
+    std::array<double, 2> pos;
+
+    friend void write_json(json::writer& out, person const& p) {
+        out.begin_object().member("id", p.id).member("name", p.name).member("tags", p.tags);
+        out.member("ok", p.ok).member("pos", p.pos).end_object();
+    }
+};
+
+struct chat_line {
+    std::int64_t id;
+    std::int64_t uid;
+    std::string nick;
+    std::string text;
+    std::int64_t ts;
+    bool read;
+
+    friend void write_json(json::writer& out, chat_line const& l) {
+        out.begin_object().member("id", l.id).key("from").begin_object();
+        out.member("uid", l.uid).member("nick", l.nick).end_object();
+        out.member("text", l.text).member("ts", l.ts).member("read", l.read).end_object();
+    }
+};
+
+struct history {
+    std::string room;
+    std::vector<chat_line> msgs;
+
+    friend void write_json(json::writer& out, history const& h) {
+        out.begin_object().member("room", h.room).member("msgs", h.msgs).end_object();
+    }
+};
+
+struct post {
+    std::int64_t id;
+    std::string user;
+    std::string text;
+    std::int64_t ts;
+    std::array<double, 2> pos;
+    bool read;
+    std::optional<std::optional<std::int64_t>> reply; // absent, or null, or to a post
+
+    friend void write_json(json::writer& out, post const& p) {
+        out.begin_object().member("id", p.id).member("user", p.user).member("text", p.text);
+        out.member("ts", p.ts).member("pos", p.pos).member("read", p.read);
+        if (p.reply) out.member("reply", *p.reply);
+        out.end_object();
+    }
+};
+
+template <class T>
+T member(json::text object, std::string_view name) {
+    return checked(object.find(name).value_or(json::text()).get<T>(), std::string(name));
+}
+
+inline json::text first_argument(sample const& s) {
+    auto const p = checked(socketio::decode(s.packet()), s.name);
+    return (*socketio::arguments(p).begin()).json();
+}
+
+inline history read_history(sample const& s) {
+    auto const argument = first_argument(s);
+    history h{member<std::string>(argument, "room"), {}};
+    for (auto const line : member<json::text>(argument, "msgs").elements()) {
+        auto const from = member<json::text>(line, "from");
+        h.msgs.push_back({member<std::int64_t>(line, "id"), member<std::int64_t>(from, "uid"),
+                          member<std::string>(from, "nick"), member<std::string>(line, "text"),
+                          member<std::int64_t>(line, "ts"), member<bool>(line, "read")});
+    }
+    return h;
+}
+
+inline std::vector<post> read_posts(sample const& s) {
+    std::vector<post> posts;
+    for (auto const p : first_argument(s).elements()) {
+        post read;
+        read.id = member<std::int64_t>(p, "id");
+        read.user = member<std::string>(p, "user");
+        read.text = member<std::string>(p, "text");
+        read.ts = member<std::int64_t>(p, "ts");
+        read.read = member<bool>(p, "read");
+        auto const pos = member<json::text>(p, "pos").elements();
+        std::ranges::transform(pos, read.pos.begin(), [](json::text n) { return checked(n.get<double>(), "pos"); });
+        if (auto const reply = p.find("reply"))
+            read.reply = checked(reply->get<std::optional<std::int64_t>>(), "reply");
+        posts.push_back(std::move(read));
+    }
+    return posts;
+}
+
+//=== the packets encoded ===//
+
+// What an encoder writes into, kept from one packet to the next as a connection would.
+struct output {
+    std::string text;
+    attachment_list attachments;
+};
+
+struct values {
+    person ada{123, "Ada", {"a", "b"}, true, {1.5, -2.25}};
+    history chat;
+    std::vector<post> posts;
+
+    explicit values(corpus const& c) : chat(read_history(c.packets[2])), posts(read_posts(c.packets[3])) {}
+};
+
+// The packet with the index `i` from C++ values.
+inline result<std::size_t> encode(std::size_t i, output& out, values const& v, corpus const& c) {
+    out.text.clear();
+    switch (i) {
+    case 0: return socketio::encode_event(out.text, {}, "message", "hello world");
+    case 1: return socketio::encode_event(out.text, {.nsp = "/admin", .id = 17}, "update", v.ada);
+    case 2: return socketio::encode_event(out.text, {}, "history", v.chat);
+    case 3: return socketio::encode_event(out.text, {}, "sync", v.posts);
+    default:
+        return socketio::encode_event(out.text, out.attachments, {}, "img", as_bytes(c.attachments[0]),
+                                      json::object("meta", "x"), as_bytes(c.attachments[1]));
+    }
+}
+
+//=== time ===//
+
+// Nanoseconds that one of many calls of `work` took. All together are short beside a scheduler's time slice: most
+// rounds run undisturbed even where the machine is busy.
+template <class Work>
+double time_of(Work work, int calls = 2'000) {
+    auto const start = std::chrono::steady_clock::now();
+    for (int i = 0; i != calls; ++i) {
+        bool good = work();
+        benchmark::DoNotOptimize(good);
+    }
+    std::chrono::duration<double, std::nano> const took = std::chrono::steady_clock::now() - start;
+    return took.count() / calls;
+}
+
+inline double median(std::vector<double> v) {
+    auto const middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
+    std::ranges::nth_element(v, middle);
+    return *middle;
+}
+
+} // namespace bench

@@ -1,0 +1,40 @@
+// A vector whose elements stay where they are.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace socketless::inline v0::detail {
+
+// Grows at its end, in chunks: references stay good, and finding an element is two loads.
+template <class T>
+class stable_vector {
+public:
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    [[nodiscard]] T& operator[](std::size_t i) noexcept {
+        SOCKETLESS_ASSERT(i < size_);
+        return chunks_[i / chunk][i % chunk];
+    }
+    [[nodiscard]] T const& operator[](std::size_t i) const noexcept {
+        SOCKETLESS_ASSERT(i < size_);
+        return chunks_[i / chunk][i % chunk];
+    }
+
+    // One more, as it is made.
+    T& push() {
+        if (size_ == chunks_.size() * chunk) chunks_.push_back(std::make_unique<T[]>(chunk));
+        return (*this)[size_++];
+    }
+
+private:
+    static constexpr std::size_t chunk = 16;
+
+    std::vector<std::unique_ptr<T[]>> chunks_;
+    std::size_t size_ = 0;
+};
+
+} // namespace socketless::inline v0::detail

@@ -1,0 +1,300 @@
+// socketio::dispatcher: handlers for events, for applications that like them better than a switch over poll_event.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/unique_function.hpp>
+#include <socketless/core/error.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/session.hpp>
+#include <socketless/socketio/typed_event.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace socketless::inline v0::socketio {
+
+/// Names a handler of one dispatcher, to take it away again.
+enum class registration : std::uint64_t {};
+
+namespace detail {
+
+// Whether a handler of a typed event takes its arguments, with the event before them or without.
+template <class Handler, class... Args>
+concept takes_arguments = std::invocable<Handler&, Args...> || std::invocable<Handler&, event&, Args...>;
+
+// Calls the handler of a typed event, unless the arguments of this one are of other types.
+template <class... Args, class Handler>
+result<void> call_typed(Handler& handler, event& e) {
+    if constexpr (!takes_arguments<Handler, Args...>) {
+        static_assert(std::invocable<Handler&, event&>,
+                      "the handler of a typed_event<Args...> takes (Args...), (socketio::event&, Args...) or "
+                      "(socketio::event&)");
+        std::invoke(handler, e);
+    } else {
+        auto const call = [&](auto&&... args) {
+            if constexpr (std::invocable<Handler&, Args...>)
+                std::invoke(handler, std::forward<decltype(args)>(args)...);
+            else
+                std::invoke(handler, e, std::forward<decltype(args)>(args)...);
+        };
+        auto args = e.get(typed_event<Args...>());
+        if (!args) return args.error();
+        if constexpr (sizeof...(Args) == 0)
+            call();
+        else if constexpr (sizeof...(Args) == 1)
+            call(std::move(*args));
+        else
+            std::apply(call, std::move(*args));
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Handlers of the events of any session, client or server:
+///
+///     inline constexpr socketio::typed_event<int, std::string_view> moved{"moved"};
+///
+///     socketio::dispatcher handlers;
+///     handlers.on("chat", [&](socketio::event& e) { ...; server.acknowledge(e.ack); });
+///     handlers.on(moved, [](int steps, std::string_view direction) { ... });
+///     handlers.on(socketio::event_type::disconnected, [](socketio::event& e) { ... });
+///
+///     while (auto e = server.poll_event()) handlers.dispatch(*e);
+///
+/// What peers emit is told by name, what the library tells by event_type: a peer cannot call a handler of the latter,
+/// whatever it names its events. `io.of("/admin").on(...)` of Socket.IO is a dispatcher of its own:
+///
+///     (e->nsp == "/admin" ? admin : handlers).dispatch(*e);
+///
+/// A handler is any function object, also one that can only be moved; what it returns is ignored. Handlers are called
+/// in the order in which they were registered, those of a type before those of a name. They may register and remove
+/// handlers, themselves too, and dispatch other events: what is registered during a dispatch is not called by it, and
+/// what is removed is not called any more. A function object is destroyed when it is removed, or, during a dispatch,
+/// when that is over.
+///
+/// `on` and `dispatch` are logarithmic in the number of handlers, `off` and a dispatch in which one is removed linear.
+/// Dispatching does not allocate unless a handler is removed. Precondition: neither moved nor destroyed during a
+/// dispatch.
+class dispatcher {
+public:
+    dispatcher() = default;
+    dispatcher(dispatcher&&) = default;
+    dispatcher& operator=(dispatcher&&) = default;
+
+    //=== handlers ===//
+
+    /// Calls `handler(socketio::event&)` for each event that a peer gives this name, a number by its digits.
+    /// Precondition: `name` is none of those that peers cannot use (connect, connect_error, disconnect, disconnecting,
+    /// newListener, removeListener): what they tell in Socket.IO, event_type tells here.
+    template <class Handler>
+    registration on(std::string_view name, Handler handler) {
+        return add_named(name, false, plain(std::move(handler)));
+    }
+    /// Calls `handler(Args...)` or `handler(socketio::event&, Args...)` where the arguments are of these types (see
+    /// `arguments::get`), else that of `on_mismatch`. A `handler(socketio::event&)` is called whatever they are.
+    template <class... Args, class Handler>
+    registration on(typed_event<Args...> const& event, Handler handler) {
+        return add_named(event.name, false, typed<Args...>(std::move(handler)));
+    }
+    /// Calls `handler(socketio::event&)` for each event of this type; of event_type::event, for all that a peer emits.
+    template <class Handler>
+    registration on(event_type type, Handler handler) {
+        return add(by_type_, type, false, plain(std::move(handler)));
+    }
+
+    /// The same, for one event: the handler is removed just before it is called.
+    template <class Handler>
+    registration once(std::string_view name, Handler handler) {
+        return add_named(name, true, plain(std::move(handler)));
+    }
+    template <class... Args, class Handler>
+    registration once(typed_event<Args...> const& event, Handler handler) {
+        return add_named(event.name, true, typed<Args...>(std::move(handler)));
+    }
+    template <class Handler>
+    registration once(event_type type, Handler handler) {
+        return add(by_type_, type, true, plain(std::move(handler)));
+    }
+
+    /// on(event_type::event, handler): calls it for each event that a peer emits, before those of its name.
+    template <class Handler>
+    registration on_any(Handler handler) {
+        return on(event_type::event, std::move(handler));
+    }
+
+    /// Calls `handler(socketio::event&, error)` for each handler that is not called because the arguments are of other
+    /// types: with the error of `arguments::get`. Replaces the one before.
+    template <class Handler>
+    void on_mismatch(Handler handler) {
+        static_assert(std::invocable<Handler&, event&, error>,
+                      "a handler of mismatches takes (socketio::event&, socketless::error)");
+        mismatch_ = std::make_shared<mismatch_function>(
+            [handler = std::move(handler)](event& e, error wrong) mutable { std::invoke(handler, e, wrong); });
+    }
+
+    /// Removes one handler. False if it is gone already.
+    bool off(registration id) {
+        return remove_if([id](auto const& /*key*/, entry const& h) { return h.id == id; }, by_name_, by_type_);
+    }
+    /// Removes all handlers of a name, whatever types they declare. False if there are none.
+    bool off(std::string_view name) {
+        return remove_if([name](std::string_view key, entry const&) { return key == name; }, by_name_);
+    }
+    template <class... Args>
+    bool off(typed_event<Args...> const& event) {
+        return off(event.name);
+    }
+    /// Removes all handlers of a type; of event_type::event those of `on_any`.
+    bool off(event_type type) {
+        return remove_if([type](event_type key, entry const&) { return key == type; }, by_type_);
+    }
+
+    //=== events ===//
+
+    /// Calls the handlers of an event. Returns whether any was called, `on_any`'s among them and `on_mismatch`'s not.
+    /// All are given the same event: what one does to it, such as using up its `ack`, the next one finds done.
+    bool dispatch(event& e) {
+        dispatching const scope(*this);
+        auto const newest = last_;
+        // Both are looked up before any handler may touch the event.
+        auto const of_type = by_type_.equal_range(e.type);
+        auto const of_name = e.type == event_type::event ? find(e.name()) : std::pair(by_name_.end(), by_name_.end());
+        bool const by_type = call(of_type, e, newest);
+        return call(of_name, e, newest) || by_type;
+    }
+
+private:
+    // Returns why it did not call the handler, if it did not.
+    using function = socketless::detail::unique_function<result<void>(event&)>;
+    using mismatch_function = socketless::detail::unique_function<void(event&, error)>;
+
+    struct entry {
+        registration id;
+        bool once;
+        function call;
+        bool removed = false;
+    };
+
+    using type_map = std::multimap<event_type, entry>;
+    using name_map = std::multimap<std::string, entry, std::less<>>;
+
+    // A dispatch under way: nothing is taken out of the maps until the last one is over.
+    class dispatching {
+    public:
+        explicit dispatching(dispatcher& d) noexcept : dispatcher_(d) { ++dispatcher_.depth_; }
+        dispatching(dispatching const&) = delete;
+        dispatching& operator=(dispatching const&) = delete;
+        ~dispatching() {
+            --dispatcher_.depth_;
+            dispatcher_.sweep();
+        }
+
+    private:
+        dispatcher& dispatcher_;
+    };
+
+    template <class Handler>
+    static function plain(Handler handler) {
+        static_assert(std::invocable<Handler&, event&>, "a handler takes (socketio::event&)");
+        return function([handler = std::move(handler)](event& e) mutable {
+            std::invoke(handler, e);
+            return result<void>();
+        });
+    }
+    template <class... Args, class Handler>
+    static function typed(Handler handler) {
+        return function(
+            [handler = std::move(handler)](event& e) mutable { return detail::call_typed<Args...>(handler, e); });
+    }
+
+    template <class Map, class Key>
+    registration add(Map& map, Key key, bool once, function call) {
+        last_ = registration{static_cast<std::uint64_t>(last_) + 1};
+        map.emplace(std::move(key), entry{last_, once, std::move(call)});
+        return last_;
+    }
+    registration add_named(std::string_view name, bool once, function call) {
+        SOCKETLESS_ASSERT(std::ranges::count(detail::reserved_event_names, name) == 0);
+        return add(by_name_, std::string(name), once, std::move(call));
+    }
+
+    // Those of a name. One that is written with escapes, which is rare, is looked for without being unescaped.
+    [[nodiscard]] std::pair<name_map::iterator, name_map::iterator> find(event_name name) {
+        json::text const json = name.json();
+        if (!json.has_escapes())
+            return by_name_.equal_range(json.is(json::kind::string) ? *json.unescape({}) : json.raw());
+        auto const found =
+            std::ranges::find_if(by_name_, [name](auto const& candidate) { return name == candidate.first; });
+        if (found == by_name_.end()) return {found, found};
+        return by_name_.equal_range(found->first);
+    }
+
+    // Calls those of a range that were there when the dispatch began.
+    template <class Iterator>
+    bool call(std::pair<Iterator, Iterator> range, event& e, registration newest) {
+        bool any = false;
+        for (auto it = range.first; it != range.second; ++it) {
+            entry& h = it->second;
+            if (h.removed || h.id > newest) continue;
+            if (h.once) h.removed = has_removed_ = true;
+            auto const called = h.call(e);
+            any |= called.has_value();
+            if (called) continue;
+            if (h.once) h.removed = false;
+            if (auto const told = mismatch_) (*told)(e, called.error());
+        }
+        return any;
+    }
+
+    // Removes those of which `matches(key, entry)` holds.
+    template <class Predicate, class... Maps>
+    bool remove_if(Predicate matches, Maps&... maps) {
+        bool any = false;
+        auto const mark = [&](auto& handlers) {
+            for (auto& [key, h] : handlers)
+                if (!h.removed && matches(key, h)) any = h.removed = true;
+        };
+        (mark(maps), ...);
+        has_removed_ |= any;
+        sweep();
+        return any;
+    }
+
+    // Forgets what was removed, unless that may be running or its place be remembered by a dispatch.
+    void sweep() {
+        if (depth_ != 0 || !std::exchange(has_removed_, false)) return;
+        // Their destructors may come back here: they run when all is in order.
+        std::vector<function> gone;
+        auto const take_from = [&gone](auto& handlers) {
+            for (auto it = handlers.begin(); it != handlers.end();) {
+                if (it->second.removed) gone.push_back(std::move(it->second.call));
+                it = it->second.removed ? handlers.erase(it) : std::next(it);
+            }
+        };
+        take_from(by_name_);
+        take_from(by_type_);
+    }
+
+    type_map by_type_;
+    name_map by_name_;
+    std::shared_ptr<mismatch_function> mismatch_; // shared with a call of it, in which it may be replaced
+    registration last_{};
+    std::size_t depth_ = 0; // of dispatches within dispatches
+    bool has_removed_ = false;
+};
+
+} // namespace socketless::inline v0::socketio
