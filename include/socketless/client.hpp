@@ -145,6 +145,7 @@ public:
     /// Opens the connection, if it is not open or about to be. `connect` does it unless `auto_connect` is off.
     void open() {
         is_wanted_ = true;
+        may_be_idle_ = false;
         if (phase_ == phase::idle || phase_ == phase::waiting) begin_open();
     }
 
@@ -174,17 +175,19 @@ public:
         may_be_idle_ = true;
     }
 
-    /// Emits an event: at once if the socket is connected, else when it is. Errors: those of socketio::client_session, and
-    /// errc::not_open where the connection was lost and that is yet to be told.
+    /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and that
+    /// is yet to be told. Errors: those of socketio::client_session.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
+        look();
         return flushed(session_.emit(socket, name, args...));
     }
     /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
                                                                                 Args const&... args) {
+        look();
         if (!engine_.writable()) return error{errc::would_wait};
         return flushed(session_.emit_volatile(socket, name, args...));
     }
@@ -192,6 +195,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+        look();
         auto const id = session_.emit_with_ack(socket, timeout, name, args...);
         static_cast<void>(flush());
         return id;
@@ -204,6 +208,7 @@ public:
     /// Acknowledges an event, once.
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
+        look();
         return flushed(session_.acknowledge(request, args...));
     }
 
@@ -283,6 +288,14 @@ private:
         engine_.open(now_);
     }
 
+    // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before anything
+    // is emitted, which waits for the next one then.
+    void look() {
+        if (phase_ != phase::open) return;
+        engine_.handle_timeout(now_);
+        if (engine_.is_closed()) session_.closed(detail::reason_of(engine_.reason()), now_);
+    }
+
     // No connection is wanted any more.
     void leave() {
         is_wanted_ = false;
@@ -300,12 +313,14 @@ private:
     [[nodiscard]] bool step(std::optional<event>& e) {
         if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
         if (std::exchange(reconnecting_due_, false)) return tell(e, socketio::event_type::reconnecting), true;
+        bool const was_active = session_.is_active();
         session_.poll_event(e);
         static_cast<void>(flush());
         if (e) {
             take(e);
             return true;
         }
+        if (was_active && !session_.is_active()) leave(); // nothing is told of a socket that had been left before
         if (std::exchange(closed_due_, false)) {
             bool const failed = !was_open_ && phase_ == phase::opening;
             tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed).reason = reason_;

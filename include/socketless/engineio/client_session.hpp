@@ -280,6 +280,8 @@ public:
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed || state_ == state::idle; }
+    /// Why it closed.
+    [[nodiscard]] close_reason reason() const noexcept { return reason_; }
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     /// The session id; empty before the handshake.
     [[nodiscard]] std::string_view id() const noexcept { return sid_; }
