@@ -129,6 +129,7 @@ public:
     /// spurious call is harmless.
     void handle_timeout(time_point now) {
         now_ = now;
+        shrink();
         engine_.handle_timeout(now);
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!connections_[index]) return;
@@ -661,6 +662,13 @@ private:
     }
 
     //=== broadcasts ===//
+
+    // Gives back what the largest packets of all have left behind: timers are due often enough for that.
+    void shrink() {
+        queue_.shrink();
+        messages().swap(packet_);
+        std::string().swap(text_);
+    }
 
     // Encodes an event into packet_, to be shared.
     template <class Name, class... Args>
