@@ -446,6 +446,7 @@ TEST_CASE("what a handler holds may come back to the dispatcher when it is destr
     for (int i = 0; i != 3; ++i)
         d.on("a", [end = at_end([&d, &log, last] {
                        d.off(last);
+                       CHECK(d.off(d.on("a", [](event&) {}))); // in the middle of another removal
                        d.on("b", noting(log, "b"));
                        CHECK_FALSE(dispatch(d, R"(2["a"])"));
                    })](event&) {});

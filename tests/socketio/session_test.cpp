@@ -108,7 +108,7 @@ TEST_CASE("a typed event reads the arguments that it declares", "[socketio]") {
     CHECK(e.get(typed_event<bool>{"a"}) == error{errc::wrong_kind, 0});
 }
 
-TEST_CASE("the arguments of an acknowledgement are all of its array", "[socketio]") {
+TEST_CASE("the event of an acknowledgement has all of its array for arguments", "[socketio]") {
     event e = event_of(event_type::ack);
     e.id = 7;
     e.packet.packet = decode("37[1,2]").value();
