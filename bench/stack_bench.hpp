@@ -176,6 +176,14 @@ public:
     // P2's event to all; how many receive it.
     std::size_t broadcast(person const& ada) { return server_.to("room").emit("update", ada).value_or(0); }
 
+    // The same event to each of them by itself.
+    std::size_t emit_to_each(person const& ada) {
+        std::size_t receivers = 0;
+        server_.to("room").for_each(
+            [&](socketio::socket_handle s) { receivers += server_.emit(s, "update", ada).has_value() ? 1u : 0u; });
+        return receivers;
+    }
+
     // Takes all that is to be sent; how many bytes of it are not shared by all.
     std::size_t drain() {
         std::size_t own_bytes = 0;

@@ -21,19 +21,29 @@ class server;
 ///
 ///     server.in("/chat").to("room 1").to("room 2").except("muted").except(sender).emit("news", text);
 ///
-/// A socket that is in several of the rooms is one of the audience once. The id of a socket is a room that it alone is in.
+/// A socket that is in several of the rooms is one of the audience once. The id of a socket is a room that it is in by
+/// itself.
 /// Names are borrowed until the audience is gone; who is in it is looked up when it is used.
 class audience {
 public:
     //=== who ===//
 
-    audience& to(std::string_view room);
-    audience& except(std::string_view room);
-    audience& except(socketio::socket_handle socket);
+    audience& to(std::string_view room) {
+        to_.push_back(room);
+        return *this;
+    }
+    audience& except(std::string_view room) {
+        except_.push_back(room);
+        return *this;
+    }
+    audience& except(socketio::socket_handle socket) {
+        except_sockets_.push_back(socket);
+        return *this;
+    }
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each. `f` may emit, but not change who is in which room.
+    /// Calls f(socket_handle) for each that there is now. `f` may do anything.
     template <class F>
     void for_each(F f) const;
 
@@ -70,15 +80,13 @@ public:
 private:
     friend class server;
 
-    audience(socketless::server& server, std::optional<std::uint32_t> nsp) noexcept : server_(&server), nsp_(nsp) {}
+    audience(socketless::server& server, std::string_view nsp) noexcept : server_(&server), nsp_(nsp) {}
 
     socketless::server* server_;
-    std::optional<std::uint32_t> nsp_; // none: nobody
-    // Rooms, and sockets by their numbers.
+    std::string_view nsp_;
     std::vector<std::string_view> to_;
-    std::vector<std::uint32_t> to_sockets_;
     std::vector<std::string_view> except_;
-    std::vector<std::uint32_t> except_sockets_;
+    std::vector<socketio::socket_handle> except_sockets_;
 };
 
 } // namespace socketless::inline v0

@@ -129,6 +129,7 @@ public:
     /// spurious call is harmless.
     void handle_timeout(time_point now) {
         now_ = now;
+        shrink();
         engine_.handle_timeout(now);
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!connections_[index]) return;
@@ -137,7 +138,7 @@ public:
         });
         if (recovery_) recovery_->handle_timeout(now);
         for (; !retired_.empty() && retired_.front().at <= now; retired_.pop_front())
-            if (namespaces_.is_idle(retired_.front().nsp)) namespaces_.release(retired_.front().nsp);
+            if (namespaces_.end_retirement(retired_.front().nsp)) namespaces_.release(retired_.front().nsp);
     }
 
     //=== what the application wants: one socket ===//
@@ -148,16 +149,18 @@ public:
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
         auto const number = socket.index;
+        auto& session = connections_[s->connection.index]->session;
+        if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
         auto restored = restore(*s);
         s->sid = restored ? socketless::detail::id_from(restored->session.sid) : new_sid();
-        auto& session = connections_[s->connection.index]->session;
         auto const pid = s->recovery ? std::string_view(s->recovery->pid) : std::string_view();
-        if (auto const accepted = session.accept(s->local, view(s->sid), pid); !accepted) return accepted;
+        auto const accepted = session.accept(s->local, view(s->sid), pid);
+        flush(*s);
+        if (!accepted) return accepted;
         s->state = socket_state::connected;
-        by_sid_.emplace(detail::key_of(view(s->sid)), number);
+        by_sid_.insert_or_assign(detail::key_of(view(s->sid)), number);
         rooms_.enter(s->nsp, number);
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
-        flush(*s);
         if (restored) replay(*s, number, *restored);
         return {};
     }
@@ -176,7 +179,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         if (recovery_) return emit_kept(*s, socket.index, name, args...);
         return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
@@ -185,7 +188,7 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
                                                                                 Args const&... args) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
         return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
@@ -195,13 +198,13 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         auto const id = ++last_ack_id_;
-        auto const emitted = through(*s, [&](auto& session) {
-            session.handle_timeout(now_); // what the timeout counts from
-            return session.emit_with_ack(s->local, id, timeout, name, args...);
-        });
+        auto& session = connections_[s->connection.index]->session;
+        session.handle_timeout(now_); // what the timeout counts from
+        auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args...);
+        flush(*s); // a connection that cannot take it ends, and the acknowledgement with it
         touch(s->connection.index);
         if (!emitted) return emitted.error();
         return id;
@@ -216,7 +219,7 @@ public:
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
         if (!request) return error{errc::already_acknowledged};
-        auto* const s = sockets_.find(request.socket(), socket_state::connected);
+        auto* const s = find_live(request.socket());
         if (s == nullptr) return error{errc::not_connected};
         socketio::ack_request local(s->local, request.id());
         auto const done = through(*s, [&](auto& session) { return session.acknowledge(local, args...); });
@@ -261,7 +264,7 @@ public:
     //=== what the application wants: many sockets ===//
 
     /// The sockets of a namespace.
-    [[nodiscard]] audience in(std::string_view nsp) { return {*this, namespaces_.find(nsp)}; }
+    [[nodiscard]] audience in(std::string_view nsp) { return {*this, nsp}; }
     /// The sockets of a room of "/".
     [[nodiscard]] audience to(std::string_view room) {
         auto chosen = in("/");
@@ -305,9 +308,7 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return engine_.size(); }
     [[nodiscard]] std::size_t socket_count() const noexcept { return by_sid_.size(); }
 
-    [[nodiscard]] bool is_connected(socket_handle socket) const noexcept {
-        return sockets_.find(socket, socket_state::connected) != nullptr;
-    }
+    [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
     /// The socket's id; empty if there is none.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
@@ -419,7 +420,6 @@ private:
     void end(std::uint32_t index, socketio::disconnect_reason reason) {
         connections_[index]->session.close(reason);
         static_cast<void>(flush(index));
-        touch(index);
     }
 
     // From a session to the transport.
@@ -427,10 +427,12 @@ private:
         connection_record& c = *connections_[index];
         result<void> sent;
         while (auto const t = c.session.poll_transmit()) {
-            if (t->type == socketio::transmit_type::close)
+            if (t->type == socketio::transmit_type::close) {
                 engine_.close(c.handle, now_);
-            else if (auto const done = engine_.send(c.handle, t->message); !done)
+                touch(index); // it has ended by itself
+            } else if (auto const done = engine_.send(c.handle, t->message); !done) {
                 sent = done;
+            }
         }
         return sent;
     }
@@ -443,6 +445,15 @@ private:
         auto const done = f(connections_[index]->session);
         auto const sent = flush(index);
         return done ? sent : done;
+    }
+
+    // A connected socket that is not about to end; null for any other.
+    [[nodiscard]] server_socket const* find_live(socket_handle socket) const noexcept {
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        return s != nullptr && is_live(*s) ? s : nullptr;
+    }
+    [[nodiscard]] bool is_live(server_socket const& s) const noexcept {
+        return s.state == socket_state::connected && connections_[s.connection.index]->session.is_connected(s.local);
     }
 
     [[nodiscard]] bool is_writable(server_socket const& s) const noexcept {
@@ -549,18 +560,18 @@ private:
         namespaces_.exit(nsp);
         if (!namespaces_.is_idle(nsp)) return;
         // What is kept for recovery knows the namespace by its number: that is not given to another meanwhile.
-        if (recovery_)
-            retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp});
-        else
-            namespaces_.release(nsp);
+        if (!recovery_) return namespaces_.release(nsp);
+        namespaces_.retire(nsp);
+        retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp});
     }
 
     template <class Refuse>
     result<void> refuse_with(socket_handle socket, Refuse refuse) {
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        auto const refused = through(*s, [&](auto& session) { return refuse(session, s->local); });
-        if (refused) forget(socket.index);
+        auto const refused = refuse(connections_[s->connection.index]->session, s->local);
+        flush(*s);
+        if (refused || refused.error().code == errc::queue_overflow) forget(socket.index);
         return refused;
     }
 
@@ -602,12 +613,18 @@ private:
         if (!recovery_) return std::nullopt;
         detail::recovery_claim& claimed = *s.recovery;
         auto session = recovery_->restore(claimed.pid, claimed.offset, s.nsp, now_);
-        if (session && by_sid_.contains(detail::key_of(session->sid))) session.reset();
+        if (session && is_taken(session->sid)) session.reset();
         if (!session) {
             claimed.pid = view(make_random_id(random_));
             return std::nullopt;
         }
         return restored_state{std::move(*session), std::move(claimed.offset)};
+    }
+
+    // Whether a socket has this id. The last one does not while its end is told.
+    [[nodiscard]] bool is_taken(std::string_view sid) const {
+        auto const found = by_sid_.find(detail::key_of(sid));
+        return found != by_sid_.end() && sockets_[found->second].state == socket_state::connected;
     }
 
     // The rest of it, once the client has been let in.
@@ -646,6 +663,13 @@ private:
 
     //=== broadcasts ===//
 
+    // Gives back what the largest packets of all have left behind: timers are due often enough for that.
+    void shrink() {
+        queue_.shrink();
+        messages().swap(packet_);
+        std::string().swap(text_);
+    }
+
     // Encodes an event into packet_, to be shared.
     template <class Name, class... Args>
     result<void> make_packet(std::uint32_t nsp, std::optional<std::uint64_t> id, Name const& name,
@@ -664,7 +688,6 @@ private:
     // Sends packet_ to one socket, without a copy.
     result<void> send_packet(std::uint32_t number) {
         server_socket const& s = sockets_[number];
-        if (s.state != socket_state::connected) return error{errc::not_connected};
         for (auto const& message : packet_)
             if (auto const sent = engine_.send(s.connection, message); !sent) return sent;
         return {};
@@ -673,31 +696,52 @@ private:
     // Calls f(number) for each socket of an audience.
     template <class F>
     void for_each(audience const& whom, F f) {
-        if (!whom.nsp_) return;
-        auto const connected = [&](std::uint32_t number) {
-            if (sockets_[number].state == socket_state::connected) f(number);
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return;
+        auto const live = [&](std::uint32_t number) {
+            if (is_live(sockets_[number])) f(number);
         };
-        auto except = whom.except_sockets_;
-        except.insert(except.end(), whom.to_sockets_.begin(), whom.to_sockets_.end()); // their turn comes later
-        if (!whom.to_.empty() || whom.to_sockets_.empty())
-            rooms_.for_each(*whom.nsp_, whom.to_, whom.except_, except, connected);
-        for (std::uint32_t const number : whom.to_sockets_) {
-            auto const is_in = [&](std::string_view room) { return rooms_.contains(number, room); };
-            bool const excepted = std::ranges::count(whom.except_sockets_, number) != 0 ||
-                                  std::any_of(whom.except_.begin(), whom.except_.end(), is_in);
-            if (!excepted) connected(number);
+        auto except = numbers_except(whom, *nsp);
+        auto const by_id = numbers_to(whom, *nsp, except);
+        except.insert(except.end(), by_id.begin(), by_id.end()); // their turn comes later
+        rooms_.for_each(*nsp, whom.to_, whom.except_, except, live);
+        for (std::uint32_t const number : by_id) live(number);
+    }
+
+    // The sockets that are not to be reached, but for those in rooms.
+    [[nodiscard]] std::vector<std::uint32_t> numbers_except(audience const& whom, std::uint32_t nsp) const {
+        std::vector<std::uint32_t> numbers;
+        for (socket_handle const socket : whom.except_sockets_)
+            if (sockets_.find(socket) != nullptr) numbers.push_back(socket.index);
+        for (std::string_view const room : whom.except_)
+            if (auto const number = find_number(nsp, room)) numbers.push_back(*number);
+        return numbers;
+    }
+
+    // The sockets that are called by their ids, each once, less those that are not to be reached.
+    [[nodiscard]] std::vector<std::uint32_t> numbers_to(audience const& whom, std::uint32_t nsp,
+                                                        std::vector<std::uint32_t> const& except) const {
+        std::vector<std::uint32_t> numbers;
+        for (std::string_view const room : whom.to_) {
+            auto const number = find_number(nsp, room);
+            if (!number || std::ranges::count(except, *number) != 0 || std::ranges::count(numbers, *number) != 0)
+                continue;
+            auto const is_in = [&](std::string_view other) { return rooms_.contains(*number, other); };
+            if (std::ranges::none_of(whom.except_, is_in)) numbers.push_back(*number);
         }
+        return numbers;
     }
 
     template <class Name, class... Args>
     result<std::size_t> broadcast(audience const& whom, Name const& name, Args const&... args) {
-        if (!whom.nsp_) return std::size_t{0};
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
         if (recovery_) {
             auto const offset = recovery_->next_offset();
-            auto const made = make_packet(*whom.nsp_, std::nullopt, name, args..., offset.view());
+            auto const made = make_packet(*nsp, std::nullopt, name, args..., offset.view());
             if (!made) return made.error();
-            keep(offset, whom);
-        } else if (auto const made = make_packet(*whom.nsp_, std::nullopt, name, args...); !made) {
+            keep(offset, whom, *nsp);
+        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) {
             return made.error();
         }
         std::size_t receivers = 0;
@@ -705,18 +749,18 @@ private:
         return receivers;
     }
 
-    void keep(socketio::recovery_offset const& offset, audience const& whom) {
-        auto to = whom.to_;
+    void keep(socketio::recovery_offset const& offset, audience const& whom, std::uint32_t nsp) {
         auto except = whom.except_;
-        for (std::uint32_t const number : whom.to_sockets_) to.push_back(view(sockets_[number].sid));
-        for (std::uint32_t const number : whom.except_sockets_) except.push_back(view(sockets_[number].sid));
-        keep(offset, {*whom.nsp_, to, except});
+        for (socket_handle const socket : whom.except_sockets_)
+            if (sockets_.find(socket) != nullptr) except.push_back(view(sockets_[socket.index].sid));
+        keep(offset, {nsp, whom.to_, except});
     }
 
     template <class Name, class... Args>
     result<std::size_t> broadcast_volatile(audience const& whom, Name const& name, Args const&... args) {
-        if (!whom.nsp_) return std::size_t{0};
-        if (auto const made = make_packet(*whom.nsp_, std::nullopt, name, args...); !made) return made.error();
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
+        if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
         std::size_t receivers = 0;
         for_each(whom, [&](std::uint32_t number) {
             if (is_writable(sockets_[number])) receivers += send_packet(number).has_value() ? 1u : 0u;
@@ -729,8 +773,8 @@ private:
                                              Name const& name, Args const&... args) {
         auto const id = ++last_ack_id_;
         broadcast_acks asked;
-        if (whom.nsp_) {
-            if (auto const made = make_packet(*whom.nsp_, id, name, args...); !made) return made.error();
+        if (auto const nsp = namespaces_.find(whom.nsp_)) {
+            if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
             for_each(whom, [&](std::uint32_t number) { asked.expected += ask(number, id, timeout) ? 1u : 0u; });
         }
         if (asked.expected != 0)
@@ -788,25 +832,6 @@ private:
 
 //=== audience ===//
 
-inline audience& audience::to(std::string_view room) {
-    if (auto const number = server_->find_number(nsp_, room))
-        to_sockets_.push_back(*number);
-    else
-        to_.push_back(room);
-    return *this;
-}
-inline audience& audience::except(std::string_view room) {
-    if (auto const number = server_->find_number(nsp_, room))
-        except_sockets_.push_back(*number);
-    else
-        except_.push_back(room);
-    return *this;
-}
-inline audience& audience::except(socketio::socket_handle socket) {
-    if (server_->sockets_.find(socket) != nullptr) except_sockets_.push_back(socket.index);
-    return *this;
-}
-
 inline std::size_t audience::size() const {
     std::size_t n = 0;
     server_->for_each(*this, [&n](std::uint32_t) { ++n; });
@@ -814,7 +839,9 @@ inline std::size_t audience::size() const {
 }
 template <class F>
 void audience::for_each(F f) const {
-    server_->for_each(*this, [&](std::uint32_t number) { f(server_->sockets_.handle(number)); });
+    std::vector<socketio::socket_handle> sockets; // f may change who they are
+    server_->for_each(*this, [&](std::uint32_t number) { sockets.push_back(server_->sockets_.handle(number)); });
+    for (auto const socket : sockets) f(socket);
 }
 
 template <class Name, class... Args>
@@ -837,14 +864,10 @@ const {
 }
 
 inline void audience::join(std::string_view room) const {
-    std::vector<socketio::socket_handle> sockets;
-    for_each([&](socketio::socket_handle s) { sockets.push_back(s); });
-    for (auto const s : sockets) server_->join(s, room);
+    for_each([&](socketio::socket_handle s) { server_->join(s, room); });
 }
 inline void audience::leave(std::string_view room) const {
-    std::vector<socketio::socket_handle> sockets;
-    for_each([&](socketio::socket_handle s) { sockets.push_back(s); });
-    for (auto const s : sockets) server_->leave(s, room);
+    for_each([&](socketio::socket_handle s) { server_->leave(s, room); });
 }
 inline void audience::disconnect() const {
     for_each([this](socketio::socket_handle s) { server_->disconnect(s); });

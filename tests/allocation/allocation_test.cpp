@@ -2,6 +2,7 @@
 // program of its own.
 
 #include "support/catch.hpp"
+#include "support/memory.hpp"
 
 #include <socketless/socketless.hpp>
 
@@ -52,6 +53,10 @@ void release(void* block) noexcept {
 }
 
 } // namespace
+
+std::size_t support::memory_in_use() noexcept {
+    return bytes_in_use;
+}
 
 void* operator new(std::size_t size) {
     return counted(size);

@@ -50,16 +50,17 @@ struct content {
 };
 
 struct happening {
-    std::size_t line = 0;
+    std::size_t line = 0;   // of a capture
     std::uint64_t time = 0; // milliseconds since the start
     side from = side::client;
+    std::string client = {}; // its name, where there are several
     happening_kind kind = happening_kind::http_request;
     std::uint64_t number = 0; // of the exchange or the channel
-    std::string method;
-    std::string target;
-    std::optional<std::uint64_t> status;
-    std::string content_type;
-    std::optional<content> body;
+    std::string method = {};
+    std::string target = {};
+    std::optional<std::uint64_t> status = {};
+    std::string content_type = {};
+    std::optional<content> body = {};
 };
 
 // Reads the lines of a capture. What is wrong with one ends up in `complaint`.

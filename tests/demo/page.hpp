@@ -112,11 +112,10 @@ inline std::string size_text(std::size_t bytes) {
     return digits + (bytes == 1 ? " byte" : " bytes");
 }
 
-// Text made printable, and cut to some columns where it is longer, with a note of its whole size.
-inline std::string elided(std::string_view text, std::size_t columns) {
+// Text made printable, and cut to some columns where it is longer: `note` takes the place of the rest.
+inline std::string elided(std::string_view text, std::size_t columns, std::string_view note) {
     auto const whole = printable(text);
     if (width(whole) <= columns) return whole;
-    auto const note = "… (" + size_text(text.size()) + ")";
     std::size_t const room = columns - std::min(columns, width(note));
     std::size_t end = 0;
     std::size_t used = 0;
@@ -126,7 +125,12 @@ inline std::string elided(std::string_view text, std::size_t columns) {
         if (used > room) break;
         end += length;
     }
-    return whole.substr(0, end) + note;
+    return whole.substr(0, end) + std::string(note);
+}
+
+// The same, with a note of its whole size.
+inline std::string elided(std::string_view text, std::size_t columns) {
+    return elided(text, columns, "… (" + size_text(text.size()) + ")");
 }
 
 // Bytes as their number and the first few in hexadecimal.
@@ -138,9 +142,9 @@ inline std::string bytes_text(std::string_view bytes) {
 
 class page {
 public:
-    static constexpr std::size_t columns = 100;
+    explicit page(bool coloured, std::size_t columns = 100) : coloured_(coloured), columns_(columns) {}
 
-    explicit page(bool coloured) : coloured_(coloured) {}
+    [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
 
     // Where a row begins, and where it goes on when it is wrapped at the edge of the page.
     struct margins {
@@ -155,7 +159,7 @@ public:
         column += indent(m.first, column);
         for (word const& w : rest) {
             bool const begins = &w == rest.data();
-            if (!begins && column + 1 + width(w.text) > columns) {
+            if (!begins && column + 1 + width(w.text) > columns_) {
                 end_row();
                 column = indent(m.hanging, 0);
             } else if (!begins) {
@@ -205,6 +209,7 @@ private:
     }
 
     bool coloured_;
+    std::size_t columns_;
     std::string line_;
 };
 

@@ -29,7 +29,8 @@ using calls = std::vector<std::string>;
 
 // What a peer has emitted.
 event emitted(std::string_view wire) {
-    event e{.type = event_type::event};
+    event e;
+    e.type = event_type::event;
     e.packet.packet = decode(wire).value();
     return e;
 }
@@ -39,7 +40,8 @@ bool dispatch(dispatcher& d, std::string_view wire) {
     return d.dispatch(e);
 }
 bool dispatch(dispatcher& d, event_type type) {
-    event e{.type = type};
+    event e;
+    e.type = type;
     return d.dispatch(e);
 }
 
@@ -444,6 +446,7 @@ TEST_CASE("what a handler holds may come back to the dispatcher when it is destr
     for (int i = 0; i != 3; ++i)
         d.on("a", [end = at_end([&d, &log, last] {
                        d.off(last);
+                       CHECK(d.off(d.on("a", [](event&) {}))); // in the middle of another removal
                        d.on("b", noting(log, "b"));
                        CHECK_FALSE(dispatch(d, R"(2["a"])"));
                    })](event&) {});

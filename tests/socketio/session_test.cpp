@@ -23,8 +23,14 @@ using namespace socketless::socketio;
 
 namespace {
 
+event event_of(event_type type) {
+    event e;
+    e.type = type;
+    return e;
+}
+
 event with_packet(std::string_view wire, std::span<byte_view const> attachments = {}) {
-    event e{.type = event_type::event};
+    event e = event_of(event_type::event);
     e.packet = {decode(wire).value(), attachments};
     return e;
 }
@@ -66,7 +72,7 @@ TEST_CASE("a name with half of a surrogate pair equals nothing and is copied as 
 }
 
 TEST_CASE("what is no event of a peer has no name and no arguments", "[socketio]") {
-    event const e{.type = event_type::connected};
+    event const e = event_of(event_type::connected);
     CHECK(e.name().json().empty());
     CHECK(e.name().str().empty());
     CHECK(e.args().empty());
@@ -102,8 +108,9 @@ TEST_CASE("a typed event reads the arguments that it declares", "[socketio]") {
     CHECK(e.get(typed_event<bool>{"a"}) == error{errc::wrong_kind, 0});
 }
 
-TEST_CASE("the arguments of an acknowledgement are all of its array", "[socketio]") {
-    event e{.type = event_type::ack, .id = 7};
+TEST_CASE("the event of an acknowledgement has all of its array for arguments", "[socketio]") {
+    event e = event_of(event_type::ack);
+    e.id = 7;
     e.packet.packet = decode("37[1,2]").value();
     CHECK(e.args().size() == 2);
     CHECK(e.get<int, int>() == std::tuple(1, 2));
@@ -135,7 +142,8 @@ TEST_CASE("a request for an acknowledgement can only be moved, and leaves nothin
 }
 
 TEST_CASE("an event that is moved takes its request for an acknowledgement along", "[socketio]") {
-    event e{.type = event_type::event, .ack = ack_request({1, 1}, 5)};
+    event e = event_of(event_type::event);
+    e.ack = ack_request({1, 1}, 5);
     event const other = std::move(e);
     CHECK(static_cast<bool>(other.ack));
     CHECK_FALSE(static_cast<bool>(e.ack)); // NOLINT

@@ -33,9 +33,10 @@ concept value_for = plain_value<U> && std::constructible_from<T, U>;
 } // namespace detail
 
 /// Either a `T` or an `error`. The members are those of `std::expected`; asking for the one that is not
-/// there is a precondition violation, never an exception.
+/// there is a precondition violation, never an exception. Functions whose result must not be ignored say so themselves:
+/// an event that could not be emitted, as to a socket that has just gone, may be.
 template <class T>
-class [[nodiscard]] result {
+class result {
     static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, socketless::error>);
 
 public:
@@ -130,7 +131,7 @@ private:
 
 /// Success without a value, or an `error`.
 template <>
-class [[nodiscard]] result<void> {
+class result<void> {
 public:
     using value_type = void;
     using error_type = socketless::error;

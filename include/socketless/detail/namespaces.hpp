@@ -53,10 +53,11 @@ public:
 
     // The namespace that a client asks for, made if a predicate lets it. The first predicate that does decides.
     [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name, json::text auth) {
-        if (auto const found = find(name)) return found;
+        auto const found = find(name);
+        if (found && !is_idle(*found)) return found;
         for (auto const& [matches, a] : predicates_) {
             if (!matches(name, auth)) continue;
-            std::uint32_t const number = make(name);
+            std::uint32_t const number = found ? *found : make(name);
             records_[number].admission = a;
             return number;
         }
@@ -77,6 +78,13 @@ public:
         return !r.is_declared && r.sockets == 0 && !r.name.empty();
     }
 
+    // Its number is not to be given to another for a while. Whether it may go when that is over: not before the last of
+    // several.
+    void retire(std::uint32_t number) noexcept { ++records_[number].retirements; }
+    [[nodiscard]] bool end_retirement(std::uint32_t number) noexcept {
+        return --records_[number].retirements == 0 && is_idle(number);
+    }
+
     // Forgets it. Precondition: is_idle(number).
     void release(std::uint32_t number) {
         SOCKETLESS_ASSERT(is_idle(number));
@@ -89,6 +97,7 @@ private:
     struct record {
         std::string name;
         std::size_t sockets = 0;
+        std::size_t retirements = 0;
         socketless::admission admission = admission::automatic;
         bool is_declared = false;
     };

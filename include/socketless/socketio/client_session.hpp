@@ -333,7 +333,8 @@ private:
         if (early_ != 0) return deliver_early(e), true;
         if (inbox_.empty()) return false;
         message m;
-        auto const complete = inbox_.next(m, options_.revision, options_.limits);
+        auto const any = [](header const&) { return true; };
+        auto const complete = inbox_.next(m, options_.revision, options_.limits, any);
         if (!complete)
             end(disconnect_reason::parse_error);
         else if (*complete)

@@ -46,6 +46,7 @@ public:
     using frame_queue::front;
     using frame_queue::pop;
     using frame_queue::push;
+    using frame_queue::shrink;
 };
 
 } // namespace socketless::inline v0::socketio

@@ -134,8 +134,8 @@ public:
         if (s == nullptr) return error{errc::not_connected};
         if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
         if (auto const put = queue_->put_event({s->nsp, id}, name, args...); !put) return put;
-        if (auto const expected = expect_ack(socket, id, timeout); !expected) return expected;
-        return check_queue();
+        if (auto const fits = check_queue(); !fits) return fits;
+        return expect_ack(socket, id, timeout);
     }
 
     /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and precondition:
@@ -262,6 +262,12 @@ private:
         return nullptr;
     }
 
+    // Whether what a client sends to that namespace is no mistake.
+    [[nodiscard]] bool takes_events(std::string_view nsp) noexcept {
+        slot const* const s = find(nsp);
+        return s != nullptr && (s->state == state::connected || s->state == state::left);
+    }
+
     void free(slot& s) noexcept {
         s.state = state::free;
         if (++s.generation == 0) s.generation = 1;
@@ -289,9 +295,11 @@ private:
         }
         if (inbox_.empty()) return false;
         message m;
-        auto const complete = inbox_.next(m, revision_, options_->limits);
+        auto const is_welcome = [this](header const& h) { return takes_events(h.nsp); };
+        auto const complete = inbox_.next(m, revision_, options_->limits, is_welcome);
         if (!complete)
-            end(disconnect_reason::parse_error);
+            end(complete.error().code == errc::not_connected ? disconnect_reason::forced_server_close
+                                                             : disconnect_reason::parse_error);
         else if (*complete)
             take(e, m);
         return true;

@@ -27,12 +27,14 @@ public:
     [[nodiscard]] bool empty() const noexcept { return !unread_; }
 
     // Reads the message: true if it is or completes a packet, which goes to `m`. What is unfinished does not need the
-    // message any more. Precondition: not empty.
-    [[nodiscard]] result<bool> next(message& m, revision r, limits const& l) {
+    // message any more; where `is_welcome(header)` says no it is not waited for (errc::not_connected). Precondition: not
+    // empty.
+    template <class IsWelcome>
+    [[nodiscard]] result<bool> next(message& m, revision r, limits const& l, IsWelcome is_welcome) {
         unread_ = false;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || frame_.kind == frame_kind::binary || announces_attachments(frame_.data))
-            return assemble(m, r, l);
+            return assemble(m, r, l, is_welcome);
         assembler_.reset();
         auto const p = decode(frame_.data, r, l);
         if (!p) return p.error();
@@ -50,15 +52,19 @@ public:
     }
 
 private:
-    [[nodiscard]] result<bool> assemble(message& m, revision r, limits const& l) {
+    template <class IsWelcome>
+    [[nodiscard]] result<bool> assemble(message& m, revision r, limits const& l, IsWelcome is_welcome) {
         if (!assembler_) assembler_ = std::make_unique<assembler>(r, l);
         auto const assembled = assembler_->push(frame_);
         if (!assembled) return assembled.error();
-        if (*assembled)
+        if (*assembled) {
             m = **assembled;
-        else
-            assembler_->retain();
-        return assembled->has_value();
+            return true;
+        }
+        if (frame_.kind == frame_kind::text && !is_welcome(*decode_header(frame_.data, r, l)))
+            return error{errc::not_connected};
+        assembler_->retain();
+        return false;
     }
 
     static bool announces_attachments(std::string_view text) noexcept {

@@ -1,0 +1,10 @@
+// How much memory is in use, in the program that counts it: see allocation_test.cpp.
+#pragma once
+
+#include <cstddef>
+
+namespace support {
+
+[[nodiscard]] std::size_t memory_in_use() noexcept;
+
+} // namespace support
