@@ -4,6 +4,7 @@
 
 #include "demo/capture.hpp"
 #include "support/catch.hpp"
+#include "support/recorded.hpp"
 #include "support/sessions.hpp"
 
 #include <socketless/engineio/client_session.hpp>
@@ -13,7 +14,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,163 +29,12 @@ using namespace demo;
 using engineio::event_type;
 using engineio::packet_type;
 using engineio::transmit_type;
-
-//=== what was sent ===//
-
-// What one side of a connection says, but for the noops: they are a matter of timing.
-struct speech {
-    std::vector<std::string> messages;
-    std::vector<std::string> controls;
-    std::optional<std::string> handshake; // without the session id
-
-    void add(engineio::packet const& p) {
-        switch (p.type) {
-        case packet_type::message: messages.push_back(support::show(frame{p.kind, p.data})); break;
-        case packet_type::open: set_handshake(p.data); break;
-        case packet_type::noop: break;
-        default: controls.push_back(std::string(name(p.type)) + std::string(p.data));
-        }
-    }
-
-private:
-    void set_handshake(std::string_view data) {
-        auto h = engineio::decode_handshake(data);
-        REQUIRE(h.has_value());
-        REQUIRE_FALSE(handshake.has_value());
-        h->sid = "sid";
-        handshake.emplace();
-        REQUIRE(engineio::encode_handshake(*handshake, *h).has_value());
-    }
-};
-
-std::vector<std::pair<engineio::packet, std::string>> packets_of_body(std::string_view body, frame_kind kind,
-                                                                      engineio::revision r) {
-    using enum engineio::payload_format;
-    auto const form = r == engineio::revision::v4 ? v4 : kind == frame_kind::text ? v3_text : v3_binary;
-    std::string copy(body);
-    engineio::payload_reader reader(copy, form);
-    std::vector<std::pair<engineio::packet, std::string>> packets;
-    while (auto const p = reader.next()) {
-        REQUIRE(p->has_value());
-        packets.emplace_back(**p, (*p)->data);
-    }
-    for (auto& [p, data] : packets) p.data = data;
-    return packets;
-}
-
-// The target with the values of t and sid left out.
-std::string normalised(std::string_view target) {
-    std::string normal;
-    for (std::size_t begin = 0; begin < target.size();) {
-        auto const end = std::min(target.find_first_of("?&", begin), target.size() - 1) + 1;
-        auto const part = target.substr(begin, end - begin);
-        if (part.starts_with("t=") || part.starts_with("sid="))
-            normal += std::string(part.substr(0, part.find('=') + 1)) + (part.ends_with('&') ? "&" : "");
-        else
-            normal += part;
-        begin = end;
-    }
-    return normal;
-}
-
-//=== what was recorded ===//
-
-// One Engine.IO connection of a capture.
-struct connection {
-    engineio::revision revision = engineio::revision::v4;
-    std::string sid;
-    std::vector<happening> happenings;
-    std::set<std::string> requests; // methods and targets
-    std::vector<engineio::transport> transports;
-    bool base64 = false;
-    speech client;
-    speech server;
-};
-
-class capture {
-public:
-    explicit capture(std::string const& name) {
-        std::ifstream file(std::string(SOCKETLESS_TEST_DATA) + "/captures/" + name + ".jsonl", std::ios::binary);
-        capture_reader reader;
-        REQUIRE(reader.read(file));
-        for (happening const& h : reader.happenings()) add(h);
-    }
-
-    std::vector<connection> connections;
-    // All happenings, each with the index of its connection.
-    std::vector<std::pair<std::size_t, happening>> happenings;
-
-    [[nodiscard]] std::string const& method(std::uint64_t exchange) const { return methods_.at(exchange); }
-    [[nodiscard]] std::size_t connection_of(bool http, std::uint64_t number) const {
-        return numbers_.at({http, number});
-    }
-
-private:
-    void add(happening const& h) {
-        bool const http = is_http(h.kind);
-        if (!h.target.empty()) begin(h);
-        std::size_t const index = numbers_.at({http, h.number});
-        happenings.emplace_back(index, h);
-        connection& c = connections[index];
-        c.happenings.push_back(h);
-        speech& said = h.from == side::client ? c.client : c.server;
-        if (h.kind == happening_kind::websocket_message) {
-            auto const p = engineio::decode({h.body->kind, h.body->bytes}, c.revision);
-            REQUIRE(p.has_value());
-            tell(c, said, *p);
-        } else if (has_packets(h)) {
-            for (auto const& [p, data] : packets_of_body(h.body->bytes, h.body->kind, c.revision)) tell(c, said, p);
-        }
-    }
-
-    void tell(connection& c, speech& said, engineio::packet const& p) {
-        said.add(p);
-        if (p.type != packet_type::open) return;
-        c.sid = engineio::decode_handshake(p.data)->sid;
-        sids_[c.sid] = static_cast<std::size_t>(&c - connections.data());
-    }
-
-    void begin(happening const& h) {
-        bool const http = is_http(h.kind);
-        auto const target = engineio::parse_request_target(h.target);
-        REQUIRE(target.has_value());
-        std::size_t index = connections.size();
-        if (target->sid)
-            index = sids_.at(std::string(*target->sid));
-        else
-            connections.emplace_back();
-        connection& c = connections[index];
-        c.revision = *target->revision;
-        c.base64 = c.base64 || target->base64;
-        c.requests.insert((http ? h.method : "WebSocket") + " " + normalised(h.target));
-        if (std::ranges::find(c.transports, *target->transport) == c.transports.end())
-            c.transports.push_back(*target->transport);
-        numbers_[{http, h.number}] = index;
-        if (http) methods_[h.number] = h.method;
-    }
-
-    // POSTs and the answers to GETs.
-    [[nodiscard]] bool has_packets(happening const& h) const {
-        if (!is_http(h.kind) || !h.body) return false;
-        return (method(h.number) == "POST") == (h.from == side::client);
-    }
-
-    std::map<std::pair<bool, std::uint64_t>, std::size_t> numbers_;
-    std::map<std::uint64_t, std::string> methods_;
-    std::map<std::string, std::size_t> sids_;
-};
-
-// The clock of a replay: the capture's.
-template <class Session, class Drain>
-void run_until(Session& session, time_point& now, std::uint64_t milliseconds, Drain drain) {
-    auto const until = support::start + std::chrono::milliseconds(milliseconds);
-    for (auto due = session.poll_timeout(); due && *due <= until; due = session.poll_timeout()) {
-        now = std::max(now, *due);
-        session.handle_timeout(now);
-        drain();
-    }
-    now = until;
-}
+using support::capture;
+using support::connection;
+using support::normalised;
+using support::packets_of_body;
+using support::run_until;
+using support::speech;
 
 //=== a client ===//
 
