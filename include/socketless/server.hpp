@@ -552,7 +552,7 @@ private:
 
     // The socket's last event has been handled.
     void forget(std::uint32_t number) {
-        server_socket& s = sockets_[number];
+        server_socket const& s = sockets_[number];
         std::uint32_t const nsp = s.nsp;
         if (find_number(nsp, view(s.sid)) == number) by_sid_.erase(detail::key_of(view(s.sid)));
         rooms_.exit(number);
