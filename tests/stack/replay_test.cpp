@@ -41,8 +41,8 @@ using engineio::transmit_type;
 using socketio::event_type;
 using socketio::socket_handle;
 using support::capture;
-using support::connection;
 using support::lines;
+using connection = support::recorded_connection;
 
 namespace {
 
