@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -45,6 +46,7 @@ struct corpora {
     seeds json;
     seeds engineio;
     seeds socketio;
+    seeds stack;
 };
 
 struct item {
@@ -114,6 +116,63 @@ void add_happening(corpora& out, json::text line) {
     if (message.starts_with('4')) out.socketio.add('\0' + message.substr(1));
 }
 
+// A step of stack_fuzz that takes a text: the step, a length in one byte and the characters.
+std::string step(char which, std::string_view text) {
+    std::string all(1, which);
+    all += static_cast<char>(static_cast<unsigned char>(text.size()));
+    all += text;
+    return all;
+}
+
+// What one side of a recorded session says, as programs of stack_fuzz for the other: its session, and a whole server.
+class stack_programs {
+public:
+    void add(json::text line) {
+        auto const from = line.find("from");
+        auto const happening = line.find("happening");
+        if (!from || !happening || !happening->equals("websocket_message")) return add_body(line);
+        bool const to_server = from->equals("client");
+        if (auto const text = line.find("text")) {
+            auto const message = text->get<std::string>().value_or("");
+            if (message.size() > longest) return;
+            if (to_server) server_ += step('\0', message) + '\0';
+            if (message.starts_with('4')) (to_server ? server_session_ : client_) += step('\0', message.substr(1));
+        } else if (auto const hex = line.find("binary")) {
+            auto const bytes = support::from_hex(hex->get<std::string>().value_or("")).value_or("").substr(0, longest);
+            if (to_server) server_ += step('\1', bytes) + '\0';
+            (to_server ? server_session_ : client_) += step('\1', bytes);
+        }
+    }
+
+    void write(seeds& out) const {
+        // The first byte: what is driven, and of a whole server whether it recovers.
+        out.add('\0' + server_session_);
+        out.add('\1' + std::string("\6\0\0\0\6\0\0\1\5\0", 10) + client_);
+        for (char const choice : {'\2', '\5'}) {
+            out.add(choice + std::string("\3\5\0", 3) + server_);
+            out.add(choice + std::string("\4\377\0\0", 4) + polling_);
+        }
+    }
+
+private:
+    static constexpr std::size_t longest = 255;
+
+    void add_body(json::text line) {
+        auto const method = line.find("method");
+        if (!method) return;
+        if (method->equals("GET")) polling_ += std::string("\7\0", 2);
+        auto const body = line.find("text");
+        if (!method->equals("POST") || !body) return;
+        auto const text = body->get<std::string>().value_or("");
+        if (text.size() <= longest) polling_ += step('\5', text) + '\0';
+    }
+
+    std::string server_session_;
+    std::string client_;
+    std::string server_;
+    std::string polling_;
+};
+
 // What no peer that means well sends.
 void add_odd(corpora& out) {
     for (int code = 0; code != 6; ++code)
@@ -155,17 +214,22 @@ int main(int argc, char** argv) {
     }
     std::filesystem::path const data = argv[1];
     std::filesystem::path const directory = argv[2];
-    corpora out{seeds(directory / "json_fuzz"), seeds(directory / "engineio_fuzz"), seeds(directory / "socketio_fuzz")};
-    bool const read =
-        read_lines(data / "vectors",
-                   [&out](std::string const& vectors, json::text line) { add_vector(out, vectors, line); }) &&
-        read_lines(data / "captures", [&out](std::string const&, json::text line) { add_happening(out, line); });
+    corpora out{seeds(directory / "json_fuzz"), seeds(directory / "engineio_fuzz"), seeds(directory / "socketio_fuzz"),
+                seeds(directory / "stack_fuzz")};
+    std::map<std::string, stack_programs> programs;
+    bool const read = read_lines(data / "vectors", [&out](std::string const& vectors,
+                                                          json::text line) { add_vector(out, vectors, line); }) &&
+                      read_lines(data / "captures", [&](std::string const& capture, json::text line) {
+                          add_happening(out, line);
+                          programs[capture].add(line);
+                      });
     if (!read) {
         std::cerr << "make_seeds: " << data << " has no vectors or no captures\n";
         return 1;
     }
     add_odd(out);
+    for (auto const& [capture, program] : programs) program.write(out.stack);
     std::cout << out.json.size() << " seeds for json_fuzz, " << out.engineio.size() << " for engineio_fuzz, "
-              << out.socketio.size() << " for socketio_fuzz\n";
+              << out.socketio.size() << " for socketio_fuzz, " << out.stack.size() << " for stack_fuzz\n";
     return 0;
 }

@@ -215,7 +215,7 @@ TEST_CASE("revision 5: a query is part of the namespace's name", "[client_socket
     CHECK(c.receive(R"(0/admin?token=1,{"sid":"abc"})") == lines{"connected /admin?token=1 abc"});
 }
 
-TEST_CASE("auth goes with each CONNECT; revision 4 has none", "[client_socket]") {
+TEST_CASE("auth goes with each CONNECT: revision 4 has none", "[client_socket]") {
     driver c;
     c.connect("/", json::object("token", "123", "n", 1));
     CHECK(c.open() == lines{R"(send 0{"token":"123","n":1})"});
@@ -918,7 +918,7 @@ TEST_CASE("with retries each socket has its own event under way", "[client_socke
 
 //=== recovery ===//
 
-TEST_CASE("the pid and the last offset are sent when a socket connects again; it is recovered if the pid is the same",
+TEST_CASE("the pid and the last offset are sent when a socket connects again: it is recovered if the pid is the same",
           "[client_socket]") {
     driver c;
     c.connect("/", json::object("token", 1));

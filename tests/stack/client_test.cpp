@@ -252,7 +252,7 @@ TEST_CASE("without auto_connect the connection is opened by open", "[client]") {
     CHECK(c.client.is_idle());
 }
 
-TEST_CASE("open needs no namespace; one that is joined later uses the connection", "[client]") {
+TEST_CASE("open needs no namespace: one that is joined later uses the connection", "[client]") {
     driver c;
     c.client.open();
     CHECK(c.drain() == lines{"open websocket 1"});
@@ -262,7 +262,7 @@ TEST_CASE("open needs no namespace; one that is joined later uses the connection
     CHECK(c.drain() == lines{"send 1: 40/later,"});
 }
 
-TEST_CASE("close leaves all namespaces, sends what is queued and closes; no other attempt is made", "[client]") {
+TEST_CASE("close leaves all namespaces, sends what is queued and closes: no other attempt is made", "[client]") {
     connected_driver c;
     c.connect("/waiting");
     c.drain();
@@ -291,7 +291,7 @@ TEST_CASE("the last namespace that is left before the server has answered closes
     }
 }
 
-TEST_CASE("close while opening gives up; while waiting no attempt follows", "[client]") {
+TEST_CASE("close while opening gives up: while waiting no attempt follows", "[client]") {
     driver c;
     c.connect();
     c.drain();
@@ -656,7 +656,7 @@ TEST_CASE("in closed and in open_failed the client can be told what to do next",
 
 //=== what is emitted meanwhile ===//
 
-TEST_CASE("what is emitted while there is no connection is sent on the next, in order; volatile events are dropped",
+TEST_CASE("what is emitted while there is no connection is sent on the next, in order: volatile events are dropped",
           "[client]") {
     connected_driver c;
     std::vector<std::uint64_t> asked;
