@@ -30,7 +30,7 @@ using engineio::event_type;
 using engineio::packet_type;
 using engineio::transmit_type;
 using support::capture;
-using support::connection;
+using connection = support::recorded_connection;
 using support::normalised;
 using support::packets_of_body;
 using support::run_until;

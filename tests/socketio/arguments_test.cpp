@@ -248,3 +248,24 @@ TEST_CASE("binary arguments are read beside the others", "[socketio]") {
     CHECK(arguments(f.p, f.attachments).get<int>() == error{errc::wrong_kind, 0});
     CHECK(arguments(f.p, f.attachments).get<byte_view, byte_view>().error() == error{errc::wrong_kind, 1});
 }
+
+TEST_CASE("arguments are spread into another event, however many there are", "[socketio]") {
+    fixture f;
+    std::string text;
+    attachment_list attachments;
+    arguments const args(f.p, f.attachments);
+    REQUIRE(encode_event(text, attachments, {}, "echo", spread(args), "end").has_value());
+    CHECK(attachments.size() == 2);
+    auto const again = decode(text);
+    REQUIRE(again.has_value());
+    CHECK(arguments(*again, attachments).size() == args.size() + 1);
+    CHECK(arguments(*again, attachments).get<byte_view, app::post, int>().has_value());
+
+    text.clear();
+    std::vector<int> const none;
+    REQUIRE(encode_event(text, attachments, {}, "echo", spread(none)).has_value());
+    CHECK(text == R"(2["echo"])");
+    text.clear();
+    REQUIRE(encode_ack(text, attachments, {.id = 1}, spread(std::vector{1, 2}), 3).has_value());
+    CHECK(text == "31[1,2,3]");
+}

@@ -314,6 +314,7 @@ TEST_CASE("only namespaces can be joined, and each once", "[client_socket]") {
         CHECK(c.session.connect("") == error{errc::invalid_namespace});
         CHECK(c.session.connect("admin") == error{errc::invalid_namespace});
         CHECK(c.session.connect("/a,b") == error{errc::invalid_namespace, 2});
+        CHECK(c.session.connect("/a\x1e") == error{errc::invalid_namespace, 2}); // long-polling cannot carry it
         CHECK(c.session.connect("/\xff") == error{errc::invalid_utf8, 1});
         c.connect("/x");
         CHECK(c.session.connect("/x") == error{errc::already_connected});

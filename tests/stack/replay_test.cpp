@@ -41,7 +41,7 @@ using engineio::transmit_type;
 using socketio::event_type;
 using socketio::socket_handle;
 using support::capture;
-using support::connection;
+using connection = support::recorded_connection;
 using support::lines;
 
 namespace {

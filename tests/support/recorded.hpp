@@ -89,7 +89,7 @@ inline std::string normalised(std::string_view target) {
 //=== what was recorded ===//
 
 // One Engine.IO connection of a capture.
-struct connection {
+struct recorded_connection {
     engineio::revision revision = engineio::revision::v4;
     std::string sid;
     std::vector<demo::happening> happenings;
@@ -109,7 +109,7 @@ public:
         for (demo::happening const& h : reader.happenings()) add(h);
     }
 
-    std::vector<connection> connections;
+    std::vector<recorded_connection> connections;
     // All happenings, each with the index of its connection.
     std::vector<std::pair<std::size_t, demo::happening>> happenings;
 
@@ -124,7 +124,7 @@ private:
         if (!h.target.empty()) begin(h);
         std::size_t const index = numbers_.at({http, h.number});
         happenings.emplace_back(index, h);
-        connection& c = connections[index];
+        recorded_connection& c = connections[index];
         c.happenings.push_back(h);
         speech& said = h.from == demo::side::client ? c.client : c.server;
         if (h.kind == demo::happening_kind::websocket_message) {
@@ -136,7 +136,7 @@ private:
         }
     }
 
-    void tell(connection& c, speech& said, engineio::packet const& p) {
+    void tell(recorded_connection& c, speech& said, engineio::packet const& p) {
         said.add(p);
         if (p.type != engineio::packet_type::open) return;
         c.sid = engineio::decode_handshake(p.data)->sid;
@@ -152,7 +152,7 @@ private:
             index = sids_.at(std::string(*target->sid));
         else
             connections.emplace_back();
-        connection& c = connections[index];
+        recorded_connection& c = connections[index];
         c.revision = *target->revision;
         c.base64 = c.base64 || target->base64;
         c.requests.insert((http ? h.method : "WebSocket") + " " + normalised(h.target));

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -225,6 +226,21 @@ public:
 
 private:
     iterator first_;
+};
+
+/// Arguments whose number is known only at run time, in place of one: `emit("echo", spread(e.args()))` emits what `e` has
+/// brought. Of any range; borrows it.
+template <std::ranges::input_range Range>
+class spread {
+public:
+    constexpr explicit spread(Range const& range) noexcept : range_(&range) {}
+
+    friend constexpr void write_json(json::writer& out, spread const& s) {
+        for (auto const& value : *s.range_) out.value(value);
+    }
+
+private:
+    Range const* range_;
 };
 
 } // namespace socketless::inline v0::socketio

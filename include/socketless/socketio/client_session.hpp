@@ -279,6 +279,9 @@ private:
     template <class SetAuth>
     result<socket_handle> connect_with(std::string_view nsp, SetAuth set_auth) {
         if (auto const good = detail::check_namespace(nsp); !good) return good.error();
+        // Long-polling of revision 4 cannot carry it.
+        if (auto const separator = nsp.find('\x1e'); separator != std::string_view::npos)
+            return error{errc::invalid_namespace, separator};
         bool const has_query = options_.revision == revision::v4 && nsp.find('?') != std::string_view::npos;
         auto const name = has_query ? nsp.substr(0, nsp.find('?')) : nsp;
         socket* s = find(name);

@@ -71,10 +71,11 @@ enum class disconnect_reason : std::uint8_t {
     return names[static_cast<std::size_t>(reason)];
 }
 
-/// Whether `reason` is the end of the connection rather than the wish of one side to leave: what a client reconnects
-/// after, and what a server lets it recover from.
+/// Whether a server lets its client recover from such an end: the connection was lost, rather than left by one side or
+/// broken by what the client sent.
 [[nodiscard]] constexpr bool is_recoverable(disconnect_reason reason) noexcept {
     using enum disconnect_reason;
+    if (reason == parse_error) return false;
     return reason <= open_timeout || reason == server_shutting_down || reason == forced_server_close;
 }
 
