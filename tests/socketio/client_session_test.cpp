@@ -898,6 +898,18 @@ TEST_CASE("with retries events wait for the socket to connect, within the limit"
     CHECK(c.session.emit(socket, "y", std::string(1'000, 'x')).has_value());
 }
 
+TEST_CASE("with retries an event that ends the connection is kept like any other, and tried again", "[client_socket]") {
+    auto options = with_retries(1);
+    options.max_queued = 1'000;
+    connected_driver c(options);
+    c.ask(c.socket, std::nullopt, "x", std::string(2'000, 'x'));
+    CHECK(c.drain() == lines{"disconnected /: queue overflow", "closed: queue overflow", "close"});
+    c.open();
+    CHECK(c.receive(answer(socketio::revision::v5)).size() == 2);
+    CHECK(c.receive("33[]") == lines{"ack 1 answered []"});
+    CHECK(c.session.buffered() == 0);
+}
+
 TEST_CASE("with retries volatile events go past those that wait", "[client_socket]") {
     connected_driver c(with_retries(1));
     c.emit(c.socket, "x");
