@@ -781,10 +781,11 @@ private:
 //=== audience ===//
 
 inline audience& audience::to(std::string_view room) {
-    if (auto const number = server_->find_number(nsp_, room))
-        to_sockets_.push_back(*number);
-    else
+    auto const number = server_->find_number(nsp_, room);
+    if (!number)
         to_.push_back(room);
+    else if (std::ranges::count(to_sockets_, *number) == 0)
+        to_sockets_.push_back(*number);
     return *this;
 }
 inline audience& audience::except(std::string_view room) {

@@ -1,0 +1,78 @@
+// What random networks have found in whole stacks, one by one.
+
+#include "support/catch.hpp"
+#include "support/stacks.hpp"
+
+#include <socketless/client.hpp>
+#include <socketless/server.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace support;
+using socketless::errc;
+using socketless::milliseconds;
+using socketless::server_options;
+using socketless::socketio::event;
+using socketless::socketio::event_type;
+using socketless::socketio::socket_handle;
+
+socketless::client_options over_websocket() {
+    socketless::client_options o;
+    o.transports = {socketless::engineio::transport::websocket};
+    return o;
+}
+
+// A server and a client of it, and what both hear.
+class joined_stacks {
+public:
+    explicit joined_stacks(server_options server = {}, socketless::client_options client = over_websocket())
+        : net(std::move(server)) {
+        net.add(std::move(client));
+        net.on_server_event = [this](event& e) {
+            if (e.type == event_type::connected) socket = e.socket;
+            on_server(e);
+        };
+        net.on_client_event = [this](std::size_t, event& e) {
+            heard.push_back(e.type);
+            on_client(e);
+        };
+    }
+
+    socketless::client& client() { return net.client(0); }
+    socketless::server& server() { return net.server; }
+
+    // How often the client has heard that.
+    [[nodiscard]] auto count(event_type type) const { return std::count(heard.begin(), heard.end(), type); }
+
+    stacks net;
+    std::function<void(event&)> on_server = [](event&) {};
+    std::function<void(event&)> on_client = [](event&) {};
+    socket_handle socket; // the last that was connected, on the server
+    std::vector<event_type> heard;
+};
+
+} // namespace
+
+TEST_CASE("a socket that is named twice is one of an audience once", "[network]") {
+    joined_stacks both;
+    REQUIRE(both.client().connect());
+    both.net.settle();
+    std::string const sid(both.server().sid(both.socket));
+    auto whom = both.server().in("/");
+    whom.to(sid).to(sid);
+    CHECK(whom.size() == 1);
+    auto const receivers = whom.emit("news");
+    CHECK((receivers && *receivers == 1));
+    CHECK(whom.emit_with_ack(std::nullopt, "question"));
+    both.net.settle();
+    CHECK(both.count(event_type::event) == 2);
+}
