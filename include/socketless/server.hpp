@@ -312,7 +312,8 @@ public:
     [[nodiscard]] std::size_t socket_count() const noexcept { return by_sid_.size(); }
 
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept {
-        return sockets_.find(socket, socket_state::connected) != nullptr;
+        auto const* const s = sockets_.find(socket);
+        return s != nullptr && is_live(*s);
     }
     /// The socket's id; empty if there is none.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
@@ -449,6 +450,11 @@ private:
         auto const done = f(connections_[index]->session);
         auto const sent = flush(index);
         return done ? sent : done;
+    }
+
+    // Whether a socket is connected still: its session may know of an end that is yet to be told.
+    [[nodiscard]] bool is_live(server_socket const& s) const noexcept {
+        return s.state == socket_state::connected && connections_[s.connection.index]->session.is_connected(s.local);
     }
 
     [[nodiscard]] bool is_writable(server_socket const& s) const noexcept {
@@ -629,6 +635,7 @@ private:
 
     template <class Name, class... Args>
     result<void> emit_kept(server_socket const& s, std::uint32_t number, Name const& name, Args const&... args) {
+        if (!is_live(s)) return error{errc::not_connected};
         auto const offset = recovery_->next_offset();
         if (auto const made = make_packet(s.nsp, std::nullopt, name, args..., offset.view()); !made) return made;
         std::string_view const own = view(s.sid);
@@ -656,7 +663,6 @@ private:
     // Sends packet_ to one socket, without a copy.
     result<void> send_packet(std::uint32_t number) {
         server_socket const& s = sockets_[number];
-        if (s.state != socket_state::connected) return error{errc::not_connected};
         for (auto const& message : packet_)
             if (auto const sent = engine_.send(s.connection, message); !sent) return sent;
         return {};
@@ -667,7 +673,7 @@ private:
     void for_each(audience const& whom, F f) {
         if (!whom.nsp_) return;
         auto const connected = [&](std::uint32_t number) {
-            if (sockets_[number].state == socket_state::connected) f(number);
+            if (is_live(sockets_[number])) f(number);
         };
         auto except = whom.except_sockets_;
         except.insert(except.end(), whom.to_sockets_.begin(), whom.to_sockets_.end()); // their turn comes later

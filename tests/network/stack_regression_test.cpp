@@ -76,3 +76,26 @@ TEST_CASE("a socket that is named twice is one of an audience once", "[network]"
     both.net.settle();
     CHECK(both.count(event_type::event) == 2);
 }
+
+TEST_CASE("nothing is sent to a socket whose end is known and yet to be told", "[network]") {
+    server_options recovering;
+    recovering.recovery.emplace();
+    for (server_options const& options : {server_options(), recovering}) {
+        joined_stacks both(options);
+        std::vector<std::string> wire;
+        REQUIRE(both.client().connect());
+        both.net.settle();
+        both.net.on_wire = [&](std::size_t, bool to_server, std::string_view data) {
+            if (!to_server) wire.emplace_back(data);
+        };
+        both.server().disconnect(both.socket);
+        CHECK_FALSE(both.server().is_connected(both.socket));
+        CHECK(both.server().in("/").size() == 0);
+        auto const receivers = both.server().in("/").emit("news");
+        CHECK((receivers && *receivers == 0));
+        auto const emitted = both.server().emit(both.socket, "news");
+        CHECK((!emitted && emitted.error().code == errc::not_connected));
+        both.net.settle();
+        CHECK(wire == std::vector<std::string>{"41"});
+    }
+}
