@@ -197,10 +197,10 @@ public:
         auto* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr) return error{errc::not_connected};
         auto const id = ++last_ack_id_;
-        auto const emitted = through(*s, [&](auto& session) {
-            session.handle_timeout(now_); // what the timeout counts from
-            return session.emit_with_ack(s->local, id, timeout, name, args...);
-        });
+        auto& session = connections_[s->connection.index]->session;
+        session.handle_timeout(now_); // what the timeout counts from
+        auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args...);
+        flush(*s); // where the transport cannot take it, the connection ends, and the acknowledgement with it
         touch(s->connection.index);
         if (!emitted) return emitted.error();
         return id;

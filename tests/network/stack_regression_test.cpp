@@ -5,6 +5,8 @@
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>
+#include <socketless/socketio/client_session.hpp>
+#include <socketless/socketio/server_session.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -60,6 +62,14 @@ public:
     std::vector<event_type> heard;
 };
 
+std::string const much(500, 'x');
+
+server_options with_a_small_queue() {
+    server_options o;
+    o.engine.max_queued = 300;
+    return o;
+}
+
 } // namespace
 
 TEST_CASE("a socket that is named twice is one of an audience once", "[network]") {
@@ -97,5 +107,34 @@ TEST_CASE("nothing is sent to a socket whose end is known and yet to be told", "
         CHECK((!emitted && emitted.error().code == errc::not_connected));
         both.net.settle();
         CHECK(wire == std::vector<std::string>{"41"});
+    }
+}
+
+TEST_CASE("an acknowledgement that a server asks for has an error or an outcome", "[network]") {
+    SECTION("of the transport: an outcome") {
+        joined_stacks both(with_a_small_queue());
+        REQUIRE(both.client().connect());
+        both.net.settle();
+        std::vector<std::uint64_t> ended;
+        both.on_server = [&](event& e) {
+            if (e.type == event_type::ack) ended.push_back(e.id);
+        };
+        auto const id = both.server().emit_with_ack(both.socket, std::nullopt, "question", much);
+        REQUIRE(id);
+        both.net.settle();
+        CHECK(ended == std::vector<std::uint64_t>{*id});
+    }
+    SECTION("of the session: an error") {
+        socketless::socketio::server_options options;
+        options.max_queued = 100;
+        socketless::socketio::message_queue queue;
+        socketless::socketio::server_session session(options, queue, socketless::socketio::revision::v5, {});
+        session.message_received({socketless::frame_kind::text, "0"}, {});
+        auto const asked = session.poll_event();
+        REQUIRE(asked);
+        REQUIRE(session.accept(asked->socket, "sid"));
+        auto const emitted = session.emit_with_ack(asked->socket, 1, std::nullopt, "question", much);
+        CHECK((!emitted && emitted.error().code == errc::queue_overflow));
+        while (auto const e = session.poll_event()) CHECK(e->type != event_type::ack);
     }
 }

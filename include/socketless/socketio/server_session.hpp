@@ -135,7 +135,9 @@ public:
         if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
         if (auto const put = queue_->put_event({s->nsp, id}, name, args...); !put) return put;
         if (auto const expected = expect_ack(socket, id, timeout); !expected) return expected;
-        return check_queue();
+        auto const checked = check_queue();
+        if (!checked) static_cast<void>(acks_->take(id, socket.index)); // the error is its outcome
+        return checked;
     }
 
     /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and precondition:
