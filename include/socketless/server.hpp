@@ -557,8 +557,9 @@ private:
     result<void> refuse_with(socket_handle socket, Refuse refuse) {
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        auto const refused = through(*s, [&](auto& session) { return refuse(session, s->local); });
-        if (refused) forget(socket.index);
+        auto const refused = refuse(connections_[s->connection.index]->session, s->local);
+        flush(*s);
+        if (refused) forget(socket.index); // also where its connection could not take the refusal
         return refused;
     }
 

@@ -138,3 +138,18 @@ TEST_CASE("an acknowledgement that a server asks for has an error or an outcome"
         while (auto const e = session.poll_event()) CHECK(e->type != event_type::ack);
     }
 }
+
+TEST_CASE("a socket is gone when it was refused, though its connection could not take the refusal", "[network]") {
+    joined_stacks both(with_a_small_queue());
+    both.server().declare("/asked", socketless::admission::ask);
+    std::optional<socket_handle> asked;
+    both.on_server = [&](event& e) {
+        if (e.type != event_type::connecting) return;
+        asked = e.socket;
+        CHECK(both.server().refuse(e.socket, much));
+    };
+    REQUIRE(both.client().connect("/asked"));
+    both.net.settle();
+    REQUIRE(asked);
+    CHECK(both.server().nsp(*asked).empty());
+}
