@@ -315,6 +315,7 @@ private:
             backoff_.reset();
         } else if (phase_ == phase::opening || phase_ == phase::open) {
             phase_ = phase::closing;
+            session_.closed(socketio::disconnect_reason::forced_close, now_); // what is asked for now needs another
             engine_.close(now_);
         }
     }

@@ -153,3 +153,18 @@ TEST_CASE("a socket is gone when it was refused, though its connection could not
     REQUIRE(asked);
     CHECK(both.server().nsp(*asked).empty());
 }
+
+TEST_CASE("a namespace that is joined while the connection closes waits for the next one", "[network]") {
+    joined_stacks both;
+    auto const first = both.client().connect();
+    REQUIRE(first);
+    both.net.settle();
+    both.client().disconnect(*first);
+    while (both.client().poll_event()) {
+    } // the last namespace is left: the connection closes
+    REQUIRE(both.client().connect("/", socketless::socketio::ask_for_auth));
+    CHECK_FALSE(both.client().poll_event());
+    both.heard.clear();
+    both.net.settle();
+    CHECK(both.heard == std::vector{event_type::closed, event_type::opened, event_type::connecting});
+}
