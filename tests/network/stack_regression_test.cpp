@@ -168,3 +168,14 @@ TEST_CASE("a namespace that is joined while the connection closes waits for the 
     both.net.settle();
     CHECK(both.heard == std::vector{event_type::closed, event_type::opened, event_type::connecting});
 }
+
+TEST_CASE("a client that leaves its last namespace before it has joined it closes the connection", "[network]") {
+    joined_stacks both;
+    both.server().declare("/asked", socketless::admission::ask); // nobody ever answers
+    auto const socket = both.client().connect("/asked");
+    REQUIRE(socket);
+    both.net.settle();
+    both.client().disconnect(*socket);
+    both.net.settle();
+    CHECK(both.client().is_idle());
+}

@@ -239,7 +239,7 @@ public:
     /// Whether any socket is connected or is to be.
     [[nodiscard]] bool is_active() const noexcept {
         for (socket const& s : sockets_)
-            if (s.wanted || s.state == socket_state::leaving) return true;
+            if (s.wanted) return true;
         return false;
     }
     [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
