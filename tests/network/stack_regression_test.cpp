@@ -179,3 +179,21 @@ TEST_CASE("a client that leaves its last namespace before it has joined it close
     both.net.settle();
     CHECK(both.client().is_idle());
 }
+
+TEST_CASE("what was sent to a socket is not heard by the one that comes after it", "[network]") {
+    joined_stacks both;
+    both.server().declare("/other"); // for which the connection stays
+    REQUIRE(both.client().connect("/other"));
+    auto const socket = both.client().connect();
+    REQUIRE(socket);
+    both.net.settle();
+    REQUIRE(both.server().nsp(both.socket) == "/");
+    REQUIRE(both.server().emit(both.socket, "old")); // on its way while the client leaves and joins
+    both.client().disconnect(*socket);
+    while (both.client().poll_event()) {
+    }
+    REQUIRE(both.client().connect());
+    both.net.settle();
+    CHECK(both.count(event_type::connected) == 3);
+    CHECK(both.count(event_type::event) == 0);
+}

@@ -320,7 +320,8 @@ private:
         static_cast<void>(put);
     }
 
-    void put_disconnect(socket const& s) {
+    void put_disconnect(socket& s) {
+        s.left_on = connection_;
         auto const put =
             queue_.put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
         SOCKETLESS_ASSERT(put.has_value());
@@ -429,7 +430,9 @@ private:
         if (s == nullptr) return std::nullopt;
         if (p.type == packet_type::connect) return take_connect(*s, p);
         if (p.type == packet_type::connect_error) return take_connect_error(*s, p);
-        if (s->state == socket_state::connecting && is_event(p.type)) keep_early(*s, m);
+        // After DISCONNECT, what comes before the answer to another CONNECT was sent before the server read it.
+        bool const is_early = s->state == socket_state::connecting && s->left_on != connection_;
+        if (is_early && is_event(p.type)) keep_early(*s, m);
         if (s->state != socket_state::connected) return std::nullopt;
         if (p.type == packet_type::disconnect) {
             s->wanted = false;

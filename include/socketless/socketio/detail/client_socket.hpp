@@ -49,6 +49,7 @@ struct client_socket {
     std::uint32_t index;
     client_socket_state state = client_socket_state::idle;
     disconnect_reason reason{};
+    std::uint32_t left_on = 0;     // the last connection on which DISCONNECT was sent
     std::uint64_t last_ack_id = 0; // of those that are awaited up to the end, not beyond it
     bool wanted = false;
     bool asks_for_auth = false;
