@@ -197,3 +197,32 @@ TEST_CASE("what was sent to a socket is not heard by the one that comes after it
     CHECK(both.count(event_type::connected) == 3);
     CHECK(both.count(event_type::event) == 0);
 }
+
+TEST_CASE("a client of revision 4 joins the main namespace at any time", "[network]") {
+    server_options server;
+    server.engine.allow_v3 = true;
+    auto client = over_websocket();
+    client.revision = socketless::engineio::revision::v3;
+    joined_stacks both(server, client);
+    both.server().declare("/other");
+    REQUIRE(both.client().connect("/other"));
+    both.net.settle();
+    both.heard.clear();
+    for (int times = 0; times != 2; ++times) { // the server has joined it by itself; its client has left it
+        auto const socket = both.client().connect("/");
+        REQUIRE(socket);
+        both.net.settle();
+        CHECK(both.client().is_connected(*socket));
+        both.client().disconnect(*socket);
+        both.net.settle();
+    }
+    CHECK(both.count(event_type::connected) == 2);
+    auto const socket = both.client().connect("/");
+    both.net.settle();
+    both.server().disconnect(both.socket); // the server has made it leave
+    both.net.settle();
+    CHECK_FALSE(both.client().is_connected(*socket));
+    REQUIRE(both.client().connect("/"));
+    both.net.settle();
+    CHECK(both.client().is_connected(*socket));
+}

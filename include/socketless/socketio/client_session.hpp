@@ -76,6 +76,7 @@ public:
         SOCKETLESS_ASSERT(!is_open_ && !closed_due_ && ending_ == 0);
         now_ = now;
         is_open_ = true;
+        root_ = root_state::awaited;
         ++connection_;
         for (socket& s : sockets_)
             if (s.wanted) begin_connect(s);
@@ -208,6 +209,10 @@ public:
                 if (auto e = next_question()) return e;
             } else if (early_ != 0) {
                 if (auto e = next_early()) return e;
+            } else if (std::exchange(root_due_, false)) {
+                packet p;
+                p.type = packet_type::connect;
+                if (auto e = take({p, {}})) return e;
             } else {
                 auto const m = inbox_.next(options_.revision, options_.limits);
                 if (!m) return std::nullopt;
@@ -266,6 +271,9 @@ private:
     using socket_state = detail::client_socket_state;
     using stored_packet = detail::stored_packet;
 
+    // Where "/" is in revision 4, in which a server joins it by itself: its CONNECT is to come, has come, or is undone.
+    enum class root_state : std::uint8_t { awaited, joined, left };
+
     // The acknowledgement that an event asks for; none if the id is 0.
     struct ack_wish {
         std::uint64_t id = 0;
@@ -310,7 +318,10 @@ private:
 
     void send_connect(socket& s) {
         s.state = socket_state::connecting;
-        if (options_.revision == revision::v4 && s.name() == "/") return; // joined unasked
+        if (options_.revision == revision::v4 && s.name() == "/" && root_ != root_state::left) {
+            root_due_ = root_ == root_state::joined;
+            return;
+        }
         auto const put = queue_.put([&](std::string& text, attachment_list&) {
             bool const bare = options_.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
             if (bare) return encode_connect(text, s.wire_name());
@@ -322,6 +333,7 @@ private:
 
     void put_disconnect(socket& s) {
         s.left_on = connection_;
+        if (s.name() == "/") root_ = root_state::left;
         auto const put =
             queue_.put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
         SOCKETLESS_ASSERT(put.has_value());
@@ -346,6 +358,7 @@ private:
         closed_due_ = true;
         close_due_ = true;
         inbox_.clear();
+        root_due_ = false;
         asking_ = 0;
         for (socket& s : sockets_) {
             s.question_due = false;
@@ -426,6 +439,8 @@ private:
 
     [[nodiscard]] std::optional<event> take(message const& m) {
         packet const& p = m.packet;
+        if (p.nsp == "/" && p.type == packet_type::connect) root_ = root_state::joined;
+        if (p.nsp == "/" && p.type == packet_type::disconnect) root_ = root_state::left;
         socket* const s = find(p.nsp);
         if (s == nullptr) return std::nullopt;
         if (p.type == packet_type::connect) return take_connect(*s, p);
@@ -587,6 +602,8 @@ private:
     bool is_open_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit
+    root_state root_ = root_state::awaited;
+    bool root_due_ = false; // it is joined already, and is to be told so
     std::uint32_t connection_ = 0;
     // How many sockets are ending, have a question to ask, have early events to deliver.
     std::size_t ending_ = 0;
