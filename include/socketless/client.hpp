@@ -181,7 +181,10 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
-        return flushed(session_.emit(socket, name, args...));
+        auto const emitted = session_.emit(socket, name, args...);
+        auto const sent = flush();
+        bool const is_retried = options_.retries != 0; // whatever has become of the first try
+        return emitted && !is_retried ? sent : emitted;
     }
     /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
     template <class Name, class... Args>

@@ -226,3 +226,26 @@ TEST_CASE("a client of revision 4 joins the main namespace at any time", "[netwo
     both.net.settle();
     CHECK(both.client().is_connected(*socket));
 }
+
+TEST_CASE("an event that is sent until it is acknowledged is taken, whatever becomes of its first try", "[network]") {
+    auto client = over_websocket();
+    client.retries = 1;
+    client.ack_timeout = milliseconds(100);
+    client.max_queued = 300;
+    client.reconnection_delay = client.reconnection_delay_max = milliseconds(10);
+    joined_stacks both({}, client);
+    auto const socket = both.client().connect();
+    REQUIRE(socket);
+    both.net.settle();
+    std::vector<std::uint64_t> ended;
+    both.on_client = [&](event& e) {
+        if (e.type == event_type::ack) ended.push_back(e.id);
+    };
+    CHECK(both.client().emit(*socket, "news", much)); // too much to be queued
+    CHECK(both.client().buffered() != 0);
+    auto const id = both.client().emit_with_ack(*socket, std::nullopt, "question", much);
+    REQUIRE(id);
+    both.net.pass(milliseconds(1'000));
+    CHECK(ended == std::vector<std::uint64_t>{*id});
+    CHECK(both.client().buffered() == 0);
+}

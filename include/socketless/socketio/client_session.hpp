@@ -546,7 +546,8 @@ private:
         if (options_.retries != 0) {
             s->retries.push_back({std::move(*packet), wish.id, wish.timeout ? wish.timeout : options_.ack_timeout});
             send_next_try(*s);
-            return check_queue();
+            static_cast<void>(check_queue()); // it is tried again
+            return {};
         }
         s->waiting.push_back({std::move(*packet), wish.id});
         if (id) await(*s, wish.id, wish.timeout);
