@@ -135,8 +135,10 @@ public:
             touch(index);
         });
         if (recovery_) recovery_->handle_timeout(now);
-        for (; !retired_.empty() && retired_.front().at <= now; retired_.pop_front())
-            if (namespaces_.is_idle(retired_.front().nsp)) namespaces_.release(retired_.front().nsp);
+        for (; !retired_.empty() && retired_.front().at <= now; retired_.pop_front()) {
+            auto const& r = retired_.front();
+            if (namespaces_.is_idle(r.nsp) && namespaces_.exits(r.nsp) == r.exits) namespaces_.release(r.nsp);
+        }
     }
 
     //=== what the application wants: one socket ===//
@@ -389,6 +391,7 @@ private:
     struct retired_namespace {
         time_point at;
         std::uint32_t nsp;
+        std::uint64_t exits; // somebody may have come and gone meanwhile
     };
 
     //=== connections ===//
@@ -548,7 +551,7 @@ private:
         if (!namespaces_.is_idle(nsp)) return;
         // What is kept for recovery knows the namespace by its number: that is not given to another meanwhile.
         if (recovery_)
-            retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp});
+            retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp, namespaces_.exits(nsp)});
         else
             namespaces_.release(nsp);
     }

@@ -249,3 +249,32 @@ TEST_CASE("an event that is sent until it is acknowledged is taken, whatever bec
     CHECK(ended == std::vector<std::uint64_t>{*id});
     CHECK(both.client().buffered() == 0);
 }
+
+TEST_CASE("a namespace is kept as long as somebody may come back to it", "[network]") {
+    server_options server;
+    server.recovery.emplace();
+    server.recovery->max_disconnection_duration = milliseconds(1'000);
+    auto client = over_websocket();
+    client.reconnection_delay = client.reconnection_delay_max = milliseconds(10);
+    joined_stacks both(server, client);
+    both.server().declare_matching([](std::string_view name, auto) { return name.starts_with("/dynamic"); });
+    both.on_server = [&](event& e) {
+        if (e.type == event_type::connected) CHECK(both.server().emit(e.socket, "offset"));
+    };
+    std::vector<bool> recovered;
+    both.on_client = [&](event& e) {
+        if (e.type == event_type::connected && e.nsp == "/dynamic") recovered.push_back(e.recovered);
+    };
+    REQUIRE(both.client().connect("/dynamic"));
+    both.net.settle();
+    auto const another = both.net.add(over_websocket());
+    for (auto const away : {milliseconds(300), milliseconds(900)}) { // together longer than it is kept
+        both.net.cut(0);
+        both.net.pass(away);
+        REQUIRE(both.net.client(another).connect("/dynamic " + std::to_string(away.count())));
+        both.net.settle();
+        both.net.mend(0);
+        both.net.pass(milliseconds(20));
+    }
+    CHECK(recovered == std::vector{false, true, true});
+}

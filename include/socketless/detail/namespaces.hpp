@@ -69,7 +69,11 @@ public:
 
     // One socket more or less has to do with it.
     void enter(std::uint32_t number) noexcept { ++records_[number].sockets; }
-    void exit(std::uint32_t number) noexcept { --records_[number].sockets; }
+    void exit(std::uint32_t number) noexcept {
+        if (--records_[number].sockets == 0) ++records_[number].exits;
+    }
+    // How often the last one has left.
+    [[nodiscard]] std::uint64_t exits(std::uint32_t number) const noexcept { return records_[number].exits; }
 
     [[nodiscard]] bool is_idle(std::uint32_t number) const noexcept {
         record const& r = records_[number];
@@ -88,6 +92,7 @@ private:
     struct record {
         std::string name;
         std::size_t sockets = 0;
+        std::uint64_t exits = 0;
         socketless::admission admission = admission::automatic;
         bool is_declared = false;
     };
