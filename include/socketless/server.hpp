@@ -571,7 +571,7 @@ private:
         if (s == nullptr) return error{errc::not_connected};
         auto const refused = refuse(connections_[s->connection.index]->session, s->local);
         flush(*s);
-        if (refused || refused.error().code == errc::queue_overflow) forget(socket.index);
+        if (refused) forget(socket.index);
         return refused;
     }
 
@@ -654,6 +654,7 @@ private:
 
     template <class Name, class... Args>
     result<void> emit_kept(server_socket const& s, std::uint32_t number, Name const& name, Args const&... args) {
+        if (!is_live(s)) return error{errc::not_connected};
         auto const offset = recovery_->next_offset();
         if (auto const made = make_packet(s.nsp, std::nullopt, name, args..., offset.view()); !made) return made;
         std::string_view const own = view(s.sid);
