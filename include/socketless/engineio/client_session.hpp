@@ -239,6 +239,7 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
+        spent_channel_.reset();
         for (;;) {
             if (auto const type = events_.take()) {
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
@@ -378,7 +379,7 @@ private:
         if (candidate_ && !candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
         if (get_) abandoned_get_ = std::exchange(get_, std::nullopt);
         if (post_) abandoned_post_ = std::exchange(post_, std::nullopt);
-        channel_.reset();
+        spent_channel_ = std::exchange(channel_, std::nullopt);
         candidate_.reset();
         body_.reset();
         outbox_.clear();
@@ -651,6 +652,7 @@ private:
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
     std::optional<detail::channel> channel_;
+    std::optional<detail::channel> spent_channel_; // the last message may still be borrowed from it
     std::optional<exchange_id> abandoned_get_;
     std::optional<exchange_id> abandoned_post_;
     std::optional<channel_id> abandoned_channel_;

@@ -202,6 +202,7 @@ public:
             } else if (ending_ != 0) {
                 if (auto e = next_end()) return e;
             } else if (std::exchange(closed_due_, false)) {
+                inbox_.clear(); // not before: the last event is borrowed from it
                 return event{.reason = reason_};
             } else if (!is_open_) {
                 return std::nullopt;
@@ -357,7 +358,6 @@ private:
         reason_ = reason;
         closed_due_ = true;
         close_due_ = true;
-        inbox_.clear();
         root_due_ = false;
         asking_ = 0;
         for (socket& s : sockets_) {

@@ -189,7 +189,10 @@ public:
             if (acks_)
                 if (auto const expired = acks_->take_expired(now_)) return ended(*expired, ack_outcome::timed_out);
             if (ending_ != 0) return next_end();
-            if (std::exchange(closed_due_, false)) return event{.reason = reason_};
+            if (std::exchange(closed_due_, false)) {
+                inbox_.clear(); // not before: the last event is borrowed from it
+                return event{.reason = reason_};
+            }
             if (is_closed_) return std::nullopt;
             if (std::exchange(root_due_, false)) {
                 slots_.push_back({"/", state::asked});
@@ -294,7 +297,6 @@ private:
         close_due_ = true;
         root_due_ = false;
         connect_deadline_.reset();
-        inbox_.clear();
         for (slot& s : slots_) {
             if (s.state == state::connected || s.state == state::asked)
                 begin_end(s, reason);
