@@ -278,3 +278,51 @@ TEST_CASE("a namespace is kept as long as somebody may come back to it", "[netwo
     }
     CHECK(recovered == std::vector{false, true, true});
 }
+
+TEST_CASE("an event lives on when the connection overflows while it is handled", "[network]") {
+    SECTION("in a stream that the transport reads") {
+        socketless::engineio::client_options options;
+        options.transports = {socketless::engineio::transport::webtransport};
+        options.max_queued = 100;
+        socketless::engineio::client_session session(options);
+        std::string buffer;
+        session.open({});
+        auto const opening = session.poll_transmit(buffer);
+        REQUIRE(opening);
+        auto const channel = opening->id;
+        session.channel_opened(channel, {});
+        std::string const handshake =
+            R"(0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000})";
+        std::string const opened = static_cast<char>(handshake.size()) + handshake;
+        session.stream_received(channel, opened, {});
+        while (session.poll_event()) {
+        }
+        session.stream_received(channel, "\0254in two", {});
+        CHECK_FALSE(session.poll_event());
+        session.stream_received(channel, " chunks, of 20", {});
+        auto const e = session.poll_event();
+        REQUIRE(e);
+        CHECK(e->message.data == "in two chunks, of 20");
+        CHECK_FALSE(session.send(socketless::frame{socketless::frame_kind::text, much}, {}));
+        CHECK(e->message.data == "in two chunks, of 20");
+    }
+    SECTION("in a packet that the session puts together") {
+        socketless::socketio::server_options options;
+        options.max_queued = 100;
+        socketless::socketio::message_queue queue;
+        socketless::socketio::server_session session(options, queue, socketless::socketio::revision::v5, {});
+        session.message_received({socketless::frame_kind::text, "0"}, {});
+        auto const asked = session.poll_event();
+        REQUIRE(asked);
+        REQUIRE(session.accept(asked->socket, "sid"));
+        session.message_received({socketless::frame_kind::text, R"(51-["photo",{"_placeholder":true,"num":0}])"}, {});
+        CHECK_FALSE(session.poll_event());
+        session.message_received({socketless::frame_kind::binary, "bytes"}, {});
+        auto const e = session.poll_event();
+        REQUIRE(e);
+        CHECK(e->name() == "photo");
+        CHECK_FALSE(session.emit(asked->socket, "news", much));
+        CHECK(e->name() == "photo");
+        CHECK(e->args().size() == 1);
+    }
+}
