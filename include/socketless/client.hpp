@@ -181,7 +181,10 @@ public:
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
         look();
-        return flushed(session_.emit(socket, name, args...));
+        auto const emitted = session_.emit(socket, name, args...);
+        auto const sent = flush();
+        bool const is_retried = options_.retries != 0; // whatever has become of the first try
+        return emitted && !is_retried ? sent : emitted;
     }
     /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
     template <class Name, class... Args>
@@ -305,6 +308,7 @@ private:
             backoff_.reset();
         } else if (phase_ == phase::opening || phase_ == phase::open) {
             phase_ = phase::closing;
+            session_.closed(socketio::disconnect_reason::forced_close, now_); // what is asked for now needs another
             engine_.close(now_);
         }
     }
@@ -313,14 +317,12 @@ private:
     [[nodiscard]] bool step(std::optional<event>& e) {
         if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
         if (std::exchange(reconnecting_due_, false)) return tell(e, socketio::event_type::reconnecting), true;
-        bool const was_active = session_.is_active();
         session_.poll_event(e);
         static_cast<void>(flush());
         if (e) {
             take(e);
             return true;
         }
-        if (was_active && !session_.is_active()) leave(); // nothing is told of a socket that had been left before
         if (std::exchange(closed_due_, false)) {
             bool const failed = !was_open_ && phase_ == phase::opening;
             tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed).reason = reason_;

@@ -27,6 +27,7 @@
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
+#include <socketless/server_options.hpp>
 #include <socketless/socketio/acks.hpp>
 #include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/assembler.hpp>

@@ -707,7 +707,7 @@ TEST_CASE("answers that are too large end the connection too", "[server_session]
     SECTION("a refusal, which is the end of what was asked") {
         driver s(v5, options);
         s.receive("0");
-        CHECK(s.after([&] { CHECK(s.session.refuse(s.socket(), large) == error{errc::queue_overflow}); }) ==
+        CHECK(s.after([&] { CHECK(s.session.refuse(s.socket(), large).has_value()); }) ==
               lines{"closed: queue overflow", "close"});
     }
     SECTION("an acknowledgement") {

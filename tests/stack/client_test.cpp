@@ -276,19 +276,13 @@ TEST_CASE("close leaves all namespaces, sends what is queued and closes: no othe
     CHECK(c.drain().empty());
 }
 
-TEST_CASE("the last namespace that is left before the server has answered closes the connection when it has",
-          "[client]") {
-    for (std::string_view const answered : {R"(40{"sid":"abc"})", R"(44{"message":"no"})"}) {
-        driver c;
-        auto const socket = c.connect();
-        c.drain();
-        c.handshaken(1);
-        CHECK(c.disconnect(socket).empty());
-        auto told = c.websocket(1, answered);
-        std::erase(told, "send 1: 41");
-        CHECK(told == lines{"close 1", "closed: forced close"});
-        CHECK(c.client.is_idle());
-    }
+TEST_CASE("the last namespace that is left before the server has answered closes the connection", "[client]") {
+    driver c;
+    auto const socket = c.connect();
+    c.drain();
+    c.handshaken(1);
+    CHECK(c.disconnect(socket) == lines{"close 1", "closed: forced close"});
+    CHECK(c.client.is_idle());
 }
 
 TEST_CASE("close while opening gives up: while waiting no attempt follows", "[client]") {

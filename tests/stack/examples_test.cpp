@@ -184,8 +184,8 @@ TEST_CASE("example: a client asks and the server answers, and the other way roun
     auto const socket = must(client->connect());
     client.then(client->emit_with_ack(socket, 5s, "update item", "1", json::object("name", "updated")),
                 [&](event& answer) {
-        CHECK(answer.outcome == socketio::ack_outcome::answered);
-        log.push_back("answer " + std::string((*answer.args().begin()).json().raw()));
+                    CHECK(answer.outcome == socketio::ack_outcome::answered);
+                    log.push_back("answer " + std::string((*answer.args().begin()).json().raw()));
                 });
     s.pass(1s);
 

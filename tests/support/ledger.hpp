@@ -36,6 +36,7 @@ struct attempt {
     // Something has been lost, or was late; nothing is sure to arrive.
     bool faulty = false;
     bool may_open = true;
+    socketless::time_point begun{};
     socketless::time_point open_deadline{};
     bool exchange_failed = false;
     bool get_refused = false;

@@ -19,10 +19,15 @@
 
 namespace support {
 
-class network final : private wires {
+class network final : private wires<engineio::server, engineio::client_session> {
 public:
     // Adds to `figures`; writes all that happens to `trace` where there is one.
-    network(std::uint64_t seed, network_figures& figures, std::string* trace = nullptr) : wires(seed, figures, trace) {}
+    network(std::uint64_t seed, network_figures& figures, std::string* trace = nullptr)
+        : wires(seed, figures, trace, [](random_source& random, network_plan& plan) {
+              return engineio::server(plan.server, random_bytes_of(random));
+          }) {
+        for (auto const& options : plan_.clients) clients_.emplace_back(options);
+    }
 
     // Runs the schedule to its end. Returns what was wrong with it; nothing if all was well.
     std::string run() {
@@ -61,17 +66,6 @@ private:
             c.session.open(now_);
             pump_client(i);
         });
-    }
-
-    [[nodiscard]] bool may_open(engineio::client_options const& o) const {
-        bool const v3 = o.revision == engineio::revision::v3;
-        if (v3 && !plan_.server.allow_v3) return false;
-        for (auto const t : o.transports) {
-            if (v3 && t == engineio::transport::webtransport) continue;
-            if (plan_.server.transports.contains(t)) return true;
-            if (!o.try_all_transports) return false;
-        }
-        return false;
     }
 
     void pump_client(std::size_t i) override {
@@ -400,31 +394,8 @@ private:
         ledger_.check_end();
     }
 
-    void plan_freeze() {
-        after(microseconds(random_.below(static_cast<std::size_t>(plan_.duration.count()))), [this] {
-            auto const heartbeat = plan_.server.ping_interval + plan_.server.ping_timeout;
-            auto const how_long =
-                microseconds(random_.below(static_cast<std::size_t>(microseconds(heartbeat).count()) * 2));
-            if (plan_.has(fault::server_frozen)) {
-                if (server_peer_.frozen) return;
-                did(fault::server_frozen);
-                for (attempt& a : ledger_.attempts()) a.faulty = true;
-                freeze(server_peer_, how_long);
-            } else {
-                client& c = clients_[random_.below(clients_.size())];
-                if (c.side.frozen) return;
-                did(fault::client_frozen);
-                if (c.attempt) ledger_.at(*c.attempt).faulty = true;
-                freeze(c.side, how_long);
-            }
-        });
-    }
-
     static constexpr std::string_view event_names[] = {"opened",         "message", "upgrading", "upgraded",
                                                        "upgrade_failed", "drained", "closed"};
-    static constexpr std::string_view transmit_names[] = {"respond",     "get",  "post",  "open_websocket",
-                                                          "open_stream", "send", "close", "abort"};
-
     std::uint64_t last_message_ = 0;
     bool is_ending_ = false;
     std::string buffer_;

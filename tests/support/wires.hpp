@@ -1,4 +1,5 @@
-// What lies between a server and its clients: HTTP exchanges that come late or fail, channels that never open or die.
+// What lies between a server and its clients: HTTP exchanges that come late or fail, channels that never open or die. The
+// same for the sessions of Engine.IO and for whole stacks, which are driven alike.
 #pragma once
 
 #include "support/mutations.hpp"
@@ -6,7 +7,7 @@
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/payload.hpp>
-#include <socketless/engineio/server.hpp>
+#include <socketless/engineio/session.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -21,24 +22,33 @@
 
 namespace support {
 
+// What a server or a client draws its ids from. The source outlives it.
+inline socketless::random_source random_bytes_of(random_source& random) {
+    return [&random](std::span<std::byte> bytes) {
+        for (std::byte& b : bytes) b = static_cast<std::byte>(random.byte());
+    };
+}
+
+template <class Server, class Client>
 class wires : protected simulation {
 protected:
-    wires(std::uint64_t seed, network_figures& figures, std::string* trace)
-        : simulation(seed, figures, trace), server_(plan_.server, [this](std::span<std::byte> bytes) {
-              for (std::byte& b : bytes) b = static_cast<std::byte>(random_.byte());
-          }) {
-        for (auto const& options : plan_.clients) clients_.emplace_back(options);
-    }
+    // `make_server(random_source&, network_plan&)` may change the plan.
+    template <class MakeServer>
+    wires(std::uint64_t seed, network_figures& figures, std::string* trace, MakeServer make_server)
+        : simulation(seed, figures, trace), server_(make_server(random_, plan_)) {}
     ~wires() = default;
 
     // Takes the events and the transmits of a side until both run dry.
     virtual void pump_client(std::size_t i) = 0;
     virtual void pump_server() = 0;
+    // What comes instead of a frame of a WebSocket.
+    virtual std::string_view garbage() { return "9"; }
 
     struct client {
-        explicit client(engineio::client_options const& options) : session(options) {}
+        template <class... Args>
+        explicit client(Args&&... args) : session(std::forward<Args>(args)...) {}
 
-        engineio::client_session session;
+        Client session;
         peer side;
         // What it is at, since it was first opened.
         std::optional<std::size_t> attempt;
@@ -46,6 +56,37 @@ protected:
         std::optional<std::size_t> post;
         bool is_moving = false;
     };
+
+    [[nodiscard]] bool may_open(engineio::client_options const& o) const {
+        bool const v3 = o.revision == engineio::revision::v3;
+        if (v3 && !plan_.server.allow_v3) return false;
+        for (auto const t : o.transports) {
+            if (v3 && t == engineio::transport::webtransport) continue;
+            if (plan_.server.transports.contains(t)) return true;
+            if (!o.try_all_transports) return false;
+        }
+        return false;
+    }
+
+    void plan_freeze() {
+        after(microseconds(random_.below(static_cast<std::size_t>(plan_.duration.count()))), [this] {
+            auto const heartbeat = plan_.server.ping_interval + plan_.server.ping_timeout;
+            auto const how_long =
+                microseconds(random_.below(static_cast<std::size_t>(microseconds(heartbeat).count()) * 2));
+            if (plan_.has(fault::server_frozen)) {
+                if (server_peer_.frozen) return;
+                did(fault::server_frozen);
+                for (attempt& a : ledger_.attempts()) a.faulty = true;
+                freeze(server_peer_, how_long);
+            } else {
+                client& c = clients_[random_.below(clients_.size())];
+                if (c.side.frozen) return;
+                did(fault::client_frozen);
+                if (c.attempt) ledger_.at(*c.attempt).faulty = true;
+                freeze(c.side, how_long);
+            }
+        });
+    }
 
     //=== exchanges ===//
 
@@ -241,7 +282,7 @@ protected:
         channels_.push_back(
             {i, *c.attempt, t.id, t.type == engineio::transmit_type::open_stream, std::string(t.target)});
         channel& ch = channels_.back();
-        bool const is_candidate = c.session.is_open() || !c.session.id().empty();
+        bool const is_candidate = has_opened(c.session);
         auto const opening_fault = [&](fault f) { return is_candidate ? harmless_chance(f) : chance(f); };
         if (opening_fault(fault::channel_never_opens)) {
             is_candidate ? did(fault::channel_never_opens) : did(fault::channel_never_opens, ch.attempt);
@@ -253,12 +294,20 @@ protected:
         }
         if (chance(fault::channel_opens_late)) {
             did(fault::channel_opens_late, ch.attempt);
-            ch.up.last_arrival = now_ + c.session.options().upgrade_timeout * random_.between(1, 4) / 2;
+            ch.up.last_arrival = now_ + plan_.clients[i].upgrade_timeout * random_.between(1, 4) / 2;
         }
         at(arrival(ch.up), [this, n] { deliver(server_peer_, [this, n] { channel_at_server(n); }); });
         if (chance(fault::channel_dies)) after(some_time(), [this, n] { break_channel(n, fault::channel_dies); });
         if (chance(fault::channel_goes_silent))
             after(some_time(), [this, n] { break_channel(n, fault::channel_goes_silent); });
+    }
+
+    // A whole client does not say which session it has.
+    static bool has_opened(Client const& session) {
+        if constexpr (requires { session.id(); })
+            return session.is_open() || !session.id().empty();
+        else
+            return session.is_open();
     }
 
     microseconds some_time() {
@@ -304,7 +353,7 @@ protected:
         if (random_.one_in(8) && chance(fault::frame_garbled)) {
             did(fault::frame_garbled, ch.attempt);
             ledger_.at(ch.attempt).garbled = true;
-            f = {socketless::frame_kind::text, ch.is_stream ? std::string_view("\0", 1) : std::string_view("9")};
+            f = {socketless::frame_kind::text, ch.is_stream ? std::string_view("\0", 1) : garbage()};
         }
         line& l = is_up ? ch.up : ch.down;
         if (ch.is_stream) {
@@ -462,7 +511,10 @@ protected:
         return name;
     }
 
-    engineio::server server_;
+    static constexpr std::string_view transmit_names[] = {"respond",     "get",  "post",  "open_websocket",
+                                                          "open_stream", "send", "close", "abort"};
+
+    Server server_;
     peer server_peer_;
     std::size_t origin_ = 0; // the attempt whose input the server is given
     std::deque<client> clients_;

@@ -80,8 +80,11 @@ public:
         SOCKETLESS_ASSERT(!is_open_ && !closed_due_ && ending_ == 0);
         now_ = now;
         is_open_ = true;
-        for (socket& s : sockets_)
+        root_ = root_state::awaited;
+        for (socket& s : sockets_) {
+            s.was_left = false;
             if (s.wanted) begin_connect(s);
+        }
     }
 
     /// A message of the server.
@@ -229,7 +232,7 @@ public:
     /// Whether any socket is connected or is to be.
     [[nodiscard]] bool is_active() const noexcept {
         for (socket const& s : sockets_)
-            if (s.wanted || s.state == socket_state::leaving) return true;
+            if (s.wanted) return true;
         return false;
     }
     [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
@@ -255,6 +258,9 @@ private:
     using socket = detail::client_socket;
     using socket_state = detail::client_socket_state;
     using stored_packet = detail::stored_packet;
+
+    // Where "/" is in revision 4, in which a server joins it by itself: its CONNECT is to come, has come, or is undone.
+    enum class root_state : std::uint8_t { awaited, joined, left };
 
     // The acknowledgement that an event asks for; none if the id is 0.
     struct ack_wish {
@@ -302,7 +308,10 @@ private:
 
     void send_connect(socket& s) {
         s.state = socket_state::connecting;
-        if (options_.revision == revision::v4 && s.name() == "/") return; // joined unasked
+        if (options_.revision == revision::v4 && s.name() == "/" && root_ != root_state::left) {
+            root_due_ = root_ == root_state::joined;
+            return;
+        }
         auto const put = queue_.put([&](std::string& text, attachment_list&) {
             bool const bare = options_.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
             if (bare) return encode_connect(text, s.wire_name());
@@ -312,7 +321,9 @@ private:
         static_cast<void>(put);
     }
 
-    void put_disconnect(socket const& s) {
+    void put_disconnect(socket& s) {
+        s.was_left = true;
+        if (s.name() == "/") root_ = root_state::left;
         auto const put =
             queue_.put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
         SOCKETLESS_ASSERT(put.has_value());
@@ -334,6 +345,7 @@ private:
         if (!is_open_) return false;
         if (asking_ != 0) return ask(e), true;
         if (early_ != 0) return deliver_early(e), true;
+        if (std::exchange(root_due_, false)) return take(e, connect_of_root()), true;
         if (inbox_.empty()) return false;
         message m;
         auto const any = [](header const&) { return true; };
@@ -371,6 +383,7 @@ private:
         closed_due_ = true;
         close_due_ = true;
         inbox_.stop(); // the event that is being handled may be in it
+        root_due_ = false;
         asking_ = 0;
         for (socket& s : sockets_) {
             s.question_due = false;
@@ -446,13 +459,24 @@ private:
         }
     }
 
+    // What the server has sent for "/" in revision 4, once more for a socket that was not there then.
+    static message connect_of_root() noexcept {
+        message m;
+        m.packet.type = packet_type::connect;
+        return m;
+    }
+
     void take(std::optional<event>& e, message const& m) {
         packet const& p = m.packet;
+        if (p.nsp == "/" && p.type == packet_type::connect) root_ = root_state::joined;
+        if (p.nsp == "/" && p.type == packet_type::disconnect) root_ = root_state::left;
         socket* const s = find(p.nsp);
         if (s == nullptr) return;
         if (p.type == packet_type::connect) return take_connect(e, *s, p);
         if (p.type == packet_type::connect_error) return take_connect_error(e, *s, p);
-        if (s->state == socket_state::connecting && is_event(p.type)) return keep_early(*s, m);
+        // After DISCONNECT, what comes before the answer to another CONNECT was sent before the server read it.
+        bool const is_early = s->state == socket_state::connecting && !s->was_left;
+        if (is_early && is_event(p.type)) return keep_early(*s, m);
         if (s->state != socket_state::connected) return;
         if (is_event(p.type)) return take_event(e, *s, m);
         if (p.type == packet_type::disconnect) {
@@ -549,7 +573,7 @@ private:
         if (options_.retries != 0) {
             s->retries.push_back({std::move(*packet), wish.id, wish.timeout ? wish.timeout : options_.ack_timeout});
             send_next_try(*s);
-            static_cast<void>(check_queue()); // where that ends the connection there is another try
+            static_cast<void>(check_queue()); // it is tried again
             return {};
         }
         s->waiting.push_back({std::move(*packet), wish.id});
@@ -606,6 +630,8 @@ private:
     bool is_open_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit
+    root_state root_ = root_state::awaited;
+    bool root_due_ = false; // it is joined already, and is to be told so
     // How many sockets are ending, have a question to ask, have early events to deliver.
     std::size_t ending_ = 0;
     std::size_t asking_ = 0;

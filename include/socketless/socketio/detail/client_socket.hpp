@@ -52,6 +52,7 @@ struct client_socket {
     std::uint64_t last_ack_id = 0; // of those that are awaited up to the end, not beyond it
     std::uint32_t connection = 0;  // how often it has been connected
     bool wanted = false;
+    bool was_left = false; // DISCONNECT was sent on this connection
     bool asks_for_auth = false;
     bool question_due = false;
     std::string auth; // a JSON object or nothing

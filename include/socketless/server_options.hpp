@@ -1,0 +1,22 @@
+// How a socketless::server behaves.
+#pragma once
+
+#include <socketless/engineio/server_session.hpp>
+#include <socketless/socketio/recovery.hpp>
+#include <socketless/socketio/server_session.hpp>
+
+#include <optional>
+
+namespace socketless::inline v0 {
+
+/// How a server behaves.
+struct server_options {
+    /// The connections: heartbeat, transports, limits, whether clients of revision 3 (EIO=3) are served, ...
+    engineio::server_options engine = {};
+    /// What goes on over them.
+    socketio::server_options sockets = {};
+    /// Connection state recovery, if it is wanted.
+    std::optional<socketio::recovery_options> recovery = std::nullopt;
+};
+
+} // namespace socketless::inline v0
