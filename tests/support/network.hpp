@@ -61,7 +61,7 @@ private:
             ++figures_.attempts;
             note("client ", i, ": open");
             c.attempt = ledger_.begin_attempt(i, server_peer_.frozen || plan_.tight);
-            ledger_.at(*c.attempt).may_open = may_open(c.session.options());
+            ledger_.at(*c.attempt).may_open = plan_.may_open(c.session.options());
             ledger_.at(*c.attempt).open_deadline = now_ + c.session.options().open_timeout;
             c.session.open(now_);
             pump_client(i);
