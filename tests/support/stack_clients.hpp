@@ -193,23 +193,24 @@ protected:
         auto const name = event_name_of(n);
         note("client ", i, ": emits ", n, " to ", namespace_names[nsp], e.is_volatile ? ", volatile" : "",
              e.asks ? ", asks" : "");
-        if (e.is_volatile)
-            return sent(c.emit_volatile(*s.handle, name, held.text, n, held.attachments), i, n, is_connected);
+        if (e.is_volatile) return sent(c.emit_volatile(*s.handle, name, held.text, n, held.attachments), i, n);
         if (!e.asks) {
-            if (name == "message") return sent(c.send(*s.handle, held.text, n, held.attachments), i, n, is_connected);
-            return sent(c.emit(*s.handle, name, held.text, n, held.attachments), i, n, is_connected);
+            if (name == "message") return sent(c.send(*s.handle, held.text, n, held.attachments), i, n);
+            return sent(c.emit(*s.handle, name, held.text, n, held.attachments), i, n);
         }
         auto const timeout = draw_timeout();
         auto const id = c.emit_with_ack(*s.handle, timeout, name, held.text, n, held.attachments);
-        if (!id) return sent(id.error(), i, n, is_connected);
+        if (!id) return sent(id.error(), i, n);
         auto const wait = timeout ? timeout : c.options().ack_timeout;
         acks_.asked_by_client(i, *id, n, wait ? std::optional(now_ + *wait) : std::nullopt);
-        sent({}, i, n, is_connected);
+        sent({}, i, n);
     }
 
-    void sent(socketless::result<void> done, std::size_t i, std::size_t n, bool is_connected) {
+    void sent(socketless::result<void> done, std::size_t i, std::size_t n) {
         using enum socketless::errc;
         emitted const& e = model_.event(n);
+        // An emit that finds the connection at its end waits for the next one.
+        bool const is_connected = clients_[i].session.is_connected(*model_.socket(i, e.nsp).handle);
         if (done) {
             ledger_.expect(!e.is_volatile || is_connected, "a volatile event is sent before its socket is connected");
             if (e.is_volatile) ++stack_figures_.volatile_up;
