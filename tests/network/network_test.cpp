@@ -2,10 +2,11 @@
 
 #include "support/catch.hpp"
 #include "support/network.hpp"
+#include "support/schedules.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -13,28 +14,6 @@ namespace {
 
 using namespace support;
 
-std::uint64_t setting(char const* variable, std::uint64_t otherwise) {
-    char const* const value = std::getenv(variable);
-    return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
-}
-
-template <std::size_t Size, class Name>
-std::string listed(std::array<std::uint64_t, Size> const& counts, Name name_of) {
-    std::string s;
-    for (std::size_t i = 0; i != Size; ++i)
-        s += (i == 0 ? "" : ", ") + std::string(name_of(i)) + ' ' + std::to_string(counts[i]);
-    return s;
-}
-
-std::string_view name_of_transport(std::size_t i) {
-    return engineio::name(static_cast<engineio::transport>(i));
-}
-std::string_view name_of_revision(std::size_t i) {
-    return i == 0 ? "revision 3" : "revision 4";
-}
-std::string_view name_of_fault(std::size_t i) {
-    return fault_names[i];
-}
 std::string_view name_of_reason(std::size_t i) {
     return engineio::name(static_cast<engineio::close_reason>(i));
 }
@@ -80,21 +59,11 @@ void check_coverage(network_figures const& f) {
 
 } // namespace
 
-// SOCKETLESS_SCHEDULES says how many schedules are run, SOCKETLESS_SEED which is the first.
 TEST_CASE("sessions keep their promises over any network", "[network]") {
-    std::uint64_t const schedules = setting("SOCKETLESS_SCHEDULES", 2'000);
-    std::uint64_t const first = setting("SOCKETLESS_SEED", 1);
     network_figures figures;
-    for (std::uint64_t seed = first; seed != first + schedules; ++seed) {
-        std::string const wrong = network(seed, figures).run();
-        if (wrong.empty()) continue;
-        std::string trace;
-        network(seed, figures, &trace).run();
-        std::fputs(trace.c_str(), stdout);
-        std::fflush(stdout); // without exceptions a failure ends the program
-        FAIL("seed " << seed << ": " << wrong << "\nrun it again: SOCKETLESS_SEED=" << seed
-                     << " SOCKETLESS_SCHEDULES=1 socketless_tests \"sessions keep their promises over any network\"");
-    }
+    auto const schedules =
+        run_schedules("sessions keep their promises over any network",
+                      [&](std::uint64_t seed, std::string* trace) { return network(seed, figures, trace).run(); });
     std::string const figures_text = describe(figures);
     std::fputs(figures_text.c_str(), stdout);
     INFO(figures_text);

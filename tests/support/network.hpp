@@ -23,10 +23,9 @@ class network final : private wires<engineio::server, engineio::client_session> 
 public:
     // Adds to `figures`; writes all that happens to `trace` where there is one.
     network(std::uint64_t seed, network_figures& figures, std::string* trace = nullptr)
-        : wires(seed, figures, trace,
-                [](random_source& random, network_plan& plan) {
-                    return engineio::server(plan.server, random_bytes_of(random));
-                }) {
+        : wires(seed, figures, trace, [](random_source& random, network_plan& plan) {
+              return engineio::server(plan.server, random_bytes_of(random));
+          }) {
         for (auto const& options : plan_.clients) clients_.emplace_back(options);
     }
 
@@ -62,7 +61,7 @@ private:
             ++figures_.attempts;
             note("client ", i, ": open");
             c.attempt = ledger_.begin_attempt(i, server_peer_.frozen || plan_.tight);
-            ledger_.at(*c.attempt).may_open = may_open(c.session.options());
+            ledger_.at(*c.attempt).may_open = plan_.may_open(c.session.options());
             ledger_.at(*c.attempt).open_deadline = now_ + c.session.options().open_timeout;
             c.session.open(now_);
             pump_client(i);

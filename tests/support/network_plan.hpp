@@ -87,6 +87,18 @@ struct network_plan {
     std::size_t longest_message = 0;
 
     [[nodiscard]] bool has(fault f) const noexcept { return (faults >> static_cast<unsigned>(f) & 1u) != 0; }
+
+    // Whether the server takes such a client.
+    [[nodiscard]] bool may_open(engineio::client_options const& o) const {
+        bool const v3 = o.revision == engineio::revision::v3;
+        if (v3 && !server.allow_v3) return false;
+        for (auto const t : o.transports) {
+            if (v3 && t == engineio::transport::webtransport) continue;
+            if (server.transports.contains(t)) return true;
+            if (!o.try_all_transports) return false;
+        }
+        return false;
+    }
 };
 
 namespace detail {

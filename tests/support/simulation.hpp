@@ -5,6 +5,8 @@
 #include "support/network_plan.hpp"
 #include "support/random.hpp"
 
+#include <socketless/core/random.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <concepts>
@@ -12,12 +14,23 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace support {
+
+// What a server or a client draws its ids from. The source outlives it.
+inline socketless::random_source random_bytes_of(random_source& random) {
+    return [&random](std::span<std::byte> bytes) {
+        for (std::byte& b : bytes) b = static_cast<std::byte>(random.byte());
+    };
+}
+
+inline constexpr std::string_view transmit_names[] = {"respond",     "get",  "post",  "open_websocket",
+                                                      "open_stream", "send", "close", "abort"};
 
 class simulation {
 public:

@@ -22,13 +22,6 @@
 
 namespace support {
 
-// What a server or a client draws its ids from. The source outlives it.
-inline socketless::random_source random_bytes_of(random_source& random) {
-    return [&random](std::span<std::byte> bytes) {
-        for (std::byte& b : bytes) b = static_cast<std::byte>(random.byte());
-    };
-}
-
 template <class Server, class Client>
 class wires : protected simulation {
 protected:
@@ -56,17 +49,6 @@ protected:
         std::optional<std::size_t> post;
         bool is_moving = false;
     };
-
-    [[nodiscard]] bool may_open(engineio::client_options const& o) const {
-        bool const v3 = o.revision == engineio::revision::v3;
-        if (v3 && !plan_.server.allow_v3) return false;
-        for (auto const t : o.transports) {
-            if (v3 && t == engineio::transport::webtransport) continue;
-            if (plan_.server.transports.contains(t)) return true;
-            if (!o.try_all_transports) return false;
-        }
-        return false;
-    }
 
     void plan_freeze() {
         after(microseconds(random_.below(static_cast<std::size_t>(plan_.duration.count()))), [this] {
@@ -510,9 +492,6 @@ protected:
             *free = thing;
         return name;
     }
-
-    static constexpr std::string_view transmit_names[] = {"respond",     "get",  "post",  "open_websocket",
-                                                          "open_stream", "send", "close", "abort"};
 
     Server server_;
     peer server_peer_;
