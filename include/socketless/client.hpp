@@ -64,6 +64,8 @@ struct client_options {
     /// socketio::client_options.
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
+    std::size_t max_early = std::size_t{1} * 1024 * 1024;
+    std::size_t max_pending_acks = 65'536;
     /// Bytes that one packet of a stream may have.
     std::size_t max_payload = 100'000'000;
     socketless::limits limits = {};
@@ -274,6 +276,8 @@ private:
                 .ack_timeout = o.ack_timeout,
                 .retries = o.retries,
                 .max_buffered = o.max_buffered,
+                .max_early = o.max_early,
+                .max_pending_acks = o.max_pending_acks,
                 .max_queued = o.max_queued,
                 .limits = o.limits};
     }
@@ -390,7 +394,7 @@ private:
             return;
         }
         phase_ = phase::waiting;
-        next_attempt_ = now_ + backoff_.next(random_number());
+        next_attempt_ = deadline(now_, backoff_.next(random_number()));
     }
 
     // 0 to 1, 1 left out.

@@ -111,8 +111,7 @@ public:
             touch(index);
         });
         if (recovery_) recovery_->handle_timeout(now);
-        for (; !retired_.empty() && retired_.front().at <= now; retired_.pop_front())
-            if (namespaces_.end_retirement(retired_.front().nsp)) namespaces_.release(retired_.front().nsp);
+        while (!retired_.empty() && retired_.front().at <= now) end_retirement();
     }
 
     //=== what the application wants: one socket ===//
@@ -185,15 +184,18 @@ public:
 
     /// Disconnects the socket from its namespace. Harmless if it is gone.
     void disconnect(socket_handle socket) {
-        auto* const s = sockets_.find(socket, socket_state::connected);
+        auto* const s = sockets_.find(socket);
         if (s == nullptr) return;
+        s->may_recover = false; // also where its connection is lost already
+        if (s->state != socket_state::connected) return;
         static_cast<void>(through(*s, [&](auto& session) { return session.disconnect(s->local), result<void>(); }));
         touch(s->connection.index);
     }
     /// Disconnects all sockets of its connection and closes that.
     void disconnect_connection(socket_handle socket) {
         auto* const s = sockets_.find(socket);
-        if (s == nullptr) return;
+        if (s == nullptr || !connections_[s->connection.index]) return;
+        connections_[s->connection.index]->may_recover = false; // also where it is lost already
         end(s->connection.index, socketio::disconnect_reason::server_namespace_disconnect);
     }
 
@@ -207,7 +209,8 @@ public:
         return sockets_.find(socket, socket_state::connected) != nullptr && rooms_.leave(socket.index, room);
     }
     [[nodiscard]] bool is_in(socket_handle socket, std::string_view room) const noexcept {
-        return sockets_.find(socket) != nullptr && rooms_.contains(socket.index, room);
+        auto const* const s = sockets_.find(socket);
+        return s != nullptr && (room == view(s->sid) || rooms_.contains(socket.index, room));
     }
     /// The rooms that the socket has joined, in that order. Valid until it leaves one.
     [[nodiscard]] std::vector<std::string_view> rooms_of(socket_handle socket) const {
@@ -288,7 +291,8 @@ public:
         return s == nullptr ? nullptr : engine_.find(s->connection);
     }
 
-    /// Something of the application's own, kept with the socket and recovered with it.
+    /// Something of the application's own, kept with the socket and recovered with it, unless something else was set before
+    /// the socket was accepted.
     void set_data(socket_handle socket, std::shared_ptr<void> data) {
         if (auto* const s = sockets_.find(socket)) s->data = std::move(data);
     }

@@ -269,3 +269,19 @@ TEST_CASE("arguments are spread into another event, however many there are", "[s
     REQUIRE(encode_ack(text, attachments, {.id = 1}, spread(std::vector{1, 2}), 3).has_value());
     CHECK(text == "31[1,2,3]");
 }
+
+TEST_CASE("what looks like a placeholder cannot be relayed beside attachments", "[socketio]") {
+    std::string text;
+    attachment_list attachments;
+    std::byte const bytes[] = {std::byte{1}};
+    for (std::string_view const wire :
+         {R"(2["x",{"_placeholder":true,"num":99}])", R"(2["x",{"_placeholder":true,"num":0}])"}) {
+        auto const p = decode(wire);
+        REQUIRE(p.has_value());
+        auto const plain = *arguments(*p).begin(); // no attachments: plain data
+        CHECK(encode_event(text, attachments, {}, "relay", plain, bytes) == error{errc::invalid_placeholder});
+        CHECK(text.empty());
+        CHECK(encode_event(text, attachments, {}, "relay", plain).has_value());
+        text.clear();
+    }
+}

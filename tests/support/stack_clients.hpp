@@ -193,7 +193,12 @@ protected:
         auto const name = event_name_of(n);
         note("client ", i, ": emits ", n, " to ", namespace_names[nsp], e.is_volatile ? ", volatile" : "",
              e.asks ? ", asks" : "");
-        if (e.is_volatile) return sent(c.emit_volatile(*s.handle, name, held.text, n, held.attachments), i, n);
+        if (e.is_volatile) {
+            bool const must_wait = c.queued() != 0;
+            auto const done = c.emit_volatile(*s.handle, name, held.text, n, held.attachments);
+            ledger_.expect(!done || !must_wait, "a volatile event waits");
+            return sent(done, i, n);
+        }
         if (!e.asks) {
             if (name == "message") return sent(c.send(*s.handle, held.text, n, held.attachments), i, n);
             return sent(c.emit(*s.handle, name, held.text, n, held.attachments), i, n);

@@ -94,11 +94,13 @@ protected:
 
     void socket_event(std::size_t i, socketio::event& e) {
         std::size_t const nsp = namespace_of(e.nsp);
+        if (nsp == namespace_count) return ledger_.fail("an event of a namespace that there is not");
         client_socket& s = model_.socket(i, nsp);
         if (!s.handle || e.socket != *s.handle) return ledger_.fail("an event of a socket that there is not");
         using enum socketio::event_type;
         if (e.type == ack) return acks_.ended_at_client(i, e, now_);
-        ledger_.expect(users_[i].is_open || e.type == disconnected, "an event of a connection that is not open");
+        if (!users_[i].is_open || !clients_[i].attempt)
+            return ledger_.fail("an event of a connection that is not open");
         if (e.type == connecting) {
             ledger_.expect(s.wanted && !s.at && !s.is_asked, "auth is asked for at a wrong time");
             s.is_asked = true;
@@ -214,6 +216,8 @@ protected:
              t.data.data);
         bool const begins = t.type == get || t.type == open_websocket || t.type == open_stream;
         if (begins && !users_[i].is_open) begin_attempt(i);
+        bool const is_end = t.type == abort || t.type == close;
+        if (!is_end && !clients_[i].attempt) return ledger_.fail("a client sends something while it is not open");
         auto const on_packet = [&](socketio::message const& m) {
             wire_.up(i, *clients_[i].attempt, clients_[i].session.options().retries, m);
         };

@@ -55,9 +55,12 @@ public:
     [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name, json::text auth) {
         auto const found = find(name);
         if (found && !is_idle(*found)) return found;
-        for (auto const& [matches, a] : predicates_) {
+        for (std::size_t i = 0, end = predicates_.size(); i != end; ++i) {
+            auto const& [matches, a] = predicates_[i];
             if (!matches(name, auth)) continue;
-            std::uint32_t const number = found ? *found : make(name);
+            auto const declared = find(name); // perhaps by the predicate
+            if (declared && !is_idle(*declared)) return declared;
+            std::uint32_t const number = declared ? *declared : make(name);
             records_[number].admission = a;
             return number;
         }
@@ -81,6 +84,7 @@ public:
     // Its number is not to be given to another for a while. Whether it may go when that is over: not before the last of
     // several.
     void retire(std::uint32_t number) noexcept { ++records_[number].retirements; }
+    [[nodiscard]] bool is_retired(std::uint32_t number) const noexcept { return records_[number].retirements != 0; }
     [[nodiscard]] bool end_retirement(std::uint32_t number) noexcept {
         return --records_[number].retirements == 0 && is_idle(number);
     }
@@ -126,7 +130,7 @@ private:
     std::deque<record> records_; // their names are borrowed
     std::vector<std::uint32_t> free_;
     std::unordered_map<std::string, std::uint32_t, name_hash, std::equal_to<>> numbers_;
-    std::vector<std::pair<namespace_predicate, socketless::admission>> predicates_;
+    std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // which may add others
 };
 
 } // namespace detail

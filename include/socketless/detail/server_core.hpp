@@ -57,8 +57,9 @@ protected:
     struct connection_record {
         engineio::session_handle handle;
         socketio::server_session session;
-        bool is_busy = false; // it is in busy_
-        bool is_gone = false; // its Engine.IO session has closed
+        bool is_busy = false;    // it is in busy_
+        bool is_gone = false;    // its Engine.IO session has closed
+        bool may_recover = true; // nobody has disconnected it
     };
 
     // An event that comes from no session.
@@ -83,7 +84,7 @@ protected:
         std::string offset;
     };
 
-    // A namespace that nobody is in and that may be forgotten then.
+    // A namespace that somebody may come back to until then.
     struct retired_namespace {
         time_point at;
         std::uint32_t nsp;
@@ -285,11 +286,7 @@ protected:
         rooms_.exit(number);
         sockets_.free(number);
         namespaces_.exit(nsp);
-        if (!namespaces_.is_idle(nsp)) return;
-        // What is kept for recovery knows the namespace by its number: that is not given to another meanwhile.
-        if (!recovery_) return namespaces_.release(nsp);
-        namespaces_.retire(nsp);
-        retired_.push_back({now_ + options_.recovery->max_disconnection_duration, nsp});
+        if (namespaces_.is_idle(nsp) && !namespaces_.is_retired(nsp)) namespaces_.release(nsp);
     }
 
     template <class Refuse>
@@ -328,10 +325,10 @@ protected:
         auto claimed = std::make_unique<recovery_claim>();
         auto const text_of = [&auth](std::string_view key) {
             auto const value = auth.find(key);
-            return value ? value->get<std::string>().value_or("") : std::string();
+            return value ? value->get<std::string_view>().value_or("") : std::string_view();
         };
-        claimed->pid = text_of("pid");
-        claimed->offset = text_of("offset");
+        if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed->pid = pid;
+        if (auto const offset = text_of("offset"); socketio::recovery_offset::parse(offset)) claimed->offset = offset;
         return claimed;
     }
 
@@ -342,10 +339,12 @@ protected:
         auto session = recovery_->restore(claimed.pid, claimed.offset, s.nsp, now_);
         if (session && is_taken(session->sid)) session.reset();
         if (!session) {
-            claimed.pid = view(make_random_id(random_));
+            claimed = {
+                .pid = std::string(view(make_random_id(random_))), .offset = {}, .since = recovery_->last_offset()};
             return std::nullopt;
         }
-        return restored_state{std::move(*session), std::move(claimed.offset)};
+        claimed.since = session->since;
+        return restored_state{std::move(*session), std::exchange(claimed.offset, {})};
     }
 
     // Whether a socket has this id. The last one does not while its end is told.
@@ -357,19 +356,33 @@ protected:
     // The rest of it, once the client has been let in.
     void replay(server_socket& s, std::uint32_t number, restored_state const& restored) {
         for (std::string const& room : restored.session.rooms) rooms_.join(number, room);
-        s.data = restored.session.data;
+        if (!s.data) s.data = restored.session.data; // what was set for the new connection stays
         recovery_->for_each_missed(restored.session, restored.offset, [&](messages const& missed) {
             for (auto const& message : missed) static_cast<void>(engine_.send(s.connection, message));
         });
     }
 
+    // The first of those that have kept their namespace for recovery does so no longer.
+    void end_retirement() {
+        std::uint32_t const nsp = retired_.front().nsp;
+        retired_.pop_front();
+        if (namespaces_.end_retirement(nsp)) namespaces_.release(nsp);
+    }
+
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
         server_socket& s = sockets_[number];
-        if (!recovery_ || s.state != socket_state::connected || !socketio::is_recoverable(reason)) return;
+        bool const may_recover = s.may_recover && connections_[s.connection.index]->may_recover;
+        bool const was_lost = s.state == socket_state::connected && socketio::is_recoverable(reason);
+        if (!recovery_ || !may_recover || !was_lost) return;
         socketio::recoverable_session kept{s.recovery->pid, std::string(view(s.sid)), s.nsp};
         rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
         kept.data = s.data;
+        kept.since = s.recovery->since;
         recovery_->persist(std::move(kept), now_);
+        // What is kept knows the namespace by its number: that is not given to another meanwhile.
+        namespaces_.retire(s.nsp);
+        retired_.push_back({deadline(now_, options_.recovery->max_disconnection_duration), s.nsp});
+        if (retired_.size() > options_.recovery->max_sessions) end_retirement(); // that session has been dropped
     }
 
     // Keeps a packet that is on its way, for those who miss it.

@@ -4,6 +4,7 @@
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/engineio/server.hpp>
+#include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
@@ -19,7 +20,7 @@ namespace socketless::inline v0::detail {
 enum class server_socket_state : std::uint8_t {
     free,
     asked,     // the client waits for an answer to its CONNECT
-    connected, //
+    connected, // it has joined its namespace
     ended,     // its last event is being handled
 };
 
@@ -27,6 +28,7 @@ enum class server_socket_state : std::uint8_t {
 struct recovery_claim {
     std::string pid;
     std::string offset;
+    socketio::recovery_offset since = {}; // see recoverable_session
 };
 
 struct server_socket {
@@ -35,6 +37,7 @@ struct server_socket {
     socketio::socket_handle local; // what its session calls it
     engineio::session_handle connection;
     server_socket_state state = server_socket_state::free;
+    bool may_recover = true; // nobody has disconnected it
     random_id sid{};
     std::unique_ptr<recovery_claim> recovery;
     std::shared_ptr<void> data;

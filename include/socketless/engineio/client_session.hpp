@@ -86,7 +86,7 @@ public:
         reset();
         now_ = now;
         state_ = state::opening;
-        deadline_ = now + options_.open_timeout;
+        deadline_ = socketless::deadline(now, options_.open_timeout);
         transport_index_ = first_transport();
         begin_transport();
     }
@@ -229,7 +229,7 @@ public:
         if (state_ == state::opening) return close_now(close_reason::forced_close);
         if (!is_open()) return;
         state_ = state::closing;
-        deadline_ = now + close_timeout;
+        deadline_ = socketless::deadline(now, close_timeout);
     }
 
     /// Closes at once; what is queued is lost.
@@ -502,7 +502,7 @@ private:
             if (t == transport::polling || !is_usable(t) || !handshake_.upgrades.contains(t)) continue;
             candidate_ = std::make_unique<candidate>();
             candidate_->channel = new_channel(t);
-            candidate_->deadline = now_ + options_.upgrade_timeout;
+            candidate_->deadline = socketless::deadline(now_, options_.upgrade_timeout);
             return;
         }
     }

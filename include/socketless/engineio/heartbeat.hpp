@@ -25,11 +25,11 @@ public:
 
     /// The side that pings.
     static heartbeat pinging(time_point now, intervals const& i) noexcept {
-        return {now + i.ping_interval, state::waiting_to_ping};
+        return {socketless::deadline(now, i.ping_interval), state::waiting_to_ping};
     }
     /// The side that expects pings.
     static heartbeat watching(time_point now, intervals const& i) noexcept {
-        return {now + i.ping_interval + i.ping_timeout, state::watching};
+        return {socketless::deadline(socketless::deadline(now, i.ping_interval), i.ping_timeout), state::watching};
     }
 
     [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
@@ -40,7 +40,7 @@ public:
         if (now < deadline_) return action::none;
         if (state_ != state::waiting_to_ping) return action::expired;
         state_ = state::awaiting_pong;
-        deadline_ = now + i.ping_timeout;
+        deadline_ = socketless::deadline(now, i.ping_timeout);
         return action::ping;
     }
 

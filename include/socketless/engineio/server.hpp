@@ -138,7 +138,7 @@ public:
         if (!options_.transports.contains(transport::webtransport)) return close(channel);
         new_streams_.emplace(channel,
                              new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_});
-        new_stream_deadlines_.push_back({now + options_.upgrade_timeout, channel, last_stream_});
+        new_stream_deadlines_.push_back({socketless::deadline(now, options_.upgrade_timeout), channel, last_stream_});
     }
 
     /// The next bytes of a stream.

@@ -152,7 +152,7 @@ public:
         if (!takes_upgrade() || (reader && revision_ == revision::v3)) return false; // streams came with revision 4
         candidate_ = std::make_unique<candidate>();
         candidate_->channel = detail::channel(channel, std::move(reader));
-        candidate_->deadline = now + options_->upgrade_timeout;
+        candidate_->deadline = socketless::deadline(now, options_->upgrade_timeout);
         return true;
     }
 
@@ -252,7 +252,7 @@ public:
     void close(time_point now) {
         if (!is_open()) return;
         state_ = state::closing;
-        close_deadline_ = now + options_->close_timeout;
+        close_deadline_ = socketless::deadline(now, options_->close_timeout);
     }
 
     /// Closes at once; what is queued is lost.

@@ -588,7 +588,7 @@ private:
     }
 
     void await(socket const& s, std::uint64_t id, std::optional<milliseconds> timeout) {
-        acks_.await({id, s.index, 0, timeout ? std::optional(now_ + *timeout) : std::nullopt});
+        acks_.await({id, s.index, 0, timeout ? std::optional(deadline(now_, *timeout)) : std::nullopt});
     }
 
     // The socket is connected: what was emitted before goes now.

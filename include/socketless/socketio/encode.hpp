@@ -49,6 +49,16 @@ constexpr void put_address(socketless::detail::output& out, address const& to) n
     if (to.id) out.put(socketless::detail::decimal_text(*to.id).view());
 }
 
+// JSON that is already made may hold what looks like a placeholder: plain data where it came from, but here it would stand
+// for one of these attachments, or for none.
+constexpr result<void> check_own_placeholders(std::string_view payload, std::size_t attachments) noexcept {
+    std::size_t found = 0;
+    auto const good = for_each_placeholder(payload, static_cast<std::uint32_t>(attachments),
+                                           [&found](placeholder const&) { ++found; });
+    if (!good) return good.error().code;
+    return found == attachments ? result<void>() : error{errc::invalid_placeholder};
+}
+
 // Writes a packet whose payload `write_payload(json::writer&)` writes. An event or an acknowledgement that turns
 // out to have attachments becomes of the binary type, and gets their count put in.
 template <output_target Target, class WritePayload>
@@ -71,6 +81,10 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
             if (!good) return good.error().code;
         }
         if (attachments != nullptr && !attachments->empty()) {
+            if (!out.overflowed()) {
+                if (auto const good = check_own_placeholders(out.kept().substr(begin), attachments->size()); !good)
+                    return good;
+            }
             out.replace(0, digit_of(is_event(type) ? packet_type::binary_event : packet_type::binary_ack));
             out.insert(1, "-");
             out.insert(1, socketless::detail::decimal_text(attachments->size()).view());
@@ -115,7 +129,8 @@ constexpr void no_payload(json::writer&) noexcept {}
 // start, and return how many bytes they wrote. After an error a container is as it was.
 //
 // Errors of all of them: errc::invalid_namespace for a namespace without a leading '/' or with a comma in it,
-// errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::buffer_too_small for a span
+// errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::invalid_placeholder for JSON that is
+// already made and would be taken for an attachment beside those that there are, errc::buffer_too_small for a span
 // (the offset is the size needed: encoding into an empty span measures a packet).
 
 /// Encodes an event: its name and any arguments that `json::write` can write, binary ones included: each

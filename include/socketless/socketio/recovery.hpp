@@ -88,6 +88,8 @@ struct recoverable_session {
     std::vector<std::string> rooms = {};
     /// The application's own.
     std::shared_ptr<void> data = nullptr;
+    /// The last offset that had been given when it was connected: what was sent before is not its to have.
+    recovery_offset since = {};
 };
 
 /// Keeps, in memory and within limits, the events that were sent and the sessions that ended in a way that can be
@@ -132,6 +134,9 @@ public:
         while (packets_.size() > options_.max_packets || bytes_ > options_.max_bytes) drop_packet();
     }
 
+    /// The last one that was given.
+    [[nodiscard]] recovery_offset last_offset() const noexcept { return recovery_offset(given_); }
+
     //=== sessions ===//
 
     /// Keeps a session that has ended in a way that can be recovered from, in place of an earlier one of the same pid.
@@ -144,15 +149,16 @@ public:
     }
 
     /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this
-    /// pid is kept, if it has expired or is of another namespace, or if the offset was never given out or is so old
-    /// that an event of the namespace after it has been dropped, so that the client might miss it unawares. A session
+    /// pid is kept, if it has expired or is of another namespace, if the offset was never given out, is older than the
+    /// session, or is so old that an event of the namespace after it has been dropped, so that the client might miss it unawares. A session
     /// that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a CONNECT
     /// that was garbled on its way must not cost the state of a client that will ask properly.
     [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
                                                              std::uint32_t nsp, time_point now) {
         drop_expired(now);
         auto const found = by_pid_.find(pid);
-        if (found == by_pid_.end() || found->second->session.nsp != nsp || !is_good(offset, nsp)) return std::nullopt;
+        if (found == by_pid_.end() || found->second->session.nsp != nsp || !is_good(offset, found->second->session))
+            return std::nullopt;
         auto const entry = found->second;
         by_pid_.erase(found);
         std::optional<recoverable_session> session(std::move(entry->session));
@@ -221,14 +227,14 @@ private:
     }
 
     [[nodiscard]] time_point expiry(time_point since) const noexcept {
-        return since + options_.max_disconnection_duration;
+        return deadline(since, options_.max_disconnection_duration);
     }
 
-    // Whether an offset was given out, and all that came after it in the namespace is still here.
-    [[nodiscard]] bool is_good(std::string_view text, std::uint32_t nsp) const noexcept {
+    // Whether an offset was given out, not before the session was connected, and all that came after it in the namespace is still here.
+    [[nodiscard]] bool is_good(std::string_view text, recoverable_session const& session) const noexcept {
         auto const offset = recovery_offset::parse(text);
-        if (!offset || offset->number_ > given_) return false;
-        return nsp >= dropped_.size() || offset->number_ >= dropped_[nsp];
+        if (!offset || offset->number_ > given_ || offset->number_ < session.since.number_) return false;
+        return session.nsp >= dropped_.size() || offset->number_ >= dropped_[session.nsp];
     }
 
     // The reference's shouldIncludePacket.

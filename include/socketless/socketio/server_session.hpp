@@ -60,7 +60,7 @@ public:
     /// `options` and `queue` outlive the session. See `message_queue` for how many sessions one may serve.
     server_session(server_options const& options, message_queue& queue, revision r, time_point now) noexcept
         : options_(&options), queue_(&queue), revision_(r), root_due_(r == revision::v4), now_(now),
-          connect_deadline_(now + options.connect_timeout) {}
+          connect_deadline_(deadline(now, options.connect_timeout)) {}
 
     //=== what happened ===//
 
@@ -144,8 +144,8 @@ public:
         if (find(socket, state::connected) == nullptr) return error{errc::not_connected};
         if (!acks_) acks_ = std::make_unique<pending_acks>();
         if (acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
-        auto const deadline = timeout ? std::optional(now_ + *timeout) : std::nullopt;
-        acks_->await({id, socket.index, 0, deadline});
+        auto const until = timeout ? std::optional(deadline(now_, *timeout)) : std::nullopt;
+        acks_->await({id, socket.index, 0, until});
         return {};
     }
 

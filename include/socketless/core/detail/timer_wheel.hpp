@@ -22,7 +22,8 @@ public:
     // Fires at the deadline or up to a millisecond later. Replaces the timer's earlier deadline.
     void set(std::uint32_t timer, time_point deadline) {
         if (timer >= nodes_.size()) nodes_.resize(std::size_t{timer} + 1);
-        if (!base_) base_ = deadline - milliseconds(furthest / 2); // what is set later may be due sooner
+        // What is set later may be due sooner, but not before the clock began.
+        if (!base_) base_ = deadline > time_point() ? time_point() : deadline - milliseconds(furthest / 2);
         std::uint64_t const tick = std::clamp(tick_of(deadline), now_, now_ + furthest);
         if (nodes_[timer].slot != unfiled && nodes_[timer].tick == tick) return;
         cancel(timer);

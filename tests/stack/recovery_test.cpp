@@ -1,0 +1,165 @@
+// What recovery must not give: what was sent before a socket was there, what is another's, what was taken away on purpose.
+
+#include "support/catch.hpp"
+#include "support/stacks.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace socketless;
+using namespace std::chrono_literals;
+using socketio::event_type;
+
+namespace {
+
+server_options with_recovery() {
+    server_options options;
+    options.recovery.emplace();
+    return options;
+}
+
+// One client over raw frames of a WebSocket: it can claim whatever it likes.
+class raw_client {
+public:
+    raw_client(support::stacks& world, std::uint64_t channel) : world_(&world), channel_(channel) {
+        world_->server.websocket_opened(channel_, "/socket.io/?EIO=4&transport=websocket", world_->now);
+        drain();
+    }
+
+    // What the server sends in answer.
+    std::vector<std::string> send(std::string const& message) {
+        world_->server.websocket_received(channel_, {frame_kind::text, message}, world_->now);
+        return drain();
+    }
+    void lose() {
+        world_->server.channel_closed(channel_, world_->now);
+        drain();
+    }
+    std::vector<std::string> drain() {
+        std::vector<std::string> sent;
+        std::string buffer;
+        for (;;) {
+            if (auto e = world_->server.poll_event()) {
+                world_->on_server_event(*e);
+            } else if (auto const t = world_->server.poll_transmit(buffer)) {
+                if (t->type == engineio::transmit_type::send && t->id == channel_) sent.emplace_back(t->data.data);
+            } else {
+                return sent;
+            }
+        }
+    }
+
+private:
+    support::stacks* world_;
+    std::uint64_t channel_;
+};
+
+std::string member(std::string const& connect, std::string_view key) {
+    auto const at = connect.find("\"" + std::string(key) + "\":\"") + key.size() + 4;
+    return connect.substr(at, connect.find('"', at) - at);
+}
+
+} // namespace
+
+TEST_CASE("an offset from before a socket was connected recovers nothing", "[server][recovery]") {
+    support::stacks world(with_recovery());
+    world.on_server_event = [&](socketio::event& e) {
+        if (e.type == event_type::connected) world.server.join(e.socket, "board");
+    };
+    raw_client first(world, 1);
+    first.send("40");
+    world.server.to("board").emit("secret", "1");
+    world.server.to("board").emit("secret", "2");
+    first.drain();
+
+    raw_client late(world, 2);
+    auto const pid = member(late.send("40").at(0), "pid");
+    late.lose();
+    raw_client again(world, 3);
+    auto const answer = again.send(R"(40{"pid":")" + pid + R"(","offset":"1"})");
+    REQUIRE(answer.size() == 1);
+    CHECK(member(answer[0], "pid") != pid);
+}
+
+TEST_CASE("what was kept for a namespace that is gone is not replayed in one that has its number",
+          "[server][recovery]") {
+    support::stacks world(with_recovery());
+    world.server.declare_matching([](std::string_view, json::text) { return true; });
+    raw_client secret(world, 1);
+    secret.send("40/secret,");
+    secret.lose();
+    world.now += 100s;
+    world.server.handle_timeout(world.now);
+    world.server.in("/secret").emit("payroll", "alice 100");
+    world.now += 21s; // the session has expired, the event has not
+    world.server.handle_timeout(world.now);
+
+    raw_client pub(world, 2);
+    auto const pid = member(pub.send("40/pub,").at(0), "pid");
+    pub.lose();
+    raw_client again(world, 3);
+    for (std::string const offset : {"1", "2"})
+        for (auto const& sent : again.send("40/pub,{\"pid\":\"" + pid + "\",\"offset\":\"" + offset + "\"}"))
+            CHECK(sent.find("payroll") == std::string::npos);
+}
+
+TEST_CASE("data that was set before a socket is accepted is not replaced by recovered data", "[server][recovery]") {
+    support::stacks world(with_recovery());
+    world.server.declare("/", admission::ask);
+    std::string user = "alice";
+    std::vector<std::string> users;
+    world.on_server_event = [&](socketio::event& e) {
+        if (e.type == event_type::connecting) {
+            world.server.set_data(e.socket, std::make_shared<std::string>(user));
+            world.server.accept(e.socket);
+        }
+        if (e.type == event_type::connected) {
+            users.push_back(*world.server.data<std::string>(e.socket));
+            world.server.emit(e.socket, "hello");
+        }
+    };
+    raw_client alice(world, 1);
+    auto const answer = alice.send("40");
+    auto const pid = member(answer.at(0), "pid");
+    alice.lose();
+    user = "bob";
+    raw_client again(world, 2);
+    CHECK(member(again.send(R"(40{"pid":")" + pid + R"(","offset":"1"})").at(0), "pid") == pid); // recovered
+    CHECK(users == std::vector<std::string>{"alice", "bob"});
+}
+
+TEST_CASE("who is disconnected while the loss of its connection is told does not recover", "[server][recovery]") {
+    support::stacks world(with_recovery());
+    world.server.declare("/chat");
+    socketio::socket_handle chat;
+    world.on_server_event = [&](socketio::event& e) {
+        if (e.type == event_type::connected && e.nsp == "/chat") chat = e.socket;
+        if (e.type == event_type::connected) world.server.emit(e.socket, "hello");
+        if (e.type == event_type::disconnected && e.nsp == "/") world.server.disconnect(chat); // a ban
+    };
+    raw_client client(world, 1);
+    client.send("40");
+    auto const pid = member(client.send("40/chat,").at(0), "pid");
+    client.lose();
+    raw_client again(world, 2);
+    CHECK(member(again.send(R"(40/chat,{"pid":")" + pid + R"(","offset":"2"})").at(0), "pid") != pid);
+}
+
+TEST_CASE("a predicate may declare the namespace that it is asked for, and other predicates", "[server]") {
+    support::stacks world;
+    world.server.declare_matching([&](std::string_view name, json::text) {
+        for (int i = 0; i != 20; ++i) world.server.declare_matching([](std::string_view, json::text) { return false; });
+        world.server.declare(name);
+        return true;
+    });
+    raw_client first(world, 1);
+    first.send("40/room,");
+    raw_client second(world, 2);
+    second.send("40/room,");
+    CHECK(world.server.in("/room").size() == 2);
+    first.lose();
+    CHECK(world.server.in("/room").size() == 1);
+}
