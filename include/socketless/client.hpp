@@ -177,7 +177,8 @@ public:
     }
 
     /// Emits an event: at once if the socket is connected, else when it is. Errors: those of socketio::client_session, and
-    /// errc::not_open where the connection was lost and that is yet to be told.
+    /// errc::not_open where the connection was lost and that is yet to be told. With `retries` neither that nor an overflow
+    /// is an error: another try follows.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {

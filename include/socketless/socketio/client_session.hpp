@@ -16,6 +16,7 @@
 #include <socketless/socketio/session.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -243,11 +244,7 @@ public:
 
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
     /// Whether any socket is connected or is to be.
-    [[nodiscard]] bool is_active() const noexcept {
-        for (socket const& s : sockets_)
-            if (s.wanted) return true;
-        return false;
-    }
+    [[nodiscard]] bool is_active() const noexcept { return std::ranges::any_of(sockets_, &socket::wanted); }
     [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
         socket const* const s = find(handle);
         return s != nullptr && s->state == socket_state::connected;
