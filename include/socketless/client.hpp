@@ -178,7 +178,7 @@ public:
     }
 
     /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and that
-    /// is yet to be told. Errors: those of socketio::client_session.
+    /// is yet to be told. Errors: those of socketio::client_session. With `retries` an overflow is none: another try follows.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {

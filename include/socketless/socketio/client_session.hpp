@@ -16,6 +16,7 @@
 #include <socketless/socketio/session.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -70,8 +71,7 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 class client_session {
 public:
     /// `now` is what timeouts count from that are asked for before anything has happened.
-    explicit client_session(client_options options = {}, time_point now = {})
-        : options_(std::move(options)), now_(now) {}
+    explicit client_session(client_options const& options = {}, time_point now = {}) : options_(options), now_(now) {}
 
     //=== what happened ===//
 
@@ -230,11 +230,7 @@ public:
 
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
     /// Whether any socket is connected or is to be.
-    [[nodiscard]] bool is_active() const noexcept {
-        for (socket const& s : sockets_)
-            if (s.wanted) return true;
-        return false;
-    }
+    [[nodiscard]] bool is_active() const noexcept { return std::ranges::any_of(sockets_, &socket::wanted); }
     [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
         socket const* const s = find(handle);
         return s != nullptr && s->state == socket_state::connected;

@@ -72,7 +72,7 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
         out.put(digit_of(type));
         put_address(out, to);
         std::size_t const begin = out.size();
-        json::writer payload(out, attachments);
+        json::writer payload(out, attachments); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
         if (auto const status = payload.status(); !status) return status;
         // What did not fit has only been measured; it is looked at once there is room.

@@ -173,7 +173,8 @@ private:
 /// What happened, for the application. Views live until the next `poll_event` of the same session, or input for it;
 /// emitting does not end their life, nor does the end of the connection.
 struct event {
-    event() noexcept {} // not zeroed first, as `= default` would have it: it is large, and made often
+    // Not zeroed first, as `= default` would have it: it is large, and made often.
+    event() noexcept {} // NOLINT(modernize-use-equals-default)
 
     event_type type = event_type::closed;
     socket_handle socket = {};

@@ -71,13 +71,11 @@ consteval bool is_written_for() {
     } else if constexpr (std::same_as<To, json::text>) {
         return !byte_range<From>;
     } else if constexpr (is_optional<To>) {
-        if constexpr (null<From>)
-            return true;
-        else if constexpr (is_optional<From>)
+        if constexpr (is_optional<From>)
             return is_written_for<typename From::value_type, typename To::value_type>();
         else
-            return is_written_for<From, typename To::value_type>();
-    } else if constexpr (has_write_json<From>) {
+            return null<From> || is_written_for<From, typename To::value_type>();
+    } else if constexpr (has_write_json<From>) { // NOLINT(bugprone-branch-clone)
         return false;
     } else if constexpr (bytes<To>) {
         return byte_range<From>;

@@ -105,8 +105,7 @@ struct client_socket {
 
     // Drops the event that asked for this acknowledgement, if it still waits; returns its size.
     std::size_t forget_waiting(std::uint64_t ack_id) {
-        auto const found =
-            std::find_if(waiting.begin(), waiting.end(), [=](waiting_event const& w) { return w.ack_id == ack_id; });
+        auto const found = std::ranges::find_if(waiting, [=](waiting_event const& w) { return w.ack_id == ack_id; });
         if (found == waiting.end()) return 0;
         std::size_t const size = found->packet.size();
         waiting.erase(found);

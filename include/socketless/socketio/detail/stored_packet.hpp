@@ -51,7 +51,7 @@ public:
     // What it takes, with all that is around it.
     [[nodiscard]] std::size_t size() const noexcept {
         std::size_t size = sizeof *this + text_.size();
-        for (std::string const& a : attachments_) size += sizeof a + a.size();
+        for (std::string const& a : attachments_) size += sizeof(std::string) + a.size();
         return size;
     }
 
