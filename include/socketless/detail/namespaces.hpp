@@ -55,9 +55,10 @@ public:
     [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name, json::text auth) {
         auto const found = find(name);
         if (found && !is_idle(*found)) return found;
-        for (std::size_t i = 0, end = predicates_.size(); i != end;
-             ++i) { // NOLINT(modernize-loop-convert): it may grow
-            auto const& [matches, a] = predicates_[i];
+        auto const end = predicates_.size(); // a predicate may add others
+        std::size_t i = 0;
+        while (i != end) {
+            auto const& [matches, a] = predicates_[i++];
             if (!matches(name, auth)) continue;
             auto const declared = find(name); // perhaps by the predicate
             if (declared && !is_idle(*declared)) return declared;
