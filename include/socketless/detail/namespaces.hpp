@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/name_map.hpp>
 #include <socketless/json/text.hpp>
 
 #include <cstddef>
@@ -11,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -108,14 +108,6 @@ private:
         bool is_declared = false;
     };
 
-    struct name_hash {
-        using is_transparent = void;
-
-        [[nodiscard]] std::size_t operator()(std::string_view name) const noexcept {
-            return std::hash<std::string_view>()(name);
-        }
-    };
-
     [[nodiscard]] std::uint32_t make(std::string_view name) {
         auto number = static_cast<std::uint32_t>(records_.size());
         if (free_.empty()) {
@@ -131,7 +123,7 @@ private:
 
     std::deque<record> records_; // their names are borrowed
     std::vector<std::uint32_t> free_;
-    std::unordered_map<std::string, std::uint32_t, name_hash, std::equal_to<>> numbers_;
+    name_map<std::uint32_t> numbers_;
     std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // which may add others
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/name_map.hpp>
 #include <socketless/core/detail/shrink.hpp>
 #include <socketless/socketio/detail/memberships.hpp>
 
@@ -9,12 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace socketless::inline v0::socketio {
@@ -166,15 +165,7 @@ private:
         std::string_view name; // the key in the map
     };
 
-    struct name_hash {
-        using is_transparent = void;
-
-        [[nodiscard]] std::size_t operator()(std::string_view name) const noexcept {
-            return std::hash<std::string_view>()(name);
-        }
-    };
-
-    using room_map = std::unordered_map<std::string, named_room, name_hash, std::equal_to<>>;
+    using room_map = socketless::detail::name_map<named_room>;
 
     struct namespace_record {
         std::vector<member> members;
