@@ -26,20 +26,20 @@ std::string open_packet(std::string_view upgrades = R"("websocket")", std::strin
            R"(],"pingInterval":25000,"pingTimeout":20000,"maxPayload":)" + std::string(max_payload) + "}";
 }
 
-client_options only(std::vector<transport> transports) {
-    client_options options;
+engineio::client_options only(std::vector<transport> transports) {
+    engineio::client_options options;
     options.transports = std::move(transports);
     return options;
 }
-client_options polling_only() {
+engineio::client_options polling_only() {
     return only({transport::polling});
 }
-client_options websocket_only() {
+engineio::client_options websocket_only() {
     return only({transport::websocket});
 }
 
 // Open by long-polling, with GET 2 pending.
-driver polling(client_options const& options = polling_only(), std::string_view packet = open_packet()) {
+driver polling(engineio::client_options const& options = polling_only(), std::string_view packet = open_packet()) {
     driver c(options);
     REQUIRE(c.open() == lines{"get 1"});
     REQUIRE(c.answer(1, packet) == lines{"opened polling", "get 2"});
@@ -47,7 +47,7 @@ driver polling(client_options const& options = polling_only(), std::string_view 
 }
 
 // Open over WebSocket 1.
-driver websocket(client_options const& options = websocket_only()) {
+driver websocket(engineio::client_options const& options = websocket_only()) {
     driver c(options);
     REQUIRE(c.open() == lines{"open websocket 1"});
     REQUIRE(c.channel_opened(1).empty());
@@ -56,7 +56,7 @@ driver websocket(client_options const& options = websocket_only()) {
 }
 
 // Open by long-polling with GET 3 pending, its candidate WebSocket 2 opened and probed.
-driver probing(client_options const& options = {}) {
+driver probing(engineio::client_options const& options = {}) {
     driver c(options);
     REQUIRE(c.open() == lines{"get 1"});
     REQUIRE(c.answer(1, open_packet()) == lines{"opened polling", "open websocket 2", "get 3"});
@@ -64,7 +64,7 @@ driver probing(client_options const& options = {}) {
     return c;
 }
 
-client_options v3(std::vector<transport> transports) {
+engineio::client_options v3(std::vector<transport> transports) {
     auto options = only(std::move(transports));
     options.revision = revision::v3;
     return options;
@@ -87,7 +87,7 @@ TEST_CASE("a client opens with the first of its transports", "[client_session]")
 
 TEST_CASE("the query has the caller's own parameters, EIO, transport, a timestamp, and the sid once it is known",
           "[client_session]") {
-    client_options options;
+    engineio::client_options options;
     options.path = "/socket.io/";
     options.query = {{"user", "a b"}, {"x", "&="}};
     driver c(options);
@@ -166,7 +166,7 @@ TEST_CASE("opening fails with the first transport, unless others may be tried", 
     c.open();
     CHECK(c.fail(1) == lines{"closed: transport error"});
 
-    client_options options;
+    engineio::client_options options;
     options.try_all_transports = true;
     driver all(options);
     CHECK(all.open() == lines{"get 1"});
@@ -240,7 +240,7 @@ TEST_CASE("opening again at once still ends what the earlier connection had begu
 }
 
 TEST_CASE("remember_upgrade: opening again starts with WebSocket if that worked the last time", "[client_session]") {
-    client_options options;
+    engineio::client_options options;
     options.remember_upgrade = true;
     auto c = probing(options);
     c.websocket(2, "3probe");
@@ -522,7 +522,7 @@ TEST_CASE("no upgrade unless it is offered, allowed and known", "[client_session
         c.open();
         CHECK(c.answer(1, open_packet(offered)) == lines{"opened polling", "get 2"});
     }
-    client_options options;
+    engineio::client_options options;
     options.upgrade = false;
     driver c(options);
     c.open();

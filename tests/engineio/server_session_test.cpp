@@ -28,36 +28,36 @@ std::string ok(std::uint64_t exchange) {
 }
 
 // Opened by long-polling with exchange 1.
-driver polling(server_options const& options = {}) {
+driver polling(engineio::server_options const& options = {}) {
     driver s(options);
     REQUIRE(s.open_polling(1).front() == "opened polling");
     return s;
 }
 
 // The same in revision 3.
-driver polling_v3(server_options const& options = {}, bool base64 = false) {
+driver polling_v3(engineio::server_options const& options = {}, bool base64 = false) {
     driver s(options, revision::v3);
     REQUIRE(s.open_polling(1, base64).front() == "opened polling");
     return s;
 }
 
 // Opened over WebSocket 7.
-driver websocket(server_options const& options = {}, revision r = revision::v4) {
+driver websocket(engineio::server_options const& options = {}, revision r = revision::v4) {
     driver s(options, r);
     REQUIRE(s.open_websocket(7).front() == "opened websocket");
     return s;
 }
 
 // By long-polling, with WebSocket 7 offered as a candidate that has sent its probe.
-driver probed(server_options const& options = {}) {
+driver probed(engineio::server_options const& options = {}) {
     auto s = polling(options);
     REQUIRE(s.offer_websocket(7).empty());
     REQUIRE(s.websocket(7, "2probe") == lines{"upgrading to websocket", "send 7: 3probe"});
     return s;
 }
 
-server_options with_streams() {
-    server_options options;
+engineio::server_options with_streams() {
+    engineio::server_options options;
     options.transports = {transport::polling, transport::websocket, transport::webtransport};
     return options;
 }
@@ -90,7 +90,7 @@ TEST_CASE("a session that opens over a stream sends the open packet framed", "[s
 TEST_CASE("the open packet offers the transports that are allowed", "[server_session]") {
     CHECK(driver(with_streams()).open_polling(1).back() ==
           answer_to_get(1, open_packet(R"("websocket","webtransport")")));
-    server_options options;
+    engineio::server_options options;
     options.allow_upgrades = false;
     CHECK(driver(options).open_polling(1).back() == answer_to_get(1, open_packet("")));
 }
@@ -104,7 +104,7 @@ TEST_CASE("revision 3: the open packet has no maxPayload, and streams are not of
 }
 
 TEST_CASE("initial_message follows the open packet", "[server_session]") {
-    server_options options;
+    engineio::server_options options;
     options.initial_message = "hello";
     CHECK(driver(options).open_polling(1).back() == answer_to_get(1, open_packet() + "|4hello"));
     CHECK(driver(options).open_websocket(7) ==
@@ -132,7 +132,7 @@ TEST_CASE("a GET waits until there is something to answer it with", "[server_ses
 }
 
 TEST_CASE("a body that answers a GET has as many whole packets as max_payload allows", "[server_session]") {
-    server_options options;
+    engineio::server_options options;
     options.max_payload = 11;
     auto s = polling(options);
     for (char const* m : {"four", "five", "six", "much more than the limit", "x"}) s.send(m);
@@ -559,7 +559,7 @@ TEST_CASE("a second candidate, and one for an upgraded session, is closed", "[se
 }
 
 TEST_CASE("no candidate is taken where upgrades are not allowed", "[server_session]") {
-    server_options options;
+    engineio::server_options options;
     options.allow_upgrades = false;
     CHECK(polling(options).offer_websocket(7) == lines{"refused 7"});
 }
@@ -611,7 +611,7 @@ TEST_CASE("close by polling: what is queued and 1 go with the pending or the nex
 }
 
 TEST_CASE("close by polling: with more than one body queued, 1 goes with the last", "[server_session]") {
-    server_options options;
+    engineio::server_options options;
     options.max_payload = 6;
     auto s = polling(options);
     s.send("first");
@@ -670,7 +670,7 @@ TEST_CASE("a session that is given up before its handshake was sent says 1 inste
 //=== queues and pauses ===//
 
 TEST_CASE("more than max_queued bytes queued close the session", "[server_session]") {
-    server_options options;
+    engineio::server_options options;
     options.max_queued = 10;
     auto s = polling(options);
     CHECK(s.send("four").empty());
@@ -753,7 +753,7 @@ TEST_CASE("CVE-2020-36048: a body of very many packets is decoded one by one, up
           "[server_session][hostile]") {
     std::string body;
     for (int i = 0; i != 500'000; ++i) body += i == 0 ? "4" : "|4";
-    server_options options;
+    engineio::server_options options;
     options.limits.max_packets = 1'000;
     auto s = polling(options);
     auto const said = s.post(2, body);
@@ -944,7 +944,7 @@ TEST_CASE("slow or silent peers: one that never polls is closed by its heartbeat
     CHECK(s.at(44'999).empty());
     CHECK(s.at(45'000) == lines{"closed: ping timeout"});
 
-    server_options options;
+    engineio::server_options options;
     options.max_queued = 1'000;
     auto reader_of_nothing = websocket(options);
     reader_of_nothing.session.pause(7);

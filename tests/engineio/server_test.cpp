@@ -33,17 +33,17 @@ std::string refusal(std::uint64_t exchange, int code) {
            std::string(messages[code]) + "\"}";
 }
 
-server_options with(transport_set transports) {
-    server_options options;
+engineio::server_options with(transport_set transports) {
+    engineio::server_options options;
     options.transports = transports;
     return options;
 }
-server_options with_v3() {
-    server_options options;
+engineio::server_options with_v3() {
+    engineio::server_options options;
     options.allow_v3 = true;
     return options;
 }
-server_options with_streams() {
+engineio::server_options with_streams() {
     return with({transport::polling, transport::websocket, transport::webtransport});
 }
 
@@ -245,7 +245,7 @@ TEST_CASE("session ids are unique, even where the randomness is not", "[server]"
 //=== bodies ===//
 
 TEST_CASE("a body over max_payload is answered with 413, and the session lives on", "[server]") {
-    server_options options;
+    engineio::server_options options;
     options.max_payload = 10;
     driver s(options);
     open_polling(s, 1);
@@ -590,9 +590,9 @@ TEST_CASE("slow or silent peers: sessions and streams that say nothing are gone 
 }
 
 TEST_CASE("a client of revision 3 that asks for base64 gets it over a WebSocket too", "[server]") {
-    server_options options;
+    engineio::server_options options;
     options.allow_v3 = true;
-    server s(options, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    engineio::server s(options, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
     std::string buffer;
     s.websocket_opened(7, "/engine.io/?EIO=3&transport=websocket&b64=1", {});
     auto const opened = s.poll_event();
@@ -610,7 +610,7 @@ TEST_CASE("a client of revision 3 that asks for base64 gets it over a WebSocket 
 }
 
 TEST_CASE("a POST behind the one that closed the session is refused, and nothing is left", "[server]") {
-    server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    engineio::server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
     std::string buffer;
     s.http_received({.exchange = 1, .target = "/engine.io/?EIO=4&transport=polling"}, {});
     while (s.poll_event()) {
@@ -644,7 +644,7 @@ TEST_CASE("a POST behind the one that closed the session is refused, and nothing
 }
 
 TEST_CASE("a handle that was not set names no session", "[server]") {
-    server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    engineio::server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
     s.websocket_opened(1, "/engine.io/?EIO=4&transport=websocket", {});
     REQUIRE(s.size() == 1);
     CHECK(s.find(session_handle{}) == nullptr);
@@ -652,9 +652,9 @@ TEST_CASE("a handle that was not set names no session", "[server]") {
 }
 
 TEST_CASE("a flood of empty messages is bounded too", "[server]") {
-    server_options options;
+    engineio::server_options options;
     options.max_queued = 100'000;
-    server s(options, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
+    engineio::server s(options, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
     s.websocket_opened(1, "/engine.io/?EIO=4&transport=websocket", {});
     auto const opened = s.poll_event();
     REQUIRE(opened.has_value());

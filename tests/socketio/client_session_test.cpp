@@ -32,7 +32,7 @@ constexpr std::byte bytes[] = {std::byte{1}, std::byte{2}};
 // connection one end, and nothing is sent where there is none.
 class driver {
 public:
-    explicit driver(client_options options = {}) : session(std::move(options), support::start) {}
+    explicit driver(socketio::client_options options = {}) : session(std::move(options), support::start) {}
 
     client_session session;
     time_point now = support::start;
@@ -131,14 +131,14 @@ private:
 
 constexpr socketio::revision both[] = {socketio::revision::v5, socketio::revision::v4};
 
-client_options speaking(socketio::revision r) {
-    client_options options;
+socketio::client_options speaking(socketio::revision r) {
+    socketio::client_options options;
     options.revision = r;
     return options;
 }
 
-client_options with_retries(std::uint32_t retries, std::optional<milliseconds> timeout = 100ms) {
-    client_options options;
+socketio::client_options with_retries(std::uint32_t retries, std::optional<milliseconds> timeout = 100ms) {
+    socketio::client_options options;
     options.retries = retries;
     options.ack_timeout = timeout;
     return options;
@@ -152,7 +152,7 @@ std::string answer(socketio::revision r, std::string_view nsp = "/") {
 
 // Connected to "/".
 struct connected_driver : driver {
-    explicit connected_driver(client_options options = {}) : driver(std::move(options)) {
+    explicit connected_driver(socketio::client_options options = {}) : driver(std::move(options)) {
         socket = connect("/");
         open();
         receive(answer(session.options().revision));
@@ -450,7 +450,7 @@ TEST_CASE("early events of two namespaces are told each after its own answer", "
 }
 
 TEST_CASE("more early events than the limit end the connection", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.max_early = 4'000;
     driver c(options);
     c.connect("/");
@@ -545,7 +545,7 @@ TEST_CASE("what is emitted in the handler of connected follows what waited", "[c
 }
 
 TEST_CASE("the buffer has a limit for all sockets together, and room again when it has gone", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.max_buffered = 2'500;
     driver c(options);
     auto const a = c.connect("/a");
@@ -581,7 +581,7 @@ TEST_CASE("volatile events are dropped unless they can go at once", "[client_soc
 }
 
 TEST_CASE("with more to be sent than the limit the connection ends, and the emit says so", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.max_queued = 1'000;
     connected_driver c(options);
     c.ask(c.socket, 1s, "first");
@@ -599,7 +599,7 @@ TEST_CASE("with more to be sent than the limit the connection ends, and the emit
 
 TEST_CASE("what waited can overflow the queue too: then the socket is connected, and the connection ends",
           "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.max_queued = 1'000;
     driver c(options);
     auto const socket = c.connect();
@@ -612,7 +612,7 @@ TEST_CASE("what waited can overflow the queue too: then the socket is connected,
 }
 
 TEST_CASE("an event that is handled when the connection overflows is still there to be read", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.max_queued = 1'000;
     connected_driver c(options);
     std::string read;
@@ -705,7 +705,7 @@ TEST_CASE("an answer counts only from the namespace that was asked", "[client_so
 
 TEST_CASE("an acknowledgement times out: after the call's own time, or that of the options, or never",
           "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.ack_timeout = 5s;
     connected_driver c(options);
     c.ask(c.socket, 2s, "a");
@@ -804,7 +804,7 @@ TEST_CASE("events emitted while a socket ends wait for the next time, and so do 
 }
 
 TEST_CASE("the number of acknowledgements that are awaited has a limit", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.max_pending_acks = 2;
     connected_driver c(options);
     c.ask(c.socket, 1s, "a");
@@ -1309,7 +1309,7 @@ TEST_CASE("attachments come contiguously behind their header, and only there", "
 }
 
 TEST_CASE("attachments have a limit together", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.limits.max_attachments_size = 3;
     connected_driver c(options);
     c.receive(R"(52-["a"])");

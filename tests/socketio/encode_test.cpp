@@ -35,7 +35,7 @@ namespace {
 constexpr std::array<std::byte, 3> bytes = {std::byte{1}, std::byte{2}, std::byte{3}};
 
 template <class... Args>
-std::string event(address const& to, std::string_view name, Args const&... args) {
+std::string event_text(address const& to, std::string_view name, Args const&... args) {
     std::string text;
     auto const size = encode_event(text, to, name, args...);
     REQUIRE(size == text.size());
@@ -53,18 +53,18 @@ constexpr bool encodes_at_compile_time() {
 static_assert(encodes_at_compile_time());
 
 TEST_CASE("an event is its name and its arguments", "[socketio]") {
-    CHECK(event({}, "foo") == R"(2["foo"])");
-    CHECK(event({.nsp = "/admin"}, "bar", 1) == R"(2/admin,["bar",1])");
-    CHECK(event({.id = 12}, "foo", "x") == R"(212["foo","x"])");
-    CHECK(event({.nsp = "/admin", .id = 0}, "foo", nullptr) == R"(2/admin,0["foo",null])");
-    CHECK(event({.id = max_ack_id}, "a") == R"(29007199254740991["a"])");
+    CHECK(event_text({}, "foo") == R"(2["foo"])");
+    CHECK(event_text({.nsp = "/admin"}, "bar", 1) == R"(2/admin,["bar",1])");
+    CHECK(event_text({.id = 12}, "foo", "x") == R"(212["foo","x"])");
+    CHECK(event_text({.nsp = "/admin", .id = 0}, "foo", nullptr) == R"(2/admin,0["foo",null])");
+    CHECK(event_text({.id = max_ack_id}, "a") == R"(29007199254740991["a"])");
 }
 
 TEST_CASE("arguments are ordinary C++ values", "[socketio]") {
     std::map<std::string, int> const scores = {{"ada", 1}, {"tim", 2}};
     std::vector<std::string> const tags = {"a", "b"};
-    CHECK(event({}, "e", true, -2.5, std::optional<int>{}, scores, tags, std::tuple(1, "x"),
-                json::text::trusted(R"({"made":1})"), json::object("id", 7)) ==
+    CHECK(event_text({}, "e", true, -2.5, std::optional<int>{}, scores, tags, std::tuple(1, "x"),
+                     json::text::trusted(R"({"made":1})"), json::object("id", 7)) ==
           R"(2["e",true,-2.5,null,{"ada":1,"tim":2},["a","b"],[1,"x"],{"made":1},{"id":7}])");
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("reserved event names are refused", "[socketio]") {
     for (std::string_view const name :
          {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
         CHECK(encode_event(text, {}, name) == error{errc::reserved_event_name});
-    CHECK(event({}, "error") == R"(2["error"])");
+    CHECK(event_text({}, "error") == R"(2["error"])");
 }
 
 TEST_CASE("namespaces that cannot be one are refused", "[socketio]") {

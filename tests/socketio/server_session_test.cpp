@@ -27,8 +27,8 @@ constexpr auto v5 = revision::v5;
 
 constexpr std::byte one_two[] = {std::byte{1}, std::byte{2}};
 
-server_options with_limits(limits const& l) {
-    server_options options;
+socketio::server_options with_limits(limits const& l) {
+    socketio::server_options options;
     options.limits = l;
     return options;
 }
@@ -624,7 +624,7 @@ TEST_CASE("an acknowledgement of an event that the caller sends by itself ends a
 //=== limits ===//
 
 TEST_CASE("a connection may be in so many namespaces at once", "[server_session]") {
-    server_options options;
+    socketio::server_options options;
     options.max_sockets = 2;
     for (auto const r : {v5, v4}) {
         driver s(r, options);
@@ -639,7 +639,7 @@ TEST_CASE("a connection may be in so many namespaces at once", "[server_session]
 }
 
 TEST_CASE("what has been left gives way to another namespace", "[server_session]") {
-    server_options options;
+    socketio::server_options options;
     options.max_sockets = 2;
     driver s(v5, options);
     s.join();
@@ -655,7 +655,7 @@ TEST_CASE("what has been left gives way to another namespace", "[server_session]
 }
 
 TEST_CASE("a connection may owe so many acknowledgements", "[server_session]") {
-    server_options options;
+    socketio::server_options options;
     options.max_pending_acks = 2;
     driver s(v5, options);
     s.join();
@@ -671,7 +671,7 @@ TEST_CASE("a connection may owe so many acknowledgements", "[server_session]") {
 }
 
 TEST_CASE("a connection for which too much waits ends, and what waited is lost", "[server_session]") {
-    server_options options;
+    socketio::server_options options;
     options.max_queued = 40;
     std::string const large(30, 'x');
     driver s(v5, options);
@@ -685,7 +685,7 @@ TEST_CASE("a connection for which too much waits ends, and what waited is lost",
 }
 
 TEST_CASE("an acknowledgement that is asked for in vain is not awaited", "[server_session]") {
-    server_options options;
+    socketio::server_options options;
     options.max_queued = 40;
     driver s(v5, options);
     s.join();
@@ -695,7 +695,7 @@ TEST_CASE("an acknowledgement that is asked for in vain is not awaited", "[serve
 }
 
 TEST_CASE("answers that are too large end the connection too", "[server_session]") {
-    server_options options;
+    socketio::server_options options;
     options.max_queued = 40;
     std::string const large(40, 'x');
     SECTION("an acceptance") {
@@ -749,7 +749,7 @@ TEST_CASE("nothing joined within connect_timeout: the connection is closed", "[s
         CHECK(s.receive("0") == lines{"connecting /"});
     }
     SECTION("as the options say") {
-        server_options options;
+        socketio::server_options options;
         options.connect_timeout = 10ms;
         driver s(v5, options);
         CHECK(s.at(10) == lines{"closed: forced server close", "close"});
@@ -961,7 +961,7 @@ TEST_CASE("a tag stays with its socket", "[server_session]") {
 }
 
 TEST_CASE("one queue serves many sessions when each is drained before another is called", "[server_session]") {
-    server_options const options;
+    socketio::server_options const options;
     message_queue queue;
     server_session a(options, queue, v4, support::start);
     server_session b(options, queue, v4, support::start);
