@@ -1,0 +1,83 @@
+// What the interoperability tests share: named tests, and programs that are started, watched, frozen and stopped.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+export const here = path.dirname(fileURLToPath(import.meta.url));
+const bin = process.env.SOCKETLESS_BIN ?? path.join(here, '../../build/interop/bin');
+
+// A cell of the table that table.mjs prints. `role` is ours: server or client.
+export function check(peer, role, transport, what, body) {
+    test([peer, role, transport, what].join(' | '), { timeout: 60_000 }, body);
+}
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+// Starts a server and waits for its first line, `listening on <port>`. A name that ends in .mjs or .py is a peer's, run by
+// its interpreter; any other is one of ours. The port is 0 unless --port is among the arguments.
+export async function start(program, ...args) {
+    if (!args.includes('--port')) args = ['--port', '0', ...args];
+    const child = launch(program, args);
+    const lines = createInterface({ input: child.stdout });
+    const output = [];
+    lines.on('line', (line) => output.push(line));
+    const first = await Promise.race([
+        once(lines, 'line').then(([line]) => line),
+        once(child, 'exit').then(([code, signal]) => {
+            throw new Error(`${program} ended with ${code ?? signal}: ${child.errors}`);
+        }),
+    ]);
+    const port = Number(/^listening on (\d+)$/.exec(first)?.[1]);
+    if (!port) throw new Error(`${program} said: ${first}`);
+    return {
+        child, port, output,
+        url: `http://127.0.0.1:${port}`,
+        freeze: () => child.kill('SIGSTOP'),
+        thaw: () => child.kill('SIGCONT'),
+        // Ends it at once, or by the signal that it closes its connections for. Resolves to its exit code.
+        kill: () => end(child, 'SIGKILL'),
+        stop: () => end(child, 'SIGTERM'),
+    };
+}
+
+// Starts a program of ours or of a peer's. What it says on its standard error is in `errors`.
+export function launch(program, args) {
+    const command = program.endsWith('.mjs') ? [process.execPath, path.join(here, program)]
+        : program.endsWith('.py') ? ['/usr/bin/python3', path.join(here, program)]
+        : [path.join(bin, program)];
+    const child = spawn(command[0], [...command.slice(1), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+    running.add(child);
+    child.on('exit', () => running.delete(child));
+    child.errors = '';
+    child.stderr.on('data', (chunk) => { child.errors += chunk; });
+    return child;
+}
+
+async function end(child, signal) {
+    if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGCONT');
+        child.kill(signal);
+        await once(child, 'exit');
+    }
+    return child.exitCode;
+}
+
+// The next event of an emitter, as the array of its arguments; refuses after `ms`.
+export async function next(emitter, event, ms = 10_000) {
+    return once(emitter, event, { signal: AbortSignal.timeout(ms) });
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Waits until `condition()` is true.
+export async function until(condition, ms = 10_000) {
+    const end = performance.now() + ms;
+    while (!condition()) {
+        if (performance.now() > end) throw new Error(`not in ${ms} ms: ${condition}`);
+        await sleep(5);
+    }
+}
