@@ -1,5 +1,5 @@
-// What the tests of the protocol documents share: requirements by name, and raw connections that send what they are told
-// to and know nothing of a session but how to answer a ping.
+// What the tests of the protocol documents share: requirements by name, and raw connections that send what they are
+// told to and know nothing of a session but how to answer a ping.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import WebSocket from 'ws';
@@ -8,13 +8,12 @@ import { check, until } from './harness.mjs';
 const patience = 5_000;
 
 // The options that the documents' own tests expect of a server.
-export const options = ['--ping-interval', '300', '--ping-timeout', '200', '--connect-timeout', '1000',
-    '--max-payload', '1000000'];
+export const options = ['--ping-interval', '300', '--ping-timeout', '200', '--max-payload', '1000000'];
 export const handshake = { pingInterval: 300, pingTimeout: 200, maxPayload: 1_000_000 };
 
-// Names the requirements of one document. `level` is MUST or SHOULD where the text says so; `text` where it says it without
-// these words; `test suite` where only the document's tests do; `reference` where only the reference's servers do.
-// `reference` is how those differ: held against them, such a requirement must fail.
+// Names the requirements of one document. `level` is MUST or SHOULD where the text says so; `text` where it says it
+// without these words; `test suite` where only the document's tests do; `reference` where only the reference's servers
+// do. `reference` is how those differ: held against them, such a requirement must fail.
 export function requirements(peer, isReference) {
     return function require(level, transports, what, body, { reference } = {}) {
         for (const transport of [transports].flat()) {
@@ -93,8 +92,8 @@ export class Polling {
         }
     }
 
-    // Resolves to what still comes before the server knows the session no more. Pings are answered, so that it is not for
-    // want of a pong.
+    // Resolves to what still comes before the server knows the session no more. Pings are answered, so that it is not
+    // for want of a pong.
     async closed() {
         const packets = [];
         for (const end = performance.now() + patience; performance.now() < end;) {
