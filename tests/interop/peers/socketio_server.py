@@ -1,5 +1,6 @@
 # socketio_server.cpp once more, on python-socketio.
-#   python3 socketio_server.py --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes] [--path /socket.io/]
+#   python3 socketio_server.py --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes]
+#       [--path /socket.io/]
 import argparse
 import asyncio
 import signal
@@ -44,6 +45,22 @@ class Namespace(socketio.AsyncNamespace):
         return answer
 
 
+class Body:
+    def __init__(self, body):
+        self.body = body
+
+    async def read(self, _):
+        return self.body
+
+
+# python-engineio takes for a body what has arrived of it when the request is seen.
+@web.middleware
+async def with_whole_body(request, handler):
+    if request.method == "POST":
+        request._payload = Body(await request.content.read())
+    return await handler(request)
+
+
 def read_options():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
@@ -65,7 +82,7 @@ async def main():
     )
     for nsp in ["/", "/custom", "/guarded"]:
         sio.register_namespace(Namespace(nsp))
-    app = web.Application()
+    app = web.Application(middlewares=[with_whole_body])
     sio.attach(app, socketio_path=options.path.strip("/"))
 
     runner = web.AppRunner(app)
