@@ -42,6 +42,7 @@ const io = new Server(http, given({
 const auth = (socket) => socket.handshake.auth ?? socket.handshake.query;
 
 const handlers = {
+    '__proto__': null, // no other names than these
     'message': (socket, args) => socket.emit('message-back', ...args),
     'join': (socket, [room]) => socket.join(room),
     'leave': (socket, [room]) => socket.leave(room),
