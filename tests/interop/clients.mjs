@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { Manager } from 'socket.io-client';
 import legacyClient from 'socket.io-client-2';
-import { check, launch, next, sleep, start, until } from './harness.mjs';
+import { check, launch, sleep, start, until } from './harness.mjs';
 
 // SOCKETLESS_PEERS=1 holds the tests against npm's servers instead of ours, to see that the tests are right.
 const isOurs = !process.env.SOCKETLESS_PEERS;
@@ -166,12 +166,24 @@ class Caller {
     // Sockets that are connected, and upgraded if they are to be.
     async connectAll(url, nsps, options) {
         const sockets = this.dialAll(url, nsps, options);
-        await Promise.all(sockets.map((socket) => next(socket, 'connect')));
+        await Promise.all(sockets.map((socket) => heard(socket, 'connect')));
         await until(() => sockets[0].engine().transport === transports[this.transport].at(-1));
         return sockets;
     }
     async connect(url, { nsp = '/', ...options } = {}) {
         return (await this.connectAll(url, [nsp], options))[0];
+    }
+    // A client in a process of its own: { socket, child }.
+    host(url) {
+        const hosted = this.peer.host(url, this.transport);
+        this.finally(() => hosted.child.kill('SIGKILL'));
+        return hosted;
+    }
+    // A server for this test alone.
+    async serve(...args) {
+        const server = await serve(...args);
+        this.finally(server.kill);
+        return server;
     }
     // Something to be done in the end.
     finally(end) {
@@ -181,6 +193,17 @@ class Caller {
         for (const socket of this.#sockets) socket.disconnect();
         for (const end of this.#ends) end();
     }
+}
+
+// The arguments of the next `event`. Unlike `next`, it does not mind an event `error`: of revision 3 that is any trouble.
+export function heard(socket, event, ms = 10_000) {
+    return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`no ${event} in ${ms} ms`)), ms);
+        socket.once(event, (...args) => {
+            clearTimeout(timer);
+            resolve(args);
+        });
+    });
 }
 
 // The arguments of each `event` of the socket, as they come.

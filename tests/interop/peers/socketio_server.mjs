@@ -68,5 +68,8 @@ io.of('/guarded').use((socket, next) => {
     next(Object.assign(new Error('not authorized'), { data: { code: 401 } }));
 });
 
-process.on('SIGTERM', () => io.close(() => process.exit(0)));
+process.on('SIGTERM', () => {
+    io.close(() => process.exit(0));
+    setTimeout(() => process.exit(0), 3000); // for clients that do not let go
+});
 http.listen(Number(options.port ?? 0), () => console.log(`listening on ${http.address().port}`));
