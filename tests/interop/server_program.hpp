@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/context.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -23,7 +24,8 @@ struct server_arguments {
     std::string path = {};
     std::string certificate = {};
     std::string key = {};
-    socketless::engineio::server_options engine = {};
+    // A client that does not poll any more keeps the program from ending only so long.
+    socketless::engineio::server_options engine = {.close_timeout = std::chrono::seconds(5)};
 
     static constexpr std::string_view usage = R"(
   --port N                          0, the default, picks one; the first line says which

@@ -93,10 +93,10 @@ public:
         signals_.add(SIGTERM);
         signals_.async_wait([this](error_code ec, int) {
             if (ec) return;
-            close();
             signals_.async_wait([this](error_code again, int) {
                 if (!again) context_.stop();
             });
+            close();
         });
     }
 
@@ -394,7 +394,8 @@ private:
     static response make_preflight_response(request const& r) {
         auto preflight = make_response(http::status::no_content);
         preflight.set(http::field::access_control_allow_methods, "GET,POST");
-        preflight.set(http::field::access_control_allow_headers, r[http::field::access_control_request_headers]);
+        if (auto const headers = r[http::field::access_control_request_headers]; !headers.empty())
+            preflight.set(http::field::access_control_allow_headers, headers);
         preflight.set(http::field::access_control_max_age, "600");
         return preflight;
     }

@@ -1,30 +1,38 @@
-// The reference's twin of engineio_echo_server: echoes each message. Prints `listening on <port>`.
+// engineio_echo_server.cpp once more, on the Engine.IO server that npm's Socket.IO is made of.
+//   node engineio_echo_server.mjs --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes]
+//       [--upgrade-timeout ms] [--path /engine.io/] [--allow-v3]
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { attach } from 'engine.io';
+
+const require = createRequire(import.meta.url);
+const { Server } = createRequire(require.resolve('socket.io'))('engine.io');
 
 const { values: options } = parseArgs({
     options: {
         'port': { type: 'string', default: '0' },
         'ping-interval': { type: 'string', default: '25000' },
         'ping-timeout': { type: 'string', default: '20000' },
-        'upgrade-timeout': { type: 'string', default: '10000' },
-        'connect-timeout': { type: 'string' }, // is Socket.IO's
         'max-payload': { type: 'string', default: '1000000' },
-        'allow-v3': { type: 'boolean', default: false },
+        'upgrade-timeout': { type: 'string', default: '10000' },
         'path': { type: 'string', default: '/engine.io/' },
+        'allow-v3': { type: 'boolean', default: false },
     },
 });
-
-const server = createServer((_, response) => response.writeHead(404).end());
-const engine = attach(server, {
+const server = new Server({
     pingInterval: Number(options['ping-interval']),
     pingTimeout: Number(options['ping-timeout']),
-    upgradeTimeout: Number(options['upgrade-timeout']),
     maxHttpBufferSize: Number(options['max-payload']),
+    upgradeTimeout: Number(options['upgrade-timeout']),
     allowEIO3: options['allow-v3'],
-    path: options.path,
-    cors: { origin: true, credentials: true },
+    cors: { origin: '*' },
 });
-engine.on('connection', (socket) => socket.on('message', (message) => socket.send(message)));
-server.listen(Number(options.port), () => console.log(`listening on ${server.address().port}`));
+server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+
+const http = createServer();
+server.attach(http, { path: options.path });
+process.on('SIGTERM', () => {
+    server.close();
+    http.close(() => process.exit(0));
+});
+http.listen(Number(options.port), () => console.log(`listening on ${http.address().port}`));
