@@ -1,17 +1,15 @@
 // The Engine.IO protocol v4, requirement by requirement, against engineio_echo_server. The headings are those of the
-// document (github.com/socketio/engine.io-protocol). ENGINEIO_SERVER=peers/engineio_echo_server.mjs holds the reference to
-// the same.
+// document (github.com/socketio/engine.io-protocol).
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after } from 'node:test';
-import { next, sleep, start, until } from './harness.mjs';
-import { Channel, Polling, handshake, open, options, request, requirements } from './protocol.mjs';
+import { next, sleep } from './harness.mjs';
+import { Channel, Polling, handshake, open, options, request, requirements, serve } from './protocol.mjs';
 
-const program = process.env.ENGINEIO_SERVER ?? 'engineio_echo_server';
-const server = await start(program, ...options);
+const server = await serve('engineio_echo_server', ...options);
 after(() => server.kill());
 
-const require = requirements('Engine.IO protocol v4', program.startsWith('peers/'));
+const require = requirements('Engine.IO protocol v4');
 const path = '/engine.io/';
 const both = ['polling', 'websocket'];
 const channels = ['websocket', 'upgrade'];

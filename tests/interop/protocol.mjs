@@ -3,9 +3,13 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import WebSocket from 'ws';
-import { check, until } from './harness.mjs';
+import { check, start, until } from './harness.mjs';
 
 const patience = 5_000;
+
+// SOCKETLESS_PEERS=1 holds the reference to the requirements instead of us.
+const isReference = Boolean(process.env.SOCKETLESS_PEERS);
+export const serve = (program, ...args) => start(isReference ? `peers/${program}.mjs` : program, ...args);
 
 // The options that the documents' own tests expect of a server.
 export const options = ['--ping-interval', '300', '--ping-timeout', '200', '--max-payload', '1000000'];
@@ -14,7 +18,7 @@ export const handshake = { pingInterval: 300, pingTimeout: 200, maxPayload: 1_00
 // Names the requirements of one document. `level` is MUST or SHOULD where the text says so; `text` where it says it
 // without these words; `test suite` where only the document's tests do; `reference` where only the reference's servers
 // do. `reference` is how those differ: held against them, such a requirement must fail.
-export function requirements(peer, isReference) {
+export function requirements(peer) {
     return function require(level, transports, what, body, { reference } = {}) {
         for (const transport of [transports].flat()) {
             const run = () => body(transport);

@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-// Passes each connection on to `port`, `delay` ms each way, until cut() breaks all of them and refuses new ones; mend() ends that.
-export async function relay(port, delay = 0) {
+// Passes each connection on to `port`, `delay` ms each way, until cut() breaks all of them and refuses new ones; mend()
+// ends that. `overhear` is given what the server sends.
+export async function relay(port, delay = 0, overhear = () => {}) {
     const sockets = new Set();
     let isCut = false;
 
@@ -21,6 +22,7 @@ export async function relay(port, delay = 0) {
         const far = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
         pass(near, far);
         pass(far, near);
+        far.on('data', overhear);
     });
     const cut = () => {
         isCut = true;

@@ -103,7 +103,7 @@ class Caller {
     dial(url, { nsps = ['/'], auth, args = [] } = {}) {
         const { revision } = this.peer;
         const query = revision === 3 && auth ? `?${new URLSearchParams(auth)}` : '';
-        const cat = new Siocat(url, '--transport', this.transport, '--protocol', `${revision}`,
+        const cat = new Siocat(url, '--transport', this.transport, '--protocol', `${revision}`, '--reconnect-delay', '100',
             ...nsps.flatMap((nsp) => ['--nsp', `${nsp}${query}`]),
             ...auth && revision === 4 ? ['--auth', JSON.stringify(auth)] : [], ...args);
         this.#cats.push(cat);

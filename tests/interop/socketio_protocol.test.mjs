@@ -1,15 +1,14 @@
-// The Socket.IO protocol v5, requirement by requirement, against socketio_server. The headings are those of the document
-// (github.com/socketio/socket.io-protocol). SOCKETIO_SERVER=peers/socketio_server.mjs holds the reference to the same.
+// The Socket.IO protocol v5, requirement by requirement, against socketio_server. The headings are those of the
+// document (github.com/socketio/socket.io-protocol).
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { sleep, start } from './harness.mjs';
-import { handshake, open as openTransport, options, requirements } from './protocol.mjs';
+import { sleep } from './harness.mjs';
+import { handshake, open as openTransport, options, requirements, serve } from './protocol.mjs';
 
-const program = process.env.SOCKETIO_SERVER ?? 'socketio_server';
-const server = await start(program, ...options, '--connect-timeout', '1000');
+const server = await serve('socketio_server', ...options, '--connect-timeout', '1000');
 after(() => server.kill());
 
-const require = requirements('Socket.IO protocol v5', program.startsWith('peers/'));
+const require = requirements('Socket.IO protocol v5');
 const transports = ['polling', 'websocket', 'upgrade'];
 const open = (transport) => openTransport(transport, server, '/socket.io/');
 
