@@ -983,6 +983,17 @@ TEST_CASE("a server without recovery is sent neither pid nor offset", "[client_s
     CHECK(c.open() == lines{"send 0"});
 }
 
+TEST_CASE("with recovery off a server that offers it is sent neither pid nor offset", "[client_socket]") {
+    driver c(client_options{.recovery = false});
+    c.connect("/");
+    c.open();
+    c.receive(R"(0{"sid":"abc","pid":"secret"})");
+    c.receive(R"(2["news","one","offset 1"])");
+    c.lose();
+    CHECK(c.open() == lines{"send 0"});
+    CHECK(c.receive(R"(0{"sid":"def","pid":"other"})") == lines{"connected / def"});
+}
+
 TEST_CASE("each socket has a pid of its own", "[client_socket]") {
     driver c;
     c.connect("/a");
