@@ -1182,6 +1182,9 @@ TEST_CASE("the server refuses: with an object, a string, or nothing", "[client_s
     old.connect("/");
     old.open();
     CHECK(old.receive(R"(4"not authorized")") == lines{R"(connect_error / "not authorized")"});
+    // Its server sends the data of the error instead, if it has any.
+    old.connect("/");
+    CHECK(old.receive(R"(4{"code":401})") == lines{R"(connect_error / {"code":401})"});
     CHECK_FALSE(old.session.is_active());
 }
 

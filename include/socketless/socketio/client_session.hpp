@@ -519,10 +519,14 @@ private:
         if (s.state != socket_state::connecting) return;
         refuse(s);
         event& told = tell(e, event_type::connect_error, s);
-        told.message = p.data;
-        if (!p.data.is(json::kind::object)) return;
-        told.message = p.data.find("message").value_or(json::text());
-        told.data = p.data.find("data").value_or(json::text());
+        if (!p.data.is(json::kind::object)) {
+            told.message = p.data;
+        } else if (options_.revision == revision::v4) { // the data of the error instead of its message
+            told.data = p.data;
+        } else {
+            told.message = p.data.find("message").value_or(json::text());
+            told.data = p.data.find("data").value_or(json::text());
+        }
     }
 
     // The server does not let it in.
