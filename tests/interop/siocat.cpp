@@ -132,7 +132,7 @@ class program {
 public:
     explicit program(options o)
         : options_(std::move(o)), out_(make_output()), io_(options_.client, beast_driver::system_random(), now()),
-          session_(io_, *out_), network_(context_, io_, *this, options_.network),
+          session_(io_, *out_, [this] { return network_.failure(); }), network_(context_, io_, *this, options_.network),
           input_(
               context_, [this](std::string_view line) { take(line); }, [this] { end(); }),
           signals_(context_, SIGINT, SIGTERM) {}

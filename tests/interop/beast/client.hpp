@@ -52,8 +52,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
 public:
     using request = http::request<http::string_body>;
     using response = http::response<http::string_body>;
-    /// The answer, or nothing where none came.
-    using on_answer = std::function<void(response*)>;
+    /// The answer, or why none came.
+    using on_answer = std::function<void(error_code, response&)>;
 
     http_connection(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls)
         : stream_(context, settings.origin, tls), max_body_(settings.max_payload) {}
@@ -64,7 +64,7 @@ public:
         done_ = std::move(done);
         if (std::exchange(is_connected_, true)) return write();
         stream_.async_connect([self = shared_from_this()](error_code ec) {
-            if (ec) return self->finish(nullptr);
+            if (ec) return self->finish(ec, {});
             self->write();
         });
     }
@@ -100,16 +100,14 @@ private:
         parser_.emplace();
         parser_->body_limit(max_body_);
         http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code ec, std::size_t) {
-            if (ec) return self->finish(nullptr);
-            auto answer = self->parser_->release();
-            self->is_kept_ = answer.keep_alive();
-            self->finish(&answer);
+            self->is_kept_ = !ec && self->parser_->keep_alive();
+            self->finish(ec, self->parser_->release());
         });
     }
 
-    void finish(response* answer) {
+    void finish(error_code ec, response answer) {
         idle_since_ = is_kept_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-        if (auto const done = std::exchange(done_, nullptr)) done(answer);
+        if (auto const done = std::exchange(done_, nullptr)) done(ec, answer);
     }
 
     stream stream_;
@@ -132,7 +130,7 @@ public:
         /// The message has gone: another may be sent.
         std::function<void()> written;
         /// It is gone, or could not be opened.
-        std::function<void()> closed;
+        std::function<void(error_code)> closed;
     };
 
     websocket_channel(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls, events to)
@@ -143,9 +141,9 @@ public:
 
     void open(std::string_view target) {
         socket_.next_layer().async_connect([self = shared_from_this(), t = std::string(target)](error_code ec) {
-            if (ec) return self->end();
+            if (ec) return self->end(ec);
             self->socket_.async_handshake(self->host_, t, [self](error_code refused) {
-                if (refused) return self->end();
+                if (refused) return self->end(refused);
                 self->is_open_ = true;
                 self->read();
                 if (!self->is_closing_) self->events_.opened();
@@ -175,7 +173,7 @@ public:
 private:
     void read() {
         socket_.async_read(incoming_, [self = shared_from_this()](error_code ec, std::size_t) {
-            if (ec) return self->end();
+            if (ec) return self->end(ec);
             self->deliver();
             self->incoming_.clear();
             self->read();
@@ -195,8 +193,8 @@ private:
         socket_.async_close(websocket::close_code::normal, [self = shared_from_this()](error_code) {});
     }
 
-    void end() {
-        if (!std::exchange(is_closing_, true)) events_.closed();
+    void end(error_code why) {
+        if (!std::exchange(is_closing_, true)) events_.closed(why);
     }
 
     static constexpr std::chrono::seconds max_goodbye{5};
@@ -244,6 +242,10 @@ public:
         if constexpr (requires { application_.rest(); }) application_.rest();
     }
 
+    /// What the network has failed for last, in the words of the system: where an event says "transport error", this says
+    /// more.
+    [[nodiscard]] std::string const& failure() const noexcept { return failure_; }
+
 private:
     static socketless::time_point now() { return std::chrono::steady_clock::now(); }
 
@@ -276,18 +278,28 @@ private:
         }
         auto const connection = take_connection();
         exchanges_.emplace(t.id, connection);
-        connection->exchange(std::move(r), [this, id = t.id](http_connection::response* answer) {
+        connection->exchange(std::move(r), [this, id = t.id](error_code ec, http_connection::response& answer) {
             auto const found = exchanges_.extract(id);
-            if (answer != nullptr) {
-                auto const type = (*answer)[http::field::content_type];
-                bool const is_binary = beast::iequals(type, name(engineio::content_type::binary));
-                idle_.push_back(found.mapped());
-                io_.http_response(id, static_cast<int>(answer->result_int()), is_binary, answer->body(), now());
-            } else {
-                io_.http_failed(id, now());
-            }
+            if (ec)
+                fail_exchange(id, ec);
+            else
+                take_answer(id, answer, std::move(found.mapped()));
             drive();
         });
+    }
+
+    void take_answer(engineio::exchange_id id, http_connection::response& answer,
+                     std::shared_ptr<http_connection> connection) {
+        idle_.push_back(std::move(connection));
+        auto const status = static_cast<int>(answer.result_int());
+        if (status != 200) failure_ = "HTTP status " + std::to_string(status);
+        bool const is_binary = beast::iequals(answer[http::field::content_type], name(engineio::content_type::binary));
+        io_.http_response(id, status, is_binary, answer.body(), now());
+    }
+
+    void fail_exchange(engineio::exchange_id id, error_code ec) {
+        failure_ = ec.message();
+        io_.http_failed(id, now());
     }
 
     // One that is open and idle if there is any. What cannot be used any more goes.
@@ -315,7 +327,8 @@ private:
             io_.resume(id);
             drive();
         };
-        auto const closed = [this, id] {
+        auto const closed = [this, id](error_code why) {
+            failure_ = why.message();
             channels_.erase(id);
             io_.channel_closed(id, now());
             drive();
@@ -362,6 +375,7 @@ private:
     std::vector<std::shared_ptr<http_connection>> idle_;
     std::unordered_map<engineio::channel_id, std::shared_ptr<websocket_channel>> channels_;
     std::string buffer_;
+    std::string failure_;
 };
 
 } // namespace beast_driver

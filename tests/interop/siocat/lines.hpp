@@ -20,7 +20,7 @@ public:
     line_reader(boost::asio::io_context& context, std::function<void(std::string_view)> take, std::function<void()> end)
         : input_(context), take_(std::move(take)), end_(std::move(end)) {}
 
-    /// Reads a piece; afterwards it is to be called again.
+    /// Reads up to the end of a line, and what has come with it; afterwards it is to be called again.
     void read() {
         if (std::exchange(is_reading_, true) || is_stopped_) return;
         // Waiting, then reading what is there, leaves the terminal as it is, which the shell reads from too.
@@ -54,7 +54,9 @@ private:
             take_(line_);
             line_.clear();
         }
+        bool const was_part = rest.size() == static_cast<std::size_t>(size);
         line_ += rest;
+        if (was_part) read();
     }
 
     boost::asio::posix::stream_descriptor input_;

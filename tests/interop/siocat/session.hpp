@@ -21,7 +21,9 @@ namespace siocat {
 
 class session {
 public:
-    session(client& io, output& out) : io_(io), out_(out) {}
+    /// `failure()` says more where a connection could not be made.
+    session(client& io, output& out, std::function<std::string()> failure)
+        : io_(io), out_(out), failure_(std::move(failure)) {}
 
     //=== what the user wants ===//
 
@@ -161,8 +163,10 @@ private:
 
     // As socket.io-client does: each socket hears of it.
     void tell_failure(socketio::disconnect_reason reason) {
+        auto why = std::string(name(reason));
+        if (reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
         std::string text;
-        static_cast<void>(json::write(text, name(reason)));
+        static_cast<void>(json::write(text, why));
         for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), {});
     }
 
@@ -181,6 +185,7 @@ private:
 
     client& io_;
     output& out_;
+    std::function<std::string()> failure_;
     std::map<std::string, socket, std::less<>> sockets_;     // by namespace
     std::string current_;                                    // the namespace that is meant where none is said
     std::unordered_map<std::uint64_t, std::string> pending_; // what acknowledgements are known by, in JSON
