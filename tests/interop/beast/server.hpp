@@ -1,0 +1,538 @@
+// A server on Boost.Beast: HTTP and WebSocket on one port, with or without TLS, around an engineio::server or a
+// socketless::server. One thread runs it all.
+#pragma once
+
+#include <socketless/engineio/server.hpp>
+#include <socketless/engineio/session.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/stream_traits.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace interop {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace websocket = beast::websocket;
+namespace engineio = socketless::engineio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+using request = http::request<http::string_body>;
+using response = http::response<http::string_body>;
+
+struct server_settings {
+    /// The path that the protocol's requests have.
+    std::string path = "/socket.io/";
+    /// Bytes that a body and a message of a WebSocket may have: that of the engine's options.
+    std::size_t max_payload = 1'000'000;
+    /// The pages whose scripts may connect: their origins, or "*" for all.
+    std::vector<std::string> allowed_origins = {};
+    /// The certificate and its key; without, connections are not encrypted.
+    asio::ssl::context* tls = nullptr;
+    /// Answers the requests with other paths; without, they are not found.
+    std::function<response(request const&)> page = {};
+    /// How long a client may take for a request, and rest between two of them.
+    std::chrono::seconds request_timeout{60};
+};
+
+/// `Application` has `void handle(event&)` for the events of `Server`.
+template <class Server, class Application>
+class server {
+public:
+    server(asio::io_context& context, Server& io, Application& application, server_settings settings)
+        : context_(context), io_(io), application_(application), settings_(std::move(settings)), acceptor_(context),
+          timer_(context), signals_(context) {}
+
+    /// Listens on all addresses of the machine. Returns the port, which 0 leaves to the system. Throws where that fails.
+    std::uint16_t listen(std::uint16_t port) {
+        error_code no_v6;
+        acceptor_.open(tcp::v6(), no_v6);
+        if (!no_v6) acceptor_.set_option(asio::ip::v6_only(false), no_v6); // of both versions of IP
+        if (no_v6) {
+            acceptor_.close();
+            acceptor_.open(tcp::v4());
+        }
+        acceptor_.set_option(asio::socket_base::reuse_address(true));
+        acceptor_.bind({no_v6 ? tcp::v4() : tcp::v6(), port});
+        acceptor_.listen();
+        accept();
+        return acceptor_.local_endpoint().port();
+    }
+
+    /// Closes in good order when the process is asked to end, at once when it is asked again.
+    void close_on_signal() {
+        signals_.add(SIGINT);
+        signals_.add(SIGTERM);
+        signals_.async_wait([this](error_code ec, int) {
+            if (ec) return;
+            signals_.async_wait([this](error_code again, int) {
+                if (!again) context_.stop();
+            });
+            close();
+        });
+    }
+
+    /// Listens no more and closes all connections, once what is queued has gone.
+    void close() {
+        if (std::exchange(is_closing_, true)) return;
+        acceptor_.close();
+        if constexpr (requires { io_.close(); })
+            io_.close();
+        else
+            io_.close_all(now());
+        auto const connections = connections_; // some go at once
+        for (connection* const c : connections) c->close_if_idle();
+        drive();
+    }
+
+    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by itself
+    /// after each input; an application that does something on its own account, on a timer say, calls it afterwards.
+    void drive() {
+        for (;;) {
+            if (auto e = io_.poll_event()) {
+                application_.handle(*e);
+            } else if (auto const t = io_.poll_transmit(buffer_)) {
+                switch (t->type) {
+                case engineio::transmit_type::respond:
+                    if (auto const found = exchanges_.extract(t->id)) found.mapped()->respond(*t);
+                    break;
+                case engineio::transmit_type::send:
+                    if (auto const found = channels_.find(t->id); found != channels_.end())
+                        found->second->send(t->data);
+                    break;
+                case engineio::transmit_type::close:
+                    if (auto const found = channels_.extract(t->id)) found.mapped()->close();
+                    break;
+                default: break; // a client's
+                }
+            } else {
+                break;
+            }
+        }
+        if (is_closing_ && io_.size() == 0)
+            signals_.cancel(), timer_.cancel(); // nothing is left to wait for
+        else
+            wake_at(io_.poll_timeout());
+    }
+
+private:
+    using time_point = socketless::time_point;
+
+    static time_point now() { return std::chrono::steady_clock::now(); }
+
+    // A connection as long as it speaks HTTP.
+    class connection {
+    public:
+        explicit connection(server& owner) : owner_(owner) { owner_.connections_.insert(this); }
+        connection(connection const&) = delete;
+        connection& operator=(connection const&) = delete;
+        virtual ~connection() { owner_.connections_.erase(this); }
+
+        virtual void respond(engineio::transmit const& answer) = 0;
+        virtual void close_if_idle() = 0;
+
+    protected:
+        server& owner_;
+    };
+
+    // A WebSocket.
+    class channel {
+    public:
+        channel() = default;
+        channel(channel const&) = delete;
+        channel& operator=(channel const&) = delete;
+        virtual ~channel() = default;
+
+        virtual void send(socketless::frame message) = 0;
+        virtual void close() = 0;
+    };
+
+    template <class Stream>
+    class http_connection;
+    template <class Stream>
+    class websocket_channel;
+
+    void accept() {
+        acceptor_.async_accept([this](error_code ec, tcp::socket socket) {
+            if (is_closing_) return;
+            if (ec) return accept_later(); // as when there are too many files
+            error_code ignored;
+            socket.set_option(tcp::no_delay(true), ignored);
+            if (settings_.tls != nullptr) {
+                using stream = asio::ssl::stream<tcp::socket>;
+                std::make_shared<http_connection<stream>>(*this, stream(std::move(socket), *settings_.tls))->start();
+            } else {
+                std::make_shared<http_connection<tcp::socket>>(*this, std::move(socket))->start();
+            }
+            accept();
+        });
+    }
+
+    void accept_later() {
+        auto const pause = std::make_shared<asio::steady_timer>(context_, std::chrono::milliseconds(100));
+        pause->async_wait([this, pause](error_code) {
+            if (!is_closing_) accept();
+        });
+    }
+
+    // Being woken too early does no harm, so a timer that is due before stays as it is.
+    void wake_at(std::optional<time_point> at) {
+        if (!at || (timer_due_ && *timer_due_ <= *at)) return;
+        timer_due_ = at;
+        timer_.expires_at(*at);
+        timer_.async_wait([this](error_code ec) {
+            if (ec) return;
+            timer_due_.reset();
+            io_.handle_timeout(now());
+            drive();
+        });
+    }
+
+    // Whether the request is the protocol's.
+    bool serves(request const& r) const {
+        std::string_view const target = r.target();
+        return target.substr(0, target.find('?')) == settings_.path;
+    }
+
+    // What a page of this origin is allowed: the value of Access-Control-Allow-Origin, if any.
+    std::string_view allowed_origin(std::string_view origin) const {
+        for (std::string const& allowed : settings_.allowed_origins)
+            if (allowed == "*" || (allowed == origin && !origin.empty())) return allowed;
+        return {};
+    }
+
+    asio::io_context& context_;
+    Server& io_;
+    Application& application_;
+    server_settings settings_;
+    tcp::acceptor acceptor_;
+    asio::steady_timer timer_;
+    asio::signal_set signals_;
+    std::optional<time_point> timer_due_;
+    bool is_closing_ = false;
+    std::uint64_t last_id_ = 0;
+    std::unordered_set<connection*> connections_;
+    std::unordered_map<engineio::exchange_id, std::shared_ptr<connection>> exchanges_; // that await their answer
+    std::unordered_map<engineio::channel_id, std::shared_ptr<channel>> channels_;
+    std::string buffer_;
+};
+
+// Reads a request and hands it in, and reads on while that waits for its answer: so it learns that the client has gone.
+template <class Server, class Application>
+template <class Stream>
+class server<Server, Application>::http_connection final
+    : public connection,
+      public std::enable_shared_from_this<server<Server, Application>::template http_connection<Stream>> {
+public:
+    http_connection(server& owner, Stream stream)
+        : connection(owner), stream_(std::move(stream)), deadline_(owner.context_) {}
+
+    void start() {
+        limit_time();
+        if constexpr (std::same_as<Stream, tcp::socket>) {
+            read_header();
+        } else {
+            stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](error_code ec) {
+                if (!ec) self->read_header();
+            });
+        }
+    }
+
+    void respond(engineio::transmit const& answer) override {
+        exchange_ = 0;
+        write(make_response(static_cast<http::status>(answer.status), name(answer.content), answer.data.data));
+    }
+
+    void close_if_idle() override {
+        if (!is_answering_) close_socket();
+    }
+
+private:
+    using connection::owner_;
+
+    std::shared_ptr<http_connection> self() { return this->shared_from_this(); }
+
+    //=== reading ===//
+
+    void read_header() {
+        parser_.emplace();
+        parser_->body_limit(owner_.settings_.max_payload);
+        http::async_read_header(stream_, buffer_, *parser_,
+                                [self = self()](error_code ec, std::size_t) { self->take_header(ec); });
+    }
+
+    void take_header(error_code ec) {
+        bool const is_too_large = ec == http::error::body_limit;
+        if (ec && !is_too_large) return gone();
+        if (is_answering_) { // it has to wait for the one before
+            waiting_ = ec;
+            return;
+        }
+        if (is_last_) return;
+        if (is_too_large) return refuse_body();
+        if (websocket::is_upgrade(parser_->get())) return upgrade(parser_->release());
+        http::async_read(stream_, buffer_, *parser_, [self = self()](error_code failed, std::size_t) {
+            if (failed == http::error::body_limit) return self->refuse_body();
+            if (failed) return self->gone();
+            self->take_request(self->parser_->release());
+        });
+    }
+
+    void gone() {
+        deadline_.cancel();
+        if (exchange_ == 0) return;
+        auto const aborted = std::exchange(exchange_, 0);
+        owner_.exchanges_.erase(aborted);
+        owner_.io_.http_aborted(aborted, now());
+        owner_.drive();
+    }
+
+    // `r` lives until the events have run dry, as the server wants it.
+    void take_request(request r) {
+        begin_answer(r);
+        if (!owner_.serves(r)) {
+            write(owner_.settings_.page ? owner_.settings_.page(r) : make_response(http::status::not_found));
+        } else if (r.method() == http::verb::options && !allowed_origin_.empty()) {
+            write(make_preflight_response(r));
+        } else {
+            exchange_ = ++owner_.last_id_;
+            owner_.exchanges_.emplace(exchange_, self());
+            owner_.io_.http_received(
+                {.exchange = exchange_,
+                 .method = method_of(r),
+                 .target = r.target(),
+                 .is_binary = beast::iequals(r[http::field::content_type], name(engineio::content_type::binary)),
+                 .body = r.body()},
+                now());
+            owner_.drive();
+        }
+        read_header();
+    }
+
+    static engineio::http_method method_of(request const& r) {
+        if (r.method() == http::verb::get) return engineio::http_method::get;
+        if (r.method() == http::verb::post) return engineio::http_method::post;
+        return engineio::http_method::other;
+    }
+
+    void upgrade(request r) {
+        auto const refusal = owner_.io_.check_websocket(r.target());
+        if (owner_.serves(r) && !refusal) {
+            deadline_.cancel();
+            return std::make_shared<websocket_channel<Stream>>(owner_, std::move(stream_))->accept(std::move(r));
+        }
+        begin_answer(r);
+        if (owner_.serves(r))
+            write(make_response(static_cast<http::status>(status(*refusal)), name(engineio::content_type::json),
+                                body(*refusal)));
+        else
+            write(make_response(http::status::not_found));
+        read_header();
+    }
+
+    // More than is allowed: the rest is read, and not kept, lest the client hears of a broken connection before the answer.
+    void refuse_body() {
+        begin_answer(parser_->get());
+        is_last_ = true;
+        has_unread_body_ = true;
+        write(make_response(http::status::payload_too_large));
+    }
+
+    void discard() {
+        buffer_.clear();
+        stream_.async_read_some(buffer_.prepare(std::size_t{64} * 1024), [self = self()](error_code ec, std::size_t) {
+            if (!ec) self->discard();
+        });
+    }
+
+    //=== answering ===//
+
+    template <class Request>
+    void begin_answer(Request const& r) {
+        deadline_.cancel(); // long-polling takes its time
+        is_answering_ = true;
+        is_last_ = !r.keep_alive();
+        allowed_origin_ = owner_.allowed_origin(r[http::field::origin]);
+    }
+
+    static response make_response(http::status status, std::string_view content = {}, std::string_view body = {}) {
+        response r(status, 11);
+        if (!content.empty()) r.set(http::field::content_type, content);
+        r.set(http::field::cache_control, engineio::cache_control);
+        r.body() = body;
+        return r;
+    }
+
+    static response make_preflight_response(request const& r) {
+        auto preflight = make_response(http::status::no_content);
+        preflight.set(http::field::access_control_allow_methods, "GET,POST");
+        if (auto const headers = r[http::field::access_control_request_headers]; !headers.empty())
+            preflight.set(http::field::access_control_allow_headers, headers);
+        preflight.set(http::field::access_control_max_age, "600");
+        return preflight;
+    }
+
+    void write(response r) {
+        if (owner_.is_closing_) is_last_ = true;
+        r.keep_alive(!is_last_);
+        if (!allowed_origin_.empty()) r.set(http::field::access_control_allow_origin, allowed_origin_);
+        if (!allowed_origin_.empty() && allowed_origin_ != "*") r.set(http::field::vary, "Origin");
+        r.prepare_payload();
+        response_ = std::move(r);
+        limit_time();
+        http::async_write(stream_, response_, [self = self()](error_code ec, std::size_t) { self->written(ec); });
+    }
+
+    void written(error_code ec) {
+        is_answering_ = false;
+        if (ec) return close_socket();
+        limit_time();
+        if (is_last_) {
+            error_code ignored;
+            beast::get_lowest_layer(stream_).shutdown(tcp::socket::shutdown_send, ignored);
+            if (has_unread_body_) discard();
+        } else if (auto const next = std::exchange(waiting_, std::nullopt)) {
+            take_header(*next);
+        }
+    }
+
+    //=== the end ===//
+
+    // For what is under way with the client, but for long-polling.
+    void limit_time() {
+        deadline_.expires_after(owner_.settings_.request_timeout);
+        deadline_.async_wait([weak = this->weak_from_this()](error_code ec) {
+            auto const self = weak.lock();
+            if (self && !ec && self->deadline_.expiry() <= now()) self->close_socket();
+        });
+    }
+
+    // What is being read or written ends with an error.
+    void close_socket() {
+        error_code ignored;
+        beast::get_lowest_layer(stream_).close(ignored);
+    }
+
+    Stream stream_;
+    asio::steady_timer deadline_;
+    beast::flat_buffer buffer_;
+    std::optional<http::request_parser<http::string_body>> parser_;
+    response response_;
+    engineio::exchange_id exchange_ = 0;
+    std::string_view allowed_origin_;
+    std::optional<error_code> waiting_; // the next request has come, with what was wrong with it
+    bool is_answering_ = false;
+    bool is_last_ = false;
+    bool has_unread_body_ = false;
+};
+
+// Reads a message after the other, and writes one after the other.
+template <class Server, class Application>
+template <class Stream>
+class server<Server, Application>::websocket_channel final
+    : public channel,
+      public std::enable_shared_from_this<server<Server, Application>::template websocket_channel<Stream>> {
+public:
+    websocket_channel(server& owner, Stream stream)
+        : owner_(owner), websocket_(std::move(stream)), id_(++owner.last_id_) {}
+
+    void accept(request r) {
+        auto timeouts = websocket::stream_base::timeout::suggested(beast::role_type::server);
+        timeouts.idle_timeout = websocket::stream_base::none(); // Engine.IO has its own heartbeat
+        websocket_.set_option(timeouts);
+        websocket_.read_message_max(owner_.settings_.max_payload);
+        websocket_.auto_fragment(false);
+        websocket_.async_accept(r, [self = self(), target = std::string(r.target())](error_code ec) {
+            if (ec) return;
+            self->owner_.channels_.emplace(self->id_, self);
+            self->owner_.io_.websocket_opened(self->id_, target, now());
+            self->owner_.drive();
+            self->read();
+        });
+    }
+
+    // `message` is borrowed for the moment, but the network takes its time.
+    void send(socketless::frame message) override {
+        written_ = message.data;
+        owner_.io_.pause(id_);
+        is_writing_ = true;
+        websocket_.binary(message.kind == socketless::frame_kind::binary);
+        websocket_.async_write(asio::buffer(written_), [self = self()](error_code ec, std::size_t) {
+            self->is_writing_ = false;
+            if (self->written_.capacity() > kept) self->written_ = {};
+            if (ec) return; // which ends the reading too
+            if (self->is_closing_) return self->close();
+            self->owner_.io_.resume(self->id_);
+            self->owner_.drive();
+        });
+    }
+
+    void close() override {
+        is_closing_ = true;
+        if (is_writing_) return;
+        websocket_.async_close(websocket::close_code::normal, [self = self()](error_code) {});
+    }
+
+private:
+    std::shared_ptr<websocket_channel> self() { return this->shared_from_this(); }
+
+    void read() {
+        websocket_.async_read(buffer_, [self = self()](error_code ec, std::size_t) { self->take(ec); });
+    }
+
+    void take(error_code ec) {
+        if (ec) {
+            if (owner_.channels_.erase(id_) == 0) return;
+            owner_.io_.channel_closed(id_, now());
+            return owner_.drive();
+        }
+        auto const kind = websocket_.got_text() ? socketless::frame_kind::text : socketless::frame_kind::binary;
+        auto const bytes = buffer_.cdata();
+        owner_.io_.websocket_received(id_, {kind, {static_cast<char const*>(bytes.data()), bytes.size()}}, now());
+        owner_.drive();
+        buffer_.clear();
+        if (buffer_.capacity() > kept) buffer_.shrink_to_fit();
+        read();
+    }
+
+    // Bytes that are kept for messages to come.
+    static constexpr std::size_t kept = std::size_t{16} * 1024;
+
+    server& owner_;
+    websocket::stream<Stream> websocket_;
+    engineio::channel_id id_;
+    beast::flat_buffer buffer_;
+    std::string written_;
+    bool is_writing_ = false;
+    bool is_closing_ = false;
+};
+
+} // namespace interop

@@ -1,0 +1,33 @@
+// An Engine.IO server that sends each message back.
+#include "beast/random.hpp"
+#include "server_program.hpp"
+
+#include <socketless/engineio/server.hpp>
+
+#include <string>
+
+namespace engineio = socketless::engineio;
+
+namespace {
+
+struct echo {
+    engineio::server& io;
+
+    void handle(engineio::server_event const& e) {
+        if (e.event.type == engineio::event_type::message) io.send(e.session, e.event.message);
+    }
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::string const usage = "engineio_echo_server [option]..." + std::string(server_arguments::usage);
+    server_arguments arguments{.path = "/engine.io/"};
+    command_line line(usage);
+    arguments.declare(line);
+    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+
+    engineio::server io(arguments.engine, interop::system_random());
+    echo application{io};
+    return serve(io, application, arguments);
+}

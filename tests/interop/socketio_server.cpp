@@ -1,0 +1,130 @@
+// A Socket.IO server that does what tests ask of it:
+//
+//     message args...           answered by the event message-back with the same arguments
+//     message-with-ack args...  acknowledged with them, as is any event that is not listed here and asks for it
+//     join room, leave room
+//     say room args...          the event said, with args, for the others in the room
+//     shout args...             the event shouted, with args, for all
+//     ask args...               the event question for whom it came from, which is to acknowledge it; then the event
+//                               answered, with that answer
+//     kick                      disconnects the socket
+//
+// in the namespaces "/" and "/custom", which tell who joins its auth (event auth), and "/guarded", whose auth is
+// {"token":"123"}.
+#include "beast/random.hpp"
+#include "server_program.hpp"
+
+#include <socketless/json/writer.hpp>
+#include <socketless/server.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+using namespace socketless;
+using socketio::event_type;
+using socketio::spread;
+
+namespace {
+
+class test_application {
+public:
+    explicit test_application(server& io) : io_(io) {
+        io_.declare("/", admission::ask);
+        io_.declare("/custom", admission::ask);
+        io_.declare("/guarded", admission::ask);
+    }
+
+    void handle(socketio::event& e) {
+        switch (e.type) {
+        case event_type::connecting: return admit(e);
+        case event_type::connected: return greet(e);
+        case event_type::event: return take(e);
+        case event_type::ack: return take_answer(e);
+        default: return;
+        }
+    }
+
+private:
+    void admit(socketio::event const& e) {
+        if (e.nsp == "/guarded" && !is_good(e.data)) {
+            io_.refuse(e.socket, "not authorized", json::object("code", 401));
+            return;
+        }
+        io_.set_data(e.socket, std::make_shared<std::string>(e.data.raw()));
+        io_.accept(e.socket);
+    }
+
+    static bool is_good(json::text auth) {
+        auto const token = auth.find("token");
+        return token && token->equals("123");
+    }
+
+    void greet(socketio::event const& e) {
+        auto const* const auth = io_.data<std::string>(e.socket);
+        io_.emit(e.socket, "auth", json::text::trusted(auth->empty() ? "{}" : *auth));
+    }
+
+    void take(socketio::event& e) {
+        auto const args = e.args();
+        if (e.name() == "message") {
+            io_.emit(e.socket, "message-back", spread(args));
+        } else if (e.name() == "join") {
+            if (auto const room = e.get<std::string>()) io_.join(e.socket, *room);
+        } else if (e.name() == "leave") {
+            if (auto const room = e.get<std::string>()) io_.leave(e.socket, *room);
+        } else if (e.name() == "say") {
+            say(e);
+        } else if (e.name() == "shout") {
+            io_.in(e.nsp).emit("shouted", spread(args));
+        } else if (e.name() == "ask") {
+            if (auto const id = io_.emit_with_ack(e.socket, std::nullopt, "question", spread(args)))
+                askers_.emplace(*id, e.socket);
+        } else if (e.name() == "kick") {
+            return io_.disconnect(e.socket);
+        }
+        if (e.ack) io_.acknowledge(e.ack, spread(args));
+    }
+
+    void say(socketio::event const& e) {
+        auto const args = e.args();
+        if (args.begin() == args.end()) return;
+        auto const room = (*args.begin()).get<std::string>();
+        if (!room) return;
+        std::ranges::subrange const rest(std::ranges::next(args.begin()), args.end());
+        io_.in(e.nsp).to(*room).except(e.socket).emit("said", spread(rest));
+    }
+
+    void take_answer(socketio::event const& e) {
+        auto const asked = askers_.extract(e.id);
+        if (e.outcome == socketio::ack_outcome::answered) io_.emit(asked.mapped(), "answered", spread(e.args()));
+    }
+
+    server& io_;
+    std::unordered_map<std::uint64_t, socketio::socket_handle> askers_;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::string const usage = "socketio_server [option]..." + std::string(server_arguments::usage) + R"(
+  --connect-timeout MS              for a client to join a namespace
+  --recovery                        keeps the state of connections that are lost for two minutes)";
+    server_arguments arguments{.path = "/socket.io/"};
+    server_options options;
+    command_line line(usage);
+    arguments.declare(line);
+    line.option("--connect-timeout", options.sockets.connect_timeout);
+    line.flag("--recovery", [&options] { options.recovery.emplace(); });
+    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+    options.engine = arguments.engine;
+
+    server io(std::move(options), interop::system_random(), std::chrono::steady_clock::now());
+    test_application application(io);
+    return serve(io, application, arguments);
+}
