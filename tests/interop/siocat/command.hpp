@@ -93,7 +93,7 @@ class typed_commands {
 public:
     static constexpr std::string_view help =
         R"(event JSON...           emits an event; text is "quoted", bytes are {"$binary":"hex"}
-/ack event JSON...      emits it and asks for an acknowledgement
+/ack event JSON...      emits it and asks for an acknowledgement, within 10 s
 /reply TOKEN JSON...    acknowledges an event that was shown with this token
 /connect NSP [AUTH]     joins a namespace; what is typed goes there from now on
 /use NSP                what is typed goes there from now on
@@ -109,6 +109,7 @@ public:
             read_event(c, first);
         } else if (first == "/ack") {
             c.wants_ack = true;
+            c.timeout = milliseconds(10'000);
             id_ = std::to_string(++last_id_);
             c.id = json::text::trusted(id_);
             read_event(c, next_word());

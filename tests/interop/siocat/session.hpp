@@ -33,12 +33,9 @@ public:
         case operation::connect: return connect(c);
         case operation::emit: return emit(c);
         case operation::reply: return reply(c);
-        case operation::disconnect: return io_.disconnect(find(c.nsp).handle);
+        case operation::disconnect: return disconnect(c);
         case operation::close: return close();
-        case operation::use:
-            find(c.nsp);
-            current_ = c.nsp;
-            return;
+        case operation::use: current_ = find(c.nsp)->first; return;
         case operation::help: return std::puts(typed_commands::help.data()), void();
         }
     }
@@ -66,14 +63,17 @@ public:
             out_.connected(e.nsp, e.sid, e.recovered);
             break;
         case event_type::connect_error:
-            settle(e.nsp);
+            sockets_.erase(std::string(e.nsp));
             out_.connect_error(e.nsp, e.message, e.data);
             break;
         case event_type::event: out_.event(e, e.ack ? keep(std::move(e.ack)) : ""); break;
         case event_type::ack:
-            if (auto const id = pending_.extract(e.id)) out_.ack(json::text::trusted(id.mapped()), e);
+            if (auto const a = pending_.extract(e.id)) out_.ack(json::text::trusted(a.mapped().id), e);
             break;
-        case event_type::disconnected: out_.disconnected(e.nsp, name(e.reason)); break;
+        case event_type::disconnected:
+            note_disconnect(e);
+            out_.disconnected(e.nsp, name(e.reason));
+            break;
         case event_type::closed:
             out_.closed(name(e.reason));
             note_end(e.reason);
@@ -100,9 +100,18 @@ public:
     [[nodiscard]] std::size_t queued() const { return io_.queued() + io_.buffered(); }
 
 private:
+    // A namespace that is wanted.
     struct socket {
         socketio::socket_handle handle;
-        bool is_awaited = true; // whether it is let in
+        bool is_awaited = true; // to be let in, for the first time or again
+        bool is_new = true;
+    };
+    using socket_map = std::map<std::string, socket, std::less<>>;
+
+    // An acknowledgement.
+    struct awaited_ack {
+        std::string nsp;
+        std::string id; // what the user knows it by, in JSON
     };
 
     // Events that may be replied to at the same time; the oldest is forgotten then.
@@ -114,29 +123,38 @@ private:
         if constexpr (!std::is_void_v<T>) return *done;
     }
 
-    socket& find(std::string const& nsp) {
+    socket_map::iterator find(std::string const& nsp) {
         auto const& wanted = nsp.empty() ? current_ : nsp;
         auto const found = sockets_.find(wanted);
         if (found == sockets_.end()) throw bad_input("not joined: " + (wanted.empty() ? "any namespace" : wanted));
-        return found->second;
+        return found;
     }
 
     void connect(command const& c) {
         auto const nsp = c.nsp.empty() ? "/" : c.nsp;
         auto const handle = checked(c.auth.empty() ? io_.connect(nsp) : io_.connect(nsp, c.auth));
-        current_ = io_.nsp(handle);
-        sockets_.insert_or_assign(current_, socket{handle});
+        auto const name = std::string(io_.nsp(handle)); // without a query
+        if (current_.empty()) current_ = name;
+        sockets_.insert_or_assign(name, socket{handle});
+    }
+
+    void disconnect(command const& c) {
+        auto const found = find(c.nsp);
+        io_.disconnect(found->second.handle);
+        sockets_.erase(found);
     }
 
     void emit(command const& c) {
-        auto const handle = find(c.nsp).handle;
+        auto const& [nsp, s] = *find(c.nsp);
         if (c.wants_ack && c.is_volatile) throw bad_input("a volatile event cannot ask for an acknowledgement");
-        if (c.wants_ack)
-            pending_.emplace(checked(io_.emit_with_ack(handle, c.timeout, c.event, c.args)), c.id.raw());
-        else if (c.is_volatile)
-            checked(io_.emit_volatile(handle, c.event, c.args));
-        else
-            checked(io_.emit(handle, c.event, c.args));
+        if (c.wants_ack) {
+            auto const id = checked(io_.emit_with_ack(s.handle, c.timeout, c.event, c.args));
+            pending_.emplace(id, awaited_ack{nsp, std::string(c.id.raw())});
+        } else if (c.is_volatile) {
+            checked(io_.emit_volatile(s.handle, c.event, c.args));
+        } else {
+            checked(io_.emit(s.handle, c.event, c.args));
+        }
     }
 
     void reply(command const& c) {
@@ -157,8 +175,22 @@ private:
         return order_.back();
     }
 
+    // The socket has been let in. Who joins a namespace means to talk there.
     void settle(std::string_view nsp) {
-        if (auto const found = sockets_.find(nsp); found != sockets_.end()) found->second.is_awaited = false;
+        auto const found = sockets_.find(nsp);
+        if (found == sockets_.end()) return;
+        found->second.is_awaited = false;
+        if (std::exchange(found->second.is_new, false)) current_ = nsp;
+    }
+
+    // It is out: for now, or by the server's will.
+    void note_disconnect(socketio::event const& e) {
+        auto const found = sockets_.find(e.nsp);
+        if (found == sockets_.end()) return;
+        if (e.reason == socketio::disconnect_reason::io_server_disconnect)
+            sockets_.erase(found);
+        else
+            found->second.is_awaited = true;
     }
 
     // As socket.io-client does: each socket hears of it.
@@ -176,19 +208,22 @@ private:
         if (was_lost && !io_.options().reconnection) is_lost_ = true;
     }
 
+    // Events wait until their socket is let in, so none do when none is awaited.
     void close_if_done() {
-        if (has_more_input_ || is_closing_ || !pending_.empty() || io_.buffered() != 0) return;
+        if (has_more_input_ || is_closing_) return;
         for (auto const& [nsp, s] : sockets_)
             if (s.is_awaited) return;
+        for (auto const& [id, ack] : pending_)
+            if (sockets_.contains(ack.nsp)) return;
         close();
     }
 
     client& io_;
     output& out_;
     std::function<std::string()> failure_;
-    std::map<std::string, socket, std::less<>> sockets_;     // by namespace
-    std::string current_;                                    // the namespace that is meant where none is said
-    std::unordered_map<std::uint64_t, std::string> pending_; // what acknowledgements are known by, in JSON
+    socket_map sockets_;  // by namespace
+    std::string current_; // the namespace that is meant where none is said
+    std::unordered_map<std::uint64_t, awaited_ack> pending_;
     std::unordered_map<std::string, socketio::ack_request> tokens_;
     std::deque<std::string> order_; // of the tokens
     std::uint64_t last_token_ = 0;
