@@ -35,7 +35,7 @@
 #include <utility>
 #include <vector>
 
-namespace interop {
+namespace beast_driver {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -544,4 +544,4 @@ private:
     bool is_closing_ = false;
 };
 
-} // namespace interop
+} // namespace beast_driver
