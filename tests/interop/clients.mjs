@@ -229,8 +229,8 @@ export const ask = (socket, event, ...args) =>
 export async function gone(url, { id, transport }, revision = 4, ms = 10_000) {
     const other = transport === 'polling' ? 'websocket' : 'polling';
     for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {
-        const answer = await fetch(`${url}?EIO=${revision}&transport=${other}&sid=${id}`);
-        if ((await answer.json()).code === 1) return; // session ID unknown
+        const answer = await (await fetch(`${url}?EIO=${revision}&transport=${other}&sid=${id}`)).text();
+        if (answer.includes('Session ID unknown')) return;
     }
     throw new Error(`the session is still there after ${ms} ms`);
 }

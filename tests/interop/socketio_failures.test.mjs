@@ -5,8 +5,9 @@ import { ask, collect, each, gone, heard, isOurs, legacy, modern, python, serve 
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
 
-const server = await serve('--allow-v3', '--ping-interval', '300', '--ping-timeout', '1000', '--max-payload', '10000');
-const recovering = await serve('--recovery');
+const heartbeat = ['--ping-interval', '300', '--ping-timeout', '1000'];
+const server = await serve('--allow-v3', '--max-payload', '10000', ...heartbeat);
+const recovering = await serve('--recovery', ...heartbeat);
 after(() => Promise.all([server.stop(), recovering.stop()]));
 
 // Python tells no reasons.
@@ -16,7 +17,7 @@ async function disconnected(socket, peer, ...reasons) {
 }
 
 // The server knows the session no more.
-const forgotten = (peer, session) => gone(`${server.url}/socket.io/`, session, peer.revision);
+const forgotten = (peer, session, { url } = server) => gone(`${url}/socket.io/`, session, peer.revision);
 
 // All of them wait most of the time.
 describe('failures', { concurrency: 4 }, () => {
@@ -87,6 +88,7 @@ describe('failures', { concurrency: 4 }, () => {
         const network = await relay(server.port);
         their.finally(network.close);
         const socket = await their.connect(network.url);
+        await ask(socket, 'any');
         const session = socket.engine();
         const lost = disconnected(socket, their.peer, 'transport close', 'transport error');
         network.cut();
@@ -109,10 +111,12 @@ describe('failures', { concurrency: 4 }, () => {
         await ask(other, 'say', their.transport, 0);
         await until(() => said.length === 1);
 
+        const session = socket.engine();
         const lost = heard(socket, 'disconnect');
         network.cut();
-        await lost;
-        for (let i = 1; i <= 100; ++i) await ask(other, 'say', their.transport, i, Buffer.alloc(i, i));
+        for (let i = 1; i <= 50; ++i) await ask(other, 'say', their.transport, i, Buffer.alloc(i, i));
+        await Promise.all([lost, forgotten(their.peer, session, recovering)]);
+        for (let i = 51; i <= 100; ++i) await ask(other, 'say', their.transport, i, Buffer.alloc(i, i));
         await ask(other, 'shout', their.transport);
         network.mend();
         await heard(socket, 'connect');
