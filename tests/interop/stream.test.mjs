@@ -136,7 +136,7 @@ check('socket.io-client 4.8.4', 'server', 'stream', 'garbage ends its stream, no
     const server = await echoOverTcp(test);
     const stranger = connect(server.port);
     stranger.on('error', () => {}); // a reset is an end too
-    stranger.write('GET / HTTP/1.1\r\n\r\n');
+    stranger.write(Buffer.from([1, 0x78])); // a frame of one byte, which is no type of packet
     stranger.resume();
     await next(stranger, 'close');
     await next(connectClient(test, server), 'connect');
