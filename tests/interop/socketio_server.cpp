@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
     options.engine = arguments.engine;
 
-    server io(std::move(options), interop::system_random(), std::chrono::steady_clock::now());
+    server io(std::move(options), beast_driver::system_random(), std::chrono::steady_clock::now());
     test_application application(io);
     return serve(io, application, arguments);
 }
