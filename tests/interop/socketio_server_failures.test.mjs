@@ -21,9 +21,25 @@ async function connectOver(our, server, args) {
     const network = await relay(server.port, 0, (data) => { session.id ??= /"sid":"([^"]+)"/.exec(data)?.[1]; });
     our.finally(network.close);
     const cat = await our.connect(network.url, { args });
+    await cat.ask('any'); // the server has heard of the upgrade
     assert.ok(session.id);
     return { cat, network, session };
 }
+
+const forgotten = (our, { url }, session) => gone(`${url}/socket.io/`, session, our.peer.revision);
+
+const directory = mkdtempSync(path.join(tmpdir(), 'socketless-'));
+after(() => rmSync(directory, { recursive: true }));
+
+// A certificate that has signed itself.
+function certify(name) {
+    const [cert, key] = ['cert', 'key'].map((kind) => path.join(directory, `${name}.${kind}.pem`));
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc',
+        '-subj', '/CN=socketless', '-addext', `subjectAltName=${name}`, '-out', cert, '-keyout', key], { stdio: 'pipe' });
+    return { cert, key };
+}
+const named = certify('IP:127.0.0.1');
+const misnamed = certify('DNS:example.com');
 
 const lost = ['transport close', 'transport error'];
 async function disconnected(cat, reasons) {
@@ -44,7 +60,7 @@ describe('failures', { concurrency: 4 }, () => {
         const server = servers.get(our.peer);
         const { cat, session } = await connectOver(our, server);
         cat.freeze();
-        await gone(server.url, our.peer, session);
+        await forgotten(our, server, session);
         cat.thaw();
         await disconnected(cat, [...lost, 'ping timeout']);
         await cat.hear('connect');
@@ -85,11 +101,11 @@ describe('failures', { concurrency: 4 }, () => {
     });
 
     each('the client closes: the server forgets its session', async (our) => {
-        const server = servers.get(our.peer);
+        const server = await our.serve(); // whose heartbeat is too slow to notice it
         const { cat, session } = await connectOver(our, server);
         assert.equal(await cat.close(), 0);
         await cat.hear('disconnect', { reason: 'io client disconnect' });
-        await gone(server.url, our.peer, session, 1000); // not for want of a pong
+        await forgotten(our, server, session);
     }, { of: peers.filter((peer) => peer !== python) });
 
     each('a connection that is cut is made anew', async (our) => {
@@ -160,11 +176,11 @@ describe('failures', { concurrency: 4 }, () => {
 
     each('an acknowledgement is lost with the connection', async (our) => {
         const own = await our.serve();
-        const cat = await our.connect(own.url);
+        const { cat, network } = await connectOver(our, own);
         own.freeze();
         cat.tell('emit', { event: 'any', ack: true, id: 'lost' });
         await sleep(50);
-        await own.kill();
+        network.cut();
         await cat.hear('ack_lost', { id: 'lost' });
     });
 
@@ -185,4 +201,35 @@ describe('failures', { concurrency: 4 }, () => {
         assert.equal(await cat.ended, 1);
         assert.ok(!cat.lines.some(({ on }) => on === 'reconnect_attempt'));
     });
+
+    const serveTls = (our, { cert, key }) => our.serve('--cert', cert, '--key', key);
+    const secured = (server) => `https://127.0.0.1:${server.port}`;
+    const overTls = { of: [modern, ours] };
+
+    each('TLS: a server whose certificate is known is trusted', async (our) => {
+        const own = await serveTls(our, named);
+        const cat = await our.connect(secured(own), { args: ['--cacert', named.cert] });
+        assert.deepEqual(await cat.ask('any', 1, Buffer.alloc(100_000, 1)), [1, Buffer.alloc(100_000, 1)]);
+        assert.equal(await cat.close(), 0);
+    }, overTls);
+
+    for (const [what, certificate, args] of [
+        ['TLS: a server whose certificate is not known is refused', named, []],
+        ['TLS: a server whose certificate is for another name is refused', misnamed, ['--cacert', misnamed.cert]],
+    ]) {
+        each(what, async (our) => {
+            const own = await serveTls(our, certificate);
+            const cat = our.dial(secured(own), { args: ['--no-reconnect', ...args] });
+            const { message } = await cat.hear('connect_error');
+            assert.match(message, /certificate/);
+            assert.equal(await cat.ended, 1);
+            assert.deepEqual(cat.lines, []);
+        }, overTls);
+    }
+
+    each('TLS: verification can be turned off', async (our) => {
+        const own = await serveTls(our, misnamed);
+        const cat = await our.connect(secured(own), { args: ['--insecure'] });
+        assert.deepEqual(await cat.ask('any', 1), [1]);
+    }, overTls);
 });
