@@ -179,7 +179,7 @@ require('MUST', 'polling', 'answers a second POST at once with 400, and closes t
     assert.equal((await session.post('4hello')).status, 400);
     assert.equal((await session.get()).status, 400);
     first.destroy();
-});
+}, { ours: 'a POST is told of when it is whole, and answered at once, so that two cannot meet' });
 require('reference', 'polling', 'closes the session if a GET is given up', async () => {
     const session = await Polling.open(server, path);
     const poll = http.get(server.url + session.target, { agent: false });

@@ -7,13 +7,14 @@ import { check, launch, start, until } from './harness.mjs';
 export const transports = ['polling', 'websocket', 'upgrade'];
 
 // `revision` is that of Engine.IO. Where that is 3 there is no auth, but each namespace has its query.
-export const modern = { name: 'socket.io 4.8.4', program: 'peers/socketio_server.mjs', revision: 4 };
-export const legacy = { name: 'socket.io 2.5.1', program: 'peers/socketio_server.mjs', revision: 3, args: ['--package', 'socket.io-2'] };
-export const python = { name: 'python-socketio 5.7.2', program: 'peers/socketio_server.py', revision: 4 };
-export const ours = { name: 'socketless', program: 'socketio_server', revision: 4 };
+const npm = 'peers/socketio_server.mjs';
+export const modern = { name: 'socket.io 4.8.4', program: [npm], revision: 4 };
+export const legacy = { name: 'socket.io 2.5.1', program: [npm, '--package', 'socket.io-2'], revision: 3 };
+export const python = { name: 'python-socketio 5.7.2', program: ['peers/socketio_server.py'], revision: 4 };
+export const ours = { name: 'socketless', program: ['socketio_server'], revision: 4 };
 export const peers = [modern, legacy, python, ours];
 
-export const serve = (peer, ...args) => start(peer.program, ...peer.args ?? [], ...args);
+export const serve = (peer, ...args) => start(...peer.program, ...args);
 
 const pack = (_, value) => (value?.type === 'Buffer' ? { $binary: Buffer.from(value.data).toString('hex') } : value);
 const unpack = (_, value) => (value?.$binary === undefined ? value : Buffer.from(value.$binary, 'hex'));
@@ -49,8 +50,9 @@ export class Siocat {
         const wanted = Object.entries({ on, ...members });
         const find = () => this.lines.findIndex((line) => wanted.every(([name, value]) => line[name] === value));
         await until(() => find() !== -1, ms).catch(() => {
-            const said = this.lines.map((line) => JSON.stringify(line).slice(0, 200)).slice(-20).join('\n');
-            assert.fail(`siocat does not say ${JSON.stringify(Object.fromEntries(wanted))} but\n${said}\n${this.child.errors}`);
+            const said = this.lines.slice(-20).map((line) => JSON.stringify(line).slice(0, 200));
+            const missing = `siocat does not say ${JSON.stringify({ on, ...members })} but`;
+            assert.fail([missing, ...said, this.child.errors].join('\n'));
         });
         return this.lines.splice(find(), 1)[0];
     }
@@ -103,8 +105,8 @@ class Caller {
     dial(url, { nsps = ['/'], auth, args = [] } = {}) {
         const { revision } = this.peer;
         const query = revision === 3 && auth ? `?${new URLSearchParams(auth)}` : '';
-        const cat = new Siocat(url, '--transport', this.transport, '--protocol', `${revision}`, '--reconnect-delay', '100',
-            ...nsps.flatMap((nsp) => ['--nsp', `${nsp}${query}`]),
+        const cat = new Siocat(url, '--transport', this.transport, '--protocol', `${revision}`,
+            '--reconnect-delay', '100', ...nsps.flatMap((nsp) => ['--nsp', `${nsp}${query}`]),
             ...auth && revision === 4 ? ['--auth', JSON.stringify(auth)] : [], ...args);
         this.#cats.push(cat);
         return cat;

@@ -85,7 +85,7 @@ require('text', transports, 'gives each namespace an id of its own, not that of 
 });
 for (const [what, ...packets] of [['an event', '42["message",1]'], ['an ack', '431[]'], ['a DISCONNECT', '41'],
     ['a binary event', `451-["message",${placeholder(0)}]`, bytes[0]], ['what is no packet', '4abc']]) {
-    require('MUST', transports, `closes a connection that begins with ${what} instead of CONNECT`, async (transport) => {
+    require('MUST', transports, `closes a connection that begins with ${what}, not CONNECT`, async (transport) => {
         const connection = await open(transport);
         await connection.send(...packets);
         assert.deepEqual(withoutClose(await connection.closed()), []);
@@ -113,8 +113,9 @@ for (const nsp of ['/', '/custom']) {
     const start = (type) => `4${type}${prefix(nsp)}`;
     require('text', transports, `takes and sends events in ${nsp}`, async (transport) => {
         const connection = await connected(transport, nsp);
-        const examples = ['', ',1,"2",{"3":[true]}', ',null,false,-0.5,1e+100,[],{},""', ',"é€😀\\n\\"\\u0000"', ',[[[{"a":[]}]]]'];
-        for (const args of examples)
+        for (const args of [
+            '', ',1,"2",{"3":[true]}', ',null,false,-0.5,1e+100,[],{},""', ',"é€😀\\n\\"\\u0000"', ',[[[{"a":[]}]]]',
+        ])
             await answers(connection, [`${start(2)}["message"${args}]`], [`${start(2)}["message-back"${args}]`]);
     });
     require('text', transports, `takes and sends events with attachments in ${nsp}`, async (transport) => {
@@ -168,9 +169,9 @@ require('text', transports, 'keeps events, acks and attachments in order', async
     const sent = [];
     const expected = [];
     for (let i = 0; i !== 20; ++i) {
-        const attached = [`${placeholder(0)}]`, Buffer.of(i)];
-        sent.push(`42["message",${i}]`, `451-["message",${attached[0]}`, attached[1], `42${i}["message-with-ack",${i}]`);
-        expected.push(`42["message-back",${i}]`, `451-["message-back",${attached[0]}`, attached[1], `43${i}[${i}]`);
+        const packets = (event) => [`42["${event}",${i}]`, `451-["${event}",${placeholder(0)}]`, Buffer.of(i)];
+        sent.push(...packets('message'), `42${i}["message-with-ack",${i}]`);
+        expected.push(...packets('message-back'), `43${i}[${i}]`);
     }
     await answers(connection, sent, expected);
 });

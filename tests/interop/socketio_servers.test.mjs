@@ -86,7 +86,8 @@ each('binaries to 1 MB, in events both ways', async (our) => {
 
 each('binaries at any depth, among text', async (our) => {
     const cat = await our.connect(url(our));
-    const args = ['first', bytes(4), { picture: bytes(70_000), list: [[bytes(1)], { empty: bytes(0) }], text: 'ä' }, null];
+    const mixed = { picture: bytes(70_000), list: [[bytes(1)], { empty: bytes(0) }], text: 'ä' };
+    const args = ['first', bytes(4), mixed, null];
     cat.emit('message', ...args);
     cat.emit('message', 'text behind it');
     assert.deepEqual(await cat.ask('message-with-ack', ...args), args);
