@@ -191,7 +191,10 @@ class Caller {
         this.#ends.push(end);
     }
     async hangUp() {
-        for (const socket of this.#sockets) socket.disconnect();
+        for (const socket of this.#sockets) {
+            socket.io?.reconnection(false); // where an attempt is under way disconnect() would not end it
+            socket.disconnect();
+        }
         for (const end of this.#ends) end();
     }
 }
