@@ -30,7 +30,7 @@ const number = (name, otherwise) => Number(values[name] ?? otherwise);
 
 async function soak() {
     const warmUp = 20;
-    const margin = 1024; // KiB: what an allocator may still gather; a leak of one byte a message would be a fifth of that
+    const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
     const seconds = number('seconds', 60);
     const server = await start(values.server);
     const workers = await Promise.all([0, 1].map(() => work({ url: server.url, rate: number('rate') }, 'soak')));
@@ -80,10 +80,10 @@ async function compare() {
         console.log([title, figure(a), figure(b), (a / b).toFixed(2)].map(column).join(''));
     }
     for (const [name, list] of Object.entries(results)) {
-        if (median(list.map((result) => result.load)) >= 90) continue;
-        const isGenerator = median(list.map((result) => result.generator)) >= 90;
-        console.log(`${name} did not have a core's worth of work: ${isGenerator ? 'the generator' : 'the machine'} was too ` +
-            'slow. Its rate is a lower bound; the CPU time counts.');
+        const [load, generator] = ['load', 'generator'].map((key) => median(list.map((result) => result[key])));
+        if (load >= 90) continue;
+        console.log(`${name} used ${figure(load)} % of its core, since ${generator >= 90 ? 'the generator was too slow'
+            : 'other processes were on it'}: its rate is a lower bound, the CPU time counts`);
     }
     return true;
 }
