@@ -148,7 +148,8 @@ export function each(what, body, { of = peers, over = Object.keys(transports) } 
             });
 }
 
-class Caller {
+// A client's side of a test: what it connects and starts, it ends.
+export class Caller {
     #sockets = [];
     #ends = [];
 
