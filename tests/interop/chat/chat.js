@@ -22,36 +22,43 @@ let current = null; // the one that is shown
 //=== the connection ===//
 
 const transports = new URLSearchParams(location.search).get('transports')?.split(',');
-const socket = io({
-    autoConnect: false,
-    auth: (send) => send(me),
-    ...(transports && { transports }),
-});
+let socket = null; // each time that somebody comes in a new one
 
-socket.on('connect', () => {
-    showTransport();
-    socket.io.engine.on('upgrade', showTransport);
-    show('Connected', 'good');
-    openChat();
-    // After a short loss the server knows our rooms still, and sends what we have missed. Else we come in anew.
-    for (const room of joined.values()) socket.recovered ? room.deliverPending() : enter(room);
-});
+function connect() {
+    socket = io({ auth: me, forceNew: true, ...(transports && { transports }) });
 
-socket.on('connect_error', (error) => {
-    if (socket.active) return show(current ? 'Trying to reconnect…' : 'The chat cannot be reached. Trying again…', 'bad');
-    openEntrance(error.message); // it was reached, and has refused
-});
+    socket.on('connect', () => {
+        showTransport();
+        socket.io.engine.on('upgrade', showTransport);
+        show(socket.recovered ? 'Back: nothing was missed' : 'Connected', 'good');
+        openChat();
+        // After a short loss the server knows our rooms still, and what we have missed follows. Else we come in anew.
+        for (const room of joined.values()) socket.recovered ? room.deliverPending() : enter(room);
+    });
+    socket.on('connect_error', (error) => {
+        if (socket.active) return show(ui.chat.hidden ? 'The chat cannot be reached. Trying again…' : lost, 'bad');
+        openEntrance(error.message); // it was reached, and has refused
+    });
+    socket.on('disconnect', (reason) => {
+        for (const room of joined.values()) room.forgetTyping();
+        if (reason === 'io client disconnect') return;
+        if (socket.active) return show(lost, 'bad');
+        openEntrance('You have come in from another window.');
+    });
 
-socket.on('disconnect', (reason) => {
-    for (const room of joined.values()) room.forgetTyping();
-    drawTyping();
-    if (reason === 'io client disconnect') return;
-    if (socket.active) return show('Connection lost. Trying to reconnect…', 'bad');
-    openEntrance('You have come in from another window.');
-});
+    socket.on('rooms', (names) => {
+        known = names;
+        drawRooms();
+    });
+    socket.on('presence', (room, who, what) => joined.get(room)?.witness(who, what));
+    socket.on('said', (room, entry) => joined.get(room)?.hear(entry));
+    socket.on('is typing', (room, who) => joined.get(room)?.seeTyping(who));
+}
 
-// A server that is told keeps neither the nickname nor what is missed.
-addEventListener('pagehide', () => socket.disconnect());
+const lost = 'Connection lost. Trying to reconnect…';
+
+// Who is told to have left need not be waited for.
+addEventListener('pagehide', () => socket?.disconnect());
 addEventListener('pageshow', ({ persisted }) => { if (persisted && me) socket.connect(); });
 
 // Resolves to the acknowledgement. What could not be asked, or was not answered, is asked again when we are back.
@@ -162,8 +169,14 @@ class Room {
     }
 
     forgetTyping() {
-        for (const timer of this.typing.values()) clearTimeout(timer);
-        this.typing.clear();
+        for (const who of this.typing.keys()) this.stopTyping(who);
+    }
+
+    discard() {
+        while (this.log.firstChild) this.removeFirst();
+        this.log.remove();
+        this.forgetTyping();
+        joined.delete(this.name);
     }
 }
 
@@ -175,25 +188,20 @@ function open(name) {
 async function enter(room) {
     try {
         const { error, members } = await ask('join', room.name, room.lastId);
-        if (error) return tellAndLeave(room, error);
+        if (error) {
+            forget(room);
+            return complain(error);
+        }
         room.members = new Set(members);
         if (room === current) drawMembers();
         room.deliverPending();
     } catch { /* we come in when we are connected again */ }
 }
 
-function tellAndLeave(room, error) {
-    forget(room);
-    complain(error);
-}
-
 function forget(room) {
-    while (room.log.firstChild) room.removeFirst();
-    room.log.remove();
-    room.forgetTyping();
-    joined.delete(room.name);
-    if (room === current && joined.size > 0) select(joined.values().next().value);
-    drawRooms();
+    room.discard();
+    if (room === current) select(joined.values().next().value);
+    else drawRooms();
 }
 
 function visit(name) {
@@ -215,14 +223,6 @@ function select(room) {
     drawTyping();
     saved.store();
 }
-
-socket.on('rooms', (names) => {
-    known = names;
-    drawRooms();
-});
-socket.on('presence', (room, who, what) => joined.get(room)?.witness(who, what));
-socket.on('said', (room, entry) => joined.get(room)?.hear(entry));
-socket.on('is typing', (room, who) => joined.get(room)?.seeTyping(who));
 
 //=== what is seen ===//
 
@@ -338,8 +338,8 @@ function comeIn(nickname, secret, rooms = ['#lobby'], name = rooms[0]) {
     ui.refusal.textContent = '';
     show('Connecting…', 'waiting');
     for (const room of rooms) open(room);
-    current = joined.get(name) ?? open(rooms[0]);
-    socket.connect();
+    current = open(name);
+    connect();
 }
 
 function openChat() {
@@ -353,8 +353,9 @@ function openChat() {
 }
 
 function openEntrance(why = '') {
+    socket?.disconnect();
     saved.clear();
-    for (const room of [...joined.values()]) forget(room);
+    for (const room of joined.values()) room.discard();
     current = null;
     me = null;
     document.title = 'Chat';
@@ -372,10 +373,7 @@ ui['entrance-form'].addEventListener('submit', (event) => {
     if (nickname) comeIn(nickname, newSecret());
 });
 
-ui['log-out'].addEventListener('click', () => {
-    socket.disconnect();
-    openEntrance();
-});
+ui['log-out'].addEventListener('click', () => openEntrance());
 
 //=== what the user does in a room ===//
 
@@ -406,7 +404,7 @@ ui['show-members'].addEventListener('click', ({ currentTarget }) => {
     currentTarget.ariaExpanded = String(!isOpen);
 });
 
-let lastTyping = 0;
+let lastTyping = -Infinity;
 ui.text.addEventListener('input', () => {
     fitText();
     if (!ui.text.value || performance.now() - lastTyping < 2000) return;
@@ -432,7 +430,7 @@ ui.composer.addEventListener('submit', (event) => {
     complain('');
     current.say('say', text);
     ui.text.value = '';
-    lastTyping = 0;
+    lastTyping = -Infinity;
     fitText();
 });
 

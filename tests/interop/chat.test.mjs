@@ -1,0 +1,368 @@
+// The chat in a real browser: two windows talk, over each transport, through what happens to windows, networks and servers.
+// SCREENSHOT=DIRECTORY keeps pictures of the page there.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import { chromium } from 'playwright-core';
+import { check, start } from './harness.mjs';
+
+let browser;
+before(async () => {
+    browser = await chromium.launch({
+        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+        args: [
+            '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+            '--disable-component-update', '--disable-sync',
+        ],
+    });
+});
+after(() => browser?.close());
+
+const queries = {
+    polling: '?transports=polling',
+    websocket: '?transports=websocket',
+    upgrade: '?transports=polling,websocket',
+};
+
+// Runs `body` with a server and the means to open windows of its page; all are closed afterwards.
+async function withChat(transport, body, ...options) {
+    const contexts = [];
+    const server = await start('chat_server', ...options);
+    const chat = {
+        server,
+        async open(url = server.url, options = {}) {
+            const context = await browser.newContext(options);
+            contexts.push(context);
+            context.setDefaultTimeout(20_000);
+            const page = await context.newPage();
+            await page.goto(url + queries[transport]);
+            return page;
+        },
+        async enter(nickname, url, options) {
+            const page = await chat.open(url, options);
+            await comeIn(page, nickname);
+            await isConnected(page, transport);
+            return page;
+        },
+    };
+    try {
+        await body(chat);
+    } finally {
+        await Promise.all(contexts.map((context) => context.close()));
+        await chat.server.kill();
+    }
+}
+
+async function comeIn(page, nickname) {
+    await page.getByLabel('Nickname').fill(nickname);
+    await page.getByRole('button', { name: 'Come in' }).click();
+}
+
+// It has come in, and over the transport that is wanted.
+async function isConnected(page, transport) {
+    const used = transport === 'polling' ? 'polling' : 'websocket';
+    await page.locator(`body[data-connection=good][data-transport=${used}]`).waitFor();
+    await page.locator('#member-list', { hasText: '(you)' }).waitFor({ state: 'attached' });
+}
+
+async function say(page, text) {
+    await page.getByLabel('Message', { exact: true }).fill(text);
+    await page.keyboard.press('Enter');
+}
+
+const visit = (page, room) => page.locator(`[data-room="${room}"]`).click();
+const lines = (page) => page.locator('#logs .log:visible > li');
+const texts = (page, text) => page.locator('#logs .log:visible .text', { hasText: text });
+const sees = (page, text) => texts(page, text).first().waitFor();
+const notes = (page, text) => page.locator('#logs .log:visible .note', { hasText: text }).first().waitFor();
+const status = (page, text) => page.locator('#status', { hasText: text }).waitFor();
+const names = (page) => page.locator('#member-list bdi').allTextContents();
+
+// Waits until these and no others are shown to be here.
+async function areHere(page, ...expected) {
+    await page.waitForFunction((wanted) => {
+        const shown = [...document.querySelectorAll('#member-list bdi')].map((name) => name.textContent);
+        return shown.join() === wanted.join();
+    }, expected);
+}
+
+// Stands between the page and its server.
+async function startProxy(port) {
+    const pairs = new Set();
+    const proxy = net.createServer((client) => {
+        const upstream = net.connect(port, '127.0.0.1');
+        const pair = { client, upstream };
+        pairs.add(pair);
+        client.pipe(upstream, { end: false }).on('error', () => {});
+        upstream.pipe(client).on('error', () => {});
+        client.on('close', () => { if (!pair.isForgotten) upstream.destroy(); });
+        upstream.on('close', () => { pairs.delete(pair); client.destroy(); });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    return {
+        url: `http://127.0.0.1:${proxy.address().port}`,
+        // The page loses its connections, and the server does not hear of it.
+        lose() {
+            for (const pair of pairs) {
+                pair.isForgotten = true;
+                pair.client.destroy();
+            }
+        },
+        close() {
+            proxy.close();
+            for (const { client, upstream } of pairs) client.destroy(), upstream.destroy();
+        },
+    };
+}
+
+// A PNG of one colour.
+function png(width, height, colour) {
+    const chunk = (type, data) => {
+        const body = Buffer.concat([Buffer.from(type), data]);
+        const framed = Buffer.alloc(body.length + 8);
+        framed.writeUInt32BE(data.length);
+        body.copy(framed, 4);
+        framed.writeUInt32BE(crc32(body), body.length + 4);
+        return framed;
+    };
+    const header = Buffer.alloc(13);
+    header.writeUInt32BE(width, 0);
+    header.writeUInt32BE(height, 4);
+    header.set([8, 2], 8); // bits, RGB
+    const row = Buffer.concat([Buffer.from([0]), ...Array(width).fill(Buffer.from(colour))]);
+    const rows = Buffer.concat(Array(height).fill(row));
+    const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+    return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+}
+
+function crc32(bytes) {
+    let crc = ~0;
+    for (const byte of bytes) {
+        crc ^= byte;
+        for (let bit = 0; bit < 8; ++bit) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc >>> 0;
+}
+
+const choose = (page, file) => page.locator('#file').setInputFiles(file);
+
+for (const transport of Object.keys(queries)) {
+    const chatCheck = (what, body) => check('Chromium', 'server', transport, what, () => withChat(transport, body));
+
+    chatCheck('two windows talk and see who is there', async ({ enter }) => {
+        const ada = await enter('Ada');
+        const bob = await enter('Bob');
+        await notes(ada, 'Bob');
+        await areHere(ada, 'Ada', 'Bob');
+        await areHere(bob, 'Ada', 'Bob');
+        await say(ada, 'Hello, Bob ☕');
+        await sees(bob, 'Hello, Bob ☕');
+        await say(bob, 'Hello, Ada');
+        await sees(ada, 'Hello, Ada');
+        await ada.locator('.own:not(.pending)', { hasText: 'Hello, Bob' }).waitFor();
+        await bob.getByRole('button', { name: 'Log out' }).click();
+        await areHere(ada, 'Ada');
+        await notes(ada, 'left');
+        await comeIn(bob, 'Bob'); // the nickname is free again
+        await areHere(ada, 'Ada', 'Bob');
+    });
+
+    chatCheck('typing is shown until the message comes', async ({ enter }) => {
+        const ada = await enter('Ada');
+        const bob = await enter('Bob');
+        const typing = bob.locator('#typing', { hasText: /Ada.? is typing/ });
+        await ada.getByLabel('Message', { exact: true }).pressSequentially('Hm');
+        await typing.waitFor();
+        await ada.keyboard.press('Enter');
+        await sees(bob, 'Hm');
+        await bob.locator('#typing:empty').waitFor({ state: 'attached' });
+    });
+
+    chatCheck('a nickname that is taken is refused', async ({ enter, open }) => {
+        const ada = await enter('Ada');
+        const other = await open();
+        await comeIn(other, 'ada');
+        await other.getByRole('alert').filter({ hasText: 'taken' }).waitFor();
+        await comeIn(other, 'Grace');
+        await areHere(ada, 'Ada', 'Grace');
+    });
+
+    chatCheck('rooms keep what is said apart, and count what is unread', async ({ enter }) => {
+        const ada = await enter('Ada');
+        const bob = await enter('Bob');
+        await ada.getByLabel('Name of a new room').fill('garden');
+        await ada.keyboard.press('Enter');
+        await areHere(ada, 'Ada');
+        await say(ada, 'Early');
+        await visit(bob, '#garden');
+        await sees(bob, 'Early'); // what was said before
+        await areHere(ada, 'Ada', 'Bob');
+        await say(bob, 'Roses');
+        await sees(ada, 'Roses');
+        await visit(bob, '#lobby');
+        assert.equal(await texts(bob, 'Roses').count(), 0);
+        await say(ada, 'Tulips');
+        await say(ada, 'Violets');
+        await bob.locator('[data-room="#garden"] .badge', { hasText: '2' }).waitFor();
+        await visit(bob, '#garden');
+        await sees(bob, 'Violets');
+        assert.equal(await bob.locator('.badge').count(), 0);
+        await bob.getByRole('button', { name: 'Leave room' }).click();
+        await areHere(ada, 'Ada');
+    });
+
+    chatCheck('a picture arrives as it is', async ({ enter }) => {
+        const ada = await enter('Ada');
+        const bob = await enter('Bob');
+        await choose(ada, { name: 'red.png', mimeType: 'image/png', buffer: png(123, 45, [200, 30, 60]) });
+        const picture = bob.getByAltText('Picture from Ada');
+        await picture.waitFor();
+        const size = await picture.evaluate(async (image) => {
+            await image.decode();
+            return [image.naturalWidth, image.naturalHeight];
+        });
+        assert.deepEqual(size, [123, 45]);
+        // What only says that it is a picture is refused, here by the server.
+        await choose(ada, { name: 'false.png', mimeType: 'image/png', buffer: Buffer.from('<svg onload="alert(1)">') });
+        await ada.locator('.refused', { hasText: 'no picture' }).waitFor();
+        await choose(ada, { name: 'x.svg', mimeType: 'image/svg+xml', buffer: Buffer.from('<svg/>') });
+        await ada.locator('#notice', { hasText: 'PNG, JPEG, GIF or WebP' }).waitFor();
+        assert.equal(await bob.locator('.picture').count(), 1);
+    });
+
+    chatCheck('HTML in a message, a nickname or a room is text', async ({ enter }) => {
+        const bob = await enter('Bob');
+        const html = '<img src=x onerror=1>';
+        const ada = await enter('<b>Ada</b>');
+        await say(ada, html);
+        await sees(bob, html);
+        await areHere(bob, '<b>Ada</b>', 'Bob');
+        await ada.getByLabel('Name of a new room').fill('<i>x</i>');
+        await ada.keyboard.press('Enter');
+        await bob.locator('[data-room="#<i>x</i>"]').waitFor();
+        assert.equal(await bob.locator('#chat :is(b, i, img)').count(), 0);
+    });
+
+    chatCheck('a window that is reloaded comes back', async ({ enter }) => {
+        const ada = await enter('Ada');
+        const bob = await enter('Bob');
+        await say(ada, 'Before');
+        await sees(bob, 'Before');
+        await bob.reload();
+        await isConnected(bob, transport);
+        await sees(bob, 'Before');
+        await areHere(ada, 'Ada', 'Bob');
+        await say(ada, 'After');
+        await sees(bob, 'After');
+    });
+
+    chatCheck('the network is lost and comes back: nothing is missed or doubled', async ({ enter }) => {
+        const ada = await enter('Ada');
+        const bob = await enter('Bob');
+        await say(ada, 'First');
+        await sees(bob, 'First');
+        await bob.context().setOffline(true);
+        await status(bob, 'Connection lost');
+        await notes(ada, 'lost the connection');
+        await areHere(ada, 'Ada');
+        await say(ada, 'Meanwhile');
+        await say(bob, 'I am alone');
+        await bob.context().setOffline(false);
+        await status(bob, 'nothing was missed');
+        await sees(bob, 'Meanwhile');
+        await sees(ada, 'I am alone');
+        await areHere(ada, 'Ada', 'Bob');
+        await areHere(bob, 'Ada', 'Bob');
+        await say(ada, 'Last');
+        await sees(bob, 'Last');
+        for (const text of ['First', 'Meanwhile', 'I am alone', 'Last'])
+            for (const page of [ada, bob]) assert.equal(await texts(page, text).count(), 1, text);
+    });
+
+    chatCheck('who comes back before the server has missed him gets what he has missed', async ({ server, enter }) => {
+        const proxy = await startProxy(server.port);
+        try {
+            const ada = await enter('Ada');
+            const bob = await enter('Bob', proxy.url);
+            await say(ada, 'First');
+            await sees(bob, 'First');
+            proxy.lose();
+            await say(ada, 'Meanwhile');
+            await sees(bob, 'Meanwhile');
+            await isConnected(bob, transport);
+            await areHere(ada, 'Ada', 'Bob');
+            await say(bob, 'Here again');
+            await sees(ada, 'Here again');
+            for (const text of ['First', 'Meanwhile', 'Here again'])
+                assert.equal(await texts(bob, text).count(), 1, text);
+        } finally {
+            proxy.close();
+        }
+    });
+
+    chatCheck('the server starts anew, and the windows come back', async (chat) => {
+        const ada = await chat.enter('Ada');
+        const bob = await chat.enter('Bob');
+        await say(ada, 'Before');
+        await sees(bob, 'Before');
+        await chat.server.kill();
+        await status(ada, 'Connection lost');
+        await status(bob, 'Connection lost');
+        await say(bob, 'To be sent later');
+        chat.server = await start('chat_server', '--port', String(chat.server.port));
+        await sees(ada, 'To be sent later');
+        await areHere(ada, 'Ada', 'Bob');
+        await areHere(bob, 'Ada', 'Bob');
+        await say(ada, 'After');
+        await sees(bob, 'After');
+        assert.equal(await texts(bob, 'Before').count(), 1);
+    });
+}
+
+if (process.env.SCREENSHOT) {
+    test('screenshots', { timeout: 60_000 }, () => withChat('upgrade', async ({ open, enter }) => {
+        const shoot = (page, name) => page.screenshot({ path: path.join(process.env.SCREENSHOT, `${name}.png`) });
+        const wide = { viewport: { width: 1200, height: 760 } };
+        const entrance = await open(undefined, wide);
+        await shoot(entrance, 'entrance');
+        const ada = await enter('Ada', undefined, wide);
+        const bob = await enter('Bob', undefined, { ...wide, colorScheme: 'dark' });
+        const grace = await enter('Grace', undefined, { viewport: { width: 390, height: 760 } });
+        await visit(bob, '#music');
+        await visit(bob, '#lobby');
+        await visit(ada, '#music');
+        await say(ada, 'Anyone for a duet?');
+        await visit(ada, '#lobby');
+        await say(ada, 'Good morning! Has anyone seen the garden today?');
+        await sees(bob, 'Good morning');
+        await say(bob, 'Yes, look:');
+        await sees(ada, 'look');
+        await choose(bob, { name: 'garden.png', mimeType: 'image/png', buffer: png(320, 180, [70, 150, 90]) });
+        await ada.getByAltText('Picture from Bob').waitFor();
+        await say(grace, 'How green.\nI shall come by in the afternoon, if it does not rain, and bring the seeds that I promised.');
+        await sees(ada, 'How green');
+        await grace.getByLabel('Message', { exact: true }).pressSequentially('And ca');
+        await ada.locator('#typing', { hasText: 'Grace' }).waitFor();
+        await Promise.all([ada, bob, grace].map((page) => page.locator('#status').waitFor({ state: 'hidden' })));
+        await shoot(ada, 'light');
+        await shoot(bob, 'dark');
+        await shoot(grace, 'narrow');
+        await grace.locator('#show-members').click();
+        await shoot(grace, 'narrow-members');
+        await grace.emulateMedia({ colorScheme: 'dark' });
+        await grace.setViewportSize({ width: 820, height: 600 });
+        await shoot(grace, 'medium-dark');
+        await entrance.emulateMedia({ colorScheme: 'dark' });
+        await comeIn(entrance, 'Ada');
+        await entrance.getByText('taken').waitFor();
+        await shoot(entrance, 'refused-dark');
+        await ada.context().setOffline(true);
+        await status(ada, 'Connection lost');
+        await say(ada, 'Is anybody there?');
+        await shoot(ada, 'lost');
+    }));
+}
