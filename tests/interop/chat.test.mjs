@@ -27,31 +27,47 @@ const queries = {
     upgrade: '?transports=polling,websocket',
 };
 
-// Runs `body` with a server and the means to open windows of its page; all are closed afterwards.
+// Windows that were used and are empty again: opening one takes longer than most checks.
+const spare = [];
+
+async function openWindow(options) {
+    if (!options && spare.length > 0) return spare.pop();
+    const context = await browser.newContext(options);
+    context.setDefaultTimeout(20_000);
+    return context.newPage();
+}
+
+async function clearWindow(page) {
+    await page.context().setOffline(false);
+    await page.evaluate(() => sessionStorage.clear());
+    await page.goto('about:blank');
+}
+
+// Runs `body` with a server and the means to open windows of its page.
 async function withChat(transport, body, ...options) {
-    const contexts = [];
-    const server = await start('chat_server', ...options);
+    const windows = [];
     const chat = {
-        server,
-        async open(url = server.url, options = {}) {
-            const context = await browser.newContext(options);
-            contexts.push(context);
-            context.setDefaultTimeout(20_000);
-            const page = await context.newPage();
+        server: await start('chat_server', ...options),
+        async open(url = chat.server.url, settings) {
+            const page = await openWindow(settings);
+            windows.push(page);
             await page.goto(url + queries[transport]);
             return page;
         },
-        async enter(nickname, url, options) {
-            const page = await chat.open(url, options);
+        async enter(nickname, url, settings) {
+            const page = await chat.open(url, settings);
             await comeIn(page, nickname);
             await isConnected(page, transport);
             return page;
         },
+        enterBoth: () => Promise.all([chat.enter('Ada'), chat.enter('Bob')]),
     };
     try {
         await body(chat);
+        await Promise.all(windows.map(clearWindow));
+        spare.push(...windows.splice(0));
     } finally {
-        await Promise.all(contexts.map((context) => context.close()));
+        await Promise.all(windows.map((page) => page.context().close()));
         await chat.server.kill();
     }
 }
@@ -74,12 +90,10 @@ async function say(page, text) {
 }
 
 const visit = (page, room) => page.locator(`[data-room="${room}"]`).click();
-const lines = (page) => page.locator('#logs .log:visible > li');
 const texts = (page, text) => page.locator('#logs .log:visible .text', { hasText: text });
 const sees = (page, text) => texts(page, text).first().waitFor();
 const notes = (page, text) => page.locator('#logs .log:visible .note', { hasText: text }).first().waitFor();
 const status = (page, text) => page.locator('#status', { hasText: text }).waitFor();
-const names = (page) => page.locator('#member-list bdi').allTextContents();
 
 // Waits until these and no others are shown to be here.
 async function areHere(page, ...expected) {
@@ -151,7 +165,8 @@ function crc32(bytes) {
 const choose = (page, file) => page.locator('#file').setInputFiles(file);
 
 for (const transport of Object.keys(queries)) {
-    const chatCheck = (what, body) => check('Chromium', 'server', transport, what, () => withChat(transport, body));
+    const chatCheck = (what, body, ...options) =>
+        check('Chromium', 'server', transport, what, () => withChat(transport, body, ...options));
 
     chatCheck('two windows talk and see who is there', async ({ enter }) => {
         const ada = await enter('Ada');
@@ -171,9 +186,8 @@ for (const transport of Object.keys(queries)) {
         await areHere(ada, 'Ada', 'Bob');
     });
 
-    chatCheck('typing is shown until the message comes', async ({ enter }) => {
-        const ada = await enter('Ada');
-        const bob = await enter('Bob');
+    chatCheck('typing is shown until the message comes', async ({ enterBoth }) => {
+        const [ada, bob] = await enterBoth();
         const typing = bob.locator('#typing', { hasText: /Ada.? is typing/ });
         await ada.getByLabel('Message', { exact: true }).pressSequentially('Hm');
         await typing.waitFor();
@@ -191,9 +205,8 @@ for (const transport of Object.keys(queries)) {
         await areHere(ada, 'Ada', 'Grace');
     });
 
-    chatCheck('rooms keep what is said apart, and count what is unread', async ({ enter }) => {
-        const ada = await enter('Ada');
-        const bob = await enter('Bob');
+    chatCheck('rooms keep what is said apart, and count what is unread', async ({ enterBoth }) => {
+        const [ada, bob] = await enterBoth();
         await ada.getByLabel('Name of a new room').fill('garden');
         await ada.keyboard.press('Enter');
         await areHere(ada, 'Ada');
@@ -215,9 +228,8 @@ for (const transport of Object.keys(queries)) {
         await areHere(ada, 'Ada');
     });
 
-    chatCheck('a picture arrives as it is', async ({ enter }) => {
-        const ada = await enter('Ada');
-        const bob = await enter('Bob');
+    chatCheck('a picture arrives as it is', async ({ enterBoth }) => {
+        const [ada, bob] = await enterBoth();
         await choose(ada, { name: 'red.png', mimeType: 'image/png', buffer: png(123, 45, [200, 30, 60]) });
         const picture = bob.getByAltText('Picture from Ada');
         await picture.waitFor();
@@ -247,9 +259,8 @@ for (const transport of Object.keys(queries)) {
         assert.equal(await bob.locator('#chat :is(b, i, img)').count(), 0);
     });
 
-    chatCheck('a window that is reloaded comes back', async ({ enter }) => {
-        const ada = await enter('Ada');
-        const bob = await enter('Bob');
+    chatCheck('a window that is reloaded comes back', async ({ enterBoth }) => {
+        const [ada, bob] = await enterBoth();
         await say(ada, 'Before');
         await sees(bob, 'Before');
         await bob.reload();
@@ -260,9 +271,8 @@ for (const transport of Object.keys(queries)) {
         await sees(bob, 'After');
     });
 
-    chatCheck('the network is lost and comes back: nothing is missed or doubled', async ({ enter }) => {
-        const ada = await enter('Ada');
-        const bob = await enter('Bob');
+    chatCheck('the network is lost and comes back: nothing is missed or doubled', async ({ enterBoth }) => {
+        const [ada, bob] = await enterBoth();
         await say(ada, 'First');
         await sees(bob, 'First');
         await bob.context().setOffline(true);
@@ -281,7 +291,7 @@ for (const transport of Object.keys(queries)) {
         await sees(bob, 'Last');
         for (const text of ['First', 'Meanwhile', 'I am alone', 'Last'])
             for (const page of [ada, bob]) assert.equal(await texts(page, text).count(), 1, text);
-    });
+    }, '--ping-interval', '1500', '--ping-timeout', '1500'); // in which the server notices, where the transport does not
 
     chatCheck('who comes back before the server has missed him gets what he has missed', async ({ server, enter }) => {
         const proxy = await startProxy(server.port);
@@ -305,8 +315,7 @@ for (const transport of Object.keys(queries)) {
     });
 
     chatCheck('the server starts anew, and the windows come back', async (chat) => {
-        const ada = await chat.enter('Ada');
-        const bob = await chat.enter('Bob');
+        const [ada, bob] = await chat.enterBoth();
         await say(ada, 'Before');
         await sees(bob, 'Before');
         await chat.server.kill();
@@ -353,6 +362,10 @@ if (process.env.SCREENSHOT) {
         await shoot(grace, 'narrow');
         await grace.locator('#show-members').click();
         await shoot(grace, 'narrow-members');
+        await grace.keyboard.press('Escape');
+        await grace.getByRole('button', { name: 'Rooms' }).click();
+        await shoot(grace, 'narrow-rooms');
+        await grace.keyboard.press('Escape');
         await grace.emulateMedia({ colorScheme: 'dark' });
         await grace.setViewportSize({ width: 820, height: 600 });
         await shoot(grace, 'medium-dark');

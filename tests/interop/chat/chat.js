@@ -75,11 +75,11 @@ class Room {
     members = new Set();
     pending = new Map(); // what the server has not acknowledged: key -> { packet, line }
     typing = new Map(); // who -> timer
-    log = element('ol', { className: 'log', hidden: true, role: 'log', ariaLive: 'polite' });
+    lines = element('ol');
 
     constructor(name) {
         this.name = name;
-        this.log.setAttribute('aria-label', `Messages in ${name}`);
+        this.log = element('div', { className: 'log', hidden: true, role: 'log', ariaLabel: name }, this.lines);
         ui.logs.append(this.log);
     }
 
@@ -134,17 +134,17 @@ class Room {
     add(line) {
         const isAtEnd = ui.logs.scrollTop + ui.logs.clientHeight > ui.logs.scrollHeight - 80;
         const follow = () => { if (isAtEnd && this === current) ui.logs.scrollTop = ui.logs.scrollHeight; };
-        this.log.append(line);
-        while (this.log.children.length > mostLines) this.removeFirst();
+        this.lines.append(line);
+        while (this.lines.children.length > mostLines) this.removeFirst();
         line.querySelector('img')?.addEventListener('load', follow);
         follow();
         return line;
     }
 
     removeFirst() {
-        const picture = this.log.firstChild.querySelector('img');
+        const picture = this.lines.firstChild.querySelector('img');
         if (picture) URL.revokeObjectURL(picture.src);
-        this.log.firstChild.remove();
+        this.lines.firstChild.remove();
     }
 
     // A line says it, and who it was is here from now on or not any more.
@@ -173,7 +173,7 @@ class Room {
     }
 
     discard() {
-        while (this.log.firstChild) this.removeFirst();
+        while (this.lines.firstChild) this.removeFirst();
         this.log.remove();
         this.forgetTyping();
         joined.delete(this.name);
@@ -209,6 +209,8 @@ function visit(name) {
     const room = open(name);
     select(room);
     if (isNew && socket.connected) enter(room);
+    if (ui.sidebar.matches(':popover-open')) ui.sidebar.hidePopover();
+    ui.text.focus();
 }
 
 function select(room) {
@@ -237,7 +239,7 @@ const isolate = (name) => `\u2068${name}\u2069`;
 
 function hue(name) {
     let sum = 0;
-    for (const c of name) sum = (sum * 31 + c.codePointAt(0)) % 360;
+    for (const c of name) sum = (sum * 137 + c.codePointAt(0) * 61) % 360;
     return sum;
 }
 
@@ -258,7 +260,7 @@ function messageLine({ id, from, text, type, picture }) {
         avatarOf(from),
         element('div', { className: 'bubble' },
             element('p', { className: 'by' },
-                element('bdi', { textContent: from }), ' ',
+                element('bdi', { textContent: from, className: isOwn ? 'unseen' : '' }), ' ',
                 element('time', {
                     dateTime: time.toISOString(),
                     textContent: time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }),
@@ -273,6 +275,11 @@ function pictureElement(type, bytes, from) {
         element('img', { src: url, alt: `Picture from ${from}` }));
 }
 
+function badge(unread) {
+    return element('span', { className: 'badge', textContent: unread },
+        element('span', { className: 'unseen', textContent: ' unread' }));
+}
+
 function drawRooms() {
     if (!me) return;
     const names = [...new Set([...known, ...joined.keys()])].sort();
@@ -282,21 +289,20 @@ function drawRooms() {
         button.dataset.room = name;
         if (!room) button.title = `Join ${name}`;
         if (room === current) button.ariaCurrent = 'true';
-        if (room?.unread) {
-            button.append(element('span', { className: 'badge', textContent: room.unread },
-                element('span', { className: 'unseen', textContent: ' unread' })));
-        }
+        if (room?.unread) button.append(badge(room.unread));
         return element('li', {}, button);
     }));
     ui['leave-room'].hidden = joined.size < 2;
     const unread = [...joined.values()].reduce((sum, room) => sum + room.unread, 0);
+    ui['show-rooms'].replaceChildren('Rooms', ...(unread ? [badge(unread)] : []));
     document.title = unread ? `(${unread}) Chat` : 'Chat';
 }
 
 function drawMembers() {
     const names = [...current.members].sort((a, b) => a.localeCompare(b));
     ui['member-list'].replaceChildren(...names.map((name) =>
-        element('li', {}, avatarOf(name), element('bdi', { textContent: name }), name === me.nickname ? ' (you)' : '')));
+        element('li', {}, avatarOf(name),
+            element('span', {}, element('bdi', { textContent: name }), name === me.nickname ? ' (you)' : ''))));
     ui['show-members'].textContent = `${names.length} here`;
 }
 
@@ -381,7 +387,6 @@ ui.rooms.addEventListener('click', ({ target }) => {
     const name = target.closest('button')?.dataset.room;
     if (!name) return;
     visit(name);
-    ui.text.focus();
 });
 
 ui['new-room'].addEventListener('submit', (event) => {
@@ -390,18 +395,12 @@ ui['new-room'].addEventListener('submit', (event) => {
     if (!name) return;
     ui['room-name'].value = '';
     visit(`#${name}`);
-    ui.text.focus();
 });
 
 ui['leave-room'].addEventListener('click', () => {
     if (socket.connected) ask('leave', current.name).catch(() => {});
     forget(current);
     ui.text.focus();
-});
-
-ui['show-members'].addEventListener('click', ({ currentTarget }) => {
-    const isOpen = currentTarget.ariaExpanded === 'true';
-    currentTarget.ariaExpanded = String(!isOpen);
 });
 
 let lastTyping = -Infinity;
