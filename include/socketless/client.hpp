@@ -59,6 +59,8 @@ struct client_options {
     std::optional<milliseconds> ack_timeout = std::nullopt;
     /// How often an event that was not acknowledged is sent again: see socketio::client_options.
     std::uint32_t retries = 0;
+    /// Whether the state of a socket is recovered when the connection is made again, by a server that offers it.
+    bool recovery = true;
 
     /// Bytes that may wait: handed to the transport, and for a socket to connect. See engineio::client_options and
     /// socketio::client_options.
@@ -277,6 +279,7 @@ private:
         return {.revision = v4 ? socketio::revision::v5 : socketio::revision::v4,
                 .ack_timeout = o.ack_timeout,
                 .retries = o.retries,
+                .recovery = o.recovery,
                 .max_buffered = o.max_buffered,
                 .max_early = o.max_early,
                 .max_pending_acks = o.max_pending_acks,

@@ -1,13 +1,12 @@
 // The chat in a real browser: two windows talk, over each transport, through what happens to windows, networks and servers.
 // SCREENSHOT=DIRECTORY keeps pictures of the page there.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { check, start } from './harness.mjs';
+import { relay } from './relay.mjs';
 
 let browser;
 before(async () => {
@@ -101,36 +100,6 @@ async function areHere(page, ...expected) {
         const shown = [...document.querySelectorAll('#member-list bdi')].map((name) => name.textContent);
         return shown.join() === wanted.join();
     }, expected);
-}
-
-// Stands between the page and its server.
-async function startProxy(port) {
-    const pairs = new Set();
-    const proxy = net.createServer((client) => {
-        const upstream = net.connect(port, '127.0.0.1');
-        const pair = { client, upstream };
-        pairs.add(pair);
-        client.pipe(upstream, { end: false }).on('error', () => {});
-        upstream.pipe(client).on('error', () => {});
-        client.on('close', () => { if (!pair.isForgotten) upstream.destroy(); });
-        upstream.on('close', () => { pairs.delete(pair); client.destroy(); });
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    return {
-        url: `http://127.0.0.1:${proxy.address().port}`,
-        // The page loses its connections, and the server does not hear of it.
-        lose() {
-            for (const pair of pairs) {
-                pair.isForgotten = true;
-                pair.client.destroy();
-            }
-        },
-        close() {
-            proxy.close();
-            for (const { client, upstream } of pairs) client.destroy(), upstream.destroy();
-        },
-    };
 }
 
 // A PNG of one colour.
@@ -294,23 +263,24 @@ for (const transport of Object.keys(queries)) {
     }, '--ping-interval', '1500', '--ping-timeout', '1500'); // in which the server notices, where the transport does not
 
     chatCheck('who comes back before the server has missed him gets what he has missed', async ({ server, enter }) => {
-        const proxy = await startProxy(server.port);
+        const network = await relay(server.port);
         try {
             const ada = await enter('Ada');
-            const bob = await enter('Bob', proxy.url);
+            const bob = await enter('Bob', network.url);
             await say(ada, 'First');
             await sees(bob, 'First');
-            proxy.lose();
+            network.lose();
             await say(ada, 'Meanwhile');
             await sees(bob, 'Meanwhile');
             await isConnected(bob, transport);
+            await notes(ada, /Bob.? left/); // the server let him take his own place
             await areHere(ada, 'Ada', 'Bob');
             await say(bob, 'Here again');
             await sees(ada, 'Here again');
             for (const text of ['First', 'Meanwhile', 'Here again'])
                 assert.equal(await texts(bob, text).count(), 1, text);
         } finally {
-            proxy.close();
+            network.close();
         }
     });
 

@@ -17,7 +17,7 @@
 #include <utility>
 
 using namespace socketless;
-namespace http = interop::http;
+namespace http = beast_driver::http;
 
 namespace {
 
@@ -32,12 +32,12 @@ public:
         add("/socket.io.min.js", "text/javascript; charset=utf-8", client + "/socket.io.min.js");
     }
 
-    interop::response operator()(interop::request const& r) const {
+    beast_driver::response operator()(beast_driver::request const& r) const {
         std::string_view const target = r.target();
         auto const found = files_.find(target.substr(0, target.find('?')));
-        if (found == files_.end()) return interop::response(http::status::not_found, 11);
-        if (r.method() != http::verb::get) return interop::response(http::status::method_not_allowed, 11);
-        interop::response answer(http::status::ok, 11);
+        if (found == files_.end()) return beast_driver::response(http::status::not_found, 11);
+        if (r.method() != http::verb::get) return beast_driver::response(http::status::method_not_allowed, 11);
+        beast_driver::response answer(http::status::ok, 11);
         answer.set(http::field::content_type, found->second.type);
         answer.set(http::field::cache_control, "no-cache");
         answer.set("Content-Security-Policy", "default-src 'self'; img-src 'self' blob:; object-src 'none'; "
@@ -81,7 +81,7 @@ The port is 3000 unless another is given.)";
     line.option("--client", client);
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
-    server io({.engine = arguments.engine, .recovery = socketio::recovery_options()}, interop::system_random(),
+    server io({.engine = arguments.engine, .recovery = socketio::recovery_options()}, beast_driver::system_random(),
               std::chrono::steady_clock::now());
     chat::application application(io);
     bool const is_secure = !arguments.certificate.empty();

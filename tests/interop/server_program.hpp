@@ -52,7 +52,7 @@ struct server_arguments {
 // told the port. Returns the exit code of the program.
 template <class Server, class Application>
 int serve(Server& io, Application& application, server_arguments const& arguments,
-          std::function<interop::response(interop::request const&)> page = {},
+          std::function<beast_driver::response(beast_driver::request const&)> page = {},
           std::function<void(std::uint16_t)> const& listening = {}) try {
     namespace ssl = boost::asio::ssl;
     std::optional<ssl::context> tls;
@@ -62,12 +62,12 @@ int serve(Server& io, Application& application, server_arguments const& argument
         tls->use_private_key_file(arguments.key, ssl::context::pem);
     }
     boost::asio::io_context context(1); // one thread
-    interop::server driver(context, io, application,
-                           {.path = arguments.path,
-                            .max_payload = arguments.engine.max_payload,
-                            .allowed_origins = {"*"},
-                            .tls = tls ? &*tls : nullptr,
-                            .page = std::move(page)});
+    beast_driver::server driver(context, io, application,
+                                {.path = arguments.path,
+                                 .max_payload = arguments.engine.max_payload,
+                                 .allowed_origins = {"*"},
+                                 .tls = tls ? &*tls : nullptr,
+                                 .page = std::move(page)});
     auto const port = driver.listen(arguments.port);
     std::printf("listening on %u\n", static_cast<unsigned>(port));
     if (listening) listening(port);

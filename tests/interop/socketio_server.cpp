@@ -14,15 +14,19 @@
 #include "beast/random.hpp"
 #include "server_program.hpp"
 
+#include <socketless/engineio/request.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
+#include <socketless/text/percent.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ranges>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -52,22 +56,34 @@ public:
 
 private:
     void admit(socketio::event const& e) {
-        if (e.nsp == "/guarded" && !is_good(e.data)) {
+        auto auth = std::make_shared<std::string>(auth_of(e));
+        auto const token = json::text::trusted(*auth).find("token");
+        if (e.nsp == "/guarded" && !(token && token->equals("123"))) {
             io_.refuse(e.socket, "not authorized", json::object("code", 401));
             return;
         }
-        io_.set_data(e.socket, std::make_shared<std::string>(e.data.raw()));
+        io_.set_data(e.socket, std::move(auth));
         io_.accept(e.socket);
     }
 
-    static bool is_good(json::text auth) {
-        auto const token = auth.find("token");
-        return token && token->equals("123");
+    // What the client has said when it asked to join, as a JSON object. Clients of revision 4 have a query instead.
+    static std::string auth_of(socketio::event const& e) {
+        if (!e.data.empty()) return std::string(e.data.raw());
+        std::map<std::string, std::string> parameters;
+        for (auto const [name, value] : engineio::query_view(e.query))
+            parameters.emplace(decoded(name), decoded(value));
+        std::string auth;
+        return json::write(auth, parameters) ? auth : "{}"; // what is not UTF-8 is no auth
+    }
+    static std::string decoded(std::string_view text) {
+        std::string buffer(text.size(), '\0');
+        auto const plain = percent::decode(text, buffer);
+        return std::string(plain ? *plain : text);
     }
 
     void greet(socketio::event const& e) {
         auto const* const auth = io_.data<std::string>(e.socket);
-        io_.emit(e.socket, "auth", json::text::trusted(auth->empty() ? "{}" : *auth));
+        io_.emit(e.socket, "auth", json::text::trusted(*auth));
     }
 
     void take(socketio::event& e) {
@@ -124,7 +140,7 @@ int main(int argc, char** argv) {
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
     options.engine = arguments.engine;
 
-    server io(std::move(options), interop::system_random(), std::chrono::steady_clock::now());
+    server io(std::move(options), beast_driver::system_random(), std::chrono::steady_clock::now());
     test_application application(io);
     return serve(io, application, arguments);
 }

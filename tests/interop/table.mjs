@@ -5,7 +5,7 @@ export default async function* table(source) {
     let passed = 0;
     let failed = 0;
     for await (const { type, data } of source) {
-        if (type !== 'test:pass' && type !== 'test:fail') continue;
+        if (type !== 'test:pass' && type !== 'test:fail' || data.skip !== undefined) continue;
         const name = data.name.split(' | ');
         if (name.length !== 4) { // a file, which fails where it could not be run
             if (type === 'test:fail' && data.details.error?.failureType !== 'subtestsFailed') failures.push(data);

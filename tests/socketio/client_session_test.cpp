@@ -983,6 +983,17 @@ TEST_CASE("a server without recovery is sent neither pid nor offset", "[client_s
     CHECK(c.open() == lines{"send 0"});
 }
 
+TEST_CASE("with recovery off a server that offers it is sent neither pid nor offset", "[client_socket]") {
+    driver c(client_options{.recovery = false});
+    c.connect("/");
+    c.open();
+    c.receive(R"(0{"sid":"abc","pid":"secret"})");
+    c.receive(R"(2["news","one","offset 1"])");
+    c.lose();
+    CHECK(c.open() == lines{"send 0"});
+    CHECK(c.receive(R"(0{"sid":"def","pid":"other"})") == lines{"connected / def"});
+}
+
 TEST_CASE("each socket has a pid of its own", "[client_socket]") {
     driver c;
     c.connect("/a");
@@ -1171,6 +1182,9 @@ TEST_CASE("the server refuses: with an object, a string, or nothing", "[client_s
     old.connect("/");
     old.open();
     CHECK(old.receive(R"(4"not authorized")") == lines{R"(connect_error / "not authorized")"});
+    // Its server sends the data of the error instead, if it has any.
+    old.connect("/");
+    CHECK(old.receive(R"(4{"code":401})") == lines{R"(connect_error / {"code":401})"});
     CHECK_FALSE(old.session.is_active());
 }
 

@@ -36,6 +36,8 @@ struct client_options {
     /// when the one before has been acknowledged or has failed: at least once, therefore, up to `retries` + 1 tries.
     /// `ack_timeout` says how long a try takes.
     std::uint32_t retries = 0;
+    /// Whether the state of a socket is recovered on the next connection, by a server that offers it.
+    bool recovery = true;
     /// Bytes of events that may wait for a socket to connect or for their turn; another is refused (errc::buffer_full).
     std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
     /// Bytes of events that may come before the answer to CONNECT; more ends the connection
@@ -501,7 +503,7 @@ private:
         auto pid = text_of("pid");
         bool const recovered = !pid.empty() && pid == s.pid;
         if (!recovered) s.offset.clear();
-        s.pid = std::move(pid);
+        s.pid = options_.recovery ? std::move(pid) : std::string();
         s.state = socket_state::connected;
         ++s.connection;
         if (!s.early.empty()) ++early_;
@@ -517,10 +519,14 @@ private:
         if (s.state != socket_state::connecting) return;
         refuse(s);
         event& told = tell(e, event_type::connect_error, s);
-        told.message = p.data;
-        if (!p.data.is(json::kind::object)) return;
-        told.message = p.data.find("message").value_or(json::text());
-        told.data = p.data.find("data").value_or(json::text());
+        if (!p.data.is(json::kind::object)) {
+            told.message = p.data;
+        } else if (options_.revision == revision::v4) { // the data of the error instead of its message
+            told.data = p.data;
+        } else {
+            told.message = p.data.find("message").value_or(json::text());
+            told.data = p.data.find("data").value_or(json::text());
+        }
     }
 
     // The server does not let it in.

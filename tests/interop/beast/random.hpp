@@ -9,7 +9,7 @@
 #include <random>
 #include <span>
 
-namespace interop {
+namespace beast_driver {
 
 inline socketless::random_source system_random() {
     return [](std::span<std::byte> bytes) {
@@ -23,4 +23,4 @@ inline socketless::random_source system_random() {
     };
 }
 
-} // namespace interop
+} // namespace beast_driver

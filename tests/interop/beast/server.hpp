@@ -35,7 +35,7 @@
 #include <utility>
 #include <vector>
 
-namespace interop {
+namespace beast_driver {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -307,7 +307,6 @@ private:
     }
 
     void gone() {
-        deadline_.cancel();
         if (exchange_ == 0) return;
         auto const aborted = std::exchange(exchange_, 0);
         owner_.exchanges_.erase(aborted);
@@ -495,10 +494,17 @@ public:
         });
     }
 
+    // After the write under way, if that ends in time.
     void close() override {
-        is_closing_ = true;
-        if (is_writing_) return;
-        websocket_.async_close(websocket::close_code::normal, [self = self()](error_code) {});
+        if (!std::exchange(is_closing_, true)) {
+            deadline_.emplace(owner_.context_, closing_time);
+            deadline_->async_wait([weak = this->weak_from_this()](error_code ec) {
+                error_code ignored;
+                if (auto const self = weak.lock(); self && !ec)
+                    beast::get_lowest_layer(self->websocket_).close(ignored);
+            });
+        }
+        if (!is_writing_) websocket_.async_close(websocket::close_code::normal, [self = self()](error_code) {});
     }
 
 private:
@@ -525,14 +531,17 @@ private:
 
     // Bytes that are kept for messages to come.
     static constexpr std::size_t kept = std::size_t{16} * 1024;
+    // How long the client may take to read what is left and to answer the close.
+    static constexpr std::chrono::seconds closing_time{10};
 
     server& owner_;
     websocket::stream<Stream> websocket_;
     engineio::channel_id id_;
     beast::flat_buffer buffer_;
     std::string written_;
+    std::optional<asio::steady_timer> deadline_;
     bool is_writing_ = false;
     bool is_closing_ = false;
 };
 
-} // namespace interop
+} // namespace beast_driver

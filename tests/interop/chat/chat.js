@@ -88,6 +88,7 @@ class Room {
         const key = newSecret();
         const line = this.add(messageLine({ from: me.nickname, id: Date.now(), type, [type ? 'picture' : 'text']: content }));
         line.classList.add('pending');
+        scrollToEnd();
         this.pending.set(key, { packet: [event, this.name, key, content], line });
         this.deliver(key);
     }
@@ -132,12 +133,8 @@ class Room {
     }
 
     add(line) {
-        const isAtEnd = ui.logs.scrollTop + ui.logs.clientHeight > ui.logs.scrollHeight - 80;
-        const follow = () => { if (isAtEnd && this === current) ui.logs.scrollTop = ui.logs.scrollHeight; };
         this.lines.append(line);
         while (this.lines.children.length > mostLines) this.removeFirst();
-        line.querySelector('img')?.addEventListener('load', follow);
-        follow();
         return line;
     }
 
@@ -217,7 +214,7 @@ function select(room) {
     current = room;
     room.unread = 0;
     for (const other of joined.values()) other.log.hidden = other !== room;
-    ui.logs.scrollTop = ui.logs.scrollHeight;
+    scrollToEnd();
     ui['room-title'].textContent = room.name;
     complain('');
     drawRooms();
@@ -241,6 +238,11 @@ function hue(name) {
     let sum = 0;
     for (const c of name) sum = (sum * 137 + c.codePointAt(0) * 61) % 360;
     return sum;
+}
+
+// The style sheet keeps it there when there is more, unless somebody has scrolled away.
+function scrollToEnd() {
+    ui.logs.scrollTop = 0;
 }
 
 function paintAvatar(avatar, name) {

@@ -1,0 +1,381 @@
+// A client on Boost.Beast: HTTP and WebSocket, with or without TLS, around a socketless::client or an
+// engineio::client_session. One thread runs it all.
+#pragma once
+
+#include "stream.hpp"
+
+#include <socketless/core/frame.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/engineio/session.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace beast_driver {
+
+namespace http = beast::http;
+namespace websocket = beast::websocket;
+namespace engineio = socketless::engineio;
+
+struct client_settings {
+    /// The server.
+    beast_driver::origin origin;
+    /// The certificates that servers are verified by, in PEM; those of the system where none is named.
+    std::string ca_file = {};
+    /// Whether a server's certificate and name are verified at all.
+    bool verify_server = true;
+    /// Bytes that the body of an answer and a message of a WebSocket may have.
+    std::size_t max_payload = 100'000'000;
+};
+
+/// An HTTP connection: one exchange at a time, for as many as the server allows.
+class http_connection : public std::enable_shared_from_this<http_connection> {
+public:
+    using request = http::request<http::string_body>;
+    using response = http::response<http::string_body>;
+    /// The answer, or why none came.
+    using on_answer = std::function<void(error_code, response&)>;
+
+    http_connection(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls)
+        : stream_(context, settings.origin, tls), max_body_(settings.max_payload) {}
+
+    /// Precondition: it is new or `is_reusable`.
+    void exchange(request r, on_answer done) {
+        request_ = std::move(r);
+        done_ = std::move(done);
+        if (std::exchange(is_connected_, true)) return write();
+        stream_.async_connect([self = shared_from_this()](error_code ec) {
+            if (ec) return self->finish(ec, {});
+            self->write();
+        });
+    }
+
+    /// Whether another exchange may be begun. Servers close what has been idle for a while, Node's after 5 s; a request that
+    /// crosses that on the way would be lost.
+    [[nodiscard]] bool is_reusable() {
+        if (std::chrono::steady_clock::now() - idle_since_ > max_idle) return false;
+        error_code ec;
+        char unasked = 0;
+        auto& socket = stream_.next_layer().socket();
+        socket.non_blocking(true, ec);
+        socket.receive(asio::buffer(&unasked, 1), tcp::socket::message_peek, ec);
+        return ec == asio::error::would_block; // neither the end nor anything that was not asked for
+    }
+
+    /// Gives up. No answer is told any more.
+    void close() {
+        done_ = nullptr;
+        stream_.close();
+    }
+
+private:
+    static constexpr std::chrono::seconds max_idle{4};
+
+    void write() {
+        http::async_write(stream_, request_, [self = shared_from_this()](error_code, std::size_t) {
+            self->read(); // also where that failed: a server may have refused a body before it has read all of it
+        });
+    }
+
+    void read() {
+        parser_.emplace();
+        parser_->body_limit(max_body_);
+        http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code ec, std::size_t) {
+            self->is_kept_ = !ec && self->parser_->keep_alive();
+            self->finish(ec, self->parser_->release());
+        });
+    }
+
+    void finish(error_code ec, response answer) {
+        idle_since_ = is_kept_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+        if (auto const done = std::exchange(done_, nullptr)) done(ec, answer);
+    }
+
+    stream stream_;
+    std::size_t max_body_;
+    request request_;
+    on_answer done_;
+    beast::flat_buffer buffer_;
+    std::optional<http::response_parser<http::string_body>> parser_;
+    bool is_connected_ = false;
+    bool is_kept_ = false;
+    std::chrono::steady_clock::time_point idle_since_;
+};
+
+/// A WebSocket: writes one message at a time.
+class websocket_channel : public std::enable_shared_from_this<websocket_channel> {
+public:
+    struct events {
+        std::function<void()> opened;
+        std::function<void(socketless::frame)> received;
+        /// The message has gone: another may be sent.
+        std::function<void()> written;
+        /// It is gone, or could not be opened.
+        std::function<void(error_code)> closed;
+    };
+
+    websocket_channel(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls, events to)
+        : socket_(context, settings.origin, tls), host_(settings.origin.authority()), events_(std::move(to)) {
+        socket_.read_message_max(settings.max_payload);
+        socket_.auto_fragment(false);
+    }
+
+    void open(std::string_view target) {
+        socket_.next_layer().async_connect([self = shared_from_this(), t = std::string(target)](error_code ec) {
+            if (ec) return self->end(ec);
+            self->socket_.async_handshake(self->host_, t, [self](error_code refused) {
+                if (refused) return self->end(refused);
+                self->is_open_ = true;
+                self->read();
+                if (!self->is_closing_) self->events_.opened();
+            });
+        });
+    }
+
+    /// Precondition: the message before has been written. The bytes are copied.
+    void send(socketless::frame message) {
+        outgoing_ = message.data;
+        is_writing_ = true;
+        socket_.binary(message.kind == socketless::frame_kind::binary);
+        socket_.async_write(asio::buffer(outgoing_), [self = shared_from_this()](error_code ec, std::size_t) {
+            self->is_writing_ = false;
+            if (self->is_closing_) return self->say_goodbye();
+            if (!ec) self->events_.written();
+        });
+    }
+
+    /// Closes once all that was sent has gone. Nothing is told any more.
+    void close() {
+        is_closing_ = true;
+        if (!is_open_) return socket_.next_layer().close();
+        if (!is_writing_) say_goodbye();
+    }
+
+private:
+    void read() {
+        socket_.async_read(incoming_, [self = shared_from_this()](error_code ec, std::size_t) {
+            if (ec) return self->end(ec);
+            self->deliver();
+            self->incoming_.clear();
+            self->read();
+        });
+    }
+
+    void deliver() {
+        if (is_closing_) return;
+        auto const kind = socket_.got_binary() ? socketless::frame_kind::binary : socketless::frame_kind::text;
+        auto const data = incoming_.cdata();
+        events_.received({kind, {static_cast<char const*>(data.data()), data.size()}});
+    }
+
+    // How long that may take is up to this; else the session knows when a peer is silent for too long.
+    void say_goodbye() {
+        socket_.set_option(websocket::stream_base::timeout{max_goodbye, websocket::stream_base::none(), false});
+        socket_.async_close(websocket::close_code::normal, [self = shared_from_this()](error_code) {});
+    }
+
+    void end(error_code why) {
+        if (!std::exchange(is_closing_, true)) events_.closed(why);
+    }
+
+    static constexpr std::chrono::seconds max_goodbye{5};
+
+    websocket::stream<stream> socket_;
+    std::string host_;
+    events events_; // none is told when it is closing
+    beast::flat_buffer incoming_;
+    std::string outgoing_;
+    bool is_open_ = false;
+    bool is_writing_ = false;
+    bool is_closing_ = false;
+};
+
+/// `Application` has `void handle(event&)` for the events of `Client`, and `void rest()` if it wants to know when all has
+/// been done that an input gave cause for.
+template <class Client, class Application>
+class client {
+public:
+    /// Throws where the certificates cannot be read.
+    client(asio::io_context& context, Client& io, Application& application, client_settings settings)
+        : context_(context), io_(io), application_(application), settings_(std::move(settings)), timer_(context) {
+        tls_.set_verify_mode(settings_.verify_server ? asio::ssl::verify_peer : asio::ssl::verify_none);
+        if (settings_.ca_file.empty())
+            tls_.set_default_verify_paths();
+        else
+            tls_.load_verify_file(settings_.ca_file);
+    }
+    client(client const&) = delete; // connections refer to it
+    client& operator=(client const&) = delete;
+
+    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by itself
+    /// after each input; an application that does something on its own account, on a timer say, calls it afterwards.
+    void drive() {
+        for (;;) {
+            if (auto e = io_.poll_event()) {
+                application_.handle(*e);
+            } else if (auto const t = io_.poll_transmit(buffer_)) {
+                perform(*t);
+            } else {
+                break;
+            }
+        }
+        wake_at(io_.poll_timeout());
+        if constexpr (requires { application_.rest(); }) application_.rest();
+    }
+
+    /// What the network has failed for last, in the words of the system: where an event says "transport error", this says
+    /// more.
+    [[nodiscard]] std::string const& failure() const noexcept { return failure_; }
+
+private:
+    static socketless::time_point now() { return std::chrono::steady_clock::now(); }
+
+    void perform(engineio::transmit const& t) {
+        switch (t.type) {
+        case engineio::transmit_type::get: return request(t, http::verb::get);
+        case engineio::transmit_type::post: return request(t, http::verb::post);
+        case engineio::transmit_type::open_websocket: return open_websocket(t.id, t.target);
+        case engineio::transmit_type::send: return send(t.id, t.data);
+        case engineio::transmit_type::close:
+            if (auto const found = channels_.extract(t.id)) found.mapped()->close();
+            return;
+        case engineio::transmit_type::abort:
+            if (auto const found = exchanges_.extract(t.id)) found.mapped()->close();
+            return;
+        default: return; // a server's, and streams
+        }
+    }
+
+    //=== HTTP ===//
+
+    void request(engineio::transmit const& t, http::verb method) {
+        http_connection::request r(method, t.target, 11);
+        r.set(http::field::host, settings_.origin.authority());
+        r.set(http::field::accept, "*/*");
+        if (method == http::verb::post) {
+            r.set(http::field::content_type, name(t.content));
+            r.body() = t.data.data;
+            r.prepare_payload();
+        }
+        auto const connection = take_connection();
+        exchanges_.emplace(t.id, connection);
+        connection->exchange(std::move(r), [this, id = t.id](error_code ec, http_connection::response& answer) {
+            auto const found = exchanges_.extract(id);
+            if (ec)
+                fail_exchange(id, ec);
+            else
+                take_answer(id, answer, std::move(found.mapped()));
+            drive();
+        });
+    }
+
+    void take_answer(engineio::exchange_id id, http_connection::response& answer,
+                     std::shared_ptr<http_connection> connection) {
+        idle_.push_back(std::move(connection));
+        auto const status = static_cast<int>(answer.result_int());
+        if (status != 200) failure_ = "HTTP status " + std::to_string(status);
+        bool const is_binary = beast::iequals(answer[http::field::content_type], name(engineio::content_type::binary));
+        io_.http_response(id, status, is_binary, answer.body(), now());
+    }
+
+    void fail_exchange(engineio::exchange_id id, error_code ec) {
+        failure_ = ec.message();
+        io_.http_failed(id, now());
+    }
+
+    // One that is open and idle if there is any. What cannot be used any more goes.
+    std::shared_ptr<http_connection> take_connection() {
+        while (!idle_.empty()) {
+            auto const last = std::move(idle_.back());
+            idle_.pop_back();
+            if (last->is_reusable()) return last;
+        }
+        return std::make_shared<http_connection>(context_, settings_, tls_);
+    }
+
+    //=== WebSocket ===//
+
+    void open_websocket(engineio::channel_id id, std::string_view target) {
+        auto const opened = [this, id] {
+            io_.channel_opened(id, now());
+            drive();
+        };
+        auto const received = [this, id](socketless::frame message) {
+            io_.websocket_received(id, message, now());
+            drive();
+        };
+        auto const written = [this, id] {
+            io_.resume(id);
+            drive();
+        };
+        auto const closed = [this, id](error_code why) {
+            failure_ = why.message();
+            channels_.erase(id);
+            io_.channel_closed(id, now());
+            drive();
+        };
+        auto const channel = std::make_shared<websocket_channel>(
+            context_, settings_, tls_, websocket_channel::events{opened, received, written, closed});
+        channels_.emplace(id, channel);
+        channel->open(target);
+    }
+
+    void send(engineio::channel_id id, socketless::frame message) {
+        auto const found = channels_.find(id);
+        if (found == channels_.end()) return;
+        found->second->send(message);
+        io_.pause(id);
+    }
+
+    // Being woken too early does no harm, so a timer that is due before stays as it is.
+    void wake_at(std::optional<socketless::time_point> at) {
+        if (!at) {
+            timer_due_.reset();
+            timer_.cancel();
+            return;
+        }
+        if (timer_due_ && *timer_due_ <= *at) return;
+        timer_due_ = at;
+        timer_.expires_at(*at);
+        timer_.async_wait([this](error_code ec) {
+            if (ec) return;
+            timer_due_.reset();
+            io_.handle_timeout(now());
+            drive();
+        });
+    }
+
+    asio::io_context& context_;
+    Client& io_;
+    Application& application_;
+    client_settings settings_;
+    asio::ssl::context tls_{asio::ssl::context::tls_client};
+    asio::steady_timer timer_;
+    std::optional<socketless::time_point> timer_due_;
+    std::unordered_map<engineio::exchange_id, std::shared_ptr<http_connection>> exchanges_; // that await their answer
+    std::vector<std::shared_ptr<http_connection>> idle_;
+    std::unordered_map<engineio::channel_id, std::shared_ptr<websocket_channel>> channels_;
+    std::string buffer_;
+    std::string failure_;
+};
+
+} // namespace beast_driver

@@ -1,0 +1,75 @@
+// socketio_server.cpp once more, on the Socket.IO server of npm: what the tests are held against, and our figures.
+//   node socketio_server.mjs --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes] [--upgrade-timeout ms]
+//       [--connect-timeout ms] [--transports polling,websocket] [--path /socket.io/] [--allow-v3] [--recovery]
+//       [--package socket.io|socket.io-2]
+import { createServer } from 'node:http';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({
+    options: {
+        'port': { type: 'string' },
+        'ping-interval': { type: 'string' },
+        'ping-timeout': { type: 'string' },
+        'max-payload': { type: 'string' },
+        'upgrade-timeout': { type: 'string' },
+        'connect-timeout': { type: 'string' },
+        'transports': { type: 'string' },
+        'path': { type: 'string', default: '/socket.io/' },
+        'allow-v3': { type: 'boolean', default: false },
+        'recovery': { type: 'boolean', default: false },
+        'package': { type: 'string', default: 'socket.io' },
+    },
+});
+const number = (name) => (options[name] === undefined ? undefined : Number(options[name]));
+const given = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+
+const { default: create, Server = create } = await import(options.package);
+const http = createServer();
+const io = new Server(http, given({
+    path: options.path,
+    pingInterval: number('ping-interval'),
+    pingTimeout: number('ping-timeout'),
+    maxHttpBufferSize: number('max-payload'),
+    upgradeTimeout: number('upgrade-timeout'),
+    connectTimeout: number('connect-timeout'),
+    transports: options.transports?.split(','),
+    allowEIO3: options['allow-v3'],
+    connectionStateRecovery: options.recovery ? {} : undefined,
+    cors: options.package === 'socket.io' ? { origin: '*' } : undefined,
+}));
+
+// Revision 4 has no auth: there it is the query of the namespace, or of the connection.
+const auth = (socket) => socket.handshake.auth ?? socket.handshake.query;
+
+const handlers = {
+    '__proto__': null, // no other names than these
+    'message': (socket, args) => socket.emit('message-back', ...args),
+    'join': (socket, [room]) => socket.join(room),
+    'leave': (socket, [room]) => socket.leave(room),
+    'say': (socket, [room, ...args]) => socket.to(room).emit('said', ...args),
+    'shout': (socket, args) => socket.nsp.emit('shouted', ...args),
+    'ask': (socket, args) => socket.emit('question', ...args, (...answer) => socket.emit('answered', ...answer)),
+    'kick': (socket) => socket.disconnect(),
+};
+
+function serve(socket) {
+    socket.emit('auth', auth(socket));
+    socket.use(([event, ...args], next) => { // onAny, which revision 4 lacks
+        const reply = typeof args.at(-1) === 'function' ? args.pop() : undefined;
+        handlers[event]?.(socket, args);
+        reply?.(...args);
+        next();
+    });
+}
+
+for (const nsp of ['/', '/custom', '/guarded']) io.of(nsp).on('connection', serve);
+io.of('/guarded').use((socket, next) => {
+    if (auth(socket).token === '123') return next();
+    next(Object.assign(new Error('not authorized'), { data: { code: 401 } }));
+});
+
+process.on('SIGTERM', () => {
+    io.close(() => process.exit(0));
+    setTimeout(() => process.exit(0), 3000); // for clients that do not let go
+});
+http.listen(Number(options.port ?? 0), () => console.log(`listening on ${http.address().port}`));

@@ -1,0 +1,235 @@
+// What siocat does: commands become calls of the client, its events become lines.
+#pragma once
+
+#include "command.hpp"
+#include "output.hpp"
+
+#include <socketless/client.hpp>
+#include <socketless/engineio/transport.hpp>
+#include <socketless/socketio/session.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace siocat {
+
+class session {
+public:
+    /// `failure()` says more where a connection could not be made.
+    session(client& io, output& out, std::function<std::string()> failure)
+        : io_(io), out_(out), failure_(std::move(failure)) {}
+
+    //=== what the user wants ===//
+
+    /// Precondition: the client has been told the time. Throws bad_input.
+    void execute(command const& c) {
+        switch (c.operation) {
+        case operation::connect: return connect(c);
+        case operation::emit: return emit(c);
+        case operation::reply: return reply(c);
+        case operation::disconnect: return disconnect(c);
+        case operation::close: return close();
+        case operation::use: current_ = find(c.nsp)->first; return;
+        case operation::help: return std::puts(typed_commands::help.data()), void();
+        }
+    }
+
+    /// No command follows: closes when what was asked for has been done.
+    void end_of_input() {
+        has_more_input_ = false;
+        close_if_done();
+    }
+
+    void close() {
+        is_closing_ = true;
+        io_.close();
+    }
+
+    //=== what happened ===//
+
+    void handle(socketio::event& e) {
+        using socketio::event_type;
+        switch (e.type) {
+        case event_type::opened: out_.opened(name(io_.transport())); break;
+        case event_type::upgraded: out_.upgraded(name(io_.transport())); break;
+        case event_type::connected:
+            settle(e.nsp);
+            out_.connected(e.nsp, e.sid, e.recovered);
+            break;
+        case event_type::connect_error:
+            sockets_.erase(std::string(e.nsp));
+            out_.connect_error(e.nsp, e.message, e.data);
+            break;
+        case event_type::event: out_.event(e, e.ack ? keep(std::move(e.ack)) : ""); break;
+        case event_type::ack:
+            if (auto const a = pending_.extract(e.id)) out_.ack(json::text::trusted(a.mapped().id), e);
+            break;
+        case event_type::disconnected:
+            note_disconnect(e);
+            out_.disconnected(e.nsp, name(e.reason));
+            break;
+        case event_type::closed:
+            out_.closed(name(e.reason));
+            note_end(e.reason);
+            break;
+        case event_type::open_failed:
+            tell_failure(e.reason);
+            note_end(e.reason);
+            break;
+        case event_type::reconnecting: out_.reconnect_attempt(e.attempt); break;
+        case event_type::reconnect_failed:
+            out_.reconnect_failed();
+            is_lost_ = true;
+            break;
+        default: break;
+        }
+        close_if_done();
+    }
+
+    /// Whether there is nothing left to do.
+    [[nodiscard]] bool is_over() const { return is_lost_ || (is_closing_ && io_.is_idle()); }
+    /// Whether the connection was lost, or could not be made, and will not be tried again.
+    [[nodiscard]] bool is_lost() const { return is_lost_; }
+    /// Bytes that are yet to be sent: there is no hurry to read more.
+    [[nodiscard]] std::size_t queued() const { return io_.queued() + io_.buffered(); }
+
+private:
+    // A namespace that is wanted.
+    struct socket {
+        socketio::socket_handle handle;
+        bool is_awaited = true; // to be let in, for the first time or again
+        bool is_new = true;
+    };
+    using socket_map = std::map<std::string, socket, std::less<>>;
+
+    // An acknowledgement.
+    struct awaited_ack {
+        std::string nsp;
+        std::string id; // what the user knows it by, in JSON
+    };
+
+    // Events that may be replied to at the same time; the oldest is forgotten then.
+    static constexpr std::size_t max_tokens = 10'000;
+
+    template <class T>
+    static T checked(result<T> done) {
+        if (!done) throw bad_input(std::string(message(done.error().code)));
+        if constexpr (!std::is_void_v<T>) return *done;
+    }
+
+    socket_map::iterator find(std::string const& nsp) {
+        auto const& wanted = nsp.empty() ? current_ : nsp;
+        auto const found = sockets_.find(wanted);
+        if (found == sockets_.end()) throw bad_input("not joined: " + (wanted.empty() ? "any namespace" : wanted));
+        return found;
+    }
+
+    void connect(command const& c) {
+        auto const nsp = c.nsp.empty() ? "/" : c.nsp;
+        auto const handle = checked(c.auth.empty() ? io_.connect(nsp) : io_.connect(nsp, c.auth));
+        auto const name = std::string(io_.nsp(handle)); // without a query
+        if (current_.empty()) current_ = name;
+        sockets_.insert_or_assign(name, socket{handle});
+    }
+
+    void disconnect(command const& c) {
+        auto const found = find(c.nsp);
+        io_.disconnect(found->second.handle);
+        sockets_.erase(found);
+    }
+
+    void emit(command const& c) {
+        auto const& [nsp, s] = *find(c.nsp);
+        if (c.wants_ack && c.is_volatile) throw bad_input("a volatile event cannot ask for an acknowledgement");
+        if (c.wants_ack) {
+            auto const id = checked(io_.emit_with_ack(s.handle, c.timeout, c.event, c.args));
+            pending_.emplace(id, awaited_ack{nsp, std::string(c.id.raw())});
+        } else if (c.is_volatile) {
+            checked(io_.emit_volatile(s.handle, c.event, c.args));
+        } else {
+            checked(io_.emit(s.handle, c.event, c.args));
+        }
+    }
+
+    void reply(command const& c) {
+        auto const found = tokens_.find(c.token);
+        if (found == tokens_.end()) throw bad_input("no event with this token is to be acknowledged");
+        checked(io_.acknowledge(found->second, c.args));
+        tokens_.erase(found);
+    }
+
+    // A new token for the right to acknowledge an event.
+    std::string const& keep(socketio::ack_request ack) {
+        order_.push_back(std::to_string(++last_token_));
+        tokens_.emplace(order_.back(), std::move(ack));
+        if (order_.size() > max_tokens) {
+            tokens_.erase(order_.front());
+            order_.pop_front();
+        }
+        return order_.back();
+    }
+
+    // The socket has been let in. Who joins a namespace means to talk there.
+    void settle(std::string_view nsp) {
+        auto const found = sockets_.find(nsp);
+        if (found == sockets_.end()) return;
+        found->second.is_awaited = false;
+        if (std::exchange(found->second.is_new, false)) current_ = nsp;
+    }
+
+    // It is out: for now, or by the server's will.
+    void note_disconnect(socketio::event const& e) {
+        auto const found = sockets_.find(e.nsp);
+        if (found == sockets_.end()) return;
+        if (e.reason == socketio::disconnect_reason::io_server_disconnect)
+            sockets_.erase(found);
+        else
+            found->second.is_awaited = true;
+    }
+
+    // As socket.io-client does: each socket hears of it.
+    void tell_failure(socketio::disconnect_reason reason) {
+        auto why = std::string(name(reason));
+        if (reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
+        std::string text;
+        static_cast<void>(json::write(text, why));
+        for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), {});
+    }
+
+    // The connection has ended: it may be the last one. It is not lost where the last namespace has been left.
+    void note_end(socketio::disconnect_reason reason) {
+        bool const was_lost = !is_closing_ && reason != socketio::disconnect_reason::forced_close;
+        if (was_lost && !io_.options().reconnection) is_lost_ = true;
+    }
+
+    // Events wait until their socket is let in, so none do when none is awaited.
+    void close_if_done() {
+        if (has_more_input_ || is_closing_) return;
+        for (auto const& [nsp, s] : sockets_)
+            if (s.is_awaited) return;
+        for (auto const& [id, ack] : pending_)
+            if (sockets_.contains(ack.nsp)) return;
+        close();
+    }
+
+    client& io_;
+    output& out_;
+    std::function<std::string()> failure_;
+    socket_map sockets_;  // by namespace
+    std::string current_; // the namespace that is meant where none is said
+    std::unordered_map<std::uint64_t, awaited_ack> pending_;
+    std::unordered_map<std::string, socketio::ack_request> tokens_;
+    std::deque<std::string> order_; // of the tokens
+    std::uint64_t last_token_ = 0;
+    bool has_more_input_ = true;
+    bool is_closing_ = false;
+    bool is_lost_ = false;
+};
+
+} // namespace siocat

@@ -1,0 +1,155 @@
+// The arguments of events as siocat reads and shows them: JSON, in which {"$binary":"hex"} stands for bytes.
+#pragma once
+
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/arguments.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace siocat {
+
+using namespace socketless;
+
+/// What the user wrote makes no sense, and why.
+struct bad_input : std::runtime_error {
+    using runtime_error::runtime_error;
+};
+
+inline constexpr std::string_view binary_key = "$binary";
+
+/// The digits of {"$binary":"digits"}; nothing where the value is not that.
+inline std::optional<std::string_view> binary_digits(json::text value) {
+    auto const members = value.members();
+    if (members.empty()) return std::nullopt;
+    auto const [key, digits] = *members.begin();
+    if (!key.equals(binary_key) || ++members.begin() != members.end()) return std::nullopt;
+    if (auto const text = digits.get<std::string_view>()) return *text;
+    return std::nullopt;
+}
+
+inline std::vector<std::byte> from_hex(std::string_view digits) {
+    std::vector<std::byte> bytes(digits.size() / 2);
+    char const* p = digits.data();
+    bool is_good = digits.size() % 2 == 0;
+    for (std::byte& b : bytes) {
+        unsigned value = 0;
+        is_good = is_good && std::from_chars(p, p + 2, value, 16).ptr == p + 2;
+        b = static_cast<std::byte>(value);
+        p += 2;
+    }
+    if (!is_good) throw bad_input("\"$binary\" wants two hexadecimal digits for each byte");
+    return bytes;
+}
+
+inline std::string to_hex(byte_view bytes) {
+    std::string digits;
+    digits.reserve(bytes.size() * 2);
+    for (std::byte const b : bytes) {
+        digits += "0123456789abcdef"[std::to_integer<unsigned>(b) >> 4u];
+        digits += "0123456789abcdef"[std::to_integer<unsigned>(b) & 15u];
+    }
+    return digits;
+}
+
+/// The arguments that the user gives to an event, borrowed from a JSON array. Written into a packet they are as many values.
+class given_arguments {
+public:
+    given_arguments() = default;
+    explicit given_arguments(json::text array) : array_(array) {
+        if (!array.is(json::kind::array)) throw bad_input("\"args\" is not an array");
+        read(array);
+    }
+
+    friend void write_json(json::writer& out, given_arguments const& given) {
+        auto next = given.binaries_.begin();
+        for (json::text const argument : given.array_.elements()) write(out, argument, next);
+    }
+
+private:
+    using binaries = std::vector<std::vector<std::byte>>;
+
+    // Takes the binary values out, in their order.
+    void read(json::text value) {
+        if (auto const digits = binary_digits(value)) return binaries_.push_back(from_hex(*digits));
+        for (json::text const element : value.elements()) read(element);
+        for (json::member const member : value.members()) read(member.value);
+    }
+
+    static void write(json::writer& out, json::text value, binaries::const_iterator& next) {
+        if (binary_digits(value)) {
+            out.value(*next++);
+        } else if (value.is(json::kind::array)) {
+            out.begin_array();
+            for (json::text const element : value.elements()) write(out, element, next);
+            out.end_array();
+        } else if (value.is(json::kind::object)) {
+            out.begin_object();
+            for (json::member const member : value.members()) write(out.raw_key(member.key), member.value, next);
+            out.end_object();
+        } else {
+            out.raw(value);
+        }
+    }
+
+    json::text array_ = json::text::trusted("[]");
+    binaries binaries_;
+};
+
+/// The arguments of a peer, each to be shown on its own or all as an array.
+class shown_argument {
+public:
+    /// With a limit only the first bytes of a binary value are shown, and how many there are.
+    shown_argument(socketio::argument argument, std::optional<std::size_t> limit)
+        : argument_(argument), limit_(limit) {}
+
+    friend void write_json(json::writer& out, shown_argument const& shown) { shown.write(out, shown.argument_.json()); }
+
+private:
+    void write(json::writer& out, json::text value) const {
+        if (argument_.attachments().empty()) {
+            out.raw(value);
+        } else if (auto const bytes = argument_.binary(value)) {
+            out.begin_object().member(binary_key, shown(*bytes)).end_object();
+        } else if (value.is(json::kind::array)) {
+            out.begin_array();
+            for (json::text const element : value.elements()) write(out, element);
+            out.end_array();
+        } else if (value.is(json::kind::object)) {
+            out.begin_object();
+            for (json::member const member : value.members()) write(out.raw_key(member.key), member.value);
+            out.end_object();
+        } else {
+            out.raw(value);
+        }
+    }
+
+    [[nodiscard]] std::string shown(byte_view bytes) const {
+        if (!limit_ || bytes.size() <= *limit_) return to_hex(bytes);
+        return to_hex(bytes.first(*limit_)) + "... (" + std::to_string(bytes.size()) + " bytes)";
+    }
+
+    socketio::argument argument_;
+    std::optional<std::size_t> limit_;
+};
+
+struct shown_arguments {
+    socketio::arguments arguments;
+
+    friend void write_json(json::writer& out, shown_arguments const& shown) {
+        out.begin_array();
+        for (socketio::argument const a : shown.arguments) out.value(shown_argument(a, std::nullopt));
+        out.end_array();
+    }
+};
+
+} // namespace siocat
