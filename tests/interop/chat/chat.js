@@ -326,8 +326,7 @@ function show(text, state) {
     clearTimeout(goodNews);
     document.body.dataset.connection = state;
     ui.status.textContent = text;
-    ui.status.hidden = false;
-    if (state === 'good') goodNews = setTimeout(() => { ui.status.hidden = true; }, 2000);
+    if (state === 'good') goodNews = setTimeout(show, 2000, '', state);
 }
 
 function showTransport() {
@@ -367,7 +366,7 @@ function openEntrance(why = '') {
     current = null;
     me = null;
     document.title = 'Chat';
-    ui.status.hidden = true;
+    show('', 'none');
     ui.chat.hidden = true;
     ui.entrance.hidden = false;
     ui.refusal.textContent = why;
