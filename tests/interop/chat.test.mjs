@@ -1,4 +1,4 @@
-// The chat in a real browser: two windows talk, over each transport, through what happens to windows, networks and servers.
+// The chat in a real browser: two windows talk over each transport, through what windows, networks and servers suffer.
 // SCREENSHOT=DIRECTORY keeps pictures of the page there.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -120,7 +120,8 @@ function png(width, height, pixels) {
     const rows = Buffer.alloc(height * (width * 3 + 1)); // before each row, how it is filtered: not at all
     for (let y = 0; y < height; ++y) pixels.copy(rows, y * (width * 3 + 1) + 1, y * width * 3, (y + 1) * width * 3);
     const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-    return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+    const chunks = [chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))];
+    return Buffer.concat([signature, ...chunks]);
 }
 
 function crc32(bytes) {
@@ -278,8 +279,11 @@ for (const transport of Object.keys(queries)) {
         await areHere(ada, 'Ada');
         await say(ada, 'Meanwhile');
         await say(bob, 'I am alone');
+        await visit(bob, '#music');
         await bob.context().setOffline(false);
         await status(bob, 'nothing was missed');
+        await areHere(bob, 'Bob');
+        await visit(bob, '#lobby');
         await sees(bob, 'Meanwhile');
         await sees(ada, 'I am alone');
         await areHere(ada, 'Ada', 'Bob');
@@ -288,7 +292,7 @@ for (const transport of Object.keys(queries)) {
         await sees(bob, 'Last');
         for (const text of ['First', 'Meanwhile', 'I am alone', 'Last'])
             for (const page of [ada, bob]) assert.equal(await texts(page, text).count(), 1, text);
-    }, '--ping-interval', '1500', '--ping-timeout', '1500'); // in which the server notices, where the transport does not
+    }, '--ping-interval', '1500', '--ping-timeout', '1500'); // by which the server notices a loss, if by nothing else
 
     chatCheck('who comes back before the server has missed him gets what he has missed', async ({ server, enter }) => {
         const network = await relay(server.port);
@@ -301,7 +305,7 @@ for (const transport of Object.keys(queries)) {
             await say(ada, 'Meanwhile');
             await sees(bob, 'Meanwhile');
             await isConnected(bob, transport);
-            // He takes his own place; but a browser polls again by itself, by which the server knows that a poll was lost.
+            // He takes his own place. But a browser polls again by itself, which tells the server that a poll was lost.
             await notes(ada, transport === 'polling' ? /Bob.? (left|lost the connection)/ : /Bob.? left/);
             await areHere(ada, 'Ada', 'Bob');
             await say(bob, 'Here again');
@@ -351,7 +355,7 @@ if (process.env.SCREENSHOT) {
         await sees(ada, 'look');
         await choose(bob, pictureFile('garden.png', painted(320, 180, [70, 150, 90])));
         await ada.getByAltText('Picture from Bob').waitFor();
-        await say(grace, 'How green.\nI shall come by in the afternoon, if it does not rain, and bring the seeds that I promised.');
+        await say(grace, 'How green.\nI shall come by in the afternoon, if it does not rain, and bring the seeds.');
         await sees(ada, 'How green');
         await grace.getByLabel('Message', { exact: true }).pressSequentially('And ca');
         await ada.locator('#typing', { hasText: 'Grace' }).waitFor();

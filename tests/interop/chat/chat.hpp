@@ -46,8 +46,8 @@ inline void write_json(json::writer& out, entry const& e) {
     out.end_object();
 }
 
-// What a client says of a room. All but typing is acknowledged by an object: what stands here, or {"error":text}. Who it is,
-// it has said in its auth: {"nickname":text,"secret":text}; a nickname is his who knows its secret.
+// What a client says of a room. All but typing is acknowledged by an object: what stands here, or {"error":text}. Who it
+// is, it has said in its auth: {"nickname":text,"secret":text}; a nickname is his who knows its secret.
 //
 //     join room, the last id that it has seen    {"members":[text...]}, and then what was said there since
 //     leave room                                 {}
@@ -66,7 +66,7 @@ inline constexpr typed_event<std::string, std::string, std::string> presence{"pr
 inline constexpr typed_event<std::string, entry> said{"said"};
 inline constexpr typed_event<std::string, std::string> is_typing{"is typing"};
 
-// In bytes. The page allows a third of it in characters, none of which takes more than three bytes for each UTF-16 unit.
+// In bytes. The page allows a third of it in UTF-16 units, none of which takes more than three.
 inline constexpr std::size_t longest_name = 60;
 inline constexpr std::size_t longest_text = 6'000;
 inline constexpr std::size_t longest_key = 40;
@@ -83,7 +83,7 @@ inline bool is_name(std::string_view name) {
            std::ranges::none_of(name, is_control);
 }
 
-// The type of a picture that browsers show without running anything in it. Its first bytes say what it is, not its author.
+// The type of a picture that browsers show without running anything in it. Its first bytes say it, not its author.
 inline std::string_view picture_type(byte_view picture) {
     using namespace std::string_view_literals;
     auto const bytes = as_characters(picture);

@@ -3,14 +3,17 @@
 const pictureTypes = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 const largestPicture = 3_000_000;
 const mostLines = 300; // of each room
-const patience = 30_000; // for an acknowledgement
+const patience = 300_000; // for an acknowledgement; that the connection is lost is known sooner
 
 const ui = new Proxy({}, { get: (_, id) => document.getElementById(id) });
 
 // Outlives a reload, and belongs to this window alone.
 const saved = {
     load: () => JSON.parse(sessionStorage.getItem('chat') ?? 'null'),
-    store: () => sessionStorage.setItem('chat', JSON.stringify({ ...me, rooms: [...joined.keys()], current: current.name })),
+    store() {
+        const session = { ...me, rooms: [...joined.keys()], current: current.name };
+        sessionStorage.setItem('chat', JSON.stringify(session));
+    },
     clear: () => sessionStorage.removeItem('chat'),
 };
 
@@ -33,7 +36,7 @@ function connect() {
         show(socket.recovered ? 'Back: nothing was missed' : 'Connected', 'good');
         openChat();
         // After a short loss the server knows our rooms still, and what we have missed follows. Else we come in anew.
-        for (const room of joined.values()) socket.recovered ? room.deliverPending() : enter(room);
+        for (const room of joined.values()) socket.recovered && room.isEntered ? room.deliverPending() : enter(room);
     });
     socket.on('connect_error', (error) => {
         if (socket.active) return show(ui.chat.hidden ? 'The chat cannot be reached. Trying again…' : lost, 'bad');
@@ -61,15 +64,16 @@ const lost = 'Connection lost. Trying to reconnect…';
 addEventListener('pagehide', () => socket?.disconnect());
 addEventListener('pageshow', ({ persisted }) => { if (persisted && me) socket.connect(); });
 
-// Resolves to the acknowledgement. What could not be asked, or was not answered, is asked again when we are back.
+// Resolves to the acknowledgement, or to nothing where the connection is lost: all is asked again when we are back.
 async function ask(...packet) {
-    if (!socket.connected) throw new Error('not connected');
-    return socket.timeout(patience).emitWithAck(...packet);
+    if (!socket.connected) return null;
+    return socket.timeout(patience).emitWithAck(...packet).catch(() => null);
 }
 
 //=== rooms ===//
 
 class Room {
+    isEntered = false; // as far as the server has told
     lastId = 0;
     unread = 0;
     members = new Set();
@@ -86,7 +90,8 @@ class Room {
     // Ours: shown at once, and until the server has it as on its way.
     say(event, content, type) {
         const key = newSecret();
-        const line = this.add(messageLine({ from: me.nickname, id: Date.now(), type, [type ? 'picture' : 'text']: content }));
+        const said = type ? { type, picture: content } : { text: content };
+        const line = this.add(messageLine({ from: me.nickname, id: Date.now(), ...said }));
         line.classList.add('pending');
         scrollToEnd();
         this.pending.set(key, { packet: [event, this.name, key, content], line });
@@ -94,10 +99,9 @@ class Room {
     }
 
     async deliver(key) {
-        try {
-            const { id, error } = await ask(...this.pending.get(key).packet);
-            error ? this.refuse(key, error) : this.confirm(key, id);
-        } catch { /* it stays pending */ }
+        const answer = await ask(...this.pending.get(key).packet);
+        if (!answer || !this.pending.has(key)) return;
+        answer.error ? this.refuse(key, answer.error) : this.confirm(key, answer.id);
     }
 
     deliverPending() {
@@ -183,16 +187,17 @@ function open(name) {
 }
 
 async function enter(room) {
-    try {
-        const { error, members } = await ask('join', room.name, room.lastId);
-        if (error) {
-            forget(room);
-            return complain(error);
-        }
-        room.members = new Set(members);
-        if (room === current) drawMembers();
-        room.deliverPending();
-    } catch { /* we come in when we are connected again */ }
+    room.isEntered = false;
+    const answer = await ask('join', room.name, room.lastId);
+    if (!answer) return;
+    if (answer.error) {
+        forget(room);
+        return complain(answer.error);
+    }
+    room.isEntered = true;
+    room.members = new Set(answer.members);
+    if (room === current) drawMembers();
+    room.deliverPending();
 }
 
 function forget(room) {
@@ -205,7 +210,7 @@ function visit(name) {
     const isNew = !joined.has(name);
     const room = open(name);
     select(room);
-    if (isNew && socket.connected) enter(room);
+    if (isNew) enter(room);
     if (ui.sidebar.matches(':popover-open')) ui.sidebar.hidePopover();
     ui.text.focus();
 }
@@ -267,11 +272,12 @@ function messageLine({ id, from, text, type, picture }) {
                     dateTime: time.toISOString(),
                     textContent: time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }),
                 })),
-            type ? pictureElement(type, picture, from) : element('p', { className: 'text', dir: 'auto', textContent: text })));
+            type ? pictureElement(type, picture, from)
+                : element('p', { className: 'text', dir: 'auto', textContent: text })));
 }
 
 function pictureElement(type, bytes, from) {
-    if (!pictureTypes.includes(type)) return element('p', { className: 'error', textContent: 'This picture cannot be shown.' });
+    if (!pictureTypes.includes(type)) return element('p', { className: 'error', textContent: 'A picture of no safe type' });
     const url = URL.createObjectURL(new Blob([bytes], { type }));
     return element('a', { href: url, target: '_blank', className: 'picture' },
         element('img', { src: url, alt: `Picture from ${from}` }));
@@ -287,7 +293,8 @@ function drawRooms() {
     const names = [...new Set([...known, ...joined.keys()])].sort();
     ui.rooms.replaceChildren(...names.map((name) => {
         const room = joined.get(name);
-        const button = element('button', { className: room ? 'room' : 'room other' }, element('bdi', { textContent: name }));
+        const className = room ? 'room' : 'room other';
+        const button = element('button', { className }, element('bdi', { textContent: name }));
         button.dataset.room = name;
         if (!room) button.title = `Join ${name}`;
         if (room === current) button.ariaCurrent = 'true';
@@ -337,7 +344,8 @@ function showTransport() {
 //=== coming in and going out ===//
 
 function newSecret() {
-    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function comeIn(nickname, secret, rooms = ['#lobby'], name = rooms[0]) {
@@ -399,7 +407,8 @@ ui['new-room'].addEventListener('submit', (event) => {
 });
 
 ui['leave-room'].addEventListener('click', () => {
-    if (socket.connected) ask('leave', current.name).catch(() => {});
+    if (!socket.connected) return complain('The connection is lost.');
+    ask('leave', current.name);
     forget(current);
     ui.text.focus();
 });
