@@ -50,6 +50,8 @@ export const python = {
 };
 let shared;
 after(() => shared?.child.kill());
+// When all is done a client that goes on connecting, whatever it was told, does not keep the tests from ending.
+after(() => setTimeout(() => process.exit(), 3000).unref());
 
 export const peers = [modern, legacy, python];
 
@@ -148,7 +150,8 @@ export function each(what, body, { of = peers, over = Object.keys(transports) } 
             });
 }
 
-class Caller {
+// A client's side of a test: what it connects and starts, it ends.
+export class Caller {
     #sockets = [];
     #ends = [];
 
@@ -191,7 +194,10 @@ class Caller {
         this.#ends.push(end);
     }
     async hangUp() {
-        for (const socket of this.#sockets) socket.disconnect();
+        for (const socket of this.#sockets) {
+            socket.io?.reconnection(false); // where an attempt is under way disconnect() would not end it
+            socket.disconnect();
+        }
         for (const end of this.#ends) end();
     }
 }

@@ -99,6 +99,7 @@ bool read_auth(std::string_view text, json::text& to) {
 options read_options(int argc, char** argv) {
     options o;
     o.client.transports = {transport::polling, transport::websocket};
+    o.client.recovery = false;
     std::uint32_t attempts = 0xffffffff;
     bool is_insecure = false;
     command_line line(usage);

@@ -1,7 +1,7 @@
 // What their Socket.IO clients and our server say to each other while all goes well.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { ask, collect, each, heard, legacy, modern, python, serve } from './clients.mjs';
+import { ask, Caller, collect, each, heard, legacy, modern, peers, python, serve } from './clients.mjs';
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
 
@@ -175,6 +175,19 @@ each('a broadcast reaches all in the namespace', async (their) => {
     await settle(elsewhere);
     const sent = numbers(100).map((i) => [i, bytes(i)]);
     assert.deepEqual(lists, [sent, sent, sent, []]);
+});
+
+each('talks to clients of every kind', async (their) => {
+    const callers = peers.map((peer) => new Caller(peer, their.transport));
+    for (const caller of callers) their.finally(() => caller.hangUp());
+    const sockets = await Promise.all([their, ...callers].map((caller) => caller.connect(url)));
+    const lists = sockets.map((socket) => collect(socket, 'said'));
+    await Promise.all(sockets.map((socket) => ask(socket, 'join', 'all')));
+    const speech = ['hello ä😀', { picture: bytes(70_000) }, null];
+    for (const [i, socket] of sockets.entries()) await ask(socket, 'say', 'all', i, ...speech);
+    await Promise.all(sockets.map(settle));
+    lists.forEach((list, i) =>
+        assert.deepEqual(list, [0, 1, 2, 3].filter((j) => j !== i).map((j) => [j, ...speech])));
 });
 
 each('volatile events arrive when there is a connection, and never late', async (their) => {

@@ -129,6 +129,17 @@ describe('failures', { concurrency: 4 }, () => {
         assert.equal(shouted.filter(([text]) => text === their.transport).length, 1);
     }, { of: [modern] });
 
+    each('who leaves on purpose is not recovered', async (their) => {
+        const socket = await their.connect(recovering.url);
+        const { id } = socket;
+        await ask(socket, 'join', 'room'); // there is an offset by now
+        socket.disconnect();
+        socket.connect();
+        await heard(socket, 'connect');
+        assert.equal(socket.recovered, false);
+        assert.notEqual(socket.id, id);
+    }, { of: [modern] });
+
     each('what a server does not know cannot be recovered', async (their) => {
         const own = await their.serve('--recovery');
         const socket = await their.connect(own.url);

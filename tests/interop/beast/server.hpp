@@ -2,6 +2,7 @@
 // socketless::server. One thread runs it all.
 #pragma once
 
+#include <socketless/engineio/request.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/engineio/session.hpp>
 
@@ -100,16 +101,14 @@ public:
         });
     }
 
-    /// Listens no more and closes all connections, once what is queued has gone.
+    /// Closes all sessions, once what is queued has gone, and then listens no more: a client that is between two polls comes
+    /// back to hear of it.
     void close() {
         if (std::exchange(is_closing_, true)) return;
-        acceptor_.close();
         if constexpr (requires { io_.close(); })
             io_.close();
         else
             io_.close_all(now());
-        auto const connections = connections_; // some go at once
-        for (connection* const c : connections) c->close_if_idle();
         drive();
     }
 
@@ -138,7 +137,7 @@ public:
             }
         }
         if (is_closing_ && io_.size() == 0)
-            signals_.cancel(), timer_.cancel(); // nothing is left to wait for
+            end();
         else
             wake_at(io_.poll_timeout());
     }
@@ -182,7 +181,7 @@ private:
 
     void accept() {
         acceptor_.async_accept([this](error_code ec, tcp::socket socket) {
-            if (is_closing_) return;
+            if (!acceptor_.is_open()) return;
             if (ec) return accept_later(); // as when there are too many files
             error_code ignored;
             socket.set_option(tcp::no_delay(true), ignored);
@@ -199,8 +198,17 @@ private:
     void accept_later() {
         auto const pause = std::make_shared<asio::steady_timer>(context_, std::chrono::milliseconds(100));
         pause->async_wait([this, pause](error_code) {
-            if (!is_closing_) accept();
+            if (acceptor_.is_open()) accept();
         });
+    }
+
+    // Nothing is left to wait for: the context runs dry.
+    void end() {
+        acceptor_.close();
+        signals_.cancel();
+        timer_.cancel();
+        auto const connections = connections_; // those that are closed go
+        for (connection* const c : connections) c->close_if_idle();
     }
 
     // Being woken too early does no harm, so a timer that is due before stays as it is.
@@ -317,10 +325,8 @@ private:
     // `r` lives until the events have run dry, as the server wants it.
     void take_request(request r) {
         begin_answer(r);
-        if (!owner_.serves(r)) {
-            write(owner_.settings_.page ? owner_.settings_.page(r) : make_response(http::status::not_found));
-        } else if (r.method() == http::verb::options && !allowed_origin_.empty()) {
-            write(make_preflight_response(r));
+        if (auto answer = answer_at_once(r)) {
+            write(std::move(*answer));
         } else {
             exchange_ = ++owner_.last_id_;
             owner_.exchanges_.emplace(exchange_, self());
@@ -343,18 +349,30 @@ private:
     }
 
     void upgrade(request r) {
-        auto const refusal = owner_.io_.check_websocket(r.target());
-        if (owner_.serves(r) && !refusal) {
-            deadline_.cancel();
-            return std::make_shared<websocket_channel<Stream>>(owner_, std::move(stream_))->accept(std::move(r));
-        }
         begin_answer(r);
-        if (owner_.serves(r))
+        if (auto answer = answer_at_once(r)) {
+            write(std::move(*answer));
+        } else if (auto const refusal = owner_.io_.check_websocket(r.target())) {
             write(make_response(static_cast<http::status>(status(*refusal)), name(engineio::content_type::json),
                                 body(*refusal)));
-        else
-            write(make_response(http::status::not_found));
+        } else {
+            return std::make_shared<websocket_channel<Stream>>(owner_, std::move(stream_))->accept(std::move(r));
+        }
         read_header();
+    }
+
+    // What is not for the library to answer.
+    std::optional<response> answer_at_once(request const& r) const {
+        if (!owner_.serves(r))
+            return owner_.settings_.page ? owner_.settings_.page(r) : make_response(http::status::not_found);
+        if (r.method() == http::verb::options && !allowed_origin_.empty()) return make_preflight_response(r);
+        if (owner_.is_closing_ && is_handshake(r)) return make_response(http::status::service_unavailable);
+        return std::nullopt;
+    }
+
+    static bool is_handshake(request const& r) {
+        auto const target = engineio::parse_request_target(r.target());
+        return target && !target->sid;
     }
 
     // More than is allowed: the rest is read, and not kept, lest the client hears of a broken connection before the answer.

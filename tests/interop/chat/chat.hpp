@@ -170,7 +170,7 @@ private:
         if (!who) {
             who = std::make_shared<person>(nickname, secret);
         } else if (!who->lost_at) { // comes in twice, or comes back before we know that he has gone
-            io_.disconnect(who->socket);
+            io_.disconnect_connection(who->socket);
             tell_rooms_of(who->socket, "left");
         }
         who->socket = e.socket;

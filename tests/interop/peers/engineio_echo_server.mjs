@@ -33,5 +33,6 @@ server.attach(http, { path: options.path });
 process.on('SIGTERM', () => {
     server.close();
     http.close(() => process.exit(0));
+    setTimeout(() => process.exit(0), 3000); // for clients that do not let go
 });
 http.listen(Number(options.port), () => console.log(`listening on ${http.address().port}`));

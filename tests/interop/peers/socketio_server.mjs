@@ -41,23 +41,29 @@ const io = new Server(http, given({
 // Revision 4 has no auth: there it is the query of the namespace, or of the connection.
 const auth = (socket) => socket.handshake.auth ?? socket.handshake.query;
 
-const handlers = {
-    '__proto__': null, // no other names than these
+const handlers = new Map(Object.entries({
     'message': (socket, args) => socket.emit('message-back', ...args),
+    'message-with-ack': () => {},
     'join': (socket, [room]) => socket.join(room),
     'leave': (socket, [room]) => socket.leave(room),
     'say': (socket, [room, ...args]) => socket.to(room).emit('said', ...args),
     'shout': (socket, args) => socket.nsp.emit('shouted', ...args),
     'ask': (socket, args) => socket.emit('question', ...args, (...answer) => socket.emit('answered', ...answer)),
     'kick': (socket) => socket.disconnect(),
-};
+}));
 
 function serve(socket) {
     socket.emit('auth', auth(socket));
-    socket.use(([event, ...args], next) => { // onAny, which revision 4 lacks
+    const on = (handle, args) => {
         const reply = typeof args.at(-1) === 'function' ? args.pop() : undefined;
-        handlers[event]?.(socket, args);
+        handle(socket, args);
         reply?.(...args);
+    };
+    for (const [event, handle] of handlers) socket.on(event, (...args) => on(handle, args));
+    const other = (event, ...args) => { if (!handlers.has(event)) on(() => {}, args); };
+    if (socket.onAny) return socket.onAny(other);
+    socket.use((packet, next) => { // revision 4 knows no onAny
+        other(...packet);
         next();
     });
 }

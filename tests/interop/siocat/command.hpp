@@ -38,24 +38,17 @@ struct command {
     std::string token = {};
 };
 
-/// A JSON text; throws what is wrong with it.
-inline json::text read_json_text(std::string_view text) {
-    auto const json = json::validate(text);
-    if (json) return *json;
-    auto const [code, offset] = json.error();
-    throw bad_input(std::string(message(code)) + " (at byte " + std::to_string(offset) +
-                    "): " + std::string(text.substr(0, 60)));
-}
-
 /// A command as an object of JSON: see the usage.
 class json_commands {
 public:
     static command read(std::string_view line) {
-        auto const json = read_json_text(line);
+        auto const read = json::validate(line);
+        if (!read) throw bad_input(in_words(read.error()));
+        auto const json = *read;
         command c;
         c.operation = operation_named(member<std::string>(json, "op").value_or(""));
         c.nsp = member<std::string>(json, "nsp").value_or("/");
-        c.auth = json.find("auth").value_or(json::text());
+        if (auto const auth = json.find("auth"); auth && !auth->is(json::kind::null)) c.auth = *auth;
         c.event = member<std::string>(json, "event").value_or("");
         if (auto const args = json.find("args")) c.args = given_arguments(*args);
         c.wants_ack = member<bool>(json, "ack").value_or(false);
@@ -68,6 +61,10 @@ public:
     }
 
 private:
+    static std::string in_words(error e) {
+        return std::string(message(e.code)) + ", at byte " + std::to_string(e.offset);
+    }
+
     static operation operation_named(std::string_view name) {
         if (name == "connect") return operation::connect;
         if (name == "emit") return operation::emit;
@@ -120,7 +117,7 @@ public:
         } else {
             c.operation = operation_named(first);
             c.nsp = next_word();
-            if (auto const auth = next_word(); !auth.empty()) c.auth = read_json_text(auth);
+            if (auto const auth = next_word(); !auth.empty()) c.auth = read_value(auth);
         }
         return c;
     }
@@ -135,9 +132,15 @@ private:
         throw bad_input("no such command: " + std::string(name) + " (/help)");
     }
 
+    static json::text read_value(std::string_view word) {
+        auto const json = json::validate(word);
+        if (!json) throw bad_input("not JSON: " + std::string(word) + " (text is \"quoted\")");
+        return *json;
+    }
+
     void read_event(command& c, std::string_view name) {
         if (name.empty()) throw bad_input("no event to emit (/help)");
-        auto const quoted = name.starts_with('"') ? read_json_text(name).get<std::string>() : std::string(name);
+        auto const quoted = name.starts_with('"') ? read_value(name).get<std::string>() : std::string(name);
         if (!quoted) throw bad_input(std::string(message(quoted.error().code)));
         c.event = *quoted;
         c.args = read_arguments();
@@ -148,7 +151,7 @@ private:
         array_ = "[";
         for (auto word = next_word(); !word.empty(); word = next_word()) {
             if (array_.size() > 1) array_ += ',';
-            array_ += read_json_text(word).raw();
+            array_ += read_value(word).raw();
         }
         array_ += ']';
         return given_arguments(json::text::trusted(array_));

@@ -131,6 +131,7 @@ private:
     }
 
     void connect(command const& c) {
+        if (!c.auth.empty() && !c.auth.is(json::kind::object)) throw bad_input("the auth is not an object");
         auto const nsp = c.nsp.empty() ? "/" : c.nsp;
         auto const handle = checked(c.auth.empty() ? io_.connect(nsp) : io_.connect(nsp, c.auth));
         auto const name = std::string(io_.nsp(handle)); // without a query
