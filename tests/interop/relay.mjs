@@ -6,6 +6,7 @@ import net from 'node:net';
 // ends that. `overhear` is given what the server sends.
 export async function relay(port, delay = 0, overhear = () => {}) {
     const sockets = new Set();
+    const nearSockets = new Set();
     let isCut = false;
 
     function pass(from, to) {
@@ -20,6 +21,7 @@ export async function relay(port, delay = 0, overhear = () => {}) {
     const server = net.createServer({ allowHalfOpen: true }, (near) => {
         if (isCut) return near.resetAndDestroy();
         const far = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+        nearSockets.add(near.on('close', () => nearSockets.delete(near)));
         pass(near, far);
         pass(far, near);
         far.on('data', overhear);
@@ -32,6 +34,10 @@ export async function relay(port, delay = 0, overhear = () => {}) {
     return {
         url: `http://127.0.0.1:${server.address().port}`,
         cut,
+        // The client's connections break, and the server does not hear of it.
+        lose: () => {
+            for (const near of nearSockets) near.resetAndDestroy();
+        },
         mend: () => { isCut = false; },
         close: () => {
             cut();
