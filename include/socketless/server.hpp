@@ -65,6 +65,10 @@ public:
 
     //=== what happened: see engineio::server ===//
 
+    void http_started(engineio::http_request const& request, time_point now) {
+        now_ = now;
+        engine_.http_started(request, now);
+    }
     void http_received(engineio::http_request const& request, time_point now) {
         now_ = now;
         engine_.http_received(request, now);

@@ -308,6 +308,134 @@ TEST_CASE("an aborted GET closes the session, an aborted exchange of nobody does
     CHECK(s.exchanges.empty());
 }
 
+//=== a POST whose body is on its way ===//
+
+TEST_CASE("a POST that is told of before its body is there is taken like any other", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    for (std::uint64_t exchange = 2; exchange != 5; ++exchange) {
+        CHECK(s.begin_post(exchange, s.query("polling")).empty());
+        CHECK(s.post(exchange, s.query("polling"), "4a") ==
+              lines{"0 message a", "answer " + std::to_string(exchange) + ": 200 html ok"});
+        CHECK(s.abort(exchange).empty()); // it has been answered
+    }
+    CHECK(s.post(5, s.query("polling"), "4b") == lines{"0 message b", "answer 5: 200 html ok"});
+    CHECK(s.session.size() == 1);
+}
+
+TEST_CASE("a second POST that begins while the first is read closes the session, and both are answered with 400",
+          "[server][hostile]") {
+    driver s;
+    open_polling(s, 1);
+    auto const query = s.query("polling");
+    s.get(2, query);
+    s.begin_post(3, query);
+    CHECK(s.begin_post(4, query) == lines{"0 closed: transport error", "answer 2: 200 text 1"});
+    CHECK(s.session.size() == 0);
+    CHECK(s.post(4, query, "4a") == lines{refusal(4, 1)});
+    CHECK(s.post(3, query, "4b") == lines{refusal(3, 1)});
+    CHECK(s.exchanges.empty());
+}
+
+TEST_CASE("a second POST that comes while the first is read does so too, however long it is", "[server][hostile]") {
+    engineio::server_options options;
+    options.max_payload = 10;
+    for (std::string_view const body : {"4a", "41234567890"}) {
+        driver s(options);
+        open_polling(s, 1);
+        auto const query = s.query("polling");
+        s.begin_post(2, query);
+        CHECK(s.post(3, query, body) == lines{"0 closed: transport error", refusal(3, 3)});
+        CHECK(s.session.size() == 0);
+        CHECK(s.post(2, query, "4b") == lines{refusal(2, 1)});
+        CHECK(s.exchanges.empty());
+    }
+}
+
+TEST_CASE("POSTs of two sessions may be read at once", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    open_polling(s, 2);
+    CHECK(s.begin_post(3, s.query("polling", 0)).empty());
+    CHECK(s.begin_post(4, s.query("polling", 1)).empty());
+    CHECK(s.post(4, s.query("polling", 1), "4b") == lines{"1 message b", "answer 4: 200 html ok"});
+    CHECK(s.post(3, s.query("polling", 0), "4a") == lines{"0 message a", "answer 3: 200 html ok"});
+}
+
+TEST_CASE("a POST that is given up half-way closes the session", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    s.get(2, s.query("polling"));
+    s.begin_post(3, s.query("polling"));
+    CHECK(s.abort(3) == lines{"0 closed: transport error", "answer 2: 200 text 1"});
+    CHECK(s.abort(3).empty());
+    CHECK(s.session.size() == 0);
+}
+
+TEST_CASE("a POST over max_payload that was told of is answered with 413, and the session lives on", "[server]") {
+    engineio::server_options options;
+    options.max_payload = 10;
+    driver s(options);
+    open_polling(s, 1);
+    s.begin_post(2, s.query("polling"));
+    CHECK(s.post(2, s.query("polling"), "41234567890") == lines{"answer 2: 413"});
+    CHECK(s.abort(2).empty());
+    CHECK(s.begin_post(3, s.query("polling")).empty());
+    CHECK(s.post(3, s.query("polling"), "4a") == lines{"0 message a", "answer 3: 200 html ok"});
+}
+
+TEST_CASE("the head of a request that is no POST of a session changes nothing", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    auto const unknown = std::string(polling_v4) + "&sid=x";
+    CHECK(s.begin_post(2, unknown).empty());
+    CHECK(s.post(2, unknown, "4a") == lines{refusal(2, 1)});
+    CHECK(s.begin_post(3, unknown).empty());
+    CHECK(s.abort(3).empty());
+    CHECK(s.begin_post(4, polling_v4).empty());
+    CHECK(s.post(4, polling_v4, "4a") == lines{refusal(4, 2)});
+    CHECK(s.begin_post(5, s.query("websocket")).empty());
+    CHECK(s.begin(6, http_method::other, s.query("polling")).empty());
+    CHECK(s.begin(7, http_method::get, s.query("polling")).empty());
+    CHECK(s.abort(7).empty());
+    CHECK(s.begin(8, http_method::get, s.query("polling")).empty());
+    CHECK(s.get(8, s.query("polling")).empty());
+    CHECK(s.post(9, s.query("polling"), "4a") == lines{"0 message a", "answer 9: 200 html ok"});
+    CHECK(s.send("b") == lines{"answer 8: 200 text 4b"});
+}
+
+TEST_CASE("a session that closes forgets the POST that is on its way, which then concerns no other", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    for (bool const is_given_up : {false, true}) {
+        auto const nth = s.handles.size() - 1;
+        auto const old = s.query("polling", nth);
+        s.begin_post(2, old);
+        s.after([&] { s.session.abort(s.handles[nth]); });
+        REQUIRE(s.session.size() == 0);
+        open_polling(s, 3); // in the place of the one that has closed
+        REQUIRE(s.handles[nth + 1].index == s.handles[nth].index);
+        CHECK(s.begin_post(4, s.query("polling", nth + 1)).empty());
+        CHECK((is_given_up ? s.abort(2) : s.post(2, old, "4a")) == (is_given_up ? lines{} : lines{refusal(2, 1)}));
+        CHECK(s.post(4, s.query("polling", nth + 1), "4b") == lines{"0 message b", "answer 4: 200 html ok"});
+    }
+    CHECK(s.exchanges.empty());
+}
+
+TEST_CASE("a session that has moved to a WebSocket loses nothing with a POST that is given up", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    auto const query = s.query("polling");
+    s.begin_post(2, query);
+    s.open_websocket(7, s.query("websocket"));
+    s.websocket(7, "2probe");
+    CHECK(s.websocket(7, "5") == lines{"0 upgraded to websocket"});
+    CHECK(s.abort(2).empty());
+    CHECK(s.begin_post(3, query).empty());
+    CHECK(s.post(3, query, "4a") == lines{refusal(3, 3)});
+    CHECK(s.websocket(7, "4hi") == lines{"0 message hi"});
+}
+
 //=== channels ===//
 
 TEST_CASE("a WebSocket without sid opens a session, with one it is a candidate", "[server]") {
@@ -557,6 +685,7 @@ TEST_CASE("leaks at close: nothing of a session outlives it", "[server][hostile]
         auto const nth = s.handles.size();
         open_polling(s, 1);
         if (random.one_in(2)) s.get(2, s.query("polling", nth));
+        if (random.one_in(2)) s.begin_post(4 + i, s.query("polling", nth));
         if (random.one_in(2)) s.open_websocket(7, s.query("websocket", nth));
         if (random.one_in(2)) s.websocket(7, "2probe");
         if (random.one_in(2)) s.websocket(7, "5");

@@ -666,6 +666,21 @@ TEST_CASE("an event over the limit of the sockets ends the connection at once", 
     CHECK(after([&](wires& w, auto) { return w.server.acknowledge(w.requests[0], large).error(); }) == told);
 }
 
+TEST_CASE("a second POST while the first is read disconnects the sockets of its connection", "[whole_server]") {
+    wires w;
+    w.open_polling(1);
+    w.post(1, 2, "40");
+    w.get(1, 3);
+    auto const target = "/socket.io/?EIO=4&transport=polling&sid=" + w.engine_sids.at(1);
+    w.server.http_started({.exchange = 4, .method = engineio::http_method::post, .target = target}, w.now);
+    CHECK(w.drain().empty());
+    auto const said = w.post(1, 5, R"(42["x"])");
+    REQUIRE(said.size() == 2);
+    CHECK(said[0] == "0 disconnected /: transport error");
+    CHECK(said[1].starts_with("answer 5: 400"));
+    CHECK(w.server.size() == 0);
+}
+
 TEST_CASE("the server closes: all is flushed, every socket is told, nobody new gets in", "[whole_server]") {
     wires w(with_v3());
     w.server.declare("/a");

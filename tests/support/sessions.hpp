@@ -341,6 +341,14 @@ public:
         return "EIO=" + std::string(eio) + "&transport=" + std::string(transport) + "&sid=" + sid(nth);
     }
 
+    // The head of a request; its body, or its end, is still to come.
+    lines begin(std::uint64_t exchange, engineio::http_method method, std::string_view query) {
+        std::string const target = "/engine.io/?" + std::string(query);
+        return after([&] { session.http_started({.exchange = exchange, .method = method, .target = target}, now); });
+    }
+    lines begin_post(std::uint64_t exchange, std::string_view query) {
+        return begin(exchange, engineio::http_method::post, query);
+    }
     lines request(std::uint64_t exchange, engineio::http_method method, std::string_view query,
                   std::string_view body = {}, bool is_binary = false) {
         exchanges.insert(exchange);

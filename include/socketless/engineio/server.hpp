@@ -80,8 +80,21 @@ public:
 
     //=== what happened ===//
 
-    /// A request by long-polling, its body whole.
+    /// The head of a request has been read, its body is on its way; `http_received` or `http_aborted` follows. Optional:
+    /// an I/O layer that tells this lets the server notice a second POST of a session while the first is still read,
+    /// which the protocol asks for, and one that is given up half-way. Either closes the session.
+    void http_started(http_request const& request, time_point) {
+        if (request.method != http_method::post) return;
+        auto const checked = check(request.target, transport_use::http, request.method);
+        if (!checked) return; // it is refused when it is whole
+        slot& s = slots_[checked.session];
+        if (s.post) return abort(handle(checked.session), close_reason::transport_error);
+        if (exchanges_.emplace(request.exchange, checked.session).second) s.post = request.exchange;
+    }
+
+    /// A request by long-polling, its body whole; `http_started` may have told of it before.
     void http_received(http_request const& request, time_point now) {
+        end_post(request.exchange);
         auto const checked = check(request.target, transport_use::http, request.method);
         if (!checked) return refuse(request.exchange, checked.refusal);
         if (checked.session == none) {
@@ -98,8 +111,13 @@ public:
         auto const found = exchanges_.find(exchange);
         if (found == exchanges_.end()) return;
         std::uint32_t const index = found->second;
-        exchanges_.erase(found);
-        slots_[index].session->exchange_aborted(exchange);
+        server_session& session = *slots_[index].session;
+        if (!end_post(exchange)) {
+            exchanges_.erase(found);
+            session.exchange_aborted(exchange);
+        } else if (session.takes_polling()) {
+            session.abort(close_reason::transport_error);
+        }
         touch(index);
     }
 
@@ -303,7 +321,8 @@ private:
 
     struct slot {
         std::optional<server_session> session;
-        std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
+        std::uint32_t generation = 1;    // 0 is nobody's: that of a handle that was not set
+        std::optional<exchange_id> post; // its body is on its way
         bool has_events = false;
         bool has_transmits = false;
     };
@@ -362,9 +381,10 @@ private:
             taken = session.poll(request.exchange, now);
         } else if (request.method == http_method::post) {
             bool const v4 = session.revision() == revision::v4;
-            if (request.body.size() > options_.max_payload)
+            bool const is_second = slots_[index].post.has_value();
+            if (!is_second && request.body.size() > options_.max_payload)
                 return respond({.type = transmit_type::respond, .id = request.exchange, .status = 413});
-            if (v4 && request.is_binary)
+            if (is_second || (v4 && request.is_binary))
                 session.abort(close_reason::transport_error);
             else
                 taken = session.post(request.exchange, request.body,
@@ -378,6 +398,15 @@ private:
         else
             refuse(request.exchange, request_error::bad_request);
         touch(index);
+    }
+
+    // The body of a POST is on its way no more. Returns whether it was.
+    bool end_post(exchange_id exchange) {
+        auto const found = exchanges_.find(exchange);
+        if (found == exchanges_.end() || slots_[found->second].post != exchange) return false;
+        slots_[found->second].post.reset();
+        exchanges_.erase(found);
+        return true;
     }
 
     // The first packet of a stream: "0" for a new session, "0{"sid":...}" for an upgrade.
@@ -452,6 +481,7 @@ private:
         slot& s = slots_[index];
         timers_.cancel(index);
         by_sid_.erase(socketless::detail::key_of(s.session->id()));
+        if (s.post) end_post(*s.post);
         s.session.reset();
         if (++s.generation == 0) s.generation = 1;
         free_.push_back(index);
