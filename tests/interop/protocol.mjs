@@ -17,14 +17,13 @@ export const handshake = { pingInterval: 300, pingTimeout: 200, maxPayload: 1_00
 
 // Names the requirements of one document. `level` is MUST or SHOULD where the text says so; `text` where it says it
 // without these words; `test suite` where only the document's tests do; `reference` where only the reference's servers
-// do. `reference` is how those differ, `ours` how our server does: held against them, such a requirement must fail.
+// do. `reference` is how those differ: held against them, such a requirement must fail.
 export function requirements(peer) {
-    return function require(level, transports, what, body, { reference, ours } = {}) {
-        const difference = isReference ? reference : ours;
+    return function require(level, transports, what, body, { reference } = {}) {
         for (const transport of [transports].flat()) {
             const run = () => body(transport);
-            check(peer, 'server', transport, `${what} (${level}${ours ? ', not met' : ''})`,
-                difference ? () => assert.rejects(run, `no longer: ${difference}`) : run);
+            check(peer, 'server', transport, `${what} (${level})`,
+                isReference && reference ? () => assert.rejects(run, `no longer: ${reference}`) : run);
         }
     };
 }

@@ -307,11 +307,19 @@ private:
         if (is_last_) return;
         if (is_too_large) return refuse_body();
         if (websocket::is_upgrade(parser_->get())) return upgrade(parser_->release());
+        if (parser_->get().method() == http::verb::post && owner_.serves(parser_->get())) start_exchange();
         http::async_read(stream_, buffer_, *parser_, [self = self()](error_code failed, std::size_t) {
             if (failed == http::error::body_limit) return self->refuse_body();
             if (failed) return self->gone();
             self->take_request(self->parser_->release());
         });
+    }
+
+    // So the server notices two POSTs at once, and one that is given up half-way.
+    void start_exchange() {
+        exchange_ = ++owner_.last_id_;
+        owner_.io_.http_started(describe(parser_->get()), now());
+        owner_.drive();
     }
 
     void gone() {
@@ -328,18 +336,24 @@ private:
         if (auto answer = answer_at_once(r)) {
             write(std::move(*answer));
         } else {
-            exchange_ = ++owner_.last_id_;
-            owner_.exchanges_.emplace(exchange_, self());
-            owner_.io_.http_received(
-                {.exchange = exchange_,
-                 .method = method_of(r),
-                 .target = r.target(),
-                 .is_binary = beast::iequals(r[http::field::content_type], name(engineio::content_type::binary)),
-                 .body = r.body()},
-                now());
-            owner_.drive();
+            hand_in(r);
         }
         read_header();
+    }
+
+    void hand_in(request& r) {
+        if (exchange_ == 0) exchange_ = ++owner_.last_id_;
+        owner_.exchanges_.emplace(exchange_, self());
+        owner_.io_.http_received(describe(r), now());
+        owner_.drive();
+    }
+
+    engineio::http_request describe(request& r) const {
+        return {.exchange = exchange_,
+                .method = method_of(r),
+                .target = r.target(),
+                .is_binary = beast::iequals(r[http::field::content_type], name(engineio::content_type::binary)),
+                .body = r.body()};
     }
 
     static engineio::http_method method_of(request const& r) {
@@ -380,7 +394,10 @@ private:
         begin_answer(parser_->get());
         is_last_ = true;
         has_unread_body_ = true;
-        write(make_response(http::status::payload_too_large));
+        if (exchange_ == 0) return write(make_response(http::status::payload_too_large));
+        auto r = parser_->release(); // the server knows of it, and is to answer it
+        r.body().resize(owner_.settings_.max_payload + 1);
+        hand_in(r);
     }
 
     void discard() {
