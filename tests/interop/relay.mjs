@@ -2,9 +2,11 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-// Passes each connection on to `port`, `delay` ms each way, until cut() breaks all of them and refuses new ones; mend() ends that.
-export async function relay(port, delay = 0) {
+// Passes each connection on to `port`, `delay` ms each way, until cut() breaks all of them and refuses new ones; mend()
+// ends that. `overhear` is given what the server sends.
+export async function relay(port, delay = 0, overhear = () => {}) {
     const sockets = new Set();
+    const nearSockets = new Set();
     let isCut = false;
 
     function pass(from, to) {
@@ -19,8 +21,10 @@ export async function relay(port, delay = 0) {
     const server = net.createServer({ allowHalfOpen: true }, (near) => {
         if (isCut) return near.resetAndDestroy();
         const far = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+        nearSockets.add(near.on('close', () => nearSockets.delete(near)));
         pass(near, far);
         pass(far, near);
+        far.on('data', overhear);
     });
     const cut = () => {
         isCut = true;
@@ -31,6 +35,10 @@ export async function relay(port, delay = 0) {
     return {
         url: `http://127.0.0.1:${server.address().port}`,
         cut,
+        // The client's connections break, and the server does not hear of it.
+        lose: () => {
+            for (const near of nearSockets) near.resetAndDestroy();
+        },
         mend: () => { isCut = false; },
         close: () => {
             cut();

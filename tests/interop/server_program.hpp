@@ -48,10 +48,12 @@ struct server_arguments {
     }
 };
 
-// Serves until a signal comes. Pages of any origin may connect. Returns the exit code of the program.
+// Serves until a signal comes. Pages of any origin may connect. `page` answers requests with other paths; `listening` is
+// told the port. Returns the exit code of the program.
 template <class Server, class Application>
 int serve(Server& io, Application& application, server_arguments const& arguments,
-          std::function<beast_driver::response(beast_driver::request const&)> page = {}) try {
+          std::function<beast_driver::response(beast_driver::request const&)> page = {},
+          std::function<void(std::uint16_t)> const& listening = {}) try {
     namespace ssl = boost::asio::ssl;
     std::optional<ssl::context> tls;
     if (!arguments.certificate.empty()) {
@@ -66,7 +68,9 @@ int serve(Server& io, Application& application, server_arguments const& argument
                                  .allowed_origins = {"*"},
                                  .tls = tls ? &*tls : nullptr,
                                  .page = std::move(page)});
-    std::printf("listening on %u\n", static_cast<unsigned>(driver.listen(arguments.port)));
+    auto const port = driver.listen(arguments.port);
+    std::printf("listening on %u\n", static_cast<unsigned>(port));
+    if (listening) listening(port);
     std::fflush(stdout);
     driver.close_on_signal();
     context.run();

@@ -25,10 +25,11 @@ const server = new Server({
     maxHttpBufferSize: Number(options['max-payload']),
     upgradeTimeout: Number(options['upgrade-timeout']),
     allowEIO3: options['allow-v3'],
+    cors: { origin: '*' },
 });
 server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
 
-const http = createServer();
+const http = createServer((_, response) => response.writeHead(404).end()); // what is not Engine.IO's
 server.attach(http, { path: options.path });
 process.on('SIGTERM', () => {
     server.close();

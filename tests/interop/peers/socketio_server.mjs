@@ -1,8 +1,10 @@
 // socketio_server.cpp once more, on the Socket.IO server of npm: what the tests are held against, and our figures.
 //   node socketio_server.mjs --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes] [--upgrade-timeout ms]
 //       [--connect-timeout ms] [--transports polling,websocket] [--path /socket.io/] [--allow-v3] [--recovery]
-//       [--package socket.io|socket.io-2]
+//       [--package socket.io|socket.io-2] [--cert FILE --key FILE]
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { parseArgs } from 'node:util';
 
 const { values: options } = parseArgs({
@@ -18,13 +20,16 @@ const { values: options } = parseArgs({
         'allow-v3': { type: 'boolean', default: false },
         'recovery': { type: 'boolean', default: false },
         'package': { type: 'string', default: 'socket.io' },
+        'cert': { type: 'string' },
+        'key': { type: 'string' },
     },
 });
 const number = (name) => (options[name] === undefined ? undefined : Number(options[name]));
 const given = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 const { default: create, Server = create } = await import(options.package);
-const http = createServer();
+const file = (name) => readFileSync(options[name]);
+const http = options.cert ? createTlsServer({ cert: file('cert'), key: file('key') }) : createServer();
 const io = new Server(http, given({
     path: options.path,
     pingInterval: number('ping-interval'),

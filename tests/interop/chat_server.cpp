@@ -1,0 +1,95 @@
+// A chat: nicknames, rooms, pictures, who is there and who is typing. Serves its page too.
+#include "beast/random.hpp"
+#include "chat/chat.hpp"
+#include "server_program.hpp"
+
+#include <socketless/server.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace socketless;
+namespace http = beast_driver::http;
+
+namespace {
+
+// These files and no others, read once.
+class page {
+public:
+    page(std::string const& directory, std::string const& client) {
+        add("/", "text/html; charset=utf-8", directory + "/index.html");
+        add("/chat.js", "text/javascript; charset=utf-8", directory + "/chat.js");
+        add("/chat.css", "text/css; charset=utf-8", directory + "/chat.css");
+        add("/icon.svg", "image/svg+xml", directory + "/icon.svg");
+        add("/socket.io.min.js", "text/javascript; charset=utf-8", client + "/socket.io.min.js");
+    }
+
+    beast_driver::response operator()(beast_driver::request const& r) const {
+        std::string_view const target = r.target();
+        auto const found = files_.find(target.substr(0, target.find('?')));
+        if (found == files_.end()) return beast_driver::response(http::status::not_found, 11);
+        if (r.method() != http::verb::get) return beast_driver::response(http::status::method_not_allowed, 11);
+        beast_driver::response answer(http::status::ok, 11);
+        answer.set(http::field::content_type, found->second.type);
+        answer.set(http::field::cache_control, "no-cache");
+        answer.set("Content-Security-Policy", "default-src 'self'; img-src 'self' blob:; object-src 'none'; "
+                                              "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        answer.set("X-Content-Type-Options", "nosniff");
+        answer.body() = found->second.bytes;
+        return answer;
+    }
+
+private:
+    struct file {
+        std::string type;
+        std::string bytes;
+    };
+
+    void add(std::string_view target, std::string type, std::string const& path) {
+        std::ifstream in(path, std::ios::binary);
+        if (!in) throw std::runtime_error(path + " is not there (npm ci in tests/interop brings socket.io.min.js)");
+        files_.emplace(target, file{std::move(type), std::string(std::istreambuf_iterator<char>(in), {})});
+    }
+
+    std::map<std::string, file, std::less<>> files_;
+};
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    std::string const usage = "chat_server [option]..." + std::string(server_arguments::usage) + R"(
+  --page DIRECTORY                  that has index.html
+  --client DIRECTORY                that has socket.io.min.js
+The port is 3000 unless another is given.)";
+    server_arguments arguments{.port = 3000, .path = "/socket.io/"};
+    arguments.engine.max_payload = 5'000'000; // base64 of the largest picture takes 4'000'000
+    arguments.engine.ping_interval = std::chrono::seconds(10);
+    arguments.engine.ping_timeout = std::chrono::seconds(10);
+    std::string directory = CHAT_PAGE;
+    std::string client = CHAT_CLIENT;
+    command_line line(usage);
+    arguments.declare(line);
+    line.option("--page", directory);
+    line.option("--client", client);
+    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+
+    server io({.engine = arguments.engine, .recovery = socketio::recovery_options()}, beast_driver::system_random(),
+              std::chrono::steady_clock::now());
+    chat::application application(io);
+    bool const is_secure = !arguments.certificate.empty();
+    return serve(io, application, arguments, page(directory, client), [is_secure](std::uint16_t port) {
+        std::printf("\nOpen http%s://localhost:%u/ in two windows and talk. Ctrl-C ends it.\n", is_secure ? "s" : "",
+                    static_cast<unsigned>(port));
+    });
+} catch (std::exception const& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+}
