@@ -28,7 +28,8 @@ export async function relay(port, delay = 0, overhear = () => {}) {
     });
     const cut = () => {
         isCut = true;
-        for (const socket of sockets) socket.resetAndDestroy();
+        for (const socket of sockets) // to reset one that is ending would leave a handle that Node waits for, busily, at exit
+            socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
     };
     await once(server.listen(0, '127.0.0.1'), 'listening');
     return {
