@@ -29,9 +29,9 @@ const { positionals: [job], values } = parseArgs({
 const number = (name, otherwise) => Number(values[name] ?? otherwise);
 
 async function soak() {
-    const warmUp = 20;
-    const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
     const seconds = number('seconds', 60);
+    const warmUp = Math.ceil(seconds / 3);
+    const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
     const server = await start(values.server);
     const workers = await Promise.all([0, 1].map(() => work({ url: server.url, rate: number('rate') }, 'soak')));
     const share = Math.ceil(number('clients') / workers.length);
