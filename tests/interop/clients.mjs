@@ -6,11 +6,12 @@ import { Manager } from 'socket.io-client';
 import legacyClient from 'socket.io-client-2';
 import { check, launch, sleep, start, until } from './harness.mjs';
 
-// SOCKETLESS_PEERS=1 holds the tests against npm's servers instead of ours, to see that the tests are right. The few things
-// that those do not do are left out then.
+// SOCKETLESS_PEERS=1 holds the tests against npm's servers instead of ours, to see that the tests are right. The few
+// things that those do not do are left out then.
 export const isOurs = !process.env.SOCKETLESS_PEERS;
-export const serve = (...args) => start(isOurs ? 'socketio_server' : 'peers/socketio_server.mjs', ...args);
-export const serveEngine = (...args) => start(isOurs ? 'engineio_echo_server' : 'peers/engineio_echo_server.mjs', ...args);
+const own = (program) => (isOurs ? program : `peers/${program}.mjs`);
+export const serve = (...args) => start(own('socketio_server'), ...args);
+export const serveEngine = (...args) => start(own('engineio_echo_server'), ...args);
 
 export const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] };
 
@@ -21,8 +22,8 @@ const quick = { reconnectionDelay: 100, randomizationFactor: 0 };
 export const modern = {
     name: 'socket.io-client 4.8.4',
     revision: 4,
-    dial: (url, nsps, transport, { auth, ...options }) =>
-        dialNode(new Manager(url, { ...quick, ...options, transports: transports[transport] }), nsps, { auth }),
+    dial: (url, nsps, transport, { auth }) =>
+        dialNode(new Manager(url, { ...quick, transports: transports[transport] }), nsps, { auth }),
     host: (url, transport) => hostNode('socket.io-client', url, transport),
 };
 
@@ -30,8 +31,8 @@ export const modern = {
 export const legacy = {
     name: 'socket.io-client 2.5.0',
     revision: 3,
-    dial: (url, nsps, transport, { auth, ...options }) =>
-        dialNode(new legacyClient.Manager(url, { ...quick, ...options, transports: transports[transport] }), nsps, { query: auth }),
+    dial: (url, nsps, transport, { auth }) =>
+        dialNode(new legacyClient.Manager(url, { ...quick, transports: transports[transport] }), nsps, { query: auth }),
     host: (url, transport) => hostNode('socket.io-client-2', url, transport),
 };
 
@@ -202,7 +203,7 @@ export class Caller {
     }
 }
 
-// The arguments of the next `event`. Unlike `next`, it does not mind an event `error`: of revision 3 that is any trouble.
+// The arguments of the next `event`. Unlike `next` it minds no event `error`, which in revision 3 is any trouble.
 export function heard(socket, event, ms = 10_000) {
     return new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`no ${event} in ${ms} ms`)), ms);
@@ -230,8 +231,8 @@ export const ask = (socket, event, ...args) =>
         });
     });
 
-// Waits until the server knows the session no more. It is asked for the transport that the session is not on, which does no
-// harm to one that lives: the answer is another error then.
+// Waits until the server knows the session no more. It is asked for the transport that the session is not on, which does
+// no harm to one that lives: the answer is another error then.
 export async function gone(url, { id, transport }, revision = 4, ms = 10_000) {
     const other = transport === 'polling' ? 'websocket' : 'polling';
     for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {

@@ -1,10 +1,10 @@
 // Load on our server.
 //   node load.mjs soak [--clients 1000] [--seconds 60] [--rate 4]
-//       Clients (socket.io-client over WebSocket) send numbered messages, `rate` a second each, and want each of them back,
-//       in order. Fails if one is lost, late for good or out of order, or if the server's memory grows once it is warm.
+//       Clients (socket.io-client over WebSocket) send numbered messages, `rate` a second each, and want each of them
+//       back, in order. Fails if one is lost or out of order, or if the server's memory grows once it is warm.
 //   node load.mjs compare [--rounds 5] [--seconds 5] [--connections 50] [--window 20] [--idle 1000]
-//       Our server and npm's, in turns, each alone on one core, with the generator on another: echo round trips a second with
-//       `window` messages under way on each connection, CPU time of the server for each, memory of an idle connection.
+//       Our server and npm's, in turns, on one core, with the generator on another: echo round trips with `window`
+//       messages under way on each connection, CPU time of the server for each, memory of an idle connection.
 // --server names another program than ours.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,9 +29,9 @@ const { positionals: [job], values } = parseArgs({
 const number = (name, otherwise) => Number(values[name] ?? otherwise);
 
 async function soak() {
-    const warmUp = 20;
-    const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
     const seconds = number('seconds', 60);
+    const warmUp = Math.ceil(seconds / 3);
+    const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
     const server = await start(values.server);
     const workers = await Promise.all([0, 1].map(() => work({ url: server.url, rate: number('rate') }, 'soak')));
     const share = Math.ceil(number('clients') / workers.length);
@@ -47,16 +47,16 @@ async function soak() {
         if (second % 10 === 0) console.log(`${second} s: ${memory.at(-1)} KiB`);
     }
     const results = await Promise.all(workers.map((worker) => worker.ask('finish')));
-    workers.forEach((worker) => worker.end());
+    await Promise.all(workers.map((worker) => worker.end()));
     await server.stop();
 
     const total = (key) => results.reduce((sum, result) => sum + result[key], 0);
     const faults = results.flatMap((result) => result.faults);
     const growth = Math.max(...memory.slice(warmUp)) - memory[warmUp - 1];
-    console.log(`${total('sent')} messages sent, ${total('back')} came back, ${Math.round(total('sent') / seconds)} a second; ` +
-        `faults: ${faults.length}`);
+    const rate = Math.round(total('sent') / seconds);
+    console.log(`${total('sent')} messages, ${rate} a second; ${total('back')} came back; faults: ${faults.length}`);
     for (const fault of faults.slice(0, 10)) console.log(`  ${fault}`);
-    console.log(`memory after ${warmUp} s: ${memory[warmUp - 1]} KiB, at most ${growth} KiB more later (allowed: ${margin})`);
+    console.log(`memory: ${memory[warmUp - 1]} KiB after ${warmUp} s, then at most ${growth} KiB more of ${margin} allowed`);
     return total('sent') === total('back') && faults.length === 0 && growth <= margin;
 }
 
@@ -70,6 +70,7 @@ async function compare() {
         'echo round trips a second': 'rate',
         'CPU time of the server for each, us': 'cost',
         'core used by the server, %': 'load',
+        'core used by others meanwhile, %': 'waits',
         'core used by the generator, %': 'generator',
         'memory of an idle connection, bytes': 'memory',
     };
@@ -80,10 +81,10 @@ async function compare() {
         console.log([title, figure(a), figure(b), (a / b).toFixed(2)].map(column).join(''));
     }
     for (const [name, list] of Object.entries(results)) {
-        const [load, generator] = ['load', 'generator'].map((key) => median(list.map((result) => result[key])));
+        const [load, waits] = ['load', 'waits'].map((key) => median(list.map((result) => result[key])));
         if (load >= 90) continue;
-        console.log(`${name} used ${figure(load)} % of its core, since ${generator >= 90 ? 'the generator was too slow'
-            : 'other processes were on it'}: its rate is a lower bound, the CPU time counts`);
+        const reason = load + waits < 90 ? 'the generator is too slow' : 'it shares the core with other processes';
+        console.log(`${name}: the rate is a lower bound, ${reason}; the CPU time counts`);
     }
     return true;
 }
@@ -103,18 +104,19 @@ async function measure(program) {
 
     await worker.ask('start', number('connections'));
     await sleep(2000); // until all is warm
-    const sample = async () => ({ ...await worker.ask('count'), server: cpu(server) });
+    const sample = async () => ({ ...await worker.ask('count'), server: cpu(server), waits: waits(server) });
     const first = await sample();
     await sleep(number('seconds', 5) * 1000);
     const last = await sample();
     const spent = (key) => last[key] - first[key];
     if (last.faults) throw new Error(`${program}: ${last.faults} echoes were not what was sent`);
-    worker.end();
+    await worker.end();
     await server.kill();
     return {
         rate: spent('count') / spent('time') * 1e6,
         cost: spent('server') / spent('count'),
         load: spent('server') / spent('time') * 100,
+        waits: spent('waits') / spent('time') * 100,
         generator: spent('cpu') / spent('time') * 100,
         memory,
     };
@@ -131,19 +133,24 @@ async function work(options, kind) {
             const [answer] = await once(child, 'message');
             return answer;
         },
-        end: () => child.disconnect(),
+        end: async () => {
+            child.disconnect();
+            await once(child, 'exit');
+        },
     };
 }
 
 const pin = ({ pid }, core) => execFileSync('taskset', ['-acp', String(core), String(pid)]);
 
-// KiB of memory, and microseconds of CPU time, of a server's process.
+// KiB of memory, microseconds of CPU time, and of waiting for the core, of a server's process.
 const rss = ({ child }) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]);
 const tick = 1e6 / Number(execFileSync('getconf', ['CLK_TCK']));
 function cpu({ child }) {
     const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
     return (Number(fields[11]) + Number(fields[12])) * tick;
 }
+
+const waits = ({ child }) => Number(readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ')[1]) / 1000;
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const figure = (value) => (value < 100 ? value.toFixed(1) : String(Math.round(value)));

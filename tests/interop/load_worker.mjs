@@ -6,7 +6,7 @@ import { sleep, until } from './harness.mjs';
 const [kind, json] = process.argv.slice(2);
 const options = JSON.parse(json);
 
-// Clients of npm, each of which sends its numbers and a picture now and then.
+// Clients of npm, each of which sends its numbers, with text or bytes.
 class Soak {
     #clients = [];
     #faults = [];
@@ -22,9 +22,9 @@ class Soak {
     #add() {
         const socket = io(options.url, { transports: ['websocket'], forceNew: true, reconnection: false });
         const client = { socket, sent: 0, back: 0 };
-        socket.on('message-back', (number, picture) => {
-            const isGood = number === client.back && picture.length === number % 100;
-            if (!isGood) this.#faults.push(`instead of ${client.back}: ${number}`);
+        socket.on('message-back', (number, payload) => {
+            if (number !== client.back || payload.length !== number % 100)
+                this.#faults.push(`instead of ${client.back}: ${number}`);
             ++client.back;
         });
         socket.on('disconnect', (reason) => this.#faults.push(reason));
@@ -39,7 +39,8 @@ class Soak {
             for (; total < due; ++total) {
                 const client = this.#clients[total % this.#clients.length];
                 const number = client.sent++;
-                client.socket.emit('message', number, number % 10 ? 'x'.repeat(number % 100) : Buffer.alloc(number % 100));
+                const size = number % 100;
+                client.socket.emit('message', number, number % 10 ? 'x'.repeat(size) : Buffer.alloc(size));
             }
         }, 10);
     }
@@ -53,8 +54,8 @@ class Soak {
     }
 }
 
-// Connections that keep the server busy. They write and read frames of WebSocket themselves, all that are due at once: any
-// client, `ws` too, has more to do for a message than the server has, and would be what is measured.
+// Connections that keep the server busy. They write and read frames of WebSocket themselves, many at once: any client,
+// `ws` too, has more to do for a message than the server has, and would be what is measured.
 const frame = (text) => Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0, ...Buffer.from(text)]); // a mask of zeroes
 const args = ',{"id":1234567,"from":"somebody","text":"the quick brown fox jumps over the lazy dog"}]';
 const message = frame(`42["message"${args}`);
@@ -90,6 +91,7 @@ class Flood {
         const connection = { socket, isReady: false };
         let rest = Buffer.alloc(0);
         let isOpen = false;
+        let owed = 0;
         socket.on('data', (chunk) => {
             rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
             let at = 0;
@@ -115,7 +117,10 @@ class Flood {
             }
             rest = rest.subarray(at);
             this.#count += echoes;
-            if (echoes) socket.write(this.#batch.subarray(0, echoes * message.length));
+            owed += echoes;
+            if (owed < options.window / 2) return;
+            socket.write(this.#batch.subarray(0, owed * message.length));
+            owed = 0;
         });
         return connection;
     }

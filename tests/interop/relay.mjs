@@ -28,7 +28,9 @@ export async function relay(port, delay = 0, overhear = () => {}) {
     });
     const cut = () => {
         isCut = true;
-        for (const socket of sockets) socket.resetAndDestroy();
+        // To reset one that is ending would leave a handle behind, which Node 20 waits for, busily, when it exits.
+        for (const socket of sockets)
+            socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
     };
     await once(server.listen(0, '127.0.0.1'), 'listening');
     return {

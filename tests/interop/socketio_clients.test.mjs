@@ -100,7 +100,8 @@ each('binaries to 1 MB, in events both ways', async (their) => {
 each('binaries at any depth, among text', async (their) => {
     const socket = await their.connect(url);
     const got = collect(socket, 'message-back');
-    const args = ['first', bytes(4), { picture: bytes(70_000), list: [[bytes(1)], { empty: bytes(0) }], text: 'ä' }, null];
+    const deep = { picture: bytes(70_000), list: [[bytes(1)], { empty: bytes(0) }], text: 'ä' };
+    const args = ['first', bytes(4), deep, null];
     socket.emit('message', ...args);
     socket.emit('message', 'text behind it');
     assert.deepEqual(await ask(socket, 'message-with-ack', ...args), args);

@@ -984,7 +984,7 @@ TEST_CASE("a server without recovery is sent neither pid nor offset", "[client_s
 }
 
 TEST_CASE("with recovery off a server that offers it is sent neither pid nor offset", "[client_socket]") {
-    driver c(client_options{.recovery = false});
+    driver c(socketio::client_options{.recovery = false});
     c.connect("/");
     c.open();
     c.receive(R"(0{"sid":"abc","pid":"secret"})");

@@ -224,10 +224,14 @@ private:
         });
     }
 
-    // Whether the request is the protocol's.
+    // Whether the request is the protocol's. A slash at the end of the path makes no difference.
     bool serves(request const& r) const {
         std::string_view const target = r.target();
-        return target.substr(0, target.find('?')) == settings_.path;
+        return without_slash(target.substr(0, target.find('?'))) == without_slash(settings_.path);
+    }
+    static std::string_view without_slash(std::string_view path) {
+        if (path.ends_with('/')) path.remove_suffix(1);
+        return path;
     }
 
     // What a page of this origin is allowed: the value of Access-Control-Allow-Origin, if any.

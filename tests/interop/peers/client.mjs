@@ -1,4 +1,5 @@
-// A client of npm's Socket.IO in a process of its own, so that a test can freeze it: node client.mjs PACKAGE URL TRANSPORTS
+// A client of npm's Socket.IO in a process of its own, so that a test can freeze it.
+//   node client.mjs PACKAGE URL TRANSPORTS
 // It says when it is connected, and has been heard, over the last of the transports (`connect`, the id of the Engine.IO
 // session), and when it is not any more (`disconnect`, the reason).
 const [name, url, list] = process.argv.slice(2);

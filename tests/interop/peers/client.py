@@ -50,7 +50,8 @@ class Namespace(socketio.AsyncClientNamespace):
 async def handle(clients, line):
     client, op = line["client"], line["op"]
     if op == "connect":
-        sio = clients[client] = socketio.AsyncClient(reconnection_delay=0.1, randomization_factor=0, handle_sigint=False)
+        sio = socketio.AsyncClient(reconnection_delay=0.1, randomization_factor=0, handle_sigint=False)
+        clients[client] = sio
         for nsp in line["nsps"]:
             sio.register_namespace(Namespace(nsp, client, sio))
         await sio.connect(line["url"], auth=line["auth"], transports=line["transports"], wait=False)
