@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <chrono>
 #include <concepts>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -54,7 +55,8 @@ struct server_settings {
     std::string path = "/socket.io/";
     /// Bytes that a body and a message of a WebSocket may have: that of the engine's options.
     std::size_t max_payload = 1'000'000;
-    /// The pages whose scripts may connect: their origins, or "*" for all.
+    /// The pages whose scripts may connect: their origins, or "*" for all. This is CORS, which browsers apply to HTTP; a
+    /// WebSocket they open from any page.
     std::vector<std::string> allowed_origins = {};
     /// The certificate and its key; without, connections are not encrypted.
     asio::ssl::context* tls = nullptr;
@@ -145,21 +147,27 @@ public:
 private:
     using time_point = socketless::time_point;
 
+    // How long a client may take to read what is left and to close its side.
+    static constexpr std::chrono::seconds closing_time{5};
+
     static time_point now() { return std::chrono::steady_clock::now(); }
 
     // A connection as long as it speaks HTTP.
     class connection {
     public:
-        explicit connection(server& owner) : owner_(owner) { owner_.connections_.insert(this); }
+        explicit connection(server& owner) : owner_(owner), all_(owner.connections_) { all_->insert(this); }
         connection(connection const&) = delete;
         connection& operator=(connection const&) = delete;
-        virtual ~connection() { owner_.connections_.erase(this); }
+        virtual ~connection() { all_->erase(this); }
 
         virtual void respond(engineio::transmit const& answer) = 0;
         virtual void close_if_idle() = 0;
 
     protected:
         server& owner_;
+
+    private:
+        std::shared_ptr<std::unordered_set<connection*>> all_; // the context may end some when the server has gone
     };
 
     // A WebSocket.
@@ -207,7 +215,7 @@ private:
         acceptor_.close();
         signals_.cancel();
         timer_.cancel();
-        auto const connections = connections_; // those that are closed go
+        auto const connections = *connections_; // those that are closed go
         for (connection* const c : connections) c->close_if_idle();
     }
 
@@ -234,6 +242,11 @@ private:
         return path;
     }
 
+    static bool is_handshake(request const& r) {
+        auto const target = engineio::parse_request_target(r.target());
+        return target && !target->sid;
+    }
+
     // What a page of this origin is allowed: the value of Access-Control-Allow-Origin, if any.
     std::string_view allowed_origin(std::string_view origin) const {
         for (std::string const& allowed : settings_.allowed_origins)
@@ -251,7 +264,7 @@ private:
     std::optional<time_point> timer_due_;
     bool is_closing_ = false;
     std::uint64_t last_id_ = 0;
-    std::unordered_set<connection*> connections_;
+    std::shared_ptr<std::unordered_set<connection*>> connections_ = std::make_shared<std::unordered_set<connection*>>();
     std::unordered_map<engineio::exchange_id, std::shared_ptr<connection>> exchanges_; // that await their answer
     std::unordered_map<engineio::channel_id, std::shared_ptr<channel>> channels_;
     std::string buffer_;
@@ -268,7 +281,7 @@ public:
         : connection(owner), stream_(std::move(stream)), deadline_(owner.context_) {}
 
     void start() {
-        limit_time();
+        limit_time(owner_.settings_.request_timeout);
         if constexpr (std::same_as<Stream, tcp::socket>) {
             read_header();
         } else {
@@ -302,21 +315,36 @@ private:
     }
 
     void take_header(error_code ec) {
-        bool const is_too_large = ec == http::error::body_limit;
-        if (ec && !is_too_large) return gone();
+        if (ec && !is_refusable(ec)) return gone();
         if (is_answering_) { // it has to wait for the one before
             waiting_ = ec;
             return;
         }
         if (is_last_) return;
-        if (is_too_large) return refuse_body();
-        if (websocket::is_upgrade(parser_->get())) return upgrade(parser_->release());
-        if (parser_->get().method() == http::verb::post && owner_.serves(parser_->get())) start_exchange();
-        http::async_read(stream_, buffer_, *parser_, [self = self()](error_code failed, std::size_t) {
-            if (failed == http::error::body_limit) return self->refuse_body();
+        if (ec) return refuse(ec);
+        auto const& head = parser_->get();
+        if (websocket::is_upgrade(head)) return upgrade(parser_->release());
+        if (head.method() == http::verb::post && owner_.serves(head)) start_exchange();
+        if (!beast::iequals(head[http::field::expect], "100-continue")) return read_body();
+        response_ = response(http::status::continue_, 11);
+        http::async_write(stream_, response_, [self = self()](error_code failed, std::size_t) {
             if (failed) return self->gone();
-            self->take_request(self->parser_->release());
+            self->read_body();
         });
+    }
+
+    void read_body() {
+        http::async_read(stream_, buffer_, *parser_, [self = self()](error_code ec, std::size_t) {
+            if (!ec) return self->take_request(self->parser_->release());
+            if (self->is_refusable(ec)) return self->refuse(ec);
+            self->gone();
+        });
+    }
+
+    // Whether somebody is there to be told what was wrong with the request.
+    static bool is_refusable(error_code ec) {
+        return ec.category() == http::make_error_code(http::error::bad_method).category() &&
+               ec != http::error::end_of_stream && ec != http::error::partial_message;
     }
 
     // So the server notices two POSTs at once, and one that is given up half-way.
@@ -384,24 +412,26 @@ private:
         if (!owner_.serves(r))
             return owner_.settings_.page ? owner_.settings_.page(r) : make_response(http::status::not_found);
         if (r.method() == http::verb::options && !allowed_origin_.empty()) return make_preflight_response(r);
-        if (owner_.is_closing_ && is_handshake(r)) return make_response(http::status::service_unavailable);
+        if (owner_.is_closing_ && owner_.is_handshake(r)) return make_response(http::status::service_unavailable);
         return std::nullopt;
     }
 
-    static bool is_handshake(request const& r) {
-        auto const target = engineio::parse_request_target(r.target());
-        return target && !target->sid;
-    }
-
-    // More than is allowed: the rest is read, and not kept, lest the client hears of a broken connection before the answer.
-    void refuse_body() {
+    // What is no request, or is larger than allowed. The rest is read, and not kept, lest the client hears of a broken
+    // connection before the answer.
+    void refuse(error_code ec) {
         begin_answer(parser_->get());
         is_last_ = true;
         has_unread_body_ = true;
-        if (exchange_ == 0) return write(make_response(http::status::payload_too_large));
-        auto r = parser_->release(); // the server knows of it, and is to answer it
-        r.body().resize(owner_.settings_.max_payload + 1);
-        hand_in(r);
+        bool const is_too_large = ec == http::error::body_limit;
+        if (is_too_large && exchange_ != 0) { // the server knows of it, and is to answer it
+            auto r = parser_->release();
+            r.body().resize(owner_.settings_.max_payload + 1);
+            return hand_in(r);
+        }
+        gone();
+        write(make_response(is_too_large                      ? http::status::payload_too_large
+                            : ec == http::error::header_limit ? http::status::request_header_fields_too_large
+                                                              : http::status::bad_request));
     }
 
     void discard() {
@@ -418,6 +448,7 @@ private:
         deadline_.cancel(); // long-polling takes its time
         is_answering_ = true;
         is_last_ = !r.keep_alive();
+        is_head_ = r.method() == http::verb::head;
         allowed_origin_ = owner_.allowed_origin(r[http::field::origin]);
     }
 
@@ -444,15 +475,16 @@ private:
         if (!allowed_origin_.empty()) r.set(http::field::access_control_allow_origin, allowed_origin_);
         if (!allowed_origin_.empty() && allowed_origin_ != "*") r.set(http::field::vary, "Origin");
         r.prepare_payload();
+        if (is_head_) r.body().clear();
         response_ = std::move(r);
-        limit_time();
+        limit_time(owner_.settings_.request_timeout);
         http::async_write(stream_, response_, [self = self()](error_code ec, std::size_t) { self->written(ec); });
     }
 
     void written(error_code ec) {
         is_answering_ = false;
         if (ec) return close_socket();
-        limit_time();
+        limit_time(is_last_ ? closing_time : owner_.settings_.request_timeout);
         if (is_last_) {
             error_code ignored;
             beast::get_lowest_layer(stream_).shutdown(tcp::socket::shutdown_send, ignored);
@@ -465,8 +497,8 @@ private:
     //=== the end ===//
 
     // For what is under way with the client, but for long-polling.
-    void limit_time() {
-        deadline_.expires_after(owner_.settings_.request_timeout);
+    void limit_time(std::chrono::seconds time) {
+        deadline_.expires_after(time);
         deadline_.async_wait([weak = this->weak_from_this()](error_code ec) {
             auto const self = weak.lock();
             if (self && !ec && self->deadline_.expiry() <= now()) self->close_socket();
@@ -489,6 +521,7 @@ private:
     std::optional<error_code> waiting_; // the next request has come, with what was wrong with it
     bool is_answering_ = false;
     bool is_last_ = false;
+    bool is_head_ = false;
     bool has_unread_body_ = false;
 };
 
@@ -508,8 +541,9 @@ public:
         websocket_.set_option(timeouts);
         websocket_.read_message_max(owner_.settings_.max_payload);
         websocket_.auto_fragment(false);
-        websocket_.async_accept(r, [self = self(), target = std::string(r.target())](error_code ec) {
-            if (ec) return;
+        bool const is_new = owner_.is_handshake(r);
+        websocket_.async_accept(r, [self = self(), target = std::string(r.target()), is_new](error_code ec) {
+            if (ec || (is_new && self->owner_.is_closing_)) return;
             self->owner_.channels_.emplace(self->id_, self);
             self->owner_.io_.websocket_opened(self->id_, target, now());
             self->owner_.drive();
@@ -570,8 +604,6 @@ private:
 
     // Bytes that are kept for messages to come.
     static constexpr std::size_t kept = std::size_t{16} * 1024;
-    // How long the client may take to read what is left and to answer the close.
-    static constexpr std::chrono::seconds closing_time{10};
 
     server& owner_;
     websocket::stream<Stream> websocket_;
