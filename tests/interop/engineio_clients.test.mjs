@@ -202,3 +202,40 @@ http('a poll that is given up closes the session', async () => {
     await assert.rejects(poll);
     await gone(path(beating), { id: new URL(target).searchParams.get('sid'), transport: 'polling' });
 });
+
+http('what is no request is told so', async () => {
+    assert.match(await answerTo('what?\r\n\r\n'), /^HTTP\/1.1 400 /);
+    assert.match(await answerTo(`GET / HTTP/1.1\r\nA: ${'a'.repeat(100_000)}\r\n\r\n`), /^HTTP\/1.1 431 /);
+});
+
+http('a body that waits to be asked for is asked for', async () => {
+    const { pathname, search } = new URL(await open());
+    const head = `POST ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n`;
+    assert.match(await answerTo(`${head}Expect: 100-continue\r\n\r\n`), /^HTTP\/1.1 100 /);
+});
+
+http('HEAD is answered by a head alone', async () => {
+    const socket = net.connect(beating.port, '127.0.0.1');
+    const { pathname, search } = new URL(await open());
+    socket.write(`HEAD ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    let answers = '';
+    socket.on('data', (chunk) => { answers += chunk; });
+    await until(() => answers.includes('404'));
+    socket.destroy();
+    assert.match(answers, /^HTTP\/1.1 400 [^]*\r\n\r\nHTTP\/1.1 404 /); // nothing between them
+    assert.doesNotMatch(answers, /code/);
+});
+
+if (isOurs) http('a server that closes does not wait long for a client that keeps its connection', async () => {
+    const own = await serveEngine();
+    const socket = net.connect({ port: own.port, host: '127.0.0.1', allowHalfOpen: true });
+    let answers = '';
+    socket.on('data', (chunk) => { answers += chunk; });
+    const request = (sid) => socket.write(`GET /engine.io/?EIO=4&transport=polling${sid} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    request('');
+    await until(() => answers.includes('"sid"'));
+    request(`&sid=${/"sid":"([^"]+)/.exec(answers)[1]}`);
+    await sleep(100);
+    assert.equal(await own.stop(), 0); // a test has less than the minute that a request may take
+    socket.destroy();
+});
