@@ -172,6 +172,7 @@ private:
         std::string_view rest = s.unsent;
         while (!rest.empty()) {
             auto const sent = ::send(s.socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;
             if (sent < 0) break;
             rest.remove_prefix(static_cast<std::size_t>(sent));
         }
