@@ -145,7 +145,9 @@ private:
     void open(engineio::channel_id id) {
         stream s{.socket = descriptor(::socket(peer_->ai_family, SOCK_STREAM, 0)), .is_connecting = true};
         s.socket.set(IPPROTO_TCP, TCP_NODELAY, 1);
-        ::connect(s.socket.get(), peer_->ai_addr, peer_->ai_addrlen); // what becomes of it is seen when it is writable
+        // What becomes of it is seen when it is writable, unless it fails at once.
+        int const status = ::connect(s.socket.get(), peer_->ai_addr, peer_->ai_addrlen);
+        if (status != 0 && errno != EINPROGRESS) return io_.channel_closed(id, now());
         streams_.emplace(id, std::move(s));
     }
 
