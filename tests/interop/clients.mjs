@@ -51,8 +51,6 @@ export const python = {
 };
 let shared;
 after(() => shared?.child.kill());
-// When all is done a client that goes on connecting, whatever it was told, does not keep the tests from ending.
-after(() => setTimeout(() => process.exit(), 3000).unref());
 
 export const peers = [modern, legacy, python];
 

@@ -29,17 +29,25 @@ describe('failures', { concurrency: 4 }, () => {
         assert.equal(socket.id, id);
     });
 
-    each('a frozen client is given up, and comes back', async (their) => {
-        if (!isOurs && their.peer === legacy && their.transport === 'upgrade') return; // which forgets to time it
+    async function freeze(their) {
         const { socket, child } = their.host(server.url);
         await heard(socket, 'connect');
         child.kill('SIGSTOP');
         await forgotten(their.peer, socket.engine());
-        if (their.peer === python && their.transport === 'polling') return; // told 400, it may stop without a word
+        return { socket, child };
+    }
+    async function freezeAndThaw(their) {
+        if (!isOurs && their.peer === legacy && their.transport === 'upgrade') return; // which forgets to time it
+        const { socket, child } = await freeze(their);
         const again = heard(socket, 'connect');
         child.kill('SIGCONT');
         await again;
-    });
+    }
+    const comesBack = 'a frozen client is given up, and comes back';
+    each(comesBack, freezeAndThaw, { of: [modern, legacy] });
+    each(comesBack, freezeAndThaw, { of: [python], over: ['websocket', 'upgrade'] });
+    // Over long-polling this one is told 400, and may stop without a word.
+    each('a frozen client is given up', freeze, { of: [python], over: ['polling'] });
 
     each('a frozen server is noticed, and found again', async (their) => {
         const own = await their.serve('--allow-v3', '--ping-interval', '200', '--ping-timeout', '300');

@@ -76,7 +76,8 @@ inline constexpr std::size_t most_rooms = 30;
 inline constexpr std::size_t history_entries = 100;
 inline constexpr std::size_t history_bytes = 4'000'000;
 
-// Neither empty nor looking like another one: no control characters, no space at the ends.
+// Neither empty nor too long, no control characters of ASCII, no space at the ends. Two names may look alike all the same:
+// Unicode has characters that cannot be seen, or that change how others are shown.
 inline bool is_name(std::string_view name) {
     auto const is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     return !name.empty() && name.size() <= longest_name && name.front() != ' ' && name.back() != ' ' &&

@@ -110,6 +110,7 @@ public:
 
 private:
     static constexpr std::chrono::seconds max_goodbye{5};
+    static constexpr std::chrono::milliseconds accept_pause{100};
     static constexpr engineio::channel_id no_channel = std::numeric_limits<engineio::channel_id>::max();
 
     struct stream {
@@ -145,7 +146,9 @@ private:
     void open(engineio::channel_id id) {
         stream s{.socket = descriptor(::socket(peer_->ai_family, SOCK_STREAM, 0)), .is_connecting = true};
         s.socket.set(IPPROTO_TCP, TCP_NODELAY, 1);
-        ::connect(s.socket.get(), peer_->ai_addr, peer_->ai_addrlen); // what becomes of it is seen when it is writable
+        // What becomes of it is seen when it is writable, unless it fails at once.
+        int const status = ::connect(s.socket.get(), peer_->ai_addr, peer_->ai_addrlen);
+        if (status != 0 && errno != EINPROGRESS) return io_.channel_closed(id, now());
         streams_.emplace(id, std::move(s));
     }
 
@@ -172,6 +175,7 @@ private:
         std::string_view rest = s.unsent;
         while (!rest.empty()) {
             auto const sent = ::send(s.socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;
             if (sent < 0) break;
             rest.remove_prefix(static_cast<std::size_t>(sent));
         }
@@ -202,7 +206,11 @@ private:
     void accept() {
         for (;;) {
             int const fd = ::accept(listener_.get(), nullptr, nullptr);
-            if (fd < 0) return;
+            if (fd < 0) {
+                // Who waits goes on waiting, and so would wake poll() time and again.
+                if (errno == EMFILE || errno == ENFILE) accepts_again_ = now() + accept_pause;
+                return;
+            }
             descriptor socket(fd);
             socket.set(IPPROTO_TCP, TCP_NODELAY, 1);
             auto const id = ++last_id_;
@@ -234,13 +242,16 @@ private:
 
     void drop(engineio::channel_id id) {
         bool const is_closing = streams_.extract(id).mapped().deadline.has_value();
+        accepts_again_.reset();
         if (is_closing) return;
         io_.channel_closed(id, now());
         drive();
     }
 
     void drop_expired() {
-        std::erase_if(streams_, [at = now()](auto const& s) { return s.second.deadline && *s.second.deadline <= at; });
+        auto const is_due = [at = now()](std::optional<time_point> const& t) { return t && *t <= at; };
+        auto const dropped = std::erase_if(streams_, [&](auto const& s) { return is_due(s.second.deadline); });
+        if (dropped != 0 || is_due(accepts_again_)) accepts_again_.reset();
     }
 
     //=== what to wait for ===//
@@ -248,7 +259,7 @@ private:
     void watch() {
         watched_.clear();
         ids_.clear();
-        if (listener_) {
+        if (listener_ && !accepts_again_) {
             watched_.push_back({listener_.get(), POLLIN, 0});
             ids_.push_back(no_channel);
         }
@@ -261,7 +272,7 @@ private:
 
     // Rounded up: who wakes too early has to wait once more.
     [[nodiscard]] std::optional<int> time_to_wait() const {
-        auto next = io_.poll_timeout();
+        auto next = socketless::earlier(io_.poll_timeout(), accepts_again_);
         for (auto const& [id, s] : streams_) next = socketless::earlier(next, s.deadline);
         if (!next) return std::nullopt;
         auto const wait = std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count();
@@ -275,6 +286,8 @@ private:
     Session& io_;
     Application& application_;
     descriptor listener_;
+    /// There were no descriptors left: until when the listener is left alone, unless a stream goes before.
+    std::optional<time_point> accepts_again_;
     std::unique_ptr<addrinfo, free_addresses> peer_;
     std::map<engineio::channel_id, stream> streams_;
     engineio::channel_id last_id_ = 0; // a server's
