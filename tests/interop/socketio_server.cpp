@@ -24,11 +24,11 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 using namespace socketless;
 using socketio::event_type;
@@ -108,11 +108,12 @@ private:
     }
 
     void say(socketio::event const& e) {
-        auto const args = e.args();
-        if (args.begin() == args.end()) return;
-        auto const room = (*args.begin()).get<std::string>();
+        std::vector<socketio::argument> rest;
+        for (auto const argument : e.args()) rest.push_back(argument);
+        if (rest.empty()) return;
+        auto const room = rest.front().get<std::string>();
         if (!room) return;
-        std::ranges::subrange const rest(std::ranges::next(args.begin()), args.end());
+        rest.erase(rest.begin());
         io_.in(e.nsp).to(*room).except(e.socket).emit("said", spread(rest));
     }
 

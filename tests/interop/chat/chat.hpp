@@ -139,8 +139,8 @@ private:
     struct person {
         std::string nickname;
         std::string secret;
-        socket_handle socket;
-        std::optional<clock::time_point> lost_at; // the connection; it may come back
+        socket_handle socket = {};
+        std::optional<clock::time_point> lost_at = {}; // the connection; it may come back
     };
 
     struct room_record {
@@ -169,7 +169,7 @@ private:
             return;
         }
         if (!who) {
-            who = std::make_shared<person>(nickname, secret);
+            who = std::make_shared<person>(person{.nickname = nickname, .secret = secret});
         } else if (!who->lost_at) { // comes in twice, or comes back before we know that he has gone
             io_.disconnect_connection(who->socket);
             tell_rooms_of(who->socket, "left");
