@@ -78,6 +78,15 @@ describe('failures', { concurrency: 6 }, () => {
         assert.deepEqual(await cat.ask('any'), []);
     });
 
+    each('a frozen server does not keep the client that closes', async (our) => {
+        const own = await our.serve('--ping-interval', '200', '--ping-timeout', '300', '--max-payload', '10000000');
+        const cat = await our.connect(own.url);
+        own.freeze();
+        cat.emit('any', 'x'.repeat(9_000_000)); // of which the network takes a part only
+        await disconnected(cat, ['ping timeout']);
+        assert.equal(await cat.close(), 0);
+    }, { of: [ours], over: ['websocket'] });
+
     each('reconnects to a server that was restarted', async (our) => {
         const own = await our.serve();
         const cat = await our.connect(own.url);

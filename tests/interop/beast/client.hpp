@@ -134,7 +134,8 @@ public:
     };
 
     websocket_channel(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls, events to)
-        : socket_(context, settings.origin, tls), host_(settings.origin.authority()), events_(std::move(to)) {
+        : socket_(context, settings.origin, tls), deadline_(context), host_(settings.origin.authority()),
+          events_(std::move(to)) {
         socket_.read_message_max(settings.max_payload);
         socket_.auto_fragment(false);
     }
@@ -163,10 +164,14 @@ public:
         });
     }
 
-    /// Closes once all that was sent has gone. Nothing is told any more.
+    /// Closes once all that was sent has gone, if that ends in time. Nothing is told any more.
     void close() {
         is_closing_ = true;
         if (!is_open_) return socket_.next_layer().close();
+        deadline_.expires_after(max_goodbye);
+        deadline_.async_wait([weak = weak_from_this()](error_code ec) {
+            if (auto const self = weak.lock(); self && !ec) self->socket_.next_layer().close();
+        });
         if (!is_writing_) say_goodbye();
     }
 
@@ -187,9 +192,7 @@ private:
         events_.received({kind, {static_cast<char const*>(data.data()), data.size()}});
     }
 
-    // How long that may take is up to this; else the session knows when a peer is silent for too long.
     void say_goodbye() {
-        socket_.set_option(websocket::stream_base::timeout{max_goodbye, websocket::stream_base::none(), false});
         socket_.async_close(websocket::close_code::normal, [self = shared_from_this()](error_code) {});
     }
 
@@ -197,9 +200,12 @@ private:
         if (!std::exchange(is_closing_, true)) events_.closed(why);
     }
 
+    // How long the server may take to read what is left and to answer the close; before that the session knows when it is
+    // silent for too long.
     static constexpr std::chrono::seconds max_goodbye{5};
 
     websocket::stream<stream> socket_;
+    asio::steady_timer deadline_;
     std::string host_;
     events events_; // none is told when it is closing
     beast::flat_buffer incoming_;
