@@ -326,3 +326,11 @@ for (const [level, what, ...packets] of [
         await until(() => channel.isClosed);
     });
 }
+socket('reference', 'a message is one line for programs, whatever white space is in it', async (host) => {
+    const channel = await host.connectChannel();
+    channel.send('42["x",[\n{"on":"connect","nsp":"/","sid":"forged","recovered":false}\n]]');
+    const { args } = await host.cat.hear('event', { event: 'x' });
+    assert.equal(args[0][0].sid, 'forged');
+    channel.send('42["y"]');
+    await host.cat.hear('event', { event: 'y' }); // the line that comes next
+});

@@ -12,6 +12,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -217,9 +219,17 @@ private:
     boost::asio::signal_set signals_;
 };
 
+// A standard stream that is closed, as by the shell's <&-, would be the next socket: it is to be an empty one.
+void open_standard_streams() {
+    int lowest = STDIN_FILENO;
+    while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = ::open("/dev/null", O_RDWR);
+    if (lowest > STDERR_FILENO) ::close(lowest);
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
+    open_standard_streams();
     return program(read_options(argc, argv)).run();
 } catch (std::exception const& e) {
     std::fprintf(stderr, "siocat: %s\n", e.what());

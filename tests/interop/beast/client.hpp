@@ -100,6 +100,8 @@ private:
         parser_.emplace();
         parser_->body_limit(max_body_);
         http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code ec, std::size_t) {
+            bool const is_interim = !ec && self->parser_->get().result_int() / 100 == 1;
+            if (is_interim) return self->read(); // as 100 Continue: the answer is yet to come
             self->is_kept_ = !ec && self->parser_->keep_alive();
             self->finish(ec, self->parser_->release());
         });
@@ -159,6 +161,7 @@ public:
         socket_.binary(message.kind == socketless::frame_kind::binary);
         socket_.async_write(asio::buffer(outgoing_), [self = shared_from_this()](error_code ec, std::size_t) {
             self->is_writing_ = false;
+            if (self->outgoing_.capacity() > kept) self->outgoing_ = {};
             if (self->is_closing_) return self->say_goodbye();
             if (!ec) self->events_.written();
         });
@@ -181,6 +184,7 @@ private:
             if (ec) return self->end(ec);
             self->deliver();
             self->incoming_.clear();
+            if (self->incoming_.capacity() > kept) self->incoming_.shrink_to_fit();
             self->read();
         });
     }
@@ -200,6 +204,8 @@ private:
         if (!std::exchange(is_closing_, true)) events_.closed(why);
     }
 
+    // Bytes that are kept for messages to come.
+    static constexpr std::size_t kept = std::size_t{16} * 1024;
     // How long the server may take to read what is left and to answer the close; before that the session knows when it is
     // silent for too long.
     static constexpr std::chrono::seconds max_goodbye{5};

@@ -6,6 +6,7 @@
 #include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/session.hpp>
+#include <socketless/text/utf8.hpp>
 
 #include <unistd.h>
 
@@ -15,7 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -58,7 +58,7 @@ public:
         tell("connect", "nsp", nsp, "sid", sid, "recovered", recovered);
     }
     void connect_error(std::string_view nsp, json::text message, json::text data) override {
-        tell("connect_error", "nsp", nsp, "message", or_null(message), "data", or_null(data));
+        tell("connect_error", "nsp", nsp, "message", shown_json{message}, "data", shown_json{data});
     }
     void event(socketio::event const& e, std::string_view token) override {
         if (token.empty())
@@ -89,10 +89,6 @@ private:
         if (!written) line = R"({"on":"error","message":"this cannot be shown: it is not UTF-8"})";
         put_line(line);
     }
-
-    static std::optional<json::text> or_null(json::text value) {
-        return value.empty() ? std::nullopt : std::optional(value);
-    }
 };
 
 class human_output final : public output {
@@ -109,7 +105,7 @@ public:
     }
     void connect_error(std::string_view nsp, json::text message, json::text data) override {
         auto text = plain(nsp) + ": not connected: " + plain(message);
-        if (!data.empty()) text += ' ' + std::string(data.raw());
+        if (!data.empty()) text += ' ' + in_one_line(data);
         tell(red, text);
     }
     void event(socketio::event const& e, std::string_view token) override {
@@ -153,14 +149,38 @@ private:
         localtime_r(&now, &local);
         char time[16];
         std::string const stamp(time, std::strftime(time, sizeof time, "%H:%M:%S", &local));
-        auto line = paint(dim, stamp) + ' ' + text;
+        auto line = paint(dim, stamp) + ' ' + harmless(text);
         put_line(line);
+    }
+
+    // JSON may have characters as they are that a terminal obeys: the controls from U+007F to U+009F, and those that end a
+    // line or turn the direction of what follows. They become escapes, as JSON may have them, too.
+    static std::string harmless(std::string_view text) {
+        std::string shown;
+        while (!text.empty()) {
+            auto const character = text.substr(0, std::max(utf8::sequence_length(text), std::size_t{1}));
+            text.remove_prefix(character.size());
+            auto const code = code_point(character);
+            bool const is_obeyed = (code >= 0x7f && code <= 0x9f) || (code >= 0x2028 && code <= 0x202e) ||
+                                   (code >= 0x2066 && code <= 0x2069);
+            char escape[] = "\\uxxxx";
+            if (is_obeyed) std::snprintf(escape, sizeof escape, "\\u%04x", code);
+            shown += is_obeyed ? std::string_view(escape) : character;
+        }
+        return shown;
+    }
+    static unsigned code_point(std::string_view sequence) {
+        auto const size = sequence.size();
+        unsigned code = static_cast<unsigned char>(sequence.front());
+        if (size > 1) code &= 0x7fu >> size; // how many they are stands in front
+        for (char const c : sequence.substr(1)) code = code << 6u | (static_cast<unsigned char>(c) & 0x3fu);
+        return code;
     }
 
     // A string without its quotes, where it looks like nothing else then.
     static std::string plain(json::text json) {
+        if (!json.is(json::kind::string)) return in_one_line(json);
         auto const raw = json.raw();
-        if (!json.is(json::kind::string)) return std::string(raw);
         auto const inside = raw.substr(1, raw.size() - 2);
         bool const is_plain =
             !inside.empty() && std::ranges::all_of(inside, [](char c) { return c > ' ' && c < '\x7f'; });
@@ -170,6 +190,12 @@ private:
         std::string json;
         static_cast<void>(json::write(json, text));
         return plain(json::text::trusted(json));
+    }
+
+    static std::string in_one_line(json::text json) {
+        std::string text;
+        static_cast<void>(json::write(text, shown_json{json}));
+        return text;
     }
 
     static std::string shown(socketio::arguments const& args) {

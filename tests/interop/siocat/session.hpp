@@ -8,6 +8,7 @@
 #include <socketless/engineio/transport.hpp>
 #include <socketless/socketio/session.hpp>
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -159,21 +160,19 @@ private:
     }
 
     void reply(command const& c) {
-        auto const found = tokens_.find(c.token);
+        std::uint64_t token = 0;
+        std::from_chars(c.token.data(), c.token.data() + c.token.size(), token);
+        auto const found = tokens_.find(token);
         if (found == tokens_.end()) throw bad_input("no event with this token is to be acknowledged");
         checked(io_.acknowledge(found->second, c.args));
         tokens_.erase(found);
     }
 
     // A new token for the right to acknowledge an event.
-    std::string const& keep(socketio::ack_request ack) {
-        order_.push_back(std::to_string(++last_token_));
-        tokens_.emplace(order_.back(), std::move(ack));
-        if (order_.size() > max_tokens) {
-            tokens_.erase(order_.front());
-            order_.pop_front();
-        }
-        return order_.back();
+    std::string keep(socketio::ack_request ack) {
+        tokens_.emplace(++last_token_, std::move(ack));
+        if (tokens_.size() > max_tokens) tokens_.erase(tokens_.begin());
+        return std::to_string(last_token_);
     }
 
     // The socket has been let in. Who joins a namespace means to talk there.
@@ -225,8 +224,7 @@ private:
     socket_map sockets_;  // by namespace
     std::string current_; // the namespace that is meant where none is said
     std::unordered_map<std::uint64_t, awaited_ack> pending_;
-    std::unordered_map<std::string, socketio::ack_request> tokens_;
-    std::deque<std::string> order_; // of the tokens
+    std::map<std::uint64_t, socketio::ack_request> tokens_; // the oldest first
     std::uint64_t last_token_ = 0;
     bool has_more_input_ = true;
     bool is_closing_ = false;

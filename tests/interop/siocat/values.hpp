@@ -61,6 +61,34 @@ inline std::string to_hex(byte_view bytes) {
     return digits;
 }
 
+/// Writes `value` token by token: whitespace between them, with which a line could begin, is gone. What `replace(value)` has
+/// written itself, and returns true for, is left out.
+template <class Replace>
+void write_tokens(json::writer& out, json::text value, Replace const& replace) {
+    if (replace(value)) return;
+    if (value.is(json::kind::array)) {
+        out.begin_array();
+        for (json::text const element : value.elements()) write_tokens(out, element, replace);
+        out.end_array();
+    } else if (value.is(json::kind::object)) {
+        out.begin_object();
+        for (json::member const member : value.members()) write_tokens(out.raw_key(member.key), member.value, replace);
+        out.end_object();
+    } else {
+        out.raw(value);
+    }
+}
+
+/// JSON of a peer; null where there is none.
+struct shown_json {
+    json::text value;
+
+    friend void write_json(json::writer& out, shown_json const& shown) {
+        if (shown.value.empty()) return static_cast<void>(out.null());
+        write_tokens(out, shown.value, [](json::text) { return false; });
+    }
+};
+
 /// The arguments that the user gives to an event, borrowed from a JSON array. Written into a packet they are as many values.
 class given_arguments {
 public:
@@ -72,7 +100,12 @@ public:
 
     friend void write_json(json::writer& out, given_arguments const& given) {
         auto next = given.binaries_.begin();
-        for (json::text const argument : given.array_.elements()) write(out, argument, next);
+        for (json::text const argument : given.array_.elements())
+            write_tokens(out, argument, [&](json::text value) {
+                bool const is_binary = binary_digits(value).has_value();
+                if (is_binary) out.value(*next++);
+                return is_binary;
+            });
     }
 
 private:
@@ -83,22 +116,6 @@ private:
         if (auto const digits = binary_digits(value)) return binaries_.push_back(from_hex(*digits));
         for (json::text const element : value.elements()) read(element);
         for (json::member const member : value.members()) read(member.value);
-    }
-
-    static void write(json::writer& out, json::text value, binaries::const_iterator& next) {
-        if (binary_digits(value)) {
-            out.value(*next++);
-        } else if (value.is(json::kind::array)) {
-            out.begin_array();
-            for (json::text const element : value.elements()) write(out, element, next);
-            out.end_array();
-        } else if (value.is(json::kind::object)) {
-            out.begin_object();
-            for (json::member const member : value.members()) write(out.raw_key(member.key), member.value, next);
-            out.end_object();
-        } else {
-            out.raw(value);
-        }
     }
 
     json::text array_ = json::text::trusted("[]");
@@ -112,27 +129,15 @@ public:
     shown_argument(socketio::argument argument, std::optional<std::size_t> limit)
         : argument_(argument), limit_(limit) {}
 
-    friend void write_json(json::writer& out, shown_argument const& shown) { shown.write(out, shown.argument_.json()); }
-
-private:
-    void write(json::writer& out, json::text value) const {
-        if (argument_.attachments().empty()) {
-            out.raw(value);
-        } else if (auto const bytes = argument_.binary(value)) {
-            out.begin_object().member(binary_key, shown(*bytes)).end_object();
-        } else if (value.is(json::kind::array)) {
-            out.begin_array();
-            for (json::text const element : value.elements()) write(out, element);
-            out.end_array();
-        } else if (value.is(json::kind::object)) {
-            out.begin_object();
-            for (json::member const member : value.members()) write(out.raw_key(member.key), member.value);
-            out.end_object();
-        } else {
-            out.raw(value);
-        }
+    friend void write_json(json::writer& out, shown_argument const& a) {
+        write_tokens(out, a.argument_.json(), [&](json::text value) {
+            auto const bytes = a.argument_.binary(value);
+            if (bytes) out.begin_object().member(binary_key, a.shown(*bytes)).end_object();
+            return bytes.has_value();
+        });
     }
 
+private:
     [[nodiscard]] std::string shown(byte_view bytes) const {
         if (!limit_ || bytes.size() <= *limit_) return to_hex(bytes);
         return to_hex(bytes.first(*limit_)) + "... (" + std::to_string(bytes.size()) + " bytes)";
