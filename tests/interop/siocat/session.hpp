@@ -161,8 +161,9 @@ private:
 
     void reply(command const& c) {
         std::uint64_t token = 0;
-        std::from_chars(c.token.data(), c.token.data() + c.token.size(), token);
-        auto const found = tokens_.find(token);
+        auto const end = c.token.data() + c.token.size();
+        auto const read = std::from_chars(c.token.data(), end, token);
+        auto const found = read.ptr == end ? tokens_.find(token) : tokens_.end();
         if (found == tokens_.end()) throw bad_input("no event with this token is to be acknowledged");
         checked(io_.acknowledge(found->second, c.args));
         tokens_.erase(found);
