@@ -5,6 +5,7 @@ import { after } from 'node:test';
 import { Manager } from 'socket.io-client';
 import legacyClient from 'socket.io-client-2';
 import { check, launch, sleep, start, until } from './harness.mjs';
+import { pack, unpack } from './values.mjs';
 
 // SOCKETLESS_PEERS=1 holds the tests against npm's servers instead of ours, to see that the tests are right. The few
 // things that those do not do are left out then.
@@ -125,9 +126,6 @@ function dialPython(process, url, nsps, transport, auth = null) {
     process.tell({ client, op: 'connect', url, transports: transports[transport], nsps, auth });
     return sockets;
 }
-
-const pack = (_, value) => (value?.type === 'Buffer' ? { $binary: Buffer.from(value.data).toString('hex') } : value);
-const unpack = (_, value) => (value?.$binary === undefined ? value : Buffer.from(value.$binary, 'hex'));
 
 function take(map, key) {
     const value = map.get(key);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { check, launch, start, until } from './harness.mjs';
+import { pack, unpack } from './values.mjs';
 
 export const transports = ['polling', 'websocket', 'upgrade'];
 
@@ -15,9 +16,6 @@ export const ours = { name: 'socketless', program: ['socketio_server'], revision
 export const peers = [modern, legacy, python, ours];
 
 export const serve = (peer, ...args) => start(...peer.program, ...args);
-
-const pack = (_, value) => (value?.type === 'Buffer' ? { $binary: Buffer.from(value.data).toString('hex') } : value);
-const unpack = (_, value) => (value?.$binary === undefined ? value : Buffer.from(value.$binary, 'hex'));
 
 export class Siocat {
     lines = []; // said and not waited for yet

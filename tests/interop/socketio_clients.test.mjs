@@ -4,19 +4,11 @@ import { after } from 'node:test';
 import { ask, Caller, collect, each, heard, legacy, modern, peers, python, serve } from './clients.mjs';
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
+import { bytes, names, numbers, values } from './values.mjs';
 
 const server = await serve('--allow-v3', '--max-payload', '10000000');
 const { url } = server;
 after(() => server.stop());
-
-const values = [
-    null, true, false, 0, -1, 42, 2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -1.5e-7, 1.7976931348623157e308, 5e-324,
-    '', 'text', 'ä€😀\u{10ffff}', '\0\b\f\n\r\t"\\/\u001f\u007f\u2028', '😀'.repeat(1000), 'long '.repeat(20_000),
-    [], {}, [[]], [null], { '': '' }, { a: { b: [{ c: [1, 'two', null, { d: false }] }] } }, { 'key "ü"': 'value' },
-];
-const names = ['', 'a"b\\', 'ä 😀', '__proto__', 'toString', '0', 'ack'];
-const bytes = (size) => Buffer.from({ length: size }, (_, i) => i * 7 + (i >> 8));
-const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 // What the server has sent to this socket until now has come once this is over.
 const settle = (socket) => ask(socket, 'settle');

@@ -2,20 +2,12 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { each, legacy, peers, python, serve } from './siocat.mjs';
+import { bytes, names, numbers, values } from './values.mjs';
 
 const servers = new Map();
 for (const peer of peers) servers.set(peer, await serve(peer, '--max-payload', '10000000'));
 after(() => Promise.all([...servers.values()].map((server) => server.kill())));
 const url = (our) => servers.get(our.peer).url;
-
-const values = [
-    null, true, false, 0, -1, 42, 2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -1.5e-7, 1.7976931348623157e308, 5e-324,
-    '', 'text', 'ä€😀\u{10ffff}', '\0\b\f\n\r\t"\\/\u001f\u007f\u2028', '😀'.repeat(1000), 'long '.repeat(20_000),
-    [], {}, [[]], [null], { '': '' }, { a: { b: [{ c: [1, 'two', null, { d: false }] }] } }, { 'key "ü"': 'value' },
-];
-const names = ['', 'a"b\\', 'ä 😀', '__proto__', 'toString', '0', 'ack'];
-const bytes = (size) => Buffer.from({ length: size }, (_, i) => i * 7 + (i >> 8));
-const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 each('connects, its auth arrives', async (our) => {
     const cat = await our.connect(url(our), { nsps: ['/custom'], auth: { token: 'abc' } });

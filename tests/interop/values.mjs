@@ -1,0 +1,12 @@
+// What is sent in the tests of Socket.IO, and bytes as JSON lines have them: {"$binary":"hex"}.
+export const values = [
+    null, true, false, 0, -1, 42, 2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -1.5e-7, 1.7976931348623157e308, 5e-324,
+    '', 'text', 'ä€😀\u{10ffff}', '\0\b\f\n\r\t"\\/\u001f\u007f\u2028', '😀'.repeat(1000), 'long '.repeat(20_000),
+    [], {}, [[]], [null], { '': '' }, { a: { b: [{ c: [1, 'two', null, { d: false }] }] } }, { 'key "ü"': 'value' },
+];
+export const names = ['', 'a"b\\', 'ä 😀', '__proto__', 'toString', '0', 'ack'];
+export const bytes = (size) => Buffer.from({ length: size }, (_, i) => i * 7 + (i >> 8));
+export const numbers = (count) => Array.from({ length: count }, (_, i) => i);
+
+export const pack = (_, value) => (value?.type === 'Buffer' ? { $binary: Buffer.from(value.data).toString('hex') } : value);
+export const unpack = (_, value) => (value?.$binary === undefined ? value : Buffer.from(value.$binary, 'hex'));
