@@ -7,13 +7,11 @@ import { Socket } from 'engine.io-client';
 import { collect, gone, heard, isOurs, serveEngine, transports } from './clients.mjs';
 import { check, sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
+import { bytes, numbers } from './values.mjs';
 
 const server = await serveEngine('--max-payload', '2000000');
 const beating = await serveEngine('--ping-interval', '300', '--ping-timeout', '1000', '--max-payload', '10000');
 after(() => Promise.all([server.stop(), beating.stop()]));
-
-const bytes = (size) => Buffer.from({ length: size }, (_, i) => i * 7 + (i >> 8));
-const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 function each(what, body, over = Object.keys(transports)) {
     for (const transport of over)
