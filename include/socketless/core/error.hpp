@@ -41,6 +41,7 @@ enum class errc : std::uint8_t {
     // Engine.IO sessions
     not_open,
     queue_overflow,
+    message_too_large,
     would_wait,
 
     // Socket.IO packets
@@ -95,6 +96,7 @@ inline constexpr errc_text errc_texts[] = {
     {errc::invalid_request_target, "invalid_request_target", "the request target cannot be read"},
     {errc::not_open, "not_open", "the session is not open"},
     {errc::queue_overflow, "queue_overflow", "more would be queued than the limit: the session closes"},
+    {errc::message_too_large, "message_too_large", "the message alone is larger than what may be queued"},
     {errc::would_wait, "would_wait", "a volatile message would have to wait, and was dropped"},
     {errc::invalid_attachment_count, "invalid_attachment_count", "the number of attachments is not one"},
     {errc::too_many_attachments, "too_many_attachments", "more attachments than the limit"},
