@@ -179,19 +179,20 @@ void fuzz_target(std::string_view target) {
     std::vector<query_parameter> own;
     for (auto const p : read->query) {
         check(fuzz::is_within(p.name, target) && fuzz::is_within(p.value, target));
-        if (p.name == "EIO" || p.name == "transport" || p.name == "sid" || p.name == "b64") continue;
         auto const name = decoded(p.name);
         auto const value = decoded(p.value);
+        check(!name || *name == percent::decoded(p.name));
+        check(!value || *value == percent::decoded(p.value));
+        check(!name || read->query.find(*name).has_value());
         if (!name || !value) return;
-        // Escaped, the protocol's names are the caller's own.
-        if (*name == "EIO" || *name == "transport" || *name == "sid" || *name == "b64") return;
+        if (*name == "EIO" || *name == "transport" || *name == "sid" || *name == "b64") continue;
         own.push_back({*name, *value});
     }
     auto const sid = decoded(read->sid.value_or(""));
-    if (!sid || !read->revision || !read->transport) return;
+    if (!sid || !read->transport) return;
 
     std::string written;
-    request_fields const fields{read->path, own, *read->revision, *read->transport, {}, read->base64, *sid};
+    request_fields const fields{read->path, own, read->revision, *read->transport, {}, read->base64, *sid};
     check(write_request_target(written, fields) == written.size());
     auto const again = parse_request_target(written);
     check(again && again->path == read->path && again->revision == read->revision);

@@ -70,7 +70,7 @@ private:
         auto const target = engineio::parse_request_target(h.target);
         REQUIRE(target.has_value());
         connection& c = connections_[{is_http(h.kind), h.number}];
-        c.revision = target->revision.value_or(engineio::revision::v4);
+        c.revision = target->revision;
         auto const own = (is_http(h.kind) ? "exchange " : "channel ") + std::to_string(h.number);
         c.key = target->sid ? key_of_sid_[std::string(*target->sid)] : own;
     }

@@ -52,10 +52,10 @@ inline result<std::size_t> encode_again(std::string& text, attachment_list& atta
 
 // The target of a request, from its parts; nothing for one that is not of Engine.IO.
 inline std::optional<std::string> write_again(engineio::request_target const& target) {
-    if (!target.revision || !target.transport) return std::nullopt;
+    if (!target.query.find("EIO") || !target.transport) return std::nullopt;
     engineio::request_fields fields;
     fields.path = target.path;
-    fields.revision = *target.revision;
+    fields.revision = target.revision;
     fields.transport = *target.transport;
     fields.base64 = target.base64;
     fields.sid = target.sid.value_or("");

@@ -203,7 +203,7 @@ private:
 
         auto const known = target.value_or(engineio::request_target());
         link& l = link_of(h);
-        l.revision = known.revision.value_or(engineio::revision::v4);
+        l.revision = target ? target->revision : engineio::revision::v4;
         auto const without_sid = (is_http(h.kind) ? "exchange " : "channel ") + std::to_string(h.number);
         l.of = &session_of(known.sid ? std::string(*known.sid) : without_sid, l.revision);
         if (h.body) show_body(h, true);
@@ -215,7 +215,7 @@ private:
             auto const text = std::string(name) + (value.empty() ? "" : " ") + elided(value, 40);
             what.push_back({style::dim, "· " + text});
         };
-        if (target.revision) add("EIO", *target.revision == engineio::revision::v3 ? "3" : "4");
+        if (auto const eio = target.query.find("EIO")) add("EIO", *eio);
         if (target.transport) add(name(*target.transport), "");
         for (auto const p : target.query)
             if (p.name != "EIO" && p.name != "transport") add(elided(p.name, 20), p.value);

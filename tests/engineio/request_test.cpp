@@ -50,27 +50,51 @@ TEST_CASE("what is unknown is left to the session to refuse", "[engineio]") {
         REQUIRE(t.has_value());
         CHECK_FALSE(t->transport.has_value());
     }
-    for (std::string_view const eio : {"", "2", "5", "04", "4.0", "x"}) {
-        auto const t = parse_request_target("/engine.io/?transport=polling&EIO=" + std::string(eio));
-        REQUIRE(t.has_value());
-        CHECK_FALSE(t->revision.has_value());
-    }
-    CHECK_FALSE(parse_request_target("/")->revision.has_value());
 }
 
-TEST_CASE("percent-encoded values of the protocol's own parameters are read", "[engineio]") {
-    auto const t = parse_request_target("/engine.io/?EIO=%34&transport=poll%69ng");
+TEST_CASE("any EIO but 4 means revision 3, which had no EIO at first", "[engineio]") {
+    for (std::string_view const eio : {"", "2", "3", "5", "04", "4.0", "x", "+4", "%344", "%3", "%"}) {
+        auto const t = parse_request_target("/engine.io/?transport=polling&EIO=" + std::string(eio));
+        REQUIRE(t.has_value());
+        CHECK(t->revision == revision::v3);
+    }
+    CHECK(parse_request_target("/")->revision == revision::v3);
+    CHECK(parse_request_target("/?eio=4")->revision == revision::v3);
+}
+
+TEST_CASE("names and values of the protocol's own parameters are read decoded", "[engineio]") {
+    auto const t = parse_request_target("/engine.io/?%45IO=%34&trans%70ort=poll%69ng&s%69d=%41b&b%364=1");
     REQUIRE(t.has_value());
     CHECK(t->revision == revision::v4);
     CHECK(t->transport == transport::polling);
+    CHECK(t->sid == "%41b");
+    CHECK(t->base64);
 }
 
-TEST_CASE("a parameter of the protocol given twice is refused", "[engineio]") {
-    CHECK(parse_request_target("/?EIO=4&EIO=3").error() == error{errc::invalid_request_target, 8});
-    CHECK(parse_request_target("/?sid=a&x=1&sid=a").error() == error{errc::invalid_request_target, 12});
-    CHECK(parse_request_target("/?transport=polling&transport=websocket").error() ==
-          error{errc::invalid_request_target, 20});
-    CHECK(parse_request_target("/?x=1&x=2").has_value());
+TEST_CASE("of a parameter that is given twice the last counts", "[engineio]") {
+    auto const t = parse_request_target("/?EIO=3&transport=polling&sid=a&b64=1&EIO=4&transport=websocket&s%69d=b&b64=");
+    REQUIRE(t.has_value());
+    CHECK(t->revision == revision::v4);
+    CHECK(t->transport == transport::websocket);
+    CHECK(t->sid == "b");
+    CHECK_FALSE(t->base64);
+    CHECK(parse_request_target("/?EIO=4&EIO")->revision == revision::v3);
+    CHECK_FALSE(parse_request_target("/?transport=polling&transport=x")->transport.has_value());
+}
+
+TEST_CASE("an empty sid is none", "[engineio]") {
+    for (char const* target : {"/?sid=", "/?sid", "/?sid=a&sid=", "/?x=1&sid=&y=2"})
+        CHECK_FALSE(parse_request_target(target)->sid.has_value());
+}
+
+TEST_CASE("a query finds the last of its parameters by the decoded name", "[engineio]") {
+    query_view const query("token=a%20b&t%6Fken=c+d%zz&empty=&flag&%=1");
+    CHECK(query.find("token") == "c+d%zz");
+    CHECK(query.get("token") == "c d%zz");
+    CHECK(query.get("empty") == "");
+    CHECK(query.get("flag") == "");
+    CHECK_FALSE(query.get("tok").has_value());
+    CHECK_FALSE(query.find("").has_value());
 }
 
 TEST_CASE("what cannot be a target is refused", "[engineio]") {

@@ -75,8 +75,8 @@ TEST_CASE("code 0: a transport that is missing, unknown or not allowed", "[serve
 TEST_CASE("code 1: a session id that no session has", "[server]") {
     driver s;
     open_polling(s, 1);
-    for (std::string const& sid : {std::string("x"), std::string(), std::string(20, 'A'), s.sid() + "A",
-                                   s.sid().substr(1), s.sid().substr(0, 19) + "%41"})
+    for (std::string const& sid : {std::string("x"), std::string(20, 'A'), s.sid() + "A", s.sid().substr(1),
+                                   s.sid() + "%", s.sid() + "%4", s.sid().substr(0, 19) + "%41", std::string(100, '+')})
         CHECK(s.get(2, std::string(polling_v4) + "&sid=" + sid) == lines{refusal(2, 1)});
     CHECK(s.session.check_websocket("/?EIO=4&transport=websocket&sid=x") == request_error::unknown_sid);
     CHECK(s.session.size() == 1);
@@ -96,7 +96,6 @@ TEST_CASE("code 3: a request that does not fit", "[server]") {
     CHECK(s.get(3, s.query("websocket")) == lines{refusal(3, 3)});
     CHECK(s.session.check_websocket("/?" + s.query("polling")) == request_error::bad_request);
     CHECK(s.request(4, http_method::other, s.query("polling")) == lines{refusal(4, 3)});
-    CHECK(s.get(5, std::string(polling_v4) + "&transport=polling") == lines{refusal(5, 3)});
     CHECK(s.session.size() == 1);
 }
 
@@ -110,6 +109,37 @@ TEST_CASE("code 3: an EIO that differs from that of the session", "[server]") {
     CHECK(s.get(6, s.query("polling", 0, "5")) == lines{refusal(6, 3)});
     CHECK(s.session.check_websocket("/?" + s.query("websocket", 0, "3")) == request_error::bad_request);
     CHECK(s.get(7, s.query("polling")).empty()); // the session goes on
+}
+
+TEST_CASE("without an EIO that is 4 a request is of revision 3, where that is served", "[server]") {
+    driver s(with_v3());
+    std::uint64_t exchange = 0;
+    for (char const* eio : {"", "EIO=3&", "EIO=&", "EIO=5&", "EIO=44&", "EIO=4&EIO=x&"})
+        open_polling(s, ++exchange, eio + std::string("transport=polling"));
+    for (std::size_t nth = 0; nth != 6; ++nth) {
+        CHECK(s.session.find(s.handles[nth])->revision() == revision::v3);
+        CHECK(s.post(10 + nth, "transport=polling&sid=" + s.sid(nth), "1:2").size() == 1); // "ok"
+    }
+    open_polling(s, 20, "EIO=3&EIO=4&transport=polling");
+    CHECK(s.session.find(s.handles[6])->revision() == revision::v4);
+    s.open_websocket(7, "transport=websocket");
+    CHECK(s.session.find(s.handles[7])->revision() == revision::v3);
+}
+
+TEST_CASE("a sid is read decoded, and an empty one asks for a session", "[server]") {
+    driver s;
+    open_polling(s, 1);
+    std::string encoded;
+    for (char const c : s.sid()) {
+        constexpr std::string_view digits = "0123456789ABCDEF";
+        encoded += {'%', digits[static_cast<unsigned char>(c) / 16], digits[static_cast<unsigned char>(c) % 16]};
+    }
+    CHECK(s.post(2, "%45IO=%34&transport=poll%69ng&sid=x&s%69d=" + encoded, "4a") ==
+          lines{"0 message a", "answer 2: 200 html ok"});
+    CHECK(s.get(3, std::string(polling_v4) + "&sid=" + s.sid() + "&sid=" + encoded).empty());
+    open_polling(s, 4, std::string(polling_v4) + "&sid=");
+    open_polling(s, 5, std::string(polling_v4) + "&sid=" + s.sid() + "&sid");
+    CHECK(s.session.size() == 3);
 }
 
 TEST_CASE("code 3: long-polling after the upgrade", "[server]") {
@@ -278,6 +308,25 @@ TEST_CASE("v3: a POST of application/octet-stream is a binary body", "[server]")
                                      5),
                     true) == lines{"0 message a", "answer 2: 200 html ok"});
     CHECK(s.post(3, s.query("polling", 0, "3"), "2:4b") == lines{"0 message b", "answer 3: 200 html ok"});
+}
+
+TEST_CASE("b64 in the target of an upgrade asks for base64 on that channel alone", "[server]") {
+    for (char const* eio : {"3", "4"}) {
+        driver s(with_v3());
+        open_polling(s, 1, "transport=polling&EIO=" + std::string(eio));
+        s.open_websocket(7, s.query("websocket", 0, eio) + "&b64=1");
+        s.websocket(7, "2probe");
+        s.websocket(7, "5");
+        auto const b = support::binary("\x01");
+        auto const sent = s.after([&] { REQUIRE(s.session.send(s.handles[0], b).has_value()); });
+        CHECK(sent == lines{*eio == '3' ? "send 7: b4AQ==" : "send 7: bAQ=="});
+        open_polling(s, 2, "transport=polling&b64=1&EIO=" + std::string(eio));
+        s.open_websocket(8, s.query("websocket", 1, eio));
+        s.websocket(8, "2probe");
+        s.websocket(8, "5");
+        auto const own = s.after([&] { REQUIRE(s.session.send(s.handles[1], b).has_value()); });
+        CHECK(own.front().find("AQ==") == std::string::npos);
+    }
 }
 
 TEST_CASE("v3: b64 in the handshake asks for bodies of text", "[server]") {

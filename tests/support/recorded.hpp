@@ -153,7 +153,7 @@ private:
         else
             connections.emplace_back();
         recorded_connection& c = connections[index];
-        c.revision = *target->revision;
+        c.revision = target->revision;
         c.base64 = c.base64 || target->base64;
         c.requests.insert((http ? h.method : "WebSocket") + " " + normalised(h.target));
         if (std::ranges::find(c.transports, *target->transport) == c.transports.end())

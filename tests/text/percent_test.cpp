@@ -148,3 +148,9 @@ TEST_CASE("equals says what decoding and comparing would", "[percent]") {
     for (int i = 0; i != 20'000; ++i)
         check(random.text(random.below(7), "%+46Aa "), random.text(random.below(3), "%+46Aadj "));
 }
+
+TEST_CASE("a decoded copy has no errors: what is not an escape stays", "[percent]") {
+    CHECK(percent::decoded("a%20b+c") == "a b c");
+    CHECK(percent::decoded("%zz%4%%41%") == "%zz%4%A%");
+    CHECK(percent::decoded("").empty());
+}

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace socketless::inline v0::engineio {
@@ -79,21 +80,36 @@ public:
     [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(raw_); }
     [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
 
+    /// The value of the parameter, as it stands there: the last if there are several. Linear.
+    [[nodiscard]] constexpr std::optional<std::string_view> find(std::string_view name) const noexcept {
+        std::optional<std::string_view> value;
+        for (query_parameter const p : *this)
+            if (percent::equals(p.name, name)) value = p.value;
+        return value;
+    }
+    /// The same as a decoded copy: see `percent::decoded`.
+    [[nodiscard]] std::optional<std::string> get(std::string_view name) const {
+        auto const value = find(name);
+        if (!value) return std::nullopt;
+        return percent::decoded(*value);
+    }
+
 private:
     std::string_view raw_;
 };
 
-/// What the target of a request says, all of it borrowed.
+/// What the target of a request says, all of it borrowed. Names and values are compared decoded; of a parameter that
+/// is given twice the last counts.
 struct request_target {
     std::string_view path;
     query_view query;
-    /// EIO, if it is a revision that this library speaks.
-    std::optional<engineio::revision> revision;
+    /// 4 if EIO says so, else 3, which had no EIO at first. Whether revision 3 is served is the server's decision.
+    engineio::revision revision = revision::v3;
     /// transport, if it is one that exists.
     std::optional<engineio::transport> transport;
-    /// sid, as it stands in the query: session ids need no percent-encoding.
+    /// sid, still percent-encoded, if it is not empty.
     std::optional<std::string_view> sid;
-    /// b64: the client cannot take binary (revision 3).
+    /// b64, if it is not empty: the client cannot take binary.
     bool base64 = false;
 };
 
@@ -101,10 +117,9 @@ struct request_target {
 ///
 ///     target = path [ "?" query ];  path = "/" ...
 ///
-/// Neither the path nor the caller's own parameters are changed or checked beyond that. Of the protocol's own
-/// parameters each may be given once.
-/// Errors: errc::invalid_request_target where the target does not begin with '/', holds white space, control
-/// characters or '#', or gives one of EIO, transport and sid twice. Linear.
+/// Neither the path nor the caller's own parameters are changed or checked beyond that.
+/// Errors: errc::invalid_request_target where the target does not begin with '/', or holds white space, control
+/// characters or '#'. Linear.
 /// Source: Engine.IO protocol v4, "Protocol", query parameters.
 [[nodiscard]] constexpr result<request_target> parse_request_target(std::string_view target) noexcept {
     if (!target.starts_with('/')) return error{errc::invalid_request_target, 0};
@@ -117,28 +132,18 @@ struct request_target {
     read.path = target.substr(0, question);
     read.query = query_view(target.substr(std::min(question + 1, target.size())));
 
-    bool eio_seen = false;
-    bool transport_seen = false;
     for (query_parameter const p : read.query) {
-        bool repeated = false;
-        if (p.name == "EIO") {
-            repeated = eio_seen;
-            eio_seen = true;
-            for (auto const r : {revision::v3, revision::v4})
-                if (percent::equals(p.value, r == revision::v3 ? "3" : "4")) read.revision = r;
-        } else if (p.name == "transport") {
-            repeated = transport_seen;
-            transport_seen = true;
+        if (percent::equals(p.name, "EIO")) {
+            read.revision = percent::equals(p.value, "4") ? revision::v4 : revision::v3;
+        } else if (percent::equals(p.name, "transport")) {
+            read.transport.reset();
             for (auto const t : all_transports)
                 if (percent::equals(p.value, name(t))) read.transport = t;
-        } else if (p.name == "sid") {
-            repeated = read.sid.has_value();
-            read.sid = p.value;
-        } else if (p.name == "b64") {
+        } else if (percent::equals(p.name, "sid")) {
+            read.sid = p.value.empty() ? std::nullopt : std::optional(p.value);
+        } else if (percent::equals(p.name, "b64")) {
             read.base64 = !p.value.empty();
         }
-        if (repeated)
-            return error{errc::invalid_request_target, static_cast<std::size_t>(p.name.data() - target.data())};
     }
     return read;
 }

@@ -15,7 +15,9 @@
 #include <socketless/engineio/session.hpp>
 #include <socketless/engineio/stream.hpp>
 #include <socketless/json/validate.hpp>
+#include <socketless/text/percent.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -138,6 +140,8 @@ public:
             slots_[index].session->open_websocket(channel, now);
         } else if (!slots_[index].session->offer_channel(channel, nullptr, now)) {
             return close(channel);
+        } else if (checked.base64) {
+            slots_[index].session->use_base64(channel);
         }
         channels_.emplace(channel, index);
         touch(index);
@@ -360,18 +364,18 @@ private:
             return refused(request_error::unknown_transport);
         bool const fits = *t->transport == (use == transport_use::http ? transport::polling : transport::websocket);
         if (t->sid) {
-            std::uint32_t const index = find(*t->sid);
+            std::uint32_t const index = find_encoded(*t->sid);
             if (index == none) return refused(request_error::unknown_sid);
             server_session const& session = *slots_[index].session;
             bool const takes = use == transport_use::http ? session.takes_polling() : true;
             if (!fits || !takes || t->revision != session.revision()) return refused(request_error::bad_request);
-            return {.good = true, .session = index, .revision = session.revision()};
+            return {.good = true, .session = index, .revision = session.revision(), .base64 = t->base64};
         }
         if (method != http_method::get) return refused(request_error::bad_handshake_method);
         if (!fits) return refused(request_error::bad_request);
-        if (!t->revision || (*t->revision == revision::v3 && !options_.allow_v3))
+        if (t->revision == revision::v3 && !options_.allow_v3)
             return refused(request_error::unsupported_protocol_version);
-        return {.good = true, .revision = *t->revision, .base64 = t->base64};
+        return {.good = true, .revision = t->revision, .base64 = t->base64};
     }
 
     void dispatch(http_request const& request, std::uint32_t index, time_point now) {
@@ -452,6 +456,13 @@ private:
         auto const found = by_sid_.find(socketless::detail::key_of(sid));
         if (found == by_sid_.end()) return none;
         return slots_[found->second].session->id() == sid ? found->second : none;
+    }
+
+    // The same of a sid as it stands in a query.
+    [[nodiscard]] std::uint32_t find_encoded(std::string_view sid) const {
+        std::array<char, 3 * session_id{}.size()> buffer;
+        auto const decoded = percent::decode(sid, buffer);
+        return decoded ? find(*decoded) : none;
     }
 
     [[nodiscard]] session_id new_session_id() const {

@@ -156,6 +156,11 @@ public:
         return true;
     }
 
+    /// The client cannot take binary over this channel, which its target says (b64=1): it is sent base64 there.
+    void use_base64(channel_id channel) noexcept {
+        if (auto* const c = find(channel)) c->text_only = true;
+    }
+
     /// Whether the session could move to another transport now.
     [[nodiscard]] bool takes_upgrade() const noexcept {
         return is_open() && !candidate_ && !rejected_candidate_ && transport_ == transport::polling &&

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace socketless::inline v0::percent {
@@ -70,6 +71,21 @@ constexpr void put(socketless::detail::output& out, std::string_view text) noexc
         buffer[size] = *c;
     }
     return std::string_view(buffer.data(), size);
+}
+
+/// The same as a copy, and without errors: an escape that is not one stays as it is, as in JavaScript's URLSearchParams.
+[[nodiscard]] inline std::string decoded(std::string_view text) {
+    std::string copy;
+    copy.reserve(text.size());
+    while (!text.empty()) {
+        if (auto const c = detail::take(text)) {
+            copy += *c;
+        } else {
+            copy += '%';
+            text.remove_prefix(1);
+        }
+    }
+    return copy;
 }
 
 /// Writes `text` as a component, escaping what encodeURIComponent escapes, to a character container or a
