@@ -3,8 +3,9 @@
 #   cmake -D OUTPUT=socketless.hpp [-D FORWARD=directory] -P .cmake/amalgamate.cmake
 #
 # Each header follows those it includes. Unconditional includes of the standard library go to the top, once each;
-# what stands inside an #if stays there. FORWARD also fills a directory with a socketless/... tree in which every
-# header that was inlined only includes <socketless.hpp>, so that programs written for the many headers run on the one.
+# what stands inside an #if stays there. The headers share one prologue and one epilogue. FORWARD also fills a directory
+# with a socketless/... tree in which every header that was inlined only includes <socketless.hpp>, so that programs
+# written for the many headers run on the one.
 #
 # C++ is full of ; and [ ], which break CMake lists: the text is only ever cut and joined as quoted strings.
 cmake_minimum_required(VERSION 3.25)
@@ -13,6 +14,8 @@ if(NOT OUTPUT)
     message(FATAL_ERROR "say where to write the header: cmake -D OUTPUT=socketless.hpp -P ${CMAKE_CURRENT_LIST_FILE}")
 endif()
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
+set(prologue socketless/core/detail/prologue.hpp)
+set(epilogue socketless/core/detail/epilogue.hpp)
 
 # Puts the text of `header`, without what is moved elsewhere, in `result`, and the headers it needs in the global
 # property `library`, before it. `depth` counts the #if around the place where the header is included.
@@ -47,7 +50,9 @@ function(amalgamate header depth result)
         string(SUBSTRING "${rest}" 0 ${length} line)
         string(SUBSTRING "${rest}" ${length} -1 rest)
 
-        if(line MATCHES "^# *include <(socketless/[^>]+)>")
+        if(line MATCHES "^# *include <(${prologue}|${epilogue})>")
+            # Taken out: the whole has its own.
+        elseif(line MATCHES "^# *include <(socketless/[^>]+)>")
             amalgamate("${CMAKE_MATCH_1}" ${depth} included)
             if(depth GREATER 0)
                 string(APPEND text "${included}")
@@ -89,7 +94,11 @@ string(STRIP "socketless ${version}: Engine.IO and Socket.IO for C++20, without 
 string(REPLACE "\n" "\n// " license "// ${license}")
 string(REPLACE "// \n" "//\n" license "${license}")
 
-file(WRITE "${OUTPUT}" "${license}\n#pragma once\n\n${includes}\n${library}${main}")
+file(READ "${root}/include/${prologue}" begin)
+file(READ "${root}/include/${epilogue}" end)
+set(begin "\n//=== ${prologue} ===//\n\n${begin}")
+set(end "\n//=== ${epilogue} ===//\n\n${end}")
+file(WRITE "${OUTPUT}" "${license}\n#pragma once\n\n${includes}\n${begin}${library}${main}${end}")
 
 if(FORWARD)
     get_property(inlined GLOBAL PROPERTY inlined)

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 class server;
@@ -90,3 +92,5 @@ private:
 };
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (Its `auth` is said
@@ -459,3 +461,5 @@ private:
 };
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -23,6 +23,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// A whole server: all connections of a process, or of one of its threads; two servers share nothing. "/" is there from the
@@ -460,3 +462,5 @@ inline void audience::disconnect() const {
 }
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

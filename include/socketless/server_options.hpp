@@ -7,6 +7,8 @@
 
 #include <optional>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// How a server behaves.
@@ -20,3 +22,5 @@ struct server_options {
 };
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

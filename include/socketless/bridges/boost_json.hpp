@@ -28,6 +28,8 @@
 #include <string_view>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 namespace detail {
@@ -245,3 +247,5 @@ requires detail::boost_json<T> || std::same_as<T, value_with_attachments>
 }
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -25,6 +25,8 @@
 #include <string_view>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 namespace detail {
@@ -167,3 +169,5 @@ template <detail::nlohmann_json Json>
 }
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// What went wrong. The enumerators are grouped by the layer that reports them; `name` and `message` put
@@ -174,3 +176,5 @@ struct error {
 
 template <>
 struct std::is_error_code_enum<socketless::errc> : std::true_type {};
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// Borrowed bytes.
@@ -36,3 +38,5 @@ struct frame {
 }
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// Limits on decoding. What goes beyond one is refused with the `errc` named beside it.
@@ -22,3 +24,5 @@ struct limits {
 };
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -6,6 +6,8 @@
 #include <span>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// Any contiguous, resizable container of char: std::string, std::vector<char>, ...
@@ -24,3 +26,5 @@ concept output_target =
     character_container<std::remove_reference_t<T>> || std::same_as<std::remove_cvref_t<T>, std::span<char>>;
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -9,6 +9,8 @@
 #include <span>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// Fills the bytes with randomness that cannot be guessed: ids are secrets. Precondition: not the same bytes each time,
@@ -50,3 +52,5 @@ inline std::uint64_t key_of(std::string_view id) noexcept {
 
 } // namespace detail
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 template <class T>
@@ -157,3 +159,5 @@ private:
 };
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

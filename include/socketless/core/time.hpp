@@ -5,6 +5,8 @@
 #include <chrono>
 #include <optional>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// A point on the caller's monotonic clock. The library never asks what time it is.
@@ -25,3 +27,5 @@ using std::chrono::milliseconds;
 }
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

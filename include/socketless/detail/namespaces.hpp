@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// Who decides whether a client may join a namespace.
@@ -129,3 +131,5 @@ private:
 
 } // namespace detail
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -4,6 +4,8 @@
 #include <socketless/engineio/session.hpp>
 #include <socketless/socketio/session.hpp>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 constexpr socketio::disconnect_reason reason_of(engineio::close_reason reason) noexcept {
@@ -21,3 +23,5 @@ constexpr socketio::disconnect_reason reason_of(engineio::close_reason reason) n
 }
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -28,6 +28,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// How a client connects; names and defaults are engine.io-client's.
@@ -670,3 +672,5 @@ private:
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

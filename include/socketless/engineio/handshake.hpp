@@ -16,6 +16,8 @@
 #include <optional>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// What the server tells in the open packet. `sid` is borrowed.
@@ -113,3 +115,5 @@ template <output_target Target>
 }
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// The deadlines of one side of a heartbeat.
@@ -64,3 +66,5 @@ private:
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

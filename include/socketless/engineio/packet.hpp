@@ -12,6 +12,8 @@
 #include <span>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// The revision of the protocol: what a client says with EIO= in its requests.
@@ -169,3 +171,5 @@ template <output_target Target>
 }
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

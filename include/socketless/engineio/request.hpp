@@ -18,6 +18,8 @@
 #include <string>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// One parameter of a query.
@@ -236,3 +238,5 @@ inline constexpr std::string_view request_error_bodies[] = {
 }
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

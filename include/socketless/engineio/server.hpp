@@ -30,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 enum class http_method : std::uint8_t { get, post, other };
@@ -545,3 +547,5 @@ private:
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

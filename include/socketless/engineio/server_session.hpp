@@ -26,6 +26,8 @@
 #include <string_view>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// How the sessions of a server behave; the defaults are the reference's.
@@ -593,3 +595,5 @@ private:
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

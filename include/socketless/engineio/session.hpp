@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// An HTTP exchange, or a channel: a WebSocket or a stream. On the server the caller names them, on the client
@@ -105,3 +107,5 @@ struct transmit {
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

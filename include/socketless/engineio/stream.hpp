@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// The header of one frame of a stream: 1, 3 or 9 bytes.
@@ -192,3 +194,5 @@ private:
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 enum class transport : std::uint8_t { polling, websocket, webtransport };
@@ -46,3 +48,5 @@ private:
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -19,6 +19,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 /// What a JSON text is. `none` is the kind of an empty `text`: no JSON at all.
@@ -430,3 +432,5 @@ constexpr result<T> text::get() const {
 }
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

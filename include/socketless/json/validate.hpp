@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 namespace detail {
@@ -182,3 +184,5 @@ private:
 }
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -19,6 +19,8 @@
 #include <string>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 /// Writes one JSON value, piece by piece. Made by the library (`write`, and the encoders of packets) and
@@ -238,3 +240,5 @@ template <output_target Target, class T>
 }
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// One argument, borrowed from its packet and attachments.
@@ -244,3 +246,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

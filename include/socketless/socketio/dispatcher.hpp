@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// Names a handler of one dispatcher, to take it away again.
@@ -298,3 +300,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

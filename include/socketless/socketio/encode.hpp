@@ -16,6 +16,8 @@
 #include <optional>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// Where an event or an acknowledgement goes: the namespace, and the id by which it is acknowledged, if it is.
@@ -245,3 +247,5 @@ template <output_target Target>
 }
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

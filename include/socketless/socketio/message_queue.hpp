@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <string>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// Where the messages of a session wait until its `poll_transmit` takes them. One queue may serve any number of sessions
@@ -50,3 +52,5 @@ public:
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -15,6 +15,8 @@
 #include <optional>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// The revision of the protocol: 5 over Engine.IO revision 4, 4 over revision 3.
@@ -236,3 +238,5 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
 }
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// How a client waits between attempts to connect. The defaults are those of socket.io-client.
@@ -72,3 +74,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

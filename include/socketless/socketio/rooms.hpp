@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// The rooms of any number of namespaces. Members (sockets, as a rule) and namespaces are called by small, dense
@@ -242,3 +244,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

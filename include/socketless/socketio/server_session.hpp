@@ -23,6 +23,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// How the sessions of a server behave; the defaults are the reference's where it has any.
@@ -460,3 +462,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

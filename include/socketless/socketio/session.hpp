@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// A socket: one side's end of a namespace on a connection. A cheap value that never dangles: once the socket is gone it
@@ -235,3 +237,5 @@ struct transmit {
 };
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -16,6 +16,8 @@
 #include <variant>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio {
 
 /// An event with the types of its arguments, declared once:
@@ -120,3 +122,5 @@ template <class Name, class... Args>
 concept event_name_for = detail::declares_arguments<Name, Args...>;
 
 } // namespace socketless::inline v0::socketio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -9,6 +9,8 @@
 #include <span>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::base64 {
 
 namespace detail {
@@ -128,3 +130,5 @@ constexpr char* encode(std::string_view data, char* out) noexcept {
 }
 
 } // namespace socketless::inline v0::base64
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::percent {
 
 namespace detail {
@@ -107,3 +109,5 @@ template <output_target Target>
 }
 
 } // namespace socketless::inline v0::percent
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::utf8 {
 
 /// The length of the well-formed sequence at the start of `s` (1 to 4 bytes), or 0 where there is none:
@@ -100,3 +102,5 @@ constexpr char* encode(std::uint32_t code_point, char* out) noexcept {
 }
 
 } // namespace socketless::inline v0::utf8
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio::detail {
 
 // Whether a number is an integer as it is written: without a fraction and an exponent. That is where parsers of JSON
@@ -177,3 +179,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

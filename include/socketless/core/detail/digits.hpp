@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 constexpr bool is_digit(char c) noexcept {
@@ -59,3 +61,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // First in, first out. Memory is that of the most that were ever queued between two times of being empty.
@@ -33,3 +35,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

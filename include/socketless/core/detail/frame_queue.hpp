@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // First in, first out. The buffer is reused: a queue that has found its size does not allocate.
@@ -119,3 +121,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 struct name_hash {
@@ -21,3 +23,5 @@ template <class T>
 using name_map = std::unordered_map<std::string, T, name_hash, std::equal_to<>>;
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

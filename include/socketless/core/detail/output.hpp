@@ -13,6 +13,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // Keeps what fits its window and counts the rest. From the first piece that does not fit, all is counted.
@@ -110,3 +112,5 @@ constexpr result<std::size_t> write_to(Target&& target, Write write) {
 }
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // Keeps room for twice what the vector holds once it holds less than an eighth of what it could. The work is paid for
@@ -21,3 +23,5 @@ void shrink(std::vector<T>& v) {
 }
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // Grows at its end, in chunks: references stay good, and finding an element is two loads.
@@ -38,3 +40,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -12,6 +12,8 @@
 #include <optional>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // A hierarchical timing wheel (Varghese and Lauck, 1987): six levels of 64 slots, a slot of the lowest level one
@@ -141,3 +143,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

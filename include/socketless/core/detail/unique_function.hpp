@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 template <class Signature>
@@ -28,3 +30,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

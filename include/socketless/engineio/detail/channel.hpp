@@ -20,6 +20,8 @@
 #include <string_view>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio::detail {
 
 // A WebSocket, or a stream with its reader.
@@ -156,3 +158,5 @@ public:
 }
 
 } // namespace socketless::inline v0::engineio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

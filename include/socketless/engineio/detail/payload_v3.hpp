@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio::detail {
 
 // The frame of one packet within a body, as offsets, and where the next one begins.
@@ -93,3 +95,5 @@ constexpr void put_v3_binary(socketless::detail::output& out, packet const& p) n
 }
 
 } // namespace socketless::inline v0::engineio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

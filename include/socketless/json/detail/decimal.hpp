@@ -14,6 +14,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json::detail {
 
 // The significant digits of a JSON number and the power of ten that they are multiplied by.
@@ -190,3 +192,5 @@ constexpr Float nearest(std::string_view number) noexcept {
 }
 
 } // namespace socketless::inline v0::json::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json::detail {
 
 inline constexpr std::uint32_t no_code_point = 0xffffffff;
@@ -67,3 +69,5 @@ constexpr escape read_escape(char const* p, char const* end) noexcept {
 }
 
 } // namespace socketless::inline v0::json::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <version>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json::detail {
 
 // The value of the digits of a JSON number as an unsigned integer, whatever way it is written: 12, 12.0, 1.2e1.
@@ -130,3 +132,5 @@ inline char* format_double(double value, char* out) noexcept {
 }
 
 } // namespace socketless::inline v0::json::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json::detail {
 
 template <class T>
@@ -39,3 +41,5 @@ concept has_read_json = std::default_initializable<T> && requires(Source const& 
 };
 
 } // namespace socketless::inline v0::json::detail
+
+#include <socketless/core/detail/epilogue.hpp>

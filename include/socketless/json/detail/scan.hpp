@@ -10,6 +10,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json::detail {
 
 constexpr bool is_space(char c) noexcept {
@@ -99,3 +101,5 @@ constexpr std::string_view between(char const* first, char const* last) noexcept
 }
 
 } // namespace socketless::inline v0::json::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -17,6 +17,8 @@
 #include <utility>
 #include <variant>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 class writer;
@@ -129,3 +131,5 @@ requires(sizeof...(NamesAndValues) % 2 == 0) [[nodiscard]] constexpr auto object
 }
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

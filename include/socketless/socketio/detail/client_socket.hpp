@@ -17,6 +17,8 @@
 #include <string>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio::detail {
 
 enum class client_socket_state : std::uint8_t {
@@ -124,3 +126,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -11,6 +11,8 @@
 #include <memory>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio::detail {
 
 // Holds one message until it is asked for. Packets without attachments never meet the assembler: connections that send
@@ -78,3 +80,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

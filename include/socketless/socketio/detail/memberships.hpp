@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio::detail {
 
 // That a member is in a room. Rooms are called by their address.
@@ -151,3 +153,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

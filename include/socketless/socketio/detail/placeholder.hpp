@@ -12,6 +12,8 @@
 #include <optional>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio::detail {
 
 inline constexpr std::string_view placeholder_key = "_placeholder";
@@ -88,3 +90,5 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
 }
 
 } // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

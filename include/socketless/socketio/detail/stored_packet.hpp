@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::socketio::detail {
 
 // The messages of one packet.
@@ -81,3 +83,5 @@ private:
 };
 
 } // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>
