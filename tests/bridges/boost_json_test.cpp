@@ -35,7 +35,7 @@ using json::value_with_attachments;
 
 namespace {
 
-constexpr limits generous{.max_depth = limits::deepest, .max_attachments = 1'000};
+constexpr limits generous{.max_depth = limits::deepest_tree, .max_attachments = 1'000};
 
 // Compared as bool: Boost's values are made from everything, Catch2's expressions too.
 template <class T>
@@ -45,7 +45,7 @@ bool is(result<T> const& read, T const& expected) {
 
 template <class T = value>
 result<T> read(std::string_view text) {
-    auto const valid = validate(text, limits::deepest);
+    auto const valid = validate(text, limits::deepest_tree);
     if (!valid) return valid.error();
     return valid->get<T>();
 }
@@ -155,9 +155,9 @@ TEST_CASE("text of Boost.JSON's that is not UTF-8 is refused", "[boost_json]") {
 }
 
 TEST_CASE("a Boost.JSON value is refused when it is too deep, however deep", "[boost_json]") {
-    CHECK(written(nested(limits::deepest)).has_value());
-    CHECK(written(nested(limits::deepest + 1)) == error{errc::depth_exceeded});
-    CHECK(written(value{{"a", nested(limits::deepest)}}) == error{errc::depth_exceeded});
+    CHECK(written(nested(limits::deepest_tree)).has_value());
+    CHECK(written(nested(limits::deepest_tree + 1)) == error{errc::depth_exceeded});
+    CHECK(written(value{{"a", nested(limits::deepest_tree)}}) == error{errc::depth_exceeded});
     boost::json::monotonic_resource memory; // with which a value that is too deep for its destructor needs none
     CHECK(written(nested(1'000'000, &memory)) == error{errc::depth_exceeded});
 }
@@ -204,10 +204,10 @@ TEST_CASE("what Boost.JSON values cannot hold is an error that says where", "[bo
 }
 
 TEST_CASE("text deeper than the limit is not read into Boost.JSON values", "[boost_json]") {
-    std::string const deepest = std::string(limits::deepest, '[') + std::string(limits::deepest, ']');
-    CHECK(is(read(deepest), nested(limits::deepest)));
+    std::string const deepest = std::string(limits::deepest_tree, '[') + std::string(limits::deepest_tree, ']');
+    CHECK(is(read(deepest), nested(limits::deepest_tree)));
     std::string const deeper = std::string(1'000'000, '[') + std::string(1'000'000, ']');
-    CHECK(json::text::trusted(deeper).get<value>().error() == error{errc::depth_exceeded, limits::deepest});
+    CHECK(json::text::trusted(deeper).get<value>().error() == error{errc::depth_exceeded, limits::deepest_tree});
 }
 
 TEST_CASE("reading into a Boost.JSON value allocates from its memory resource", "[boost_json]") {
@@ -325,7 +325,7 @@ TEST_CASE("JSON is read as Boost.JSON's own parser reads it", "[boost_json]") {
     auto const same = [](std::string_view text) {
         boost::json::error_code failed;
         boost::json::parse_options options;
-        options.max_depth = limits::deepest;
+        options.max_depth = limits::deepest_tree;
         auto const parsed = boost::json::parse({text.data(), text.size()}, failed, {}, options);
         auto const v = read(text);
         if (failed) return !v.has_value();

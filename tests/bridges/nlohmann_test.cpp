@@ -27,7 +27,7 @@ namespace {
 
 using narrow_json = nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int32_t, std::uint32_t, float>;
 
-constexpr limits generous{.max_depth = limits::deepest, .max_attachments = 1'000};
+constexpr limits generous{.max_depth = limits::deepest_tree, .max_attachments = 1'000};
 
 // Compared as bool: nlohmann's values compare with everything, Catch2's expressions too.
 template <class Json>
@@ -37,7 +37,7 @@ bool is(result<Json> const& read, Json const& expected) {
 
 template <class Json = tree>
 result<Json> read(std::string_view text) {
-    auto const valid = validate(text, limits::deepest);
+    auto const valid = validate(text, limits::deepest_tree);
     if (!valid) return valid.error();
     return valid->get<Json>();
 }
@@ -136,10 +136,10 @@ TEST_CASE("text of nlohmann's that is not UTF-8 is refused", "[nlohmann]") {
 }
 
 TEST_CASE("a value of nlohmann's is refused when it is too deep, however deep", "[nlohmann]") {
-    CHECK(written(nested(limits::deepest)).has_value());
-    CHECK(written(nested(limits::deepest + 1)) == error{errc::depth_exceeded});
+    CHECK(written(nested(limits::deepest_tree)).has_value());
+    CHECK(written(nested(limits::deepest_tree + 1)) == error{errc::depth_exceeded});
     CHECK(written(nested(1'000'000)) == error{errc::depth_exceeded});
-    tree object = {{"a", nested(limits::deepest)}};
+    tree object = {{"a", nested(limits::deepest_tree)}};
     CHECK(written(object) == error{errc::depth_exceeded});
 }
 
@@ -185,10 +185,10 @@ TEST_CASE("what nlohmann's values cannot hold is an error that says where", "[nl
 }
 
 TEST_CASE("text deeper than the limit is not read into nlohmann's values", "[nlohmann]") {
-    std::string const deepest = std::string(limits::deepest, '[') + std::string(limits::deepest, ']');
-    CHECK(is(read(deepest), nested(limits::deepest)));
+    std::string const deepest = std::string(limits::deepest_tree, '[') + std::string(limits::deepest_tree, ']');
+    CHECK(is(read(deepest), nested(limits::deepest_tree)));
     std::string const deeper = std::string(1'000'000, '[') + std::string(1'000'000, ']');
-    CHECK(json::text::trusted(deeper).get<tree>().error() == error{errc::depth_exceeded, limits::deepest});
+    CHECK(json::text::trusted(deeper).get<tree>().error() == error{errc::depth_exceeded, limits::deepest_tree});
 }
 
 TEST_CASE("an argument is read as a value of nlohmann's, its binary values with it", "[nlohmann]") {

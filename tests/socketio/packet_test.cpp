@@ -193,8 +193,8 @@ TEST_CASE("JSON errors point into the packet", "[socketio]") {
 
 TEST_CASE("JSON is limited in depth, also in binary packets, and recursion is not used", "[socketio][hostile]") {
     std::string const nested(1'000'000, '[');
-    CHECK(decode("2[\"a\"," + nested) == error{errc::depth_exceeded, 6 + 127});
-    CHECK(decode("51-[\"a\"," + nested) == error{errc::depth_exceeded, 8 + 127});
+    CHECK(decode("2[\"a\"," + nested) == error{errc::depth_exceeded, 6 + 999});
+    CHECK(decode("51-[\"a\"," + nested) == error{errc::depth_exceeded, 8 + 999});
     limits l;
     l.max_depth = limits::deepest;
     auto const deep =
@@ -236,6 +236,58 @@ TEST_CASE("CVE-2022-2421: a num that is not the index of an attachment is refuse
 TEST_CASE("a placeholder within a placeholder is refused", "[socketio]") {
     CHECK(failure(R"(51-["a",{"_placeholder":true,"num":0,"x":[{"_placeholder":true,"num":0}]}])") ==
           errc::invalid_placeholder);
+}
+
+TEST_CASE("what else is in a placeholder may hold anything but a placeholder", "[socketio]") {
+    for (std::string_view const other :
+         {R"([])", R"({})", R"(["]}[{","\"","\\","\\\"]"])", R"({"num":7,"a":{"b":[{}]}})",
+          R"([{"_placeholder":true,"_placeholder":0,"num":9}])", R"([[[[]]],"{"])"}) {
+        std::string const x = "\"x\":" + std::string(other);
+        for (std::string const& good :
+             {"{" + x + R"(,"_placeholder":true,"num":1})", R"({"_placeholder":true,)" + x + R"(,"num":1})",
+              R"({"_placeholder":true,"num":1,)" + x + "}", R"({"num":9,)" + x + R"(,"num":1,"_placeholder":true})"}) {
+            CAPTURE(good);
+            std::string const text = "52-[\"a\",\"\\\\\",{\"]\\\\\":[" + good + "]}," + good + "]";
+            auto const p = decode(text);
+            REQUIRE(p.has_value());
+            std::vector<std::string_view> found;
+            CHECK(
+                socketio::detail::for_each_placeholder(p->data.raw(), 2, [&](socketio::detail::placeholder const& at) {
+                    CHECK(at.index == 1);
+                    found.push_back(p->data.raw().substr(at.begin, at.end - at.begin));
+                }));
+            CHECK(found == std::vector<std::string_view>{good, good});
+        }
+        CHECK(decode("51-[\"a\",{\"_placeholder\":true,\"num\":1," + x + "}]") == error{errc::invalid_placeholder, 8});
+    }
+    CHECK(decode(R"(51-["a",{"num":0,"x":[{"_placeholder":true,"num":0}],"_placeholder":true}])") ==
+          error{errc::invalid_placeholder, 8});
+    CHECK(decode(R"(51-["a",{"_placeholder":true,"num":0,"x":[{"_placeholder":true,"num":0}],"_placeholder":0}])")
+              .has_value());
+}
+
+TEST_CASE("placeholders are found at every depth that is allowed", "[socketio][hostile]") {
+    limits l;
+    l.max_depth = limits::deepest;
+    for (std::size_t const depth : {63u, 64u, 65u, 127u, 128u, 1'000u, limits::deepest - 2}) {
+        std::string opening;
+        std::string closing;
+        for (std::size_t i = 0; i != depth; ++i) {
+            opening += i % 2 == 0 ? R"({"_placeholder":true,"a":)" : "[";
+            closing.insert(0, i % 2 == 0 ? R"(,"_placeholder":0})" : "]");
+        }
+        std::string const inner = R"({"_placeholder":true,"num":0})";
+        CHECK(decode("51-[\"a\"," + opening + inner + closing + "]", revision::v5, l).has_value());
+        std::string const bad = R"({"_placeholder":true,"num":1})";
+        CHECK(decode("51-[\"a\"," + opening + bad + closing + "]", revision::v5, l) ==
+              error{errc::invalid_placeholder, 8 + opening.size()});
+    }
+}
+
+TEST_CASE("placeholders with much in them are read in linear time", "[socketio][hostile]") {
+    std::string text = "51-[\"a\"";
+    for (int i = 0; i != 20'000; ++i) text += R"(,{"_placeholder":true,"num":0,"x":[{}]})";
+    CHECK(decode(text + "]").has_value());
 }
 
 TEST_CASE("every prefix and every one-byte change of 1,000 good packets decodes or errs", "[socketio]") {

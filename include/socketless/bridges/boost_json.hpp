@@ -80,7 +80,7 @@ public:
     void write(boost::json::string const& string, std::uint32_t) { out_->string({string.data(), string.size()}); }
 
     void write(boost::json::array const& array, std::uint32_t depth) {
-        if (depth == limits::deepest) return refuse(errc::depth_exceeded);
+        if (depth == limits::deepest_tree) return refuse(errc::depth_exceeded);
         out_->begin_array();
         for (auto const& element : array) write(element, depth + 1);
         out_->end_array();
@@ -88,7 +88,7 @@ public:
 
     void write(boost::json::object const& object, std::uint32_t depth) {
         if (!attachments_->empty() && is_marked_placeholder(object)) return write_binary(object);
-        if (depth == limits::deepest) return refuse(errc::depth_exceeded);
+        if (depth == limits::deepest_tree) return refuse(errc::depth_exceeded);
         out_->begin_object();
         for (auto const& member : object) {
             out_->key({member.key().data(), member.key().size()});
@@ -148,8 +148,8 @@ struct value_with_attachments {
 
 /// Writes a boost::json::value, object, array or string: members in their order, numbers and strings as the writer does.
 /// What looks like a placeholder is plain data.
-/// Errors: errc::invalid_utf8 in any string or name; errc::depth_exceeded with more than limits::deepest arrays and
-/// objects open at once, which no reader has to take. Linear; recurses limits::deepest times at most.
+/// Errors: errc::invalid_utf8 in any string or name; errc::depth_exceeded with more than limits::deepest_tree arrays
+/// and objects open at once. Linear; recurses limits::deepest_tree times at most.
 template <detail::boost_json T>
 void write_json(writer& out, T const& value) {
     detail::boost_writer(out, {}).write(value, 0);
@@ -217,7 +217,8 @@ T* boost_part(boost::json::value& from) noexcept {
 /// several members with one name the last is kept. Allocates from the memory resource of `to`.
 /// Errors, the offset counted in `from.json()`: errc::wrong_kind for another type, for a binary value in the argument
 /// and for no JSON at all, errc::lone_surrogate, errc::out_of_range for a number beyond the largest double,
-/// errc::depth_exceeded with more than limits::deepest arrays and objects open at once, which `decode` lets nobody send.
+/// errc::depth_exceeded with more than limits::deepest_tree arrays and objects open at once, which `decode` lets nobody
+/// send who keeps to its default.
 /// Nothing but an allocator throws. Linear.
 template <json::detail::boost_json T>
 [[nodiscard]] result<void> read_json(argument const& from, T& to) {

@@ -46,7 +46,7 @@ constexpr std::string_view nlohmann_string(Container const& string) noexcept {
 template <nlohmann_json Json>
 void write_nlohmann(writer& out, Json const& value, std::uint32_t depth) {
     using type = nlohmann::json::value_t;
-    if (value.is_structured() && depth == limits::deepest) {
+    if (value.is_structured() && depth == limits::deepest_tree) {
         out.fail(errc::depth_exceeded);
         return;
     }
@@ -87,8 +87,8 @@ void write_nlohmann(writer& out, Json const& value, std::uint32_t depth) {
 /// binary value as an attachment, without its subtype; what was discarded as null. The bytes of attachments are borrowed
 /// from `value`, which lives until the packet is sent: it is no temporary where it holds some.
 /// Errors: errc::invalid_utf8 in any string or name; errc::unexpected_binary where no attachments may be;
-/// errc::depth_exceeded with more than limits::deepest arrays and objects open at once, which no reader has to take.
-/// Linear; recurses limits::deepest times at most.
+/// errc::depth_exceeded with more than limits::deepest_tree arrays and objects open at once.
+/// Linear; recurses limits::deepest_tree times at most.
 template <detail::nlohmann_json Json>
 void write_json(writer& out, Json const& value) {
     detail::write_nlohmann(out, value, 0);
@@ -150,8 +150,8 @@ private:
 /// copied and have no subtype. A number without fraction and exponent that its integer types can hold is an integer, any
 /// other the nearest double; of several members with one name the last is kept.
 /// Errors, the offset counted in `from.json()`: errc::wrong_kind for no JSON at all, errc::lone_surrogate,
-/// errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more than limits::deepest arrays
-/// and objects open at once, which `decode` lets nobody send. Nothing but an allocator throws.
+/// errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more than
+/// limits::deepest_tree arrays and objects open at once, which `decode` lets nobody send who keeps to its default. Nothing but an allocator throws.
 /// Linear, but for the names of nlohmann::ordered_json: that looks each up among all before it.
 template <json::detail::nlohmann_json Json>
 [[nodiscard]] result<void> read_json(argument const& from, Json& to) {

@@ -11,10 +11,13 @@ namespace socketless::inline v0 {
 /// Limits on decoding. What goes beyond one is refused with the `errc` named beside it.
 struct limits {
     /// How deep the highest setting of `max_depth` may be.
-    static constexpr std::uint32_t deepest = 256;
+    static constexpr std::uint32_t deepest = 4'096;
+    /// How deep the bridges to other libraries read and write their trees, which they do by recursion, whatever the
+    /// setting (errc::depth_exceeded).
+    static constexpr std::uint32_t deepest_tree = 1'024;
 
     /// Arrays and objects open at once in one JSON text (errc::depth_exceeded); at most `deepest`.
-    std::uint32_t max_depth = 128;
+    std::uint32_t max_depth = 1'000;
     /// Attachments of one Socket.IO packet (errc::too_many_attachments). The reference's default.
     std::uint32_t max_attachments = 10;
     /// Bytes in all attachments of one Socket.IO packet together (errc::attachments_too_large).

@@ -60,8 +60,8 @@ private:
 //   value& element(value& array)                           a new one at the end
 //   value& member(value& object, std::string_view name)    a new one, or the one that has the name already
 //
-// Recurses limits::deepest times at most. Linear, if `element` and `member` take constant time. Stays within the text and
-// ends even where that is not JSON.
+// Recurses limits::deepest_tree times at most. Linear, if `element` and `member` take constant time. Stays within the
+// text and ends even where that is not JSON.
 template <class Tree>
 class tree_reader {
 public:
@@ -80,7 +80,7 @@ private:
         skip_space();
         bool const container = is_next('[') || is_next('{');
         if (!container) return read_scalar(to);
-        if (depth == limits::deepest) return error{errc::depth_exceeded, offset()};
+        if (depth == limits::deepest_tree) return error{errc::depth_exceeded, offset()};
         return is_next('[') ? read_array(to, depth + 1) : read_object(to, depth + 1);
     }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -41,49 +42,87 @@ struct placeholder {
     std::uint32_t index;
 };
 
+// Where the array or object begins whose closing bracket is at `close`. Linear in its size. Precondition: valid JSON from
+// `begin` on.
+constexpr char const* opening_of(char const* begin, char const* close) noexcept {
+    std::size_t depth = 1;
+    char const* p = close;
+    while (depth != 0 && p != begin) {
+        switch (*--p) {
+        case '}':
+        case ']': ++depth; break;
+        case '{':
+        case '[': --depth; break;
+        case '"': // a string ends here; it begins at the first quote before it that is not escaped
+            while (p != begin) {
+                if (*--p != '"') continue;
+                char const* first = p;
+                while (first != begin && first[-1] == '\\') --first;
+                if ((p - first) % 2 == 0) break;
+                p = first;
+            }
+            break;
+        default: break;
+        }
+    }
+    return p;
+}
+
 // Walks valid JSON once and calls `found(placeholder)` for each placeholder in it, in order.
 //
 // A placeholder is an object with a member "_placeholder" that is exactly true; other members are allowed, and
 // of members with one name the last counts, as for JSON.parse. Its "num" must be the index of an attachment, and
 // nothing inside it can be a placeholder itself (the reference drops what is inside): errc::invalid_placeholder
-// at its start. Linear; constant stack. Precondition: valid JSON, at most limits::deepest deep.
+// at its start. Linear; constant stack, a bit a level. Precondition: valid JSON, at most limits::deepest deep.
 template <class Found>
 constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t attachments, Found found) {
     constexpr std::uint32_t no_num = 0xffffffff;
-    struct container {
-        std::size_t begin;
-        std::uint32_t num;
-        bool marked;
-        bool holds_placeholder;
-    };
-    container stack[limits::deepest + 1]; // written as it is reached
-    container* top = stack;
-    *top = {0, no_num, false, false}; // around the whole text
-
+    std::uint64_t marks[limits::deepest / 64 + 1]; // of the open containers; a word is written when it is first reached
+    marks[0] = 0;
+    std::uint32_t depth = 0;
     char const* const begin = json.data();
     char const* const end = begin + json.size();
+    // Objects with others in them are rare among placeholders: where such a one begins, and its num, are looked up when
+    // it is closed. Placeholders do not overlap, so that all of this together is linear.
+    char const* innermost = nullptr; // the container that was opened last, unless any was closed since
+    std::uint32_t num = no_num;      // of that
+    char const* last_found = begin;  // where the last placeholder ends
     auto const offset = [begin](char const* p) { return static_cast<std::size_t>(p - begin); };
     for (char const* p = begin; p != end;) {
         char const c = *p++;
         if (c == '{' || c == '[') {
-            if (top == stack + limits::deepest) return error{errc::depth_exceeded, offset(p - 1)};
-            *++top = {offset(p - 1), no_num, false, false};
-        } else if ((c == '}' || c == ']') && top != stack) {
-            container const closed = *top--;
-            top->holds_placeholder = top->holds_placeholder || closed.marked || closed.holds_placeholder;
-            if (!closed.marked) continue;
-            if (closed.num == no_num || closed.holds_placeholder) return error{errc::invalid_placeholder, closed.begin};
-            found(placeholder{closed.begin, offset(p), closed.num});
+            if (depth == limits::deepest) return error{errc::depth_exceeded, offset(p - 1)};
+            std::uint32_t const bit = ++depth % 64;
+            std::uint64_t& word = marks[depth / 64];
+            word = bit == 0 ? 0 : word & ~(std::uint64_t{1} << bit);
+            innermost = p - 1;
+            num = no_num;
+        } else if ((c == '}' || c == ']') && depth != 0) {
+            bool const marked = (marks[depth / 64] >> depth % 64 & 1u) != 0;
+            --depth;
+            char const* const opening = std::exchange(innermost, nullptr);
+            if (!marked) continue;
+            char const* const first = opening != nullptr ? opening : opening_of(begin, p - 1);
+            if (opening == nullptr) {
+                auto const member = json::text::trusted(json::detail::between(first, p)).find(num_key);
+                num = member ? read_num(member->raw(), attachments).value_or(no_num) : no_num;
+            }
+            if (num == no_num || last_found > first) return error{errc::invalid_placeholder, offset(first)};
+            last_found = p;
+            found(placeholder{offset(first), offset(p), num});
         } else if (c == '"') {
             auto const string = json::text::trusted(json::detail::between(p - 1, json::detail::skip_string(p, end)));
             p = json::detail::skip_space(string.raw().data() + string.raw().size(), end);
             if (p == end || *p != ':') continue; // not a key
             char const* const value = json::detail::skip_space(p + 1, end);
-            if (string.equals(placeholder_key))
-                top->marked = json::detail::between(value, end).starts_with("true");
-            else if (string.equals(num_key))
-                top->num = read_num(json::detail::between(value, json::detail::skip_scalar(value, end)), attachments)
-                               .value_or(no_num);
+            if (string.equals(placeholder_key)) {
+                std::uint64_t const bit = std::uint64_t{1} << depth % 64;
+                bool const marked = json::detail::between(value, end).starts_with("true");
+                marks[depth / 64] = marked ? marks[depth / 64] | bit : marks[depth / 64] & ~bit;
+            } else if (string.equals(num_key)) {
+                num = read_num(json::detail::between(value, json::detail::skip_scalar(value, end)), attachments)
+                          .value_or(no_num);
+            }
         }
     }
     return {};
