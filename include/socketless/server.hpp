@@ -116,8 +116,9 @@ public:
             connections_[index]->session.handle_timeout(now);
             touch(index);
         });
-        if (recovery_) recovery_->handle_timeout(now);
-        while (!retired_.empty() && retired_.front().at <= now) end_retirement();
+        if (!recovery_) return;
+        recovery_->handle_timeout(now);
+        release_unused();
     }
 
     //=== what the application wants: one socket ===//
@@ -265,8 +266,7 @@ public:
     /// When `handle_timeout` is to be called, if ever; a call at that time may find nothing to do. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
         auto const own = recovery_ ? earlier(recovery_->poll_timeout(), timers_.next()) : timers_.next();
-        auto const retired = retired_.empty() ? std::nullopt : std::optional(retired_.front().at);
-        return earlier(engine_.poll_timeout(), earlier(own, retired));
+        return earlier(engine_.poll_timeout(), own);
     }
 
     //=== what there is ===//

@@ -257,6 +257,50 @@ TEST_CASE("a busy namespace does not spoil the offsets of a quiet one", "[socket
     CHECK(missed(store, *restored, quiet).empty());
 }
 
+TEST_CASE("a namespace is referred to while a session or a packet of it is kept", "[socketio]") {
+    recovery_store<std::string> store({.max_disconnection_duration = 10s, .max_packets = 2, .max_sessions = 2});
+    CHECK_FALSE(store.refers_to(7));
+    CHECK_FALSE(store.take_unreferenced());
+
+    auto const offset = keep(store, "one", start, 7);
+    store.persist(a_session("one", 7), start + 1s);
+    CHECK(store.refers_to(7));
+    CHECK_FALSE(store.refers_to(6));
+    CHECK(store.restore("one", offset, 7, start + 1s).has_value());
+    CHECK(store.refers_to(7)); // the packet
+    store.handle_timeout(start + 10s);
+    CHECK_FALSE(store.refers_to(7));
+    CHECK(store.take_unreferenced() == std::uint32_t{7});
+    CHECK_FALSE(store.take_unreferenced());
+
+    // A session that is restored, forgotten, pushed out or replaced.
+    store.persist(a_session("two", 1), start + 20s);
+    store.persist(a_session("two", 2), start + 20s);
+    store.persist(a_session("three", 3), start + 20s);
+    store.persist(a_session("four", 4), start + 20s);
+    store.forget("four");
+    store.persist(a_session("five", 2), start + 20s); // again, before it is asked for
+    std::set<std::uint32_t> free;
+    while (auto const nsp = store.take_unreferenced()) CHECK(free.insert(*nsp).second);
+    CHECK(free == std::set<std::uint32_t>{1, 4});
+    CHECK(store.refers_to(2));
+    CHECK(store.refers_to(3));
+}
+
+TEST_CASE("a number that is given to another namespace brings nothing of the old one", "[socketio]") {
+    recovery_store<std::string> store({.max_packets = 1});
+    auto const old = keep(store, "old", start, 1);
+    keep(store, "busy", start, 0);
+    CHECK(store.take_unreferenced() == std::uint32_t{1});
+    store.release(1);
+    store.release(77); // of which it has never heard
+    auto const fresh = keep(store, "new", start, 1);
+    store.persist(a_session("pid", 1), start);
+    auto const restored = store.restore("pid", fresh, 1, start);
+    REQUIRE(restored.has_value());
+    CHECK(missed(store, *restored, fresh).empty());
+}
+
 TEST_CASE("a session that is asked for in the wrong way can still be restored in the right one", "[socketio]") {
     recovery_store<std::string> store;
     auto const offset = keep(store, "one", start);

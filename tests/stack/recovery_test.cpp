@@ -4,6 +4,9 @@
 #include "support/stacks.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,7 +65,80 @@ std::string member(std::string const& connect, std::string_view key) {
     return connect.substr(at, connect.find('"', at) - at);
 }
 
+// The last argument of the last event.
+std::string offset_in(std::vector<std::string> const& sent) {
+    REQUIRE_FALSE(sent.empty());
+    std::string const& event = sent.back();
+    auto const end = event.rfind('"');
+    auto const begin = event.rfind('"', end - 1) + 1;
+    return event.substr(begin, end - begin);
+}
+
+std::string claim(std::string const& pid, std::string const& offset) {
+    return "{\"pid\":\"" + pid + "\",\"offset\":\"" + offset + "\"}";
+}
+
 } // namespace
+
+TEST_CASE("the number of a namespace to which a client may come back is never given to another", "[server][recovery]") {
+    support::stacks world(with_recovery());
+    std::map<std::string, socketio::socket_handle> sockets;
+    std::map<std::string, bool> recovered;
+    world.server.declare_matching([](std::string_view, json::text) { return true; });
+    world.on_server_event = [&](socketio::event& e) {
+        if (e.type != event_type::connected) return;
+        recovered[std::string(e.nsp)] = e.recovered;
+        sockets[std::string(e.nsp)] = e.socket;
+        if (!e.recovered) world.server.emit(e.socket, "hello");
+    };
+    // A client in a namespace of its own is lost, and others, who come back, as often as a store has room.
+    raw_client kept(world, 1);
+    auto const own = kept.send("40/own,");
+    world.server.join(sockets["/own"], "board");
+    kept.lose();
+    auto busy = std::make_unique<raw_client>(world, 2);
+    auto const other = busy->send("40/busy,");
+    std::uint64_t channel = 2;
+    for (int i = 0; i != 10'050; ++i) {
+        busy->lose();
+        busy = std::make_unique<raw_client>(world, ++channel);
+        auto const back = busy->send("40/busy," + claim(member(other[0], "pid"), offset_in(other)));
+        if (!recovered["/busy"] || back.empty()) FAIL("a legitimate recovery has ended");
+    }
+    // The secret of one namespace is worth nothing in one that is made now.
+    raw_client spy(world, ++channel);
+    auto const told = spy.send("40/spy," + claim(member(own[0], "pid"), offset_in(own)));
+    CHECK_FALSE(recovered["/spy"]);
+    CHECK(member(told.at(0), "pid") != member(own[0], "pid"));
+    CHECK(world.server.rooms_of(sockets["/spy"]).empty());
+    // Its owner has it still.
+    raw_client back(world, ++channel);
+    back.send("40/own," + claim(member(own[0], "pid"), offset_in(own)));
+    CHECK(recovered["/own"]);
+    CHECK(world.server.is_in(sockets["/own"], "board"));
+}
+
+TEST_CASE("namespaces that predicates made go when nobody can come back to them", "[server][recovery]") {
+    support::stacks world(with_recovery());
+    std::size_t asked = 0;
+    bool wanted = true;
+    world.server.declare_matching([&](std::string_view, json::text) { return ++asked, wanted; });
+    for (std::uint64_t channel = 1; channel != 50; ++channel) {
+        raw_client client(world, channel);
+        client.send("40/room" + std::to_string(channel) + ",");
+        world.server.in("/room" + std::to_string(channel)).emit("news");
+        client.drain();
+        client.lose();
+    }
+    CHECK(asked == 49);
+    world.server.in("/room1").emit("is kept"); // the namespace is there while somebody may come back
+    world.now += 120s;
+    REQUIRE(world.server.poll_timeout() <= world.now);
+    world.server.handle_timeout(world.now);
+    world.server.in("/room1").emit("is not kept");
+    world.server.handle_timeout(world.now += 1s);
+    CHECK_FALSE(world.server.poll_timeout());
+}
 
 TEST_CASE("an offset from before a socket was connected recovers nothing", "[server][recovery]") {
     support::stacks world(with_recovery());

@@ -85,14 +85,6 @@ public:
         return !r.is_declared && r.sockets == 0 && !r.name.empty();
     }
 
-    // Its number is not to be given to another for a while. Whether it may go when that is over: not before the last of
-    // several.
-    void retire(std::uint32_t number) noexcept { ++records_[number].retirements; }
-    [[nodiscard]] bool is_retired(std::uint32_t number) const noexcept { return records_[number].retirements != 0; }
-    [[nodiscard]] bool end_retirement(std::uint32_t number) noexcept {
-        return --records_[number].retirements == 0 && is_idle(number);
-    }
-
     // Forgets it. Precondition: is_idle(number).
     void release(std::uint32_t number) {
         SOCKETLESS_ASSERT(is_idle(number));
@@ -105,7 +97,6 @@ private:
     struct record {
         std::string name;
         std::size_t sockets = 0;
-        std::size_t retirements = 0;
         socketless::admission admission = admission::automatic;
         bool is_declared = false;
     };

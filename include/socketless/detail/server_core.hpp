@@ -21,7 +21,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -84,12 +83,6 @@ protected:
     struct restored_state {
         socketio::recoverable_session session;
         std::string offset;
-    };
-
-    // A namespace that somebody may come back to until then.
-    struct retired_namespace {
-        time_point at;
-        std::uint32_t nsp;
     };
 
     //=== connections ===//
@@ -288,7 +281,17 @@ protected:
         rooms_.exit(number);
         sockets_.free(number);
         namespaces_.exit(nsp);
-        if (namespaces_.is_idle(nsp) && !namespaces_.is_retired(nsp)) namespaces_.release(nsp);
+        release_if_unused(nsp);
+    }
+
+    // Its number may be given to another namespace once nobody is there and nobody can come back.
+    void release_if_unused(std::uint32_t nsp) {
+        if (!namespaces_.is_idle(nsp) || (recovery_ && recovery_->refers_to(nsp))) return;
+        if (recovery_) recovery_->release(nsp);
+        namespaces_.release(nsp);
+    }
+    void release_unused() {
+        while (auto const nsp = recovery_->take_unreferenced()) release_if_unused(*nsp);
     }
 
     template <class Refuse>
@@ -364,13 +367,6 @@ protected:
         });
     }
 
-    // The first of those that have kept their namespace for recovery does so no longer.
-    void end_retirement() {
-        std::uint32_t const nsp = retired_.front().nsp;
-        retired_.pop_front();
-        if (namespaces_.end_retirement(nsp)) namespaces_.release(nsp);
-    }
-
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
         server_socket& s = sockets_[number];
         bool const may_recover = s.may_recover && connections_[s.connection.index]->may_recover;
@@ -381,10 +377,7 @@ protected:
         kept.data = s.data;
         kept.since = s.recovery->since;
         recovery_->persist(std::move(kept), now_);
-        // What is kept knows the namespace by its number: that is not given to another meanwhile.
-        namespaces_.retire(s.nsp);
-        retired_.push_back({deadline(now_, options_.recovery->max_disconnection_duration), s.nsp});
-        if (retired_.size() > options_.recovery->max_sessions) end_retirement(); // that session has been dropped
+        release_unused();
     }
 
     // Keeps a packet that is on its way, for those who miss it.
@@ -456,7 +449,6 @@ protected:
     fifo<std::uint32_t> busy_;                                    // connections with events
     timer_wheel timers_;                                          // of connections
     namespaces namespaces_;
-    std::deque<retired_namespace> retired_;
     server_sockets sockets_;
     std::optional<std::uint32_t> ended_; // the socket whose end was told last
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;

@@ -75,7 +75,7 @@ private:
 /// Whom an event was for: the members of a namespace that are in one of `rooms` (all, if it is empty) and in none of
 /// `except`. A socket's own sid counts as a room that it is in. Borrowed for one call.
 struct recovery_audience {
-    /// The caller's small, dense number for the namespace.
+    /// The caller's small, dense number for the namespace: see recovery_store::refers_to.
     std::uint32_t nsp = 0;
     std::span<std::string_view const> rooms = {};
     std::span<std::string_view const> except = {};
@@ -128,10 +128,12 @@ public:
               time_point now) {
         SOCKETLESS_ASSERT(offset.number_ <= given_ && (packets_.empty() || packets_.back().number < offset.number_));
         drop_expired(now);
+        kept_namespace& nsp = of(audience.nsp);
         for (auto const names : {audience.rooms, audience.except})
             for (std::string_view const name : names) bytes += name.size() + size_of_string;
         packets_.push_back({offset.number_, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except),
                             std::move(payload)});
+        ++nsp.references;
         bytes_ += bytes;
         while (packets_.size() > options_.max_packets || bytes_ > options_.max_bytes) drop_packet();
     }
@@ -145,7 +147,9 @@ public:
     void persist(recoverable_session session, time_point now) {
         drop_expired(now);
         forget(session.pid);
+        kept_namespace& nsp = of(session.nsp);
         auto const added = sessions_.insert(sessions_.end(), {std::move(session), now});
+        ++nsp.references;
         by_pid_.emplace(added->session.pid, added);
         while (sessions_.size() > options_.max_sessions) drop_session(sessions_.begin());
     }
@@ -165,6 +169,7 @@ public:
         by_pid_.erase(found);
         std::optional<recoverable_session> session(std::move(entry->session));
         sessions_.erase(entry);
+        end_reference(nsp);
         return session;
     }
 
@@ -189,6 +194,31 @@ public:
         if (found == by_pid_.end()) return false;
         drop_session(found->second);
         return true;
+    }
+
+    //=== namespaces ===//
+
+    /// Whether a session or a packet that is kept is of this namespace: the caller may not give the number to another
+    /// namespace meanwhile. Constant time, as all of these.
+    [[nodiscard]] bool refers_to(std::uint32_t nsp) const noexcept {
+        return nsp < namespaces_.size() && namespaces_[nsp].references != 0;
+    }
+    /// A namespace that `refers_to` has become false of, each time that it has: the number may be free now. Nothing if
+    /// there is no other.
+    [[nodiscard]] std::optional<std::uint32_t> take_unreferenced() noexcept {
+        while (unreferenced_ != none) {
+            std::uint32_t const nsp = unreferenced_;
+            unreferenced_ = namespaces_[nsp].next;
+            namespaces_[nsp].is_listed = false;
+            if (!refers_to(nsp)) return nsp;
+        }
+        return std::nullopt;
+    }
+    /// The caller gives the number to another namespace from now on: what is known of the old one is forgotten.
+    /// Precondition: not refers_to(nsp).
+    void release(std::uint32_t nsp) noexcept {
+        SOCKETLESS_ASSERT(!refers_to(nsp));
+        if (nsp < namespaces_.size()) namespaces_[nsp].dropped = 0;
     }
 
     //=== time ===//
@@ -224,6 +254,15 @@ private:
 
     using session_list = std::list<kept_session>;
 
+    static constexpr std::uint32_t none = 0xffffffff;
+
+    struct kept_namespace {
+        std::size_t references = 0; // sessions and packets
+        std::uint64_t dropped = 0;  // its last packet that is gone
+        std::uint32_t next = none;  // in the list of those that have lost their last reference
+        bool is_listed = false;
+    };
+
     [[nodiscard]] static std::vector<std::string> owned(std::span<std::string_view const> names) {
         return {names.begin(), names.end()};
     }
@@ -236,7 +275,7 @@ private:
     [[nodiscard]] bool is_good(std::string_view text, recoverable_session const& session) const noexcept {
         auto const offset = recovery_offset::parse(text);
         if (!offset || offset->number_ > given_ || offset->number_ < session.since.number_) return false;
-        return session.nsp >= dropped_.size() || offset->number_ >= dropped_[session.nsp];
+        return offset->number_ >= namespaces_[session.nsp].dropped;
     }
 
     // The reference's shouldIncludePacket.
@@ -254,23 +293,35 @@ private:
 
     void drop_packet() {
         kept_packet const& p = packets_.front();
-        if (p.nsp >= dropped_.size()) dropped_.resize(std::size_t{p.nsp} + 1);
-        dropped_[p.nsp] = p.number;
+        namespaces_[p.nsp].dropped = p.number;
+        end_reference(p.nsp);
         bytes_ -= p.bytes;
         packets_.pop_front();
     }
 
     void drop_session(typename session_list::iterator s) {
         by_pid_.erase(s->session.pid);
+        end_reference(s->session.nsp);
         sessions_.erase(s);
+    }
+
+    [[nodiscard]] kept_namespace& of(std::uint32_t nsp) {
+        if (nsp >= namespaces_.size()) namespaces_.resize(std::size_t{nsp} + 1);
+        return namespaces_[nsp];
+    }
+    void end_reference(std::uint32_t nsp) noexcept {
+        kept_namespace& n = namespaces_[nsp];
+        if (--n.references != 0 || std::exchange(n.is_listed, true)) return;
+        n.next = std::exchange(unreferenced_, nsp);
     }
 
     recovery_options options_;
     std::deque<kept_packet> packets_; // by number, and by time
     std::size_t bytes_ = 0;
-    std::uint64_t given_ = 0;            // the last offset
-    std::vector<std::uint64_t> dropped_; // the last packet of each namespace that is gone
-    session_list sessions_;              // by time
+    std::uint64_t given_ = 0;                // the last offset
+    std::vector<kept_namespace> namespaces_; // by their numbers
+    std::uint32_t unreferenced_ = none;
+    session_list sessions_; // by time
     std::unordered_map<std::string_view, typename session_list::iterator> by_pid_;
 };
 
