@@ -2,6 +2,8 @@
 // engineio::client_session. One thread runs it all.
 #pragma once
 
+#include "cookies.hpp"
+#include "extra_headers.hpp"
 #include "stream.hpp"
 
 #include <socketless/core/frame.hpp>
@@ -45,6 +47,10 @@ struct client_settings {
     bool verify_server = true;
     /// Bytes that the body of an answer and a message of a WebSocket may have.
     std::size_t max_payload = 100'000'000;
+    /// Goes along with all requests, also those that open a WebSocket. See is_addable.
+    std::vector<header> headers = {};
+    /// Whether the server's cookies are kept and sent back, as a balancer needs it that knows its clients by them.
+    bool keeps_cookies = true;
 };
 
 /// An HTTP connection: one exchange at a time, for as many as the server allows.
@@ -127,6 +133,8 @@ private:
 class websocket_channel : public std::enable_shared_from_this<websocket_channel> {
 public:
     struct events {
+        /// The server has agreed, or has answered otherwise.
+        std::function<void(websocket::response_type const&)> answered;
         std::function<void()> opened;
         std::function<void(socketless::frame)> received;
         /// The message has gone: another may be sent.
@@ -142,10 +150,14 @@ public:
         socket_.auto_fragment(false);
     }
 
-    void open(std::string_view target) {
+    /// `add_headers(request)` adds those that the driver does not know of.
+    void open(std::string_view target, std::function<void(websocket::request_type&)> add_headers) {
+        socket_.set_option(websocket::stream_base::decorator(std::move(add_headers)));
         socket_.next_layer().async_connect([self = shared_from_this(), t = std::string(target)](error_code ec) {
             if (ec) return self->end(ec);
-            self->socket_.async_handshake(self->host_, t, [self](error_code refused) {
+            self->socket_.async_handshake(self->answer_, self->host_, t, [self](error_code refused) {
+                if (!self->is_closing_) self->events_.answered(self->answer_);
+                self->answer_ = {};
                 if (refused) return self->end(refused);
                 self->is_open_ = true;
                 self->read();
@@ -213,6 +225,7 @@ private:
     websocket::stream<stream> socket_;
     asio::steady_timer deadline_;
     std::string host_;
+    websocket::response_type answer_;
     events events_; // none is told when it is closing
     beast::flat_buffer incoming_;
     std::string outgoing_;
@@ -226,9 +239,11 @@ private:
 template <class Client, class Application>
 class client {
 public:
-    /// Throws where the certificates cannot be read.
+    /// Throws where the certificates cannot be read, or a header cannot be added.
     client(asio::io_context& context, Client& io, Application& application, client_settings settings)
-        : context_(context), io_(io), application_(application), settings_(std::move(settings)), timer_(context) {
+        : context_(context), io_(io), application_(application), settings_(std::move(settings)), timer_(context),
+          cookies_(settings_.origin.host, settings_.origin.is_secure) {
+        check_headers(settings_.headers);
         tls_.set_verify_mode(settings_.verify_server ? asio::ssl::verify_peer : asio::ssl::verify_none);
         if (settings_.ca_file.empty())
             tls_.set_default_verify_paths();
@@ -288,16 +303,21 @@ private:
             r.body() = t.data.data;
             r.prepare_payload();
         }
+        add_headers(r, settings_.headers, cookies_for(t.target));
         auto const connection = take_connection();
         exchanges_.emplace(t.id, connection);
-        connection->exchange(std::move(r), [this, id = t.id](error_code ec, http_connection::response& answer) {
+        auto const done = [this, id = t.id, target = std::string(t.target)](error_code ec,
+                                                                            http_connection::response& answer) {
             auto const found = exchanges_.extract(id);
-            if (ec)
+            if (ec) {
                 fail_exchange(id, ec);
-            else
+            } else {
+                keep_cookies(answer, target);
                 take_answer(id, answer, std::move(found.mapped()));
+            }
             drive();
-        });
+        };
+        connection->exchange(std::move(r), done);
     }
 
     void take_answer(engineio::exchange_id id, http_connection::response& answer,
@@ -324,9 +344,23 @@ private:
         return std::make_shared<http_connection>(context_, settings_, tls_);
     }
 
+    //=== cookies ===//
+
+    [[nodiscard]] std::string cookies_for(std::string_view target) {
+        return cookies_.header(target, std::chrono::system_clock::now());
+    }
+
+    template <class Answer>
+    void keep_cookies(Answer const& answer, std::string_view target) {
+        if (!settings_.keeps_cookies) return;
+        auto const [begin, end] = answer.equal_range(http::field::set_cookie);
+        for (auto i = begin; i != end; ++i) cookies_.take(i->value(), target, std::chrono::system_clock::now());
+    }
+
     //=== WebSocket ===//
 
     void open_websocket(engineio::channel_id id, std::string_view target) {
+        auto const answered = [this, t = std::string(target)](auto const& answer) { keep_cookies(answer, t); };
         auto const opened = [this, id] {
             io_.channel_opened(id, now());
             drive();
@@ -346,9 +380,11 @@ private:
             drive();
         };
         auto const channel = std::make_shared<websocket_channel>(
-            context_, settings_, tls_, websocket_channel::events{opened, received, written, closed});
+            context_, settings_, tls_, websocket_channel::events{answered, opened, received, written, closed});
         channels_.emplace(id, channel);
-        channel->open(target);
+        channel->open(target, [headers = settings_.headers, cookies = cookies_for(target)](auto& request) {
+            add_headers(request, headers, cookies);
+        });
     }
 
     void send(engineio::channel_id id, socketless::frame message) {
@@ -388,6 +424,7 @@ private:
     std::unordered_map<engineio::channel_id, std::shared_ptr<websocket_channel>> channels_;
     std::string buffer_;
     std::string failure_;
+    cookie_jar cookies_;
 };
 
 } // namespace beast_driver
