@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const here = path.dirname(fileURLToPath(import.meta.url));
-const bin = process.env.SOCKETLESS_BIN ?? path.join(here, '../../build/interop/bin');
+export const bin = process.env.SOCKETLESS_BIN ?? path.join(here, '../../build/interop/bin');
 
 // A cell of the table that table.mjs prints. `role` is ours: server or client.
 export function check(peer, role, transport, what, body) {
@@ -52,6 +52,7 @@ export function launch(program, args) {
     const child = spawn(command[0], [...command.slice(1), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     running.add(child);
     child.on('exit', () => running.delete(child));
+    child.stdin.on('error', () => {}); // it may end before it has read all
     child.errors = '';
     child.stderr.on('data', (chunk) => { child.errors += chunk; });
     return child;

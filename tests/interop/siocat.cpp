@@ -3,6 +3,7 @@
 #include "beast/random.hpp"
 #include "command_line.hpp"
 #include "siocat/command.hpp"
+#include "siocat/end_signals.hpp"
 #include "siocat/lines.hpp"
 #include "siocat/output.hpp"
 #include "siocat/session.hpp"
@@ -11,12 +12,10 @@
 #include <socketless/engineio/transport.hpp>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -47,6 +46,7 @@ behind it if that is not /.
   --recovery              has the state of a lost connection restored, with what was missed, by servers that can
   --cacert FILE           certificates that the server's is verified by, in PEM, instead of those of the system
   --insecure              does not verify the server
+  --header 'NAME: VALUE'  goes along with all requests; may be given several times
   --json                  speaks JSON, an object a line, both ways
 
 Type /help for what can be typed. With --json the lines are:
@@ -69,8 +69,9 @@ Type /help for what can be typed. With --json the lines are:
   {"on":"error","message":"..."}               a line in could not be done
 
 Bytes, anywhere in args, are {"$binary":"hex"}. At the end of the input the connection is closed, once all has been sent
-and the acknowledgements have come. The exit code is 0 if the connection was closed because that was asked for, 1 if it
-could not be made or was lost for good.)";
+and the acknowledgements have come. SIGINT and SIGTERM close it too: within 2 s, or at once when they come again. The exit
+code is 0 if the connection was closed because that was asked for, 1 if it could not be made or was lost for good, or if
+the last namespace that was wanted was refused; 128 and the signal's number if a signal did not leave time to close.)";
 
 struct options {
     client_options client;
@@ -98,6 +99,12 @@ bool read_auth(std::string_view text, json::text& to) {
     return to.is(json::kind::object);
 }
 
+bool read_header(std::string_view text, std::vector<beast_driver::header>& to) {
+    auto header = beast_driver::parse_header(text);
+    if (header) to.push_back(std::move(*header));
+    return header.has_value();
+}
+
 options read_options(int argc, char** argv) {
     options o;
     o.client.transports = {transport::polling, transport::websocket};
@@ -116,6 +123,7 @@ options read_options(int argc, char** argv) {
     line.flag("--recovery", o.client.recovery);
     line.option("--cacert", o.network.ca_file);
     line.flag("--insecure", is_insecure);
+    line.option("--header", [&o](std::string_view value) { return read_header(value, o.network.headers); });
     line.flag("--json", o.speaks_json);
     auto const urls = line.parse(argc, argv);
     if (urls.size() != 1) line.fail("one URL is wanted");
@@ -138,17 +146,17 @@ public:
           session_(io_, *out_, [this] { return network_.failure(); }), network_(context_, io_, *this, options_.network),
           input_(
               context_, [this](std::string_view line) { take(line); }, [this] { end(); }),
-          signals_(context_, SIGINT, SIGTERM) {}
+          signals_(context_, [this] { close(); }) {}
 
     /// Returns the exit code.
     int run() {
         for (std::string const& nsp : options_.namespaces)
             execute(
                 [&] { return siocat::command{.operation = operation::connect, .nsp = nsp, .auth = options_.auth}; });
-        close_on_signal();
+        if (session_.wants_nothing()) return 1;
         network_.drive();
         context_.run();
-        return session_.is_lost() ? 1 : 0;
+        return exit_code();
     }
 
     void handle(socketio::event& e) { session_.handle(e); }
@@ -156,7 +164,7 @@ public:
     void rest() {
         if (session_.is_over()) {
             input_.stop();
-            signals_.cancel();
+            signals_.finish(exit_code());
         } else if (session_.queued() < enough) {
             input_.read();
         }
@@ -196,17 +204,13 @@ private:
         network_.drive();
     }
 
-    // At once when asked a second time.
-    void close_on_signal() {
-        signals_.async_wait([this](boost::system::error_code ec, int) {
-            if (ec) return;
-            session_.close();
-            network_.drive();
-            signals_.async_wait([this](boost::system::error_code again, int) {
-                if (!again) context_.stop();
-            });
-        });
+    void close() {
+        io_.handle_timeout(now());
+        session_.close();
+        network_.drive();
     }
+
+    [[nodiscard]] int exit_code() const { return session_.has_failed() ? 1 : 0; }
 
     options options_;
     boost::asio::io_context context_{1}; // one thread
@@ -216,7 +220,7 @@ private:
     siocat::typed_commands typed_;
     beast_driver::client<client, program> network_;
     siocat::line_reader input_;
-    boost::asio::signal_set signals_;
+    siocat::end_signals signals_;
 };
 
 // A standard stream that is closed, as by the shell's <&-, would be the next socket: it is to be an empty one.

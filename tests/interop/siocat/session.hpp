@@ -64,8 +64,8 @@ public:
             out_.connected(e.nsp, e.sid, e.recovered);
             break;
         case event_type::connect_error:
-            sockets_.erase(std::string(e.nsp));
             out_.connect_error(e.nsp, e.message, e.data);
+            note_refusal(e.nsp);
             break;
         case event_type::event: out_.event(e, e.ack ? keep(std::move(e.ack)) : ""); break;
         case event_type::ack:
@@ -95,8 +95,11 @@ public:
 
     /// Whether there is nothing left to do.
     [[nodiscard]] bool is_over() const { return is_lost_ || (is_closing_ && io_.is_idle()); }
-    /// Whether the connection was lost, or could not be made, and will not be tried again.
-    [[nodiscard]] bool is_lost() const { return is_lost_; }
+    /// Whether the connection was lost, or could not be made, and will not be tried again; or whether the last namespace that
+    /// was wanted was refused.
+    [[nodiscard]] bool has_failed() const { return is_lost_ || is_refused_; }
+    /// Whether there is no namespace that the user wants to be in.
+    [[nodiscard]] bool wants_nothing() const { return sockets_.empty(); }
     /// Bytes that are yet to be sent: there is no hurry to read more.
     [[nodiscard]] std::size_t queued() const { return io_.queued() + io_.buffered(); }
 
@@ -184,6 +187,16 @@ private:
         if (std::exchange(found->second.is_new, false)) current_ = nsp;
     }
 
+    // Where no other namespace is wanted, there is nothing to stay for.
+    void note_refusal(std::string_view nsp) {
+        auto const found = sockets_.find(nsp);
+        if (found == sockets_.end()) return;
+        sockets_.erase(found);
+        if (!sockets_.empty() || is_closing_) return;
+        is_refused_ = true;
+        close();
+    }
+
     // It is out: for now, or by the server's will.
     void note_disconnect(socketio::event const& e) {
         auto const found = sockets_.find(e.nsp);
@@ -230,6 +243,7 @@ private:
     bool has_more_input_ = true;
     bool is_closing_ = false;
     bool is_lost_ = false;
+    bool is_refused_ = false;
 };
 
 } // namespace siocat

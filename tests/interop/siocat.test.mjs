@@ -1,0 +1,315 @@
+// siocat as a program: how it ends, its exit codes, and what its requests carry.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, describe } from 'node:test';
+import { Server } from 'socket.io';
+import { WebSocketServer } from 'ws';
+import { bin, check, launch, sleep, until } from './harness.mjs';
+import { Siocat, ours, serve, transports } from './siocat.mjs';
+
+const server = await serve(ours, '--allow-v3');
+after(() => server.stop());
+
+// Runs `body` with what starts siocat and servers that are gone afterwards.
+function siocat(transport, what, body) {
+    check('siocat', 'client', transport, what, async () => {
+        const ends = [];
+        const finally_ = (end) => ends.push(end);
+        const dial = (...args) => {
+            const cat = new Siocat(...args);
+            finally_(() => cat.kill());
+            return cat;
+        };
+        try {
+            await body(dial, finally_);
+        } finally {
+            for (const end of ends.reverse()) await end();
+        }
+    });
+}
+
+// Accepts connections and says nothing. Resolves to its port, and counts the connections.
+async function listenSilently(finally_) {
+    const sockets = new Set();
+    const listener = net.createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {});
+    });
+    await once(listener.listen(0, '127.0.0.1'), 'listening');
+    finally_(() => {
+        for (const socket of sockets) socket.destroy();
+        listener.close();
+    });
+    return { port: listener.address().port, sockets };
+}
+
+// Opens WebSockets, and leaves what it is told unanswered.
+async function openSilently(finally_) {
+    const listener = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(listener, 'listening');
+    const said = [];
+    listener.on('connection', (socket) => {
+        socket.send('0{"sid":"a","upgrades":[],"pingInterval":60000,"pingTimeout":60000,"maxPayload":1000000}');
+        socket.on('message', (data) => said.push(String(data)));
+        socket.on('error', () => {});
+    });
+    finally_(() => {
+        for (const socket of listener.clients) socket.terminate();
+        listener.close();
+    });
+    return { url: `http://127.0.0.1:${listener.address().port}`, said };
+}
+
+async function endsWithin(ms, cat) {
+    const ended = await Promise.race([cat.ended, sleep(ms).then(() => 'not at all')]);
+    assert.notEqual(ended, 'not at all', `siocat has not ended in ${ms} ms`);
+    return ended;
+}
+
+// What siocat can be in the middle of: brings it there.
+const states = {
+    'connecting': async (dial) => {
+        const cat = dial('http://192.0.2.1:9'); // nobody has this address
+        await sleep(300);
+        return cat;
+    },
+    'agreeing on TLS': async (dial, finally_) => {
+        const { port, sockets } = await listenSilently(finally_);
+        const cat = dial(`https://127.0.0.1:${port}`);
+        await until(() => sockets.size > 0);
+        return cat;
+    },
+    'asking for a session': async (dial, finally_) => {
+        const { port, sockets } = await listenSilently(finally_);
+        const cat = dial(`http://127.0.0.1:${port}`);
+        await until(() => sockets.size > 0);
+        return cat;
+    },
+    'opening a WebSocket': async (dial, finally_) => {
+        const { port, sockets } = await listenSilently(finally_);
+        const cat = dial(`http://127.0.0.1:${port}`, '--transport', 'websocket');
+        await until(() => sockets.size > 0);
+        return cat;
+    },
+    'waiting for a namespace': async (dial, finally_) => {
+        const { url, said } = await openSilently(finally_);
+        const cat = dial(url, '--transport', 'websocket');
+        await until(() => said.length > 0);
+        return cat;
+    },
+    'waiting between attempts': async (dial) => {
+        const cat = dial('http://127.0.0.1:1', '--reconnect-delay', '60000');
+        await cat.hear('connect_error');
+        return cat;
+    },
+    'waiting for an acknowledgement': async (dial) => {
+        const cat = dial(server.url);
+        await cat.hear('connect');
+        cat.tell('emit', { nsp: '/', event: 'join', args: [], ack: true, id: 'a' });
+        await cat.hear('ack');
+        cat.tell('emit', { nsp: '/', event: 'ask', args: [], ack: true, id: 'b' });
+        await cat.hear('event', { event: 'question' });
+        return cat;
+    },
+};
+for (const transport of transports)
+    states[`connected over ${transport}`] = async (dial) => {
+        const cat = dial(server.url, '--transport', transport);
+        await cat.hear('connect');
+        if (transport === 'upgrade') await cat.hear('upgrade');
+        return cat;
+    };
+
+// What a server that has stopped leaves it in.
+for (const transport of ['polling', 'websocket']) {
+    const freeze = async (dial, finally_) => {
+        const own = await serve(ours, '--ping-interval', '60000');
+        finally_(() => own.kill());
+        const cat = dial(own.url, '--transport', transport);
+        await cat.hear('connect');
+        own.freeze();
+        return cat;
+    };
+    states[`connected to a server that has stopped, over ${transport}`] = freeze;
+    states[`closing, and the server has stopped, over ${transport}`] = async (dial, finally_) => {
+        const cat = await freeze(dial, finally_);
+        cat.tell('close');
+        await cat.hear('disconnect');
+        return cat;
+    };
+    states[`sending what nobody reads, over ${transport}`] = async (dial, finally_) => {
+        const cat = await freeze(dial, finally_);
+        for (let i = 0; i !== 16; ++i) cat.emit('message', 'x'.repeat(1_000_000));
+        await sleep(100);
+        return cat;
+    };
+}
+
+describe('siocat ends at the first signal', { concurrency: 8 }, () => {
+    for (const [state, bring] of Object.entries(states)) {
+        for (const [signal, input] of [['SIGINT', 'open'], ['SIGTERM', 'open'], ['SIGINT', 'at its end']]) {
+            if (input === 'at its end' && state.startsWith('connected over')) continue; // it ends by itself
+            siocat('any', `${signal} ends it while ${state}, its input ${input}`, async (dial, finally_) => {
+                const cat = await bring(dial, finally_);
+                if (input === 'at its end') cat.child.stdin.end();
+                cat.child.kill(signal);
+                const code = await endsWithin(3_000, cat);
+                const isForced = [128 + 2, 128 + 15].includes(code);
+                const isEarly = code === signal && state === 'connecting'; // a slow machine: it has only begun
+                assert.ok(code === 0 || isEarly || (isForced && /stopped|nobody/.test(state)), String(code));
+            });
+        }
+    }
+
+    for (const signal of ['SIGINT', 'SIGTERM'])
+        siocat('any', `${signal} ends it while nobody reads its output`, async (dial, finally_) => {
+            const child = launch('siocat', ['--json', server.url]);
+            finally_(() => child.kill('SIGKILL'));
+            const ended = once(child, 'exit');
+            child.stdin.write(`{"op":"emit","event":"message","args":["${'x'.repeat(900_000)}"]}\n`);
+            await sleep(400);
+            child.kill(signal);
+            assert.notEqual(await Promise.race([ended, sleep(3_000)]), undefined);
+        });
+
+    siocat('any', 'a second signal ends it at once', async (dial, finally_) => {
+        const { url, said } = await openSilently(finally_);
+        const cat = dial(url, '--transport', 'websocket');
+        await until(() => said.length > 0);
+        cat.freeze(); // so that no signal comes while it deals with the first
+        cat.child.kill('SIGINT');
+        cat.child.kill('SIGTERM');
+        cat.thaw();
+        assert.equal(await endsWithin(1_000, cat), 128 + 15);
+    });
+});
+
+// A name server that never answers: in a room of its own, where the machine lets us have one.
+const room = ['--mount', 'sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"'];
+const canHaveRoom = await new Promise((resolve) => {
+    const child = spawn('unshare', [...room, '/dev/null', 'true'], { stdio: 'ignore' });
+    child.on('error', () => resolve(false));
+    child.on('exit', (code) => resolve(code === 0));
+});
+if (canHaveRoom)
+    siocat('any', 'SIGINT ends it while it looks up a name', async (dial, finally_) => {
+        const names = createSocket('udp4');
+        const asked = once(names, 'message');
+        names.bind(53, '127.9.9.9');
+        await once(names, 'listening');
+        const directory = await mkdtemp(path.join(os.tmpdir(), 'siocat-'));
+        finally_(() => rm(directory, { recursive: true }));
+        finally_(() => names.close());
+        await writeFile(`${directory}/resolv.conf`, 'nameserver 127.9.9.9\noptions timeout:30\n');
+        const child = spawn('unshare', [...room, `${directory}/resolv.conf`, path.join(bin, 'siocat'), 'http://nobody.example.test'],
+            { stdio: ['pipe', 'ignore', 'inherit'] });
+        finally_(() => child.kill('SIGKILL'));
+        const ended = once(child, 'exit');
+        await asked;
+        child.kill('SIGINT');
+        assert.notEqual(await Promise.race([ended, sleep(3_000)]), undefined);
+    });
+
+describe('exit codes of siocat', { concurrency: 4 }, () => {
+    for (const transport of transports) {
+        const over = ['--transport', transport];
+        for (const input of ['open', 'at its end']) {
+            siocat(transport, `fails when its only namespace is refused, its input ${input}`, async (dial) => {
+                const cat = dial(server.url, ...over, '--nsp', '/guarded', '--auth', '{"token":"wrong"}');
+                if (input === 'at its end') cat.child.stdin.end();
+                assert.equal(await endsWithin(5_000, cat), 1);
+                assert.equal((await cat.hear('connect_error')).message, 'not authorized');
+            });
+        }
+        siocat(transport, 'fails when all of its namespaces are refused', async (dial) => {
+            const cat = dial(server.url, ...over, '--nsp', '/guarded', '--nsp', '/unknown');
+            assert.equal(await endsWithin(5_000, cat), 1);
+        });
+        siocat(transport, 'stays where one of two namespaces is refused', async (dial) => {
+            const cat = dial(server.url, ...over, '--nsp', '/', '--nsp', '/unknown');
+            await cat.hear('connect_error', { nsp: '/unknown' });
+            assert.deepEqual(await cat.ask('any', 1), [1]);
+            assert.equal(await cat.close(), 0);
+        });
+        siocat(transport, 'fails when the only namespace of revision 4 is refused', async (dial) => {
+            const cat = dial(server.url, ...over, '--protocol', '3', '--nsp', '/unknown');
+            assert.equal(await endsWithin(5_000, cat), 1);
+        });
+    }
+    siocat('any', 'fails when its only namespace cannot be one', async (dial) => {
+        const cat = dial(server.url, '--nsp', '/a,b');
+        assert.equal(await endsWithin(5_000, cat), 1);
+        await cat.hear('error');
+    });
+    for (const header of ['no colon', 'a b: c', ': c', 'a: b\r\nc: d', 'Content-Length: 1', 'upgrade: x'])
+        siocat('any', `refuses to send the header ${JSON.stringify(header)}`, async (dial) => {
+            assert.equal(await endsWithin(5_000, dial('--header', header, server.url)), 2);
+        });
+});
+
+describe('what its requests carry', () => {
+    for (const transport of transports) {
+        // The heads of all requests that a server of npm gets from siocat, which talks a little.
+        async function requestsOf(dial, finally_, cookies, ...args) {
+            const listener = http.createServer();
+            const io = new Server(listener, { cookie: { name: 'io', path: '/', httpOnly: true } });
+            io.on('connection', (socket) => socket.on('any', (ack) => ack()));
+            let isFirst = true;
+            const isNew = () => isFirst && !(isFirst = false);
+            io.engine.on('headers', (headers, { headers: { upgrade } }) => {
+                if (!upgrade && isNew()) headers['Set-Cookie'] = [headers['Set-Cookie'], cookies].flat();
+            });
+            const all = [];
+            listener.prependListener('request', (request) => all.push(request.headers));
+            listener.prependListener('upgrade', (request) => all.push(request.headers));
+            await once(listener.listen(0, '127.0.0.1'), 'listening');
+            finally_(() => io.close());
+            io.engine.ws.on('headers', (lines) => {
+                if (isNew()) lines.push(...cookies.map((cookie) => `Set-Cookie: ${cookie}`));
+            });
+            const cat = dial(`http://127.0.0.1:${listener.address().port}`, '--transport', transport, ...args,
+                '--reconnect-delay', '1');
+            await cat.hear('connect');
+            if (transport === 'upgrade') await cat.hear('upgrade');
+            await cat.ask('any');
+            for (const connection of Object.values(io.engine.clients)) connection.close(); // siocat comes back
+            await cat.hear('reconnect_attempt');
+            await cat.hear('connect');
+            await cat.ask('any');
+            await cat.close();
+            return all;
+        }
+
+        siocat(transport, 'sends the cookies of the handshake back', async (dial, finally_) => {
+            const [first, ...rest] = await requestsOf(dial, finally_, [
+                'balancer=a1; Max-Age=100; HttpOnly', 'old=1; Max-Age=0', 'older=1; expires=Thu, 01 Jan 1970 00:00:00 GMT',
+                'later=1; expires=Fri, 01-Jan-2100 00:00:00 GMT', 'elsewhere=1; Path=/other', 'here=1; path=/socket.io',
+                'foreign=1; Domain=example.com', 'secret=1; Secure', 'nonsense', '=2', 'balancer=a2; Path=/socket.io/',
+            ]);
+            assert.equal(first.cookie, undefined);
+            assert.ok(rest.length > 0);
+            for (const { cookie } of rest) {
+                const pairs = cookie.split('; ').map((pair) => pair.replace(/^io=.*/, 'io'));
+                const own = transport === 'websocket' ? [] : ['io']; // which socket.io sends over HTTP only
+                assert.deepEqual(pairs.sort(), ['balancer=a1', 'balancer=a2', 'here=1', ...own, 'later=1'], cookie);
+            }
+        });
+
+        siocat(transport, 'sends the headers that it is given', async (dial, finally_) => {
+            const all = await requestsOf(dial, finally_, ['balancer=a1'],
+                '--header', 'X-Test:  1, 2 ', '--header', 'authorization: Bearer abc', '--header', 'Cookie: mine=1');
+            for (const [i, head] of all.entries()) {
+                assert.equal(head['x-test'], '1, 2');
+                assert.equal(head.authorization, 'Bearer abc');
+                assert.match(head.cookie, i === 0 ? /^mine=1$/ : /^mine=1; .*balancer=a1/);
+            }
+        });
+    }
+});
