@@ -619,7 +619,7 @@ private:
         channels_[id] = {.is_stream = how == 0, .has_all = how > 3};
         if (how == 0) return server_.stream_opened(id, now_);
         auto const* const sid = p_.pick(sids_);
-        std::string target = "/?transport=websocket&EIO=";
+        std::string target = "/socket.io/?transport=websocket&EIO=";
         target += how == 4 ? '3' : '4';
         if (how < 4 && sid != nullptr) target += "&sid=" + *sid;
         server_.websocket_opened(id, target, now_);
@@ -654,7 +654,7 @@ private:
         auto const id = ++last_name_;
         exchanges_.insert(id);
         auto const* const sid = p_.pick(sids_);
-        std::string target = "/?transport=polling&EIO=";
+        std::string target = "/socket.io/?transport=polling&EIO=";
         target += is_new && p_.flag() ? '3' : '4';
         if (!is_new && sid != nullptr) target += "&sid=" + *sid;
         server_.http_received({.exchange = id, .method = method, .target = target, .is_binary = false, .body = body},

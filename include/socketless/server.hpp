@@ -79,20 +79,25 @@ public:
         now_ = now;
         engine_.http_aborted(exchange, now);
     }
-    [[nodiscard]] std::optional<engineio::request_error> check_websocket(std::string_view target) const {
-        return engine_.check_websocket(target);
+    [[nodiscard]] bool takes(std::string_view target) const noexcept { return engine_.takes(target); }
+    [[nodiscard]] std::optional<engineio::refusal> websocket_refusal(std::string_view target,
+                                                                     std::uint64_t context = 0) const {
+        return engine_.websocket_refusal(target, context);
+    }
+    void websocket_opened(engineio::websocket_request const& request, time_point now) {
+        now_ = now;
+        engine_.websocket_opened(request, now);
     }
     void websocket_opened(engineio::channel_id channel, std::string_view target, time_point now) {
-        now_ = now;
-        engine_.websocket_opened(channel, target, now);
+        websocket_opened({.channel = channel, .target = target}, now);
     }
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
         now_ = now;
         engine_.websocket_received(channel, message, now);
     }
-    void stream_opened(engineio::channel_id channel, time_point now) {
+    void stream_opened(engineio::channel_id channel, time_point now, std::uint64_t context = 0) {
         now_ = now;
-        engine_.stream_opened(channel, now);
+        engine_.stream_opened(channel, now, context);
     }
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
         now_ = now;
@@ -297,6 +302,15 @@ public:
     [[nodiscard]] engineio::server_session const* connection(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
         return s == nullptr ? nullptr : engine_.find(s->connection);
+    }
+
+    /// The request with which its connection began: path, query, and the I/O layer's number for it. Also while the
+    /// client asks to join, and while the end is told; empty once the connection is gone. Views live as long as it.
+    ///
+    ///     if (e.type == event_type::connecting && io.handshake(e.socket).query.get("token") == token) io.accept(e.socket);
+    [[nodiscard]] engineio::handshake_request handshake(socket_handle socket) const noexcept {
+        auto const* const s = sockets_.find(socket);
+        return s == nullptr ? engineio::handshake_request() : engine_.handshake(s->connection);
     }
 
     /// Something of the application's own, kept with the socket and recovered with it, unless something else was set before

@@ -6,6 +6,7 @@
 #include <socketless/socketio/server_session.hpp>
 
 #include <optional>
+#include <string>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -19,6 +20,8 @@ struct server_options {
     socketio::server_options sockets = {};
     /// Connection state recovery, if it is wanted.
     std::optional<socketio::recovery_options> recovery = std::nullopt;
+    /// Where the server is: it replaces engine.path, see there.
+    std::string path = "/socket.io/";
 };
 
 } // namespace socketless::inline v0

@@ -13,7 +13,9 @@
 #include <socketless/core/version.hpp>
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/handshake.hpp>
+#include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/heartbeat.hpp>
+#include <socketless/engineio/http_request.hpp>
 #include <socketless/engineio/outbox.hpp>
 #include <socketless/engineio/packet.hpp>
 #include <socketless/engineio/payload.hpp>

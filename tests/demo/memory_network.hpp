@@ -130,7 +130,7 @@ public:
             happening h{.kind = happening_kind::websocket_open};
             h.target = target;
             network_.transfer(number, side::client, h, [=, &n = network_, t = std::string(target)](wire w) {
-                if (n.server_->check_websocket(t)) return n.refuse(number);
+                if (n.server_->websocket_refusal(t)) return n.refuse(number);
                 n.server_->websocket_opened(number, t, n.now_);
                 n.after(latency, [w, &n] { w.at->client_.channel_opened(w.name, n.now_); });
             });

@@ -246,6 +246,7 @@ public:
 private:
     static engineio::server_options options() {
         engineio::server_options o;
+        o.path = "/socket.io/";
         o.ping_interval = std::chrono::milliseconds(300);
         o.ping_timeout = std::chrono::milliseconds(200);
         o.allow_v3 = true;
@@ -277,7 +278,7 @@ private:
             break;
         case http_aborted: server_.http_aborted(h.number, now_); break;
         case websocket_open:
-            CHECK_FALSE(server_.check_websocket(target(h)).has_value());
+            CHECK_FALSE(server_.websocket_refusal(target(h)).has_value());
             server_.websocket_opened(h.number, target(h), now_);
             break;
         case websocket_message: server_.websocket_received(h.number, {h.body->kind, body}, now_); break;

@@ -10,8 +10,11 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 using namespace socketless;
 using namespace socketless::engineio;
@@ -26,7 +29,7 @@ namespace {
 constexpr std::string_view polling_v4 = "EIO=4&transport=polling";
 constexpr std::string_view websocket_v4 = "EIO=4&transport=websocket";
 
-std::string refusal(std::uint64_t exchange, int code) {
+std::string refused(std::uint64_t exchange, int code) {
     constexpr std::string_view messages[] = {"Transport unknown", "Session ID unknown", "Bad handshake method",
                                              "Bad request",       "Forbidden",          "Unsupported protocol version"};
     return "answer " + std::to_string(exchange) + ": 400 json {\"code\":" + std::to_string(code) + ",\"message\":\"" +
@@ -67,8 +70,8 @@ TEST_CASE("code 0: a transport that is missing, unknown or not allowed", "[serve
     driver s(with({transport::polling}));
     for (char const* query : {"EIO=4", "EIO=4&transport=", "EIO=4&transport=flashsocket", "EIO=4&transport=Polling",
                               "EIO=4&transport=websocket", "EIO=4&transport=webtransport"})
-        CHECK(s.get(1, query) == lines{refusal(1, 0)});
-    CHECK(s.session.check_websocket("/?EIO=4&transport=websocket") == request_error::unknown_transport);
+        CHECK(s.get(1, query) == lines{refused(1, 0)});
+    CHECK(s.refusal_of_websocket("/engine.io/?EIO=4&transport=websocket") == request_error::unknown_transport);
     CHECK(s.session.size() == 0);
 }
 
@@ -77,25 +80,25 @@ TEST_CASE("code 1: a session id that no session has", "[server]") {
     open_polling(s, 1);
     for (std::string const& sid : {std::string("x"), std::string(20, 'A'), s.sid() + "A", s.sid().substr(1),
                                    s.sid() + "%", s.sid() + "%4", s.sid().substr(0, 19) + "%41", std::string(100, '+')})
-        CHECK(s.get(2, std::string(polling_v4) + "&sid=" + sid) == lines{refusal(2, 1)});
-    CHECK(s.session.check_websocket("/?EIO=4&transport=websocket&sid=x") == request_error::unknown_sid);
+        CHECK(s.get(2, std::string(polling_v4) + "&sid=" + sid) == lines{refused(2, 1)});
+    CHECK(s.refusal_of_websocket("/engine.io/?EIO=4&transport=websocket&sid=x") == request_error::unknown_sid);
     CHECK(s.session.size() == 1);
 }
 
 TEST_CASE("code 2: a handshake that is not a GET", "[server]") {
     driver s;
-    CHECK(s.post(1, polling_v4, "4a") == lines{refusal(1, 2)});
-    CHECK(s.request(2, http_method::other, polling_v4) == lines{refusal(2, 2)});
+    CHECK(s.post(1, polling_v4, "4a") == lines{refused(1, 2)});
+    CHECK(s.request(2, http_method::other, polling_v4) == lines{refused(2, 2)});
 }
 
 TEST_CASE("code 3: a request that does not fit", "[server]") {
     driver s(with_v3());
-    CHECK(s.get(1, websocket_v4) == lines{refusal(1, 3)});
-    CHECK(s.session.check_websocket("/?EIO=4&transport=polling") == request_error::bad_request);
+    CHECK(s.get(1, websocket_v4) == lines{refused(1, 3)});
+    CHECK(s.refusal_of_websocket("/engine.io/?EIO=4&transport=polling") == request_error::bad_request);
     open_polling(s, 2);
-    CHECK(s.get(3, s.query("websocket")) == lines{refusal(3, 3)});
-    CHECK(s.session.check_websocket("/?" + s.query("polling")) == request_error::bad_request);
-    CHECK(s.request(4, http_method::other, s.query("polling")) == lines{refusal(4, 3)});
+    CHECK(s.get(3, s.query("websocket")) == lines{refused(3, 3)});
+    CHECK(s.refusal_of_websocket("/engine.io/?" + s.query("polling")) == request_error::bad_request);
+    CHECK(s.request(4, http_method::other, s.query("polling")) == lines{refused(4, 3)});
     CHECK(s.session.size() == 1);
 }
 
@@ -103,11 +106,11 @@ TEST_CASE("code 3: an EIO that differs from that of the session", "[server]") {
     driver s(with_v3());
     open_polling(s, 1);
     open_polling(s, 2, "EIO=3&transport=polling");
-    CHECK(s.get(3, s.query("polling", 0, "3")) == lines{refusal(3, 3)});
-    CHECK(s.post(4, s.query("polling", 1, "4"), "4a") == lines{refusal(4, 3)});
-    CHECK(s.get(5, "transport=polling&sid=" + s.sid()) == lines{refusal(5, 3)});
-    CHECK(s.get(6, s.query("polling", 0, "5")) == lines{refusal(6, 3)});
-    CHECK(s.session.check_websocket("/?" + s.query("websocket", 0, "3")) == request_error::bad_request);
+    CHECK(s.get(3, s.query("polling", 0, "3")) == lines{refused(3, 3)});
+    CHECK(s.post(4, s.query("polling", 1, "4"), "4a") == lines{refused(4, 3)});
+    CHECK(s.get(5, "transport=polling&sid=" + s.sid()) == lines{refused(5, 3)});
+    CHECK(s.get(6, s.query("polling", 0, "5")) == lines{refused(6, 3)});
+    CHECK(s.refusal_of_websocket("/engine.io/?" + s.query("websocket", 0, "3")) == request_error::bad_request);
     CHECK(s.get(7, s.query("polling")).empty()); // the session goes on
 }
 
@@ -148,41 +151,211 @@ TEST_CASE("code 3: long-polling after the upgrade", "[server]") {
     s.open_websocket(7, s.query("websocket"));
     s.websocket(7, "2probe");
     CHECK(s.websocket(7, "5") == lines{"0 upgraded to websocket"});
-    CHECK(s.get(2, s.query("polling")) == lines{refusal(2, 3)});
-    CHECK(s.post(3, s.query("polling"), "4a") == lines{refusal(3, 3)});
+    CHECK(s.get(2, s.query("polling")) == lines{refused(2, 3)});
+    CHECK(s.post(3, s.query("polling"), "4a") == lines{refused(3, 3)});
     CHECK(s.websocket(7, "4hi") == lines{"0 message hi"});
 }
 
 TEST_CASE("code 3: long-polling with a session that opened over WebSocket", "[server]") {
     driver s;
     s.open_websocket(7, websocket_v4);
-    CHECK(s.get(1, s.query("polling")) == lines{refusal(1, 3)});
-}
-
-TEST_CASE("code 4 is 403 and for the application to give, before the server sees the request", "[server]") {
-    CHECK(status(request_error::forbidden) == 403);
-    CHECK(body(request_error::forbidden) == R"({"code":4,"message":"Forbidden"})");
+    CHECK(s.get(1, s.query("polling")) == lines{refused(1, 3)});
 }
 
 TEST_CASE("code 5: a revision that is not served", "[server]") {
     driver s;
     for (char const* query : {"transport=polling", "EIO=&transport=polling", "EIO=5&transport=polling",
                               "EIO=2&transport=polling", "EIO=44&transport=polling", "EIO=3&transport=polling"})
-        CHECK(s.get(1, query) == lines{refusal(1, 5)});
-    CHECK(s.session.check_websocket("/?EIO=3&transport=websocket") == request_error::unsupported_protocol_version);
+        CHECK(s.get(1, query) == lines{refused(1, 5)});
+    CHECK(s.refusal_of_websocket("/engine.io/?EIO=3&transport=websocket") ==
+          request_error::unsupported_protocol_version);
     driver v3(with_v3());
     open_polling(v3, 1, "EIO=3&transport=polling");
 }
 
 TEST_CASE("the checks come in the order of their codes", "[server]") {
     driver s;
-    CHECK(s.post(1, "EIO=9&transport=x&sid=x", "") == lines{refusal(1, 0)});
-    CHECK(s.post(2, "EIO=9&transport=websocket&sid=x", "") == lines{refusal(2, 1)});
-    CHECK(s.post(3, "EIO=9&transport=websocket", "") == lines{refusal(3, 2)});
-    CHECK(s.get(4, "EIO=9&transport=websocket") == lines{refusal(4, 3)});
-    CHECK(s.post(5, "EIO=9&transport=polling", "") == lines{refusal(5, 2)});
-    CHECK(s.get(6, "EIO=9&transport=polling") == lines{refusal(6, 5)});
+    CHECK(s.post(1, "EIO=9&transport=x&sid=x", "") == lines{refused(1, 0)});
+    CHECK(s.post(2, "EIO=9&transport=websocket&sid=x", "") == lines{refused(2, 1)});
+    CHECK(s.post(3, "EIO=9&transport=websocket", "") == lines{refused(3, 2)});
+    CHECK(s.get(4, "EIO=9&transport=websocket") == lines{refused(4, 3)});
+    CHECK(s.post(5, "EIO=9&transport=polling", "") == lines{refused(5, 2)});
+    CHECK(s.get(6, "EIO=9&transport=polling") == lines{refused(6, 5)});
 }
+
+//=== what the application learns of a request, and decides ===//
+
+TEST_CASE("a target under another path is not the protocol's: 404", "[server]") {
+    for (char const* own : {"/engine.io/", "/engine.io", "engine.io"}) {
+        engineio::server_options options;
+        options.path = own;
+        driver s(options);
+        for (char const* path : {"/engine.io", "/engine.io/", "/engine.io/x", "/engine.io//", "/engine.io/../a"}) {
+            auto const target = path + ("?" + std::string(polling_v4));
+            CHECK(s.session.takes(target));
+            CHECK(s.session.takes(path));
+            auto const before = s.session.size();
+            s.exchanges.insert(1);
+            s.after([&] { s.session.http_received({.exchange = 1, .target = target}, s.now); });
+            CHECK(s.session.size() == before + 1);
+        }
+        auto const before = s.session.size();
+        for (char const* path : {"/", "/engine.iox", "/engine.ioxx/", "//engine.io/", "/x/engine.io/", "/Engine.io/",
+                                 "/engine%2eio/", "/engine", "/socket.io/"}) {
+            auto const target = path + ("?" + std::string(polling_v4));
+            CHECK_FALSE(s.session.takes(target));
+            s.exchanges.insert(1);
+            CHECK(s.after([&] { s.session.http_received({.exchange = 1, .target = target}, s.now); }) ==
+                  lines{R"(answer 1: 404 json {"code":3,"message":"Bad request"})"});
+            auto const refused = s.session.websocket_refusal(path + ("?" + std::string(websocket_v4)));
+            REQUIRE(refused.has_value());
+            CHECK(refused->status == 404);
+            CHECK(refused->code == request_error::bad_request);
+        }
+        CHECK(s.session.size() == before);
+    }
+    engineio::server_options options;
+    options.path = "/";
+    driver everywhere(options);
+    CHECK(everywhere.session.takes("/anything?at=all"));
+    CHECK(everywhere.session.takes("/"));
+    CHECK_FALSE(everywhere.session.takes(""));
+    CHECK_FALSE(everywhere.session.takes("*"));
+}
+
+TEST_CASE("the request with which a session began is kept as long as that", "[server]") {
+    driver s(with_streams());
+    std::string target = "/engine.io/?EIO=4&token=a%20b&transport=polling&token=c%26";
+    s.exchanges.insert(1);
+    s.after([&] { s.session.http_received({.exchange = 1, .target = target, .context = 17}, s.now); });
+    target.assign(target.size(), 'x');
+    auto const kept = s.session.handshake(s.handles[0]);
+    CHECK(kept.path == "/engine.io/");
+    CHECK(kept.query.raw() == "EIO=4&token=a%20b&transport=polling&token=c%26");
+    CHECK(kept.query.get("token") == "c&");
+    CHECK(kept.context == 17);
+
+    // The requests that follow change nothing.
+    s.get(2, s.query("polling") + "&token=other");
+    s.open_websocket(7, s.query("websocket") + "&token=other");
+    s.websocket(7, "2probe");
+    s.websocket(7, "5");
+    CHECK(s.session.handshake(s.handles[0]).query.get("token") == "c&");
+    CHECK(s.session.find(s.handles[0])->handshake().context == 17);
+    s.cut(7);
+    CHECK(s.session.handshake(s.handles[0]).query.raw().empty());
+    CHECK(s.session.handshake(s.handles[0]).context == 0);
+
+    s.channels.insert(8);
+    s.after([&] {
+        s.session.websocket_opened(
+            {.channel = 8, .target = "/engine.io/x?EIO=4&transport=websocket&room=1", .context = 18}, s.now);
+    });
+    CHECK(s.session.handshake(s.handles[1]).path == "/engine.io/x");
+    CHECK(s.session.handshake(s.handles[1]).query.get("room") == "1");
+    CHECK(s.session.handshake(s.handles[1]).context == 18);
+
+    s.channels.insert(9);
+    s.after([&] { s.session.stream_opened(9, s.now, 19); });
+    s.stream(9, stream_frame("0"));
+    CHECK(s.session.handshake(s.handles[2]).path.empty());
+    CHECK(s.session.handshake(s.handles[2]).context == 19);
+}
+
+TEST_CASE("a target longer than max_target is a bad request", "[server]") {
+    engineio::server_options options;
+    options.max_target = 60;
+    driver s(options);
+    open_polling(s, 1, std::string(polling_v4) + "&x=" + std::string(60 - 12 - 23 - 3, 'x'));
+    CHECK(s.get(2, std::string(polling_v4) + "&x=" + std::string(61 - 12 - 23 - 3, 'x')) == lines{refused(2, 3)});
+    CHECK(s.refusal_of_websocket("/engine.io/?EIO=4&transport=websocket&x=" + std::string(60, 'x')) ==
+          request_error::bad_request);
+    CHECK(s.get(3, s.query("polling")).empty());
+}
+
+TEST_CASE("code 4: the application does not allow the request", "[server]") {
+    std::vector<std::string> asked;
+    engineio::server_options options;
+    options.allow_request = [&](handshake_request const& r) -> request_verdict {
+        asked.push_back(std::string(r.path) + ' ' + r.query.get("token").value_or("-") + ' ' +
+                        std::to_string(r.context));
+        if (r.query.get("token") == "good") return true;
+        if (r.query.get("token") == "old") return forbidden{"too \"old\""};
+        return false;
+    };
+    driver s(options);
+    std::string const plain = R"(: 403 json {"code":4,"message":"Forbidden"})";
+    CHECK(s.get(1, polling_v4) == lines{"answer 1" + plain});
+    CHECK(s.get(2, std::string(polling_v4) + "&token=old") ==
+          lines{R"(answer 2: 403 json {"code":4,"message":"too \"old\""})"});
+    CHECK(s.get(3, "transport=polling&token=bad") == lines{"answer 3" + plain}); // before the revision is looked at
+    CHECK(asked == std::vector<std::string>{"/engine.io/ - 0", "/engine.io/ old 0", "/engine.io/ bad 0"});
+    CHECK(s.session.size() == 0);
+
+    // Those that the protocol refuses before, and those of a session, are not asked of.
+    asked.clear();
+    open_polling(s, 4, std::string(polling_v4) + "&token=good");
+    CHECK(asked.size() == 1);
+    s.get(5, "EIO=4&token=good");
+    s.get(6, "EIO=4&transport=polling&sid=x");
+    s.post(7, polling_v4, "4a");
+    s.get(8, websocket_v4);
+    CHECK(s.get(9, s.query("polling")).empty());
+    s.open_websocket(7, s.query("websocket"));
+    CHECK(asked.size() == 1);
+
+    // A WebSocket is asked of when it is checked, and when it opens unchecked.
+    std::string const target = "/engine.io/?" + std::string(websocket_v4);
+    asked.clear();
+    auto const refused = s.session.websocket_refusal(target + "&token=old", 5);
+    REQUIRE(refused.has_value());
+    CHECK(refused->code == request_error::forbidden);
+    CHECK(refused->status == 403);
+    CHECK(refused->body() == R"({"code":4,"message":"too \"old\""})");
+    CHECK(asked == std::vector<std::string>{"/engine.io/ old 5"});
+    CHECK(s.open_websocket(8, websocket_v4) == lines{"close 8"});
+    CHECK(asked.size() == 2);
+    CHECK_FALSE(s.session.websocket_refusal(target + "&token=good").has_value());
+    s.channels.insert(9);
+    auto const opened = s.after([&] {
+        auto const good = target + "&token=good";
+        s.session.websocket_opened({.channel = 9, .target = good, .is_checked = true}, s.now);
+    });
+    CHECK(opened.front().ends_with("opened websocket"));
+    CHECK(asked.size() == 3);
+}
+
+TEST_CASE("words for a refusal that are not UTF-8 are not sent", "[server]") {
+    engineio::server_options options;
+    options.allow_request = [](handshake_request const&) { return forbidden{"\xff"}; };
+    driver s(options);
+    CHECK(s.get(1, polling_v4) == lines{R"(answer 1: 403 json {"code":4,"message":"Forbidden"})"});
+}
+
+static_assert(!std::is_constructible_v<request_verdict, char const*>); // it would be true
+
+#ifdef __cpp_exceptions
+TEST_CASE("a question to the application that throws leaves nothing behind", "[server]") {
+    bool throws = true;
+    engineio::server_options options;
+    options.allow_request = [&](handshake_request const&) {
+        if (throws) throw std::runtime_error("no database");
+        return true;
+    };
+    driver s(options);
+    std::string const target = "/engine.io/?EIO=4&transport=";
+    for (int i = 0; i != 3; ++i) {
+        CHECK_THROWS(s.session.http_received({.exchange = 1, .target = target + "polling"}, s.now));
+        CHECK_THROWS(static_cast<void>(s.session.websocket_refusal(target + "websocket")));
+        CHECK_THROWS(s.session.websocket_opened(7, target + "websocket", s.now));
+    }
+    CHECK(s.session.size() == 0);
+    CHECK(s.drain().empty());
+    throws = false;
+    open_polling(s, 1);
+    CHECK(s.session.size() == 1);
+}
+#endif
 
 //=== sessions are found and told apart ===//
 
@@ -220,7 +393,7 @@ TEST_CASE("a handle never names another session than its own", "[server]") {
                s.session.close(old, s.now);
                s.session.abort(old);
            }).empty());
-    CHECK(s.get(1, std::string(polling_v4) + "&sid=" + old_sid) == lines{refusal(1, 1)});
+    CHECK(s.get(1, std::string(polling_v4) + "&sid=" + old_sid) == lines{refused(1, 1)});
     CHECK(s.session.find(session_handle{99, 0}) == nullptr);
 }
 
@@ -294,7 +467,7 @@ TEST_CASE("CVE-2026-59725: a v4 POST of application/octet-stream is answered 400
     open_polling(s, 1);
     s.get(2, s.query("polling"));
     CHECK(s.request(3, http_method::post, s.query("polling"), "4a", true) ==
-          lines{"0 closed: transport error", refusal(3, 3), "answer 2: 200 text 1"});
+          lines{"0 closed: transport error", refused(3, 3), "answer 2: 200 text 1"});
     CHECK(s.exchanges.empty());
     CHECK(s.session.size() == 0);
 }
@@ -342,9 +515,9 @@ TEST_CASE("a second GET is answered with 400, the pending one with 1", "[server]
     driver s;
     open_polling(s, 1);
     s.get(2, s.query("polling"));
-    CHECK(s.get(3, s.query("polling")) == lines{"0 closed: transport error", refusal(3, 3), "answer 2: 200 text 1"});
+    CHECK(s.get(3, s.query("polling")) == lines{"0 closed: transport error", refused(3, 3), "answer 2: 200 text 1"});
     CHECK(s.session.size() == 0);
-    CHECK(s.get(4, std::string(polling_v4) + "&sid=x") == lines{refusal(4, 1)});
+    CHECK(s.get(4, std::string(polling_v4) + "&sid=x") == lines{refused(4, 1)});
 }
 
 TEST_CASE("an aborted GET closes the session, an aborted exchange of nobody does nothing", "[server]") {
@@ -381,8 +554,8 @@ TEST_CASE("a second POST that begins while the first is read closes the session,
     s.begin_post(3, query);
     CHECK(s.begin_post(4, query) == lines{"0 closed: transport error", "answer 2: 200 text 1"});
     CHECK(s.session.size() == 0);
-    CHECK(s.post(4, query, "4a") == lines{refusal(4, 1)});
-    CHECK(s.post(3, query, "4b") == lines{refusal(3, 1)});
+    CHECK(s.post(4, query, "4a") == lines{refused(4, 1)});
+    CHECK(s.post(3, query, "4b") == lines{refused(3, 1)});
     CHECK(s.exchanges.empty());
 }
 
@@ -394,9 +567,9 @@ TEST_CASE("a second POST that comes while the first is read does so too, however
         open_polling(s, 1);
         auto const query = s.query("polling");
         s.begin_post(2, query);
-        CHECK(s.post(3, query, body) == lines{"0 closed: transport error", refusal(3, 3)});
+        CHECK(s.post(3, query, body) == lines{"0 closed: transport error", refused(3, 3)});
         CHECK(s.session.size() == 0);
-        CHECK(s.post(2, query, "4b") == lines{refusal(2, 1)});
+        CHECK(s.post(2, query, "4b") == lines{refused(2, 1)});
         CHECK(s.exchanges.empty());
     }
 }
@@ -438,11 +611,11 @@ TEST_CASE("the head of a request that is no POST of a session changes nothing", 
     open_polling(s, 1);
     auto const unknown = std::string(polling_v4) + "&sid=x";
     CHECK(s.begin_post(2, unknown).empty());
-    CHECK(s.post(2, unknown, "4a") == lines{refusal(2, 1)});
+    CHECK(s.post(2, unknown, "4a") == lines{refused(2, 1)});
     CHECK(s.begin_post(3, unknown).empty());
     CHECK(s.abort(3).empty());
     CHECK(s.begin_post(4, polling_v4).empty());
-    CHECK(s.post(4, polling_v4, "4a") == lines{refusal(4, 2)});
+    CHECK(s.post(4, polling_v4, "4a") == lines{refused(4, 2)});
     CHECK(s.begin_post(5, s.query("websocket")).empty());
     CHECK(s.begin(6, http_method::other, s.query("polling")).empty());
     CHECK(s.begin(7, http_method::get, s.query("polling")).empty());
@@ -465,7 +638,7 @@ TEST_CASE("a session that closes forgets the POST that is on its way, which then
         open_polling(s, 3); // in the place of the one that has closed
         REQUIRE(s.handles[nth + 1].index == s.handles[nth].index);
         CHECK(s.begin_post(4, s.query("polling", nth + 1)).empty());
-        CHECK((is_given_up ? s.abort(2) : s.post(2, old, "4a")) == (is_given_up ? lines{} : lines{refusal(2, 1)}));
+        CHECK((is_given_up ? s.abort(2) : s.post(2, old, "4a")) == (is_given_up ? lines{} : lines{refused(2, 1)}));
         CHECK(s.post(4, s.query("polling", nth + 1), "4b") == lines{"0 message b", "answer 4: 200 html ok"});
     }
     CHECK(s.exchanges.empty());
@@ -481,7 +654,7 @@ TEST_CASE("a session that has moved to a WebSocket loses nothing with a POST tha
     CHECK(s.websocket(7, "5") == lines{"0 upgraded to websocket"});
     CHECK(s.abort(2).empty());
     CHECK(s.begin_post(3, query).empty());
-    CHECK(s.post(3, query, "4a") == lines{refusal(3, 3)});
+    CHECK(s.post(3, query, "4a") == lines{refused(3, 3)});
     CHECK(s.websocket(7, "4hi") == lines{"0 message hi"});
 }
 
@@ -489,10 +662,10 @@ TEST_CASE("a session that has moved to a WebSocket loses nothing with a POST tha
 
 TEST_CASE("a WebSocket without sid opens a session, with one it is a candidate", "[server]") {
     driver s;
-    CHECK_FALSE(s.session.check_websocket("/engine.io/?EIO=4&transport=websocket").has_value());
+    CHECK_FALSE(s.session.websocket_refusal("/engine.io/?EIO=4&transport=websocket").has_value());
     CHECK(s.open_websocket(7, websocket_v4).front() == "0 opened websocket");
     open_polling(s, 1);
-    CHECK_FALSE(s.session.check_websocket("/engine.io/?" + s.query("websocket", 1)).has_value());
+    CHECK_FALSE(s.session.websocket_refusal("/engine.io/?" + s.query("websocket", 1)).has_value());
     CHECK(s.open_websocket(8, s.query("websocket", 1)).empty());
     CHECK(s.websocket(8, "2probe") == lines{"1 upgrading to websocket", "send 8: 3probe"});
     CHECK(s.session.size() == 2);
@@ -645,7 +818,7 @@ TEST_CASE("each session has its heartbeat", "[server]") {
 TEST_CASE("timers run however events and transmits are drained", "[server]") {
     driver s;
     s.channels.insert(7);
-    s.session.websocket_opened(7, "/?EIO=4&transport=websocket", s.now);
+    s.session.websocket_opened(7, "/engine.io/?EIO=4&transport=websocket", s.now);
     std::string buffer;
     while (s.session.poll_event()) {
     }
@@ -685,7 +858,7 @@ TEST_CASE("(6.6.10): revisions mixed within a session are refused, and the sessi
     driver s(with_v3());
     open_polling(s, 1);
     auto const other = s.query("websocket", 0, "3");
-    CHECK(s.session.check_websocket("/engine.io/?" + other) == request_error::bad_request);
+    CHECK(s.refusal_of_websocket("/engine.io/?" + other) == request_error::bad_request);
     CHECK(status(request_error::bad_request) == 400);
     CHECK(s.open_websocket(7, other) == lines{"close 7"});
     for (char const* p : {"2probe", "5", "2"}) CHECK(s.websocket(7, p).empty());
@@ -696,7 +869,7 @@ TEST_CASE("(6.6.10): revisions mixed within a session are refused, and the sessi
 TEST_CASE("CVE-2023-31125: a transport named as an inherited property is unknown", "[server][hostile]") {
     driver s;
     for (char const* name : {"__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"})
-        CHECK(s.get(1, "EIO=4&transport=" + std::string(name)) == lines{refusal(1, 0)});
+        CHECK(s.get(1, "EIO=4&transport=" + std::string(name)) == lines{refused(1, 0)});
 }
 
 TEST_CASE("(6.6.7): a stream with an inherited property as sid names no session", "[server][hostile]") {
@@ -704,7 +877,7 @@ TEST_CASE("(6.6.7): a stream with an inherited property as sid names no session"
     for (char const* sid : {"__proto__", "constructor", "toString"}) {
         s.open_stream(7);
         CHECK(s.stream(7, open_stream_with(sid)) == lines{"close 7"});
-        CHECK(s.get(1, std::string(polling_v4) + "&sid=" + sid) == lines{refusal(1, 1)});
+        CHECK(s.get(1, std::string(polling_v4) + "&sid=" + sid) == lines{refused(1, 1)});
     }
     CHECK(s.session.size() == 0);
 }
@@ -712,13 +885,13 @@ TEST_CASE("(6.6.7): a stream with an inherited property as sid names no session"
 TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once is forgotten, whatever it was",
           "[server][hostile]") {
     driver s(with_streams());
-    s.session.websocket_opened(7, "/?EIO=4&transport=websocket", s.now);
+    s.session.websocket_opened(7, "/engine.io/?EIO=4&transport=websocket", s.now);
     s.session.channel_closed(7, s.now);
     CHECK(s.drain() == lines{"0 opened websocket", "0 closed: transport close"});
     CHECK(s.session.size() == 0);
 
     open_polling(s, 1);
-    s.session.websocket_opened(8, "/?" + s.query("websocket", 1), s.now);
+    s.session.websocket_opened(8, "/engine.io/?" + s.query("websocket", 1), s.now);
     s.session.channel_closed(8, s.now);
     CHECK(s.drain() == lines{"0 upgrade failed"});
     s.session.stream_opened(9, s.now);

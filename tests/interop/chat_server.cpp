@@ -81,8 +81,8 @@ The port is 3000 unless another is given.)";
     line.option("--client", client);
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
-    server io({.engine = arguments.engine, .recovery = socketio::recovery_options()}, beast_driver::system_random(),
-              std::chrono::steady_clock::now());
+    server io({.engine = arguments.engine, .recovery = socketio::recovery_options(), .path = arguments.path},
+              beast_driver::system_random(), std::chrono::steady_clock::now());
     chat::application application(io);
     bool const is_secure = !arguments.certificate.empty();
     return serve(io, application, arguments, page(directory, client), [is_secure](std::uint16_t port) {

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     arguments.declare(line);
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
+    arguments.engine.path = arguments.path;
     engineio::server io(arguments.engine, beast_driver::system_random());
     echo application{io};
     return serve(io, application, arguments);

@@ -63,8 +63,7 @@ int serve(Server& io, Application& application, server_arguments const& argument
     }
     boost::asio::io_context context(1); // one thread
     beast_driver::server driver(context, io, application,
-                                {.path = arguments.path,
-                                 .max_payload = arguments.engine.max_payload,
+                                {.max_payload = arguments.engine.max_payload,
                                  .allowed_origins = {"*"},
                                  .tls = tls ? &*tls : nullptr,
                                  .page = std::move(page)});

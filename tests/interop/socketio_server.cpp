@@ -140,6 +140,7 @@ int main(int argc, char** argv) {
     line.flag("--recovery", [&options] { options.recovery.emplace(); });
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
     options.engine = arguments.engine;
+    options.path = arguments.path;
 
     server io(std::move(options), beast_driver::system_random(), std::chrono::steady_clock::now());
     test_application application(io);

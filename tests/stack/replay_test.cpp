@@ -271,7 +271,7 @@ private:
         if (h.from == side::client && h.kind == http_request) requested(h);
         if (h.from == side::client && h.kind == websocket_open) {
             std::string const target = with_sid(h.target);
-            CHECK_FALSE(server_.check_websocket(target).has_value());
+            CHECK_FALSE(server_.websocket_refusal(target).has_value());
             server_.websocket_opened(h.number, target, now_);
         }
         if (h.from == side::client && h.kind == websocket_message) {

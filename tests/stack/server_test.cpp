@@ -353,6 +353,62 @@ TEST_CASE("the right to acknowledge is worth nothing when the socket has gone", 
     CHECK(w.drain().empty());
 }
 
+TEST_CASE("the request with which a connection began decides whether its client may join", "[whole_server]") {
+    wires w;
+    w.server.declare("/", admission::ask);
+    lines seen;
+    w.on_event = [&](socketio::event const& e) {
+        auto const request = w.server.handshake(e.socket);
+        auto const token = request.query.get("token");
+        seen.push_back(std::to_string(static_cast<int>(e.type)) + ' ' + std::string(request.path) + ' ' +
+                       token.value_or("-") + ' ' + std::to_string(request.context));
+        if (e.type != event_type::connecting) return;
+        if (token == "a b")
+            CHECK(w.server.accept(e.socket).has_value());
+        else
+            CHECK(w.server.refuse(e.socket, "no token").has_value());
+    };
+    auto const open = [&](std::uint64_t channel, std::string_view query) {
+        std::string const target = "/socket.io/?EIO=4&transport=websocket" + std::string(query);
+        w.channels.insert(channel);
+        w.after([&] {
+            w.server.websocket_opened({.channel = channel, .target = target, .context = 100 + channel}, w.now);
+        });
+        w.receive(channel, "40");
+    };
+    auto const type = [](event_type t) { return std::to_string(static_cast<int>(t)); };
+    open(7, "&token=a%20b");
+    open(8, "");
+    w.cut(7);
+    CHECK(seen == lines{type(event_type::connecting) + " /socket.io/ a b 107",
+                        type(event_type::connected) + " /socket.io/ a b 107",
+                        type(event_type::connecting) + " /socket.io/ - 108",
+                        type(event_type::disconnected) + " /socket.io/ a b 107"});
+    CHECK(w.server.handshake(w.sockets.at(0)).query.raw().empty()); // it has gone with the connection
+}
+
+TEST_CASE("a server is under /socket.io/ unless it is put elsewhere, and asks who may come", "[whole_server]") {
+    wires w;
+    CHECK(w.server.takes("/socket.io?EIO=4"));
+    CHECK_FALSE(w.server.takes("/engine.io/?EIO=4"));
+    CHECK(w.server.websocket_refusal("/engine.io/?EIO=4&transport=websocket")->status == 404);
+
+    server_options options;
+    options.path = "/my/own";
+    options.engine.allow_request = [](engineio::handshake_request const& r) { return r.context == 5; };
+    server own(std::move(options), support::counting_random(), {});
+    CHECK(own.options().engine.path == "/my/own");
+    CHECK(own.takes("/my/own/?EIO=4&transport=websocket"));
+    CHECK_FALSE(own.takes("/socket.io/"));
+    std::string const target = "/my/own/?EIO=4&transport=websocket";
+    CHECK(own.websocket_refusal(target)->code == engineio::request_error::forbidden);
+    CHECK_FALSE(own.websocket_refusal(target, 5).has_value());
+    own.websocket_opened({.channel = 1, .target = target, .context = 4}, {});
+    CHECK(own.size() == 0);
+    own.websocket_opened({.channel = 2, .target = target, .context = 5}, {});
+    CHECK(own.size() == 1);
+}
+
 TEST_CASE("an acknowledgement that is asked for comes, times out or ends with the socket", "[whole_server]") {
     wires w;
     auto const s = w.connect(1);

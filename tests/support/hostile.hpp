@@ -159,7 +159,7 @@ public:
     socketless::time_point now = start;
 
     lines over_websocket(hostile_input const& input, std::string_view eio = "4") {
-        std::string const target = "/?transport=websocket&EIO=" + std::string(eio);
+        std::string const target = "/socket.io/?transport=websocket&EIO=" + std::string(eio);
         std::uint64_t const channel = ++last_name_;
         begin();
         server.websocket_opened(channel, target, now);
@@ -219,7 +219,7 @@ private:
     void post(std::string body) { request(engineio::http_method::post, std::move(body)); }
 
     std::uint64_t request(engineio::http_method method, std::string body) {
-        std::string target = "/?EIO=4&transport=polling";
+        std::string target = "/socket.io/?EIO=4&transport=polling";
         if (!sid_.empty()) target += "&sid=" + sid_;
         std::uint64_t const exchange = ++last_name_;
         server.http_received({.exchange = exchange, .method = method, .target = target, .body = body}, now);

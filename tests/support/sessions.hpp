@@ -370,6 +370,14 @@ public:
         exchanges.erase(exchange);
         return after([&] { session.http_aborted(exchange, now); });
     }
+    // The code of the refusal of a WebSocket.
+    std::optional<engineio::request_error> refusal_of_websocket(std::string_view target) {
+        auto const refusal = session.websocket_refusal(target);
+        if (!refusal) return std::nullopt;
+        CHECK(refusal->status == status(refusal->code));
+        CHECK(refusal->body() == body(refusal->code));
+        return refusal->code;
+    }
     lines open_websocket(std::uint64_t channel, std::string_view query) {
         channels.insert(channel);
         std::string const target = "/engine.io/?" + std::string(query);

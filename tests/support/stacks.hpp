@@ -173,7 +173,7 @@ private:
             break;
         }
         case open_websocket: {
-            if (p.is_cut || server.check_websocket(t.target)) return p.client.channel_closed(t.id, now);
+            if (p.is_cut || server.websocket_refusal(t.target)) return p.client.channel_closed(t.id, now);
             auto const id = ++last_name_;
             owners_[id] = {i, t.id};
             p.channels[t.id] = id;

@@ -299,7 +299,7 @@ protected:
     void channel_at_server(std::size_t n) {
         channel& ch = channels_[n];
         if (ch.is_dead) return;
-        if (!ch.is_stream && !random_.one_in(8) && server_.check_websocket(ch.target)) {
+        if (!ch.is_stream && !random_.one_in(8) && server_.websocket_refusal(ch.target)) {
             note("server: refuses the WebSocket ", ch.target);
             return tell_client_closed(n);
         }

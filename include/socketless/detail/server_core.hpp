@@ -44,12 +44,17 @@ protected:
     using socket_handle = socketio::socket_handle;
 
     server_core(server_options options, random_source random, time_point now)
-        : options_(std::move(options)), random_(std::move(random)), now_(now),
+        : options_(with_path(std::move(options))), random_(std::move(random)), now_(now),
           engine_(options_.engine, [this](std::span<std::byte> bytes) { random_(bytes); }) {
         namespaces_.declare("/", admission::automatic);
         if (options_.recovery) recovery_.emplace(*options_.recovery);
     }
     ~server_core() = default;
+
+    [[nodiscard]] static server_options with_path(server_options options) {
+        options.engine.path = options.path;
+        return options;
+    }
 
     using server_socket = detail::server_socket;
     using socket_state = detail::server_socket_state;

@@ -7,6 +7,7 @@
 #include <socketless/engineio/transport.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
+#include <socketless/json/writer.hpp>
 #include <socketless/text/percent.hpp>
 
 #include <algorithm>
@@ -115,6 +116,32 @@ struct request_target {
     bool base64 = false;
 };
 
+namespace detail {
+
+struct target_parts {
+    std::string_view path;
+    query_view query;
+};
+
+constexpr target_parts split_target(std::string_view target) noexcept {
+    std::size_t const question = std::min(target.find('?'), target.size());
+    return {target.substr(0, question), query_view(target.substr(std::min(question + 1, target.size())))};
+}
+
+} // namespace detail
+
+/// Whether a target is for the server with this path: it is the path itself, with or without the slash at its end, or
+/// begins with it and a slash. Compared as they stand, nothing is resolved or decoded. A path lacks nothing but a slash
+/// at either end: "socket.io" is "/socket.io/"; that of "/" is every target.
+[[nodiscard]] constexpr bool is_under(std::string_view target, std::string_view path) noexcept {
+    if (path.ends_with('/')) path.remove_suffix(1);
+    if (!target.starts_with('/')) return false;
+    if (!path.empty() && !path.starts_with('/')) target.remove_prefix(1);
+    if (!target.starts_with(path)) return false;
+    target.remove_prefix(path.size());
+    return target.empty() || target.front() == '/' || target.front() == '?';
+}
+
 /// Reads the target of a request:
 ///
 ///     target = path [ "?" query ];  path = "/" ...
@@ -130,10 +157,9 @@ struct request_target {
         if (byte <= ' ' || byte == 0x7f || byte == '#') return error{errc::invalid_request_target, i};
     }
     request_target read;
-    std::size_t const question = std::min(target.find('?'), target.size());
-    read.path = target.substr(0, question);
-    read.query = query_view(target.substr(std::min(question + 1, target.size())));
-
+    auto const parts = detail::split_target(target);
+    read.path = parts.path;
+    read.query = parts.query;
     for (query_parameter const p : read.query) {
         if (percent::equals(p.name, "EIO")) {
             read.revision = percent::equals(p.value, "4") ? revision::v4 : revision::v3;
@@ -225,6 +251,24 @@ inline constexpr std::string_view request_error_bodies[] = {
 [[nodiscard]] constexpr std::string_view body(request_error e) noexcept {
     return detail::request_error_bodies[static_cast<std::size_t>(e)];
 }
+
+/// How a server refuses a request: what the answer to it says.
+struct refusal {
+    request_error code = request_error::bad_request;
+    /// The HTTP status: that of the code, but 404 where the path is not the server's, 413 where the body is too large.
+    int status = 400;
+    /// The words for the client, UTF-8; those of the protocol if empty.
+    std::string message = {};
+
+    /// The body of the answer, application/json.
+    [[nodiscard]] std::string body() const {
+        std::string made;
+        if (!message.empty() &&
+            json::write(made, json::object("code", static_cast<unsigned>(code), "message", message)))
+            return made;
+        return std::string(engineio::body(code));
+    }
+};
 
 /// Reads the body of an answer that refused a request. Errors: those of json::validate, and errc::invalid_payload
 /// where it is not an object with one of the codes.

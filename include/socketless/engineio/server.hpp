@@ -8,6 +8,8 @@
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/engineio/handshake_request.hpp>
+#include <socketless/engineio/http_request.hpp>
 #include <socketless/engineio/packet.hpp>
 #include <socketless/engineio/payload.hpp>
 #include <socketless/engineio/request.hpp>
@@ -23,7 +25,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,20 +34,6 @@
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::engineio {
-
-enum class http_method : std::uint8_t { get, post, other };
-
-/// What the I/O layer tells of a request. Views live until the events have run dry.
-struct http_request {
-    exchange_id exchange = 0;
-    http_method method = http_method::get;
-    std::string_view target = {};
-    /// Whether the Content-Type is application/octet-stream.
-    bool is_binary = false;
-    /// The body, whole; base64 in it is decoded in place. An I/O layer that stops reading at `max_payload` bytes passes
-    /// what it has, one byte more than allowed being enough.
-    std::span<char> body = {};
-};
 
 /// A session of a `server`: a cheap value that never dangles. Once the session has ended it names nothing.
 struct session_handle {
@@ -89,7 +76,7 @@ public:
     /// which the protocol asks for, and one that is given up half-way. Either closes the session.
     void http_started(http_request const& request, time_point) {
         if (request.method != http_method::post) return;
-        auto const checked = check(request.target, transport_use::http, request.method);
+        auto const checked = check({request.target, transport_use::http, request.method, request.context});
         if (!checked) return; // it is refused when it is whole
         slot& s = slots_[checked.session];
         if (s.post) return abort(handle(checked.session), close_reason::transport_error);
@@ -99,10 +86,11 @@ public:
     /// A request by long-polling, its body whole; `http_started` may have told of it before.
     void http_received(http_request const& request, time_point now) {
         end_post(request.exchange);
-        auto const checked = check(request.target, transport_use::http, request.method);
-        if (!checked) return refuse(request.exchange, checked.refusal);
+        auto const checked = check({request.target, transport_use::http, request.method, request.context});
+        if (!checked) return refuse(request.exchange, *checked.refused);
         if (checked.session == none) {
-            std::uint32_t const index = make_session(checked.revision, checked.base64);
+            std::uint32_t const index =
+                make_session(checked.revision, checked.base64, {request.target, request.context});
             exchanges_.emplace(request.exchange, index);
             slots_[index].session->open_polling(request.exchange, now);
             return touch(index);
@@ -125,20 +113,23 @@ public:
         touch(index);
     }
 
-    /// Whether a WebSocket may be opened with this target; if not, how its request is to be refused.
-    [[nodiscard]] std::optional<request_error> check_websocket(std::string_view target) const {
-        auto const checked = check(target, transport_use::websocket, http_method::get);
-        if (checked) return std::nullopt;
-        return checked.refusal;
+    /// Whether a target is this server's: see `is_under`. The I/O layer answers the others; the server refuses them with
+    /// 404 if it is given them.
+    [[nodiscard]] bool takes(std::string_view target) const noexcept { return is_under(target, options_.path); }
+
+    /// How the request for a WebSocket is to be refused; nothing if the WebSocket may be opened.
+    [[nodiscard]] std::optional<refusal> websocket_refusal(std::string_view target, std::uint64_t context = 0) const {
+        return check({target, transport_use::websocket, http_method::get, context}).refused;
     }
 
-    /// A WebSocket is open. Where `check_websocket` would refuse it, it is closed.
-    void websocket_opened(channel_id channel, std::string_view target, time_point now) {
-        auto const checked = check(target, transport_use::websocket, http_method::get);
+    /// A WebSocket is open. Where `websocket_refusal` would refuse it, it is closed.
+    void websocket_opened(websocket_request const& request, time_point now) {
+        auto const [channel, target, context, is_checked] = request;
+        auto const checked = check({target, transport_use::websocket, http_method::get, context, is_checked});
         if (!checked) return close(channel);
         std::uint32_t index = checked.session;
         if (index == none) {
-            index = make_session(checked.revision, checked.base64);
+            index = make_session(checked.revision, checked.base64, {target, context});
             slots_[index].session->open_websocket(channel, now);
         } else if (!slots_[index].session->offer_channel(channel, nullptr, now)) {
             return close(channel);
@@ -147,6 +138,9 @@ public:
         }
         channels_.emplace(channel, index);
         touch(index);
+    }
+    void websocket_opened(channel_id channel, std::string_view target, time_point now) {
+        websocket_opened({.channel = channel, .target = target}, now);
     }
 
     /// A message of a WebSocket.
@@ -158,10 +152,11 @@ public:
     }
 
     /// A stream is open; its first packet, within `upgrade_timeout`, says which session it is for.
-    void stream_opened(channel_id channel, time_point now) {
+    /// `context`: see handshake_request.
+    void stream_opened(channel_id channel, time_point now, std::uint64_t context = 0) {
         if (!options_.transports.contains(transport::webtransport)) return close(channel);
-        new_streams_.emplace(channel,
-                             new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_});
+        new_streams_.emplace(
+            channel, new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_, context});
         new_stream_deadlines_.push_back({socketless::deadline(now, options_.upgrade_timeout), channel, last_stream_});
     }
 
@@ -269,6 +264,12 @@ public:
         return s.session && s.generation == session.generation ? &*s.session : nullptr;
     }
 
+    /// The request with which the session began; empty where it has ended. Views live as long as the session.
+    [[nodiscard]] handshake_request handshake(session_handle session) const noexcept {
+        auto const* const s = find(session);
+        return s == nullptr ? handshake_request() : s->handshake();
+    }
+
     /// How many sessions there are.
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_.size(); }
 
@@ -290,7 +291,11 @@ public:
     /// `buffer` is used again.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
         if (!immediate_.empty()) {
-            transmit const t = immediate_.front();
+            transmit t = immediate_.front().what;
+            if (auto const& body = immediate_.front().body; !body.empty()) {
+                buffer = body;
+                t.data.data = buffer;
+            }
             immediate_.pop();
             return t;
         }
@@ -333,21 +338,34 @@ private:
         bool has_transmits = false;
     };
 
-    // What a target asks for, or why it is refused.
-    struct checked_target {
-        bool good = false;
-        request_error refusal = request_error::bad_request;
+    struct request_to_check {
+        std::string_view target;
+        transport_use use;
+        http_method method;
+        std::uint64_t context;
+        bool is_allowed = false; // the application has said so already
+    };
+
+    // What a request asks for, or why it is refused.
+    struct checked_request {
+        std::optional<refusal> refused = {};
         std::uint32_t session = none; // none: a handshake
         engineio::revision revision = revision::v4;
         bool base64 = false;
 
-        explicit operator bool() const noexcept { return good; }
+        explicit operator bool() const noexcept { return !refused; }
+    };
+
+    struct immediate_transmit {
+        transmit what;
+        std::string body; // where it is not one of the protocol's own
     };
 
     // A stream that has not said yet which session it is for. Its number tells it from others of the same name.
     struct new_stream {
         std::unique_ptr<stream_reader> reader;
         std::uint64_t number;
+        std::uint64_t context;
         bool paused = false;
     };
 
@@ -357,27 +375,36 @@ private:
         std::uint64_t number;
     };
 
+    [[nodiscard]] static checked_request refused(request_error e) { return {.refused = refusal{e, status(e)}}; }
+
     // The reference's checks, in its order.
-    [[nodiscard]] checked_target check(std::string_view target, transport_use use, http_method method) const {
-        auto const refused = [](request_error e) { return checked_target{.refusal = e}; };
-        auto const t = parse_request_target(target);
+    [[nodiscard]] checked_request check(request_to_check const& r) const {
+        if (r.target.size() > options_.max_target) return refused(request_error::bad_request);
+        auto const t = parse_request_target(r.target);
         if (!t) return refused(request_error::bad_request);
+        if (!takes(r.target)) return {.refused = refusal{request_error::bad_request, 404}};
         if (!t->transport || !options_.transports.contains(*t->transport) || *t->transport == transport::webtransport)
             return refused(request_error::unknown_transport);
-        bool const fits = *t->transport == (use == transport_use::http ? transport::polling : transport::websocket);
+        bool const fits = *t->transport == (r.use == transport_use::http ? transport::polling : transport::websocket);
         if (t->sid) {
             std::uint32_t const index = find_encoded(*t->sid);
             if (index == none) return refused(request_error::unknown_sid);
             server_session const& session = *slots_[index].session;
-            bool const takes = use == transport_use::http ? session.takes_polling() : true;
-            if (!fits || !takes || t->revision != session.revision()) return refused(request_error::bad_request);
-            return {.good = true, .session = index, .revision = session.revision(), .base64 = t->base64};
+            bool const takes_it = r.use == transport_use::http ? session.takes_polling() : true;
+            if (!fits || !takes_it || t->revision != session.revision()) return refused(request_error::bad_request);
+            return {.session = index, .revision = session.revision(), .base64 = t->base64};
         }
-        if (method != http_method::get) return refused(request_error::bad_handshake_method);
+        if (r.method != http_method::get) return refused(request_error::bad_handshake_method);
         if (!fits) return refused(request_error::bad_request);
+        if (options_.allow_request && !r.is_allowed) {
+            auto const verdict = options_.allow_request({t->path, t->query, r.context});
+            if (!verdict)
+                return {.refused =
+                            refusal{request_error::forbidden, status(request_error::forbidden), verdict.message()}};
+        }
         if (t->revision == revision::v3 && !options_.allow_v3)
             return refused(request_error::unsupported_protocol_version);
-        return {.good = true, .revision = t->revision, .base64 = t->base64};
+        return {.revision = t->revision, .base64 = t->base64};
     }
 
     void dispatch(http_request const& request, std::uint32_t index, time_point now) {
@@ -402,7 +429,7 @@ private:
         if (taken)
             exchanges_.emplace(request.exchange, index);
         else
-            refuse(request.exchange, request_error::bad_request);
+            refuse(request.exchange, {});
         touch(index);
     }
 
@@ -421,7 +448,7 @@ private:
         if (!p || p->type != packet_type::open) return close(channel);
         std::uint32_t index = none;
         if (p->data.empty()) {
-            index = make_session(revision::v4, false);
+            index = make_session(revision::v4, false, {{}, stream.context});
             slots_[index].session->open_stream(channel, std::move(stream.reader), now);
         } else {
             auto const json = json::validate(p->data, options_.limits.max_depth);
@@ -435,17 +462,18 @@ private:
         touch(index);
     }
 
-    void respond(transmit const& answer) { immediate_.push(answer); }
+    void respond(transmit const& answer) { immediate_.push({answer, {}}); }
 
-    void refuse(exchange_id exchange, request_error e) {
-        respond({.type = transmit_type::respond,
-                 .id = exchange,
-                 .status = status(e),
-                 .content = content_type::json,
-                 .data = {frame_kind::text, body(e)}});
+    void refuse(exchange_id exchange, refusal const& r) {
+        transmit const answer{.type = transmit_type::respond,
+                              .id = exchange,
+                              .status = r.status,
+                              .content = content_type::json,
+                              .data = {frame_kind::text, body(r.code)}};
+        immediate_.push({answer, r.message.empty() ? std::string() : r.body()});
     }
 
-    void close(channel_id channel) { immediate_.push({.type = transmit_type::close, .id = channel}); }
+    void close(channel_id channel) { immediate_.push({{.type = transmit_type::close, .id = channel}, {}}); }
 
     //=== the sessions ===//
 
@@ -474,7 +502,7 @@ private:
         }
     }
 
-    [[nodiscard]] std::uint32_t make_session(revision r, bool base64) {
+    [[nodiscard]] std::uint32_t make_session(revision r, bool base64, detail::kept_request request) {
         session_id const id = new_session_id();
         std::uint32_t index = 0;
         if (free_.empty()) {
@@ -485,6 +513,7 @@ private:
             free_.pop_back();
         }
         slots_[index].session.emplace(options_, id, r);
+        slots_[index].session->keep_request(std::move(request));
         if (base64) slots_[index].session->use_base64();
         by_sid_.emplace(socketless::detail::key_of(view(id)), index);
         return index;
@@ -542,7 +571,7 @@ private:
     std::deque<stream_deadline> new_stream_deadlines_;
     socketless::detail::fifo<std::uint32_t> with_events_;
     socketless::detail::fifo<std::uint32_t> with_transmits_;
-    socketless::detail::fifo<transmit> immediate_;
+    socketless::detail::fifo<immediate_transmit> immediate_;
     socketless::detail::timer_wheel timers_;
 };
 

@@ -8,6 +8,7 @@
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/detail/channel.hpp>
 #include <socketless/engineio/handshake.hpp>
+#include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/heartbeat.hpp>
 #include <socketless/engineio/outbox.hpp>
 #include <socketless/engineio/packet.hpp>
@@ -19,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +50,14 @@ struct server_options {
     /// A text message that every session is sent behind its handshake; none if empty. UTF-8.
     std::string initial_message = {};
     socketless::limits limits = {};
+    /// Where the server is: a target that is not under it (see `is_under`) is refused with 404. A socketless::server has
+    /// a path in its own options, which replaces this one.
+    std::string path = "/engine.io/";
+    /// Bytes that a target may have; a longer one is a bad request. That of its first request is kept with a session.
+    std::size_t max_target = std::size_t{8} * 1024;
+    /// Asked of each request that would begin a session, by long-polling and by WebSocket, before there is anything of
+    /// one: whether it is allowed. If it throws, that request was not received. It calls nothing of the server.
+    std::function<request_verdict(handshake_request const&)> allow_request = {};
 };
 
 /// A session id. A bearer secret: whoever knows it is the session's client.
@@ -82,6 +92,9 @@ public:
     /// The client cannot take binary over the transport that it opens with (revision 3, b64=1): it is sent base64
     /// there. To be said before the handshake.
     void use_base64() noexcept { base64_ = true; }
+
+    /// What `handshake` shows of the request with which the session begins. To be said before the handshake.
+    void keep_request(detail::kept_request request) noexcept { request_ = std::move(request); }
 
     //=== what happened: HTTP ===//
 
@@ -317,6 +330,8 @@ public:
     //=== what it is ===//
 
     [[nodiscard]] std::string_view id() const noexcept { return view(id_); }
+    /// The request with which the session began. Its views live as long as the session.
+    [[nodiscard]] handshake_request handshake() const noexcept { return request_.get(); }
     [[nodiscard]] engineio::revision revision() const noexcept { return revision_; }
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
@@ -493,12 +508,12 @@ private:
         return packet{packet_type::open, frame_kind::text, handshake_buffer};
     }
 
-    [[nodiscard]] handshake own_handshake() const noexcept {
-        handshake h{.sid = id(),
-                    .upgrades = {},
-                    .ping_interval = options_->ping_interval,
-                    .ping_timeout = options_->ping_timeout,
-                    .max_payload = {}};
+    [[nodiscard]] engineio::handshake own_handshake() const noexcept {
+        engineio::handshake h{.sid = id(),
+                              .upgrades = {},
+                              .ping_interval = options_->ping_interval,
+                              .ping_timeout = options_->ping_timeout,
+                              .max_payload = {}};
         if (transport_ == transport::polling && options_->allow_upgrades)
             for (engineio::transport const t : {transport::websocket, transport::webtransport})
                 if (options_->transports.contains(t) && (t == transport::websocket || revision_ == revision::v4))
@@ -589,6 +604,7 @@ private:
     std::optional<exchange_id> answered_; // a POST that is to be told "ok"
     std::optional<channel_id> rejected_candidate_;
     std::optional<detail::channel> channel_;
+    detail::kept_request request_;
     std::unique_ptr<candidate> candidate_;
     std::unique_ptr<incoming_body> body_;
     detail::outbox outbox_;

@@ -51,8 +51,6 @@ using request = http::request<http::string_body>;
 using response = http::response<http::string_body>;
 
 struct server_settings {
-    /// The path that the protocol's requests have.
-    std::string path = "/socket.io/";
     /// Bytes that a body and a message of a WebSocket may have: that of the engine's options.
     std::size_t max_payload = 1'000'000;
     /// The pages whose scripts may connect: their origins, or "*" for all. This is CORS, which browsers apply to HTTP; a
@@ -232,15 +230,8 @@ private:
         });
     }
 
-    // Whether the request is the protocol's. A slash at the end of the path makes no difference.
-    bool serves(request const& r) const {
-        std::string_view const target = r.target();
-        return without_slash(target.substr(0, target.find('?'))) == without_slash(settings_.path);
-    }
-    static std::string_view without_slash(std::string_view path) {
-        if (path.ends_with('/')) path.remove_suffix(1);
-        return path;
-    }
+    // Whether the request is the protocol's.
+    bool serves(request const& r) const { return io_.takes(r.target()); }
 
     static bool is_handshake(request const& r) {
         auto const target = engineio::parse_request_target(r.target());
@@ -398,9 +389,9 @@ private:
         begin_answer(r);
         if (auto answer = answer_at_once(r)) {
             write(std::move(*answer));
-        } else if (auto const refusal = owner_.io_.check_websocket(r.target())) {
-            write(make_response(static_cast<http::status>(status(*refusal)), name(engineio::content_type::json),
-                                body(*refusal)));
+        } else if (auto const refusal = owner_.io_.websocket_refusal(r.target())) {
+            write(make_response(static_cast<http::status>(refusal->status), name(engineio::content_type::json),
+                                refusal->body()));
         } else {
             return std::make_shared<websocket_channel<Stream>>(owner_, std::move(stream_))->accept(std::move(r));
         }
@@ -545,7 +536,7 @@ public:
         websocket_.async_accept(r, [self = self(), target = std::string(r.target()), is_new](error_code ec) {
             if (ec || (is_new && self->owner_.is_closing_)) return;
             self->owner_.channels_.emplace(self->id_, self);
-            self->owner_.io_.websocket_opened(self->id_, target, now());
+            self->owner_.io_.websocket_opened({.channel = self->id_, .target = target, .is_checked = true}, now());
             self->owner_.drive();
             self->read();
         });

@@ -1,0 +1,83 @@
+// The request with which a connection begins: whether the application allows it, and what is kept of it.
+#pragma once
+
+#include <socketless/engineio/request.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace socketless::inline v0::engineio {
+
+/// The request with which a connection begins, or began: the GET of long-polling, or that of a WebSocket. A stream has
+/// no request: its path and query are empty. Views of one that is kept live as long as its session.
+///
+///     auto const token = server.handshake(socket).query.get("token");
+struct handshake_request {
+    std::string_view path = {};
+    query_view query = {};
+    /// The number that the I/O layer gave with the request. The library does not look at it: by it the I/O layer keeps
+    /// what else it knows of the request, e.g. headers, address and certificate.
+    std::uint64_t context = 0;
+};
+
+/// What `server_options::allow_request` answers when the client is to be told why it is refused. UTF-8.
+struct forbidden {
+    std::string message = "Forbidden";
+};
+
+/// What `server_options::allow_request` answers: true, false, or why not.
+class request_verdict {
+public:
+    /// Only a bool: a literal, which would become true, is refused by the compiler.
+    template <std::same_as<bool> Bool>
+    request_verdict(Bool is_allowed) : is_allowed_(is_allowed) {}                         // NOLINT(*-explicit-*)
+    request_verdict(forbidden reason) : is_allowed_(false), reason_(std::move(reason)) {} // NOLINT(*-explicit-*)
+
+    [[nodiscard]] explicit operator bool() const noexcept { return is_allowed_; }
+    /// What the client is told.
+    [[nodiscard]] std::string const& message() const noexcept { return reason_.message; }
+
+private:
+    bool is_allowed_;
+    forbidden reason_;
+};
+
+namespace detail {
+
+// A handshake_request that a session keeps: one allocation of the size that it needs, none if there is nothing to keep.
+class kept_request {
+public:
+    kept_request() noexcept = default;
+    kept_request(std::string_view target, std::uint64_t context) {
+        if (target.empty() && context == 0) return;
+        head const h{context, target.size()};
+        bytes_.reset(new char[sizeof h + target.size()]); // NOLINT(modernize-make-unique): not zeroed first
+        std::memcpy(bytes_.get(), &h, sizeof h);
+        if (!target.empty()) std::memcpy(bytes_.get() + sizeof h, target.data(), target.size());
+    }
+
+    [[nodiscard]] handshake_request get() const noexcept {
+        if (!bytes_) return {};
+        head h{};
+        std::memcpy(&h, bytes_.get(), sizeof h);
+        auto const target = split_target({bytes_.get() + sizeof h, h.size});
+        return {target.path, target.query, h.context};
+    }
+
+private:
+    struct head {
+        std::uint64_t context;
+        std::size_t size;
+    };
+
+    std::unique_ptr<char[]> bytes_; // a head and the target
+};
+
+} // namespace detail
+} // namespace socketless::inline v0::engineio

@@ -1,0 +1,38 @@
+// What the I/O layer tells a server of the requests that have come.
+#pragma once
+
+#include <socketless/engineio/session.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace socketless::inline v0::engineio {
+
+enum class http_method : std::uint8_t { get, post, other };
+
+/// What the I/O layer tells of a request. Views live until the events have run dry.
+struct http_request {
+    exchange_id exchange = 0;
+    http_method method = http_method::get;
+    std::string_view target = {};
+    /// Whether the Content-Type is application/octet-stream.
+    bool is_binary = false;
+    /// The body, whole; base64 in it is decoded in place. An I/O layer that stops reading at `max_payload` bytes passes
+    /// what it has, one byte more than allowed being enough.
+    std::span<char> body = {};
+    /// See handshake_request::context: kept if the request begins a session.
+    std::uint64_t context = 0;
+};
+
+/// What the I/O layer tells of a WebSocket that is open.
+struct websocket_request {
+    channel_id channel = 0;
+    std::string_view target = {};
+    /// As above.
+    std::uint64_t context = 0;
+    /// Whether `websocket_refusal` was asked of this request: then `allow_request` is not asked again.
+    bool is_checked = false;
+};
+
+} // namespace socketless::inline v0::engineio
