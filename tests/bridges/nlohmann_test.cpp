@@ -176,9 +176,12 @@ TEST_CASE("of several members with one name the last is kept, in nlohmann's valu
     CHECK(read<nlohmann::ordered_json>(R"({"b":1,"a":2,"b":3})")->dump() == R"({"b":3,"a":2})");
 }
 
+TEST_CASE("half a surrogate pair, in a name too, makes no value unreadable in nlohmann's values", "[nlohmann]") {
+    CHECK(is(read(R"([1,"a\ud800"])"), {1, "a\ufffd"}));
+    CHECK(is(read(R"({"a":{"\udc00":1},"b":"\ud83d\ude00"})"), tree{{"a", {{"\ufffd", 1}}}, {"b", "\U0001f600"}}));
+}
+
 TEST_CASE("what nlohmann's values cannot hold is an error that says where", "[nlohmann]") {
-    CHECK(read(R"([1,"a\ud800"])").error() == error{errc::lone_surrogate, 5});
-    CHECK(read(R"({"a":{"\udc00":1}})").error() == error{errc::lone_surrogate, 7});
     CHECK(read("[0,1e400]").error() == error{errc::out_of_range, 3});
     CHECK(json::text().get<tree>().error() == error{errc::wrong_kind});
     CHECK(validate(R"("a")")->get<std::vector<tree>>().error() == error{errc::wrong_kind});
@@ -251,11 +254,12 @@ TEST_CASE("random values of nlohmann's come back equal from a packet", "[nlohman
     }
 }
 
-TEST_CASE("JSON is read as nlohmann's own parser reads it", "[nlohmann]") {
+TEST_CASE("JSON is read as nlohmann's own parser reads it, but for half a surrogate pair", "[nlohmann]") {
     auto const same = [](std::string_view text) {
         auto const parsed = tree::parse(text, nullptr, false);
         auto const value = read(text);
-        if (parsed.is_discarded()) return !value.has_value();
+        // What has half a surrogate pair is refused by the parser alone.
+        if (parsed.is_discarded()) return value.has_value() == (text.find("\\ud83d\"") != text.npos);
         return value.has_value() && value->dump() == parsed.dump(); // which also tells 1 from 1.0
     };
     support::random_source random(61);

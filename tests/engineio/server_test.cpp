@@ -718,6 +718,18 @@ TEST_CASE("a stream joins a session with {\"sid\":...} and upgrades it", "[serve
     CHECK(s.session.size() == 1);
 }
 
+TEST_CASE("a stream may write the sid that it joins with escapes", "[server]") {
+    driver s(with_streams());
+    open_polling(s, 1);
+    std::string escaped = s.sid().substr(1);
+    escaped.insert(0, std::string("\\u00") + "0123456789abcdef"[static_cast<unsigned>(s.sid()[0]) >> 4U] +
+                          "0123456789abcdef"[static_cast<unsigned>(s.sid()[0]) & 0xfU]);
+    s.open_stream(7);
+    CHECK(s.stream(7, open_stream_with(escaped)).empty());
+    CHECK(s.stream(7, stream_frame("2probe")) ==
+          lines{"0 upgrading to webtransport", "send 7: " + stream_frame("3probe")});
+}
+
 TEST_CASE("a stream that begins with anything else is closed", "[server]") {
     driver s(with_streams());
     open_polling(s, 1);

@@ -190,8 +190,8 @@ TEST_CASE("doubles are printed and read as JavaScript does", "[number]") {
         CAPTURE(line);
         auto const entry = json::validate(line);
         REQUIRE(entry);
-        auto const bits_text = entry->find("bits").value_or(json::text()).get<std::string_view>();
-        auto const text = entry->find("text").value_or(json::text()).get<std::string_view>();
+        auto const bits_text = entry->find("bits").value_or(json::text()).borrow_string();
+        auto const text = entry->find("text").value_or(json::text()).borrow_string();
         REQUIRE(bits_text);
         REQUIRE(text);
         std::uint64_t bits = 0;

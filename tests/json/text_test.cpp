@@ -133,10 +133,11 @@ std::size_t walk(text value, int levels = 8) {
     for (bool const answer :
          {value.empty(), value.has_escapes(), value.get<bool>().has_value(), value.get<int>().has_value(),
           value.get<std::uint64_t>().has_value(), value.get<double>().has_value(), value.get<float>().has_value(),
-          value.get<std::string_view>().has_value(), value.get<std::string>().has_value(),
-          value.get<std::optional<int>>().has_value(), value.get<std::vector<int>>().has_value(),
-          value.get<std::map<std::string, text>>().has_value(), value.unescape(buffer.span()).has_value(),
-          value.unescape({}).has_value(), value.equals("key"), value.find("key").has_value()})
+          value.borrow_string().has_value(), value.get<json::lossy_string>().has_value(),
+          value.get<std::string>().has_value(), value.get<std::optional<int>>().has_value(),
+          value.get<std::vector<int>>().has_value(), value.get<std::map<std::string, text>>().has_value(),
+          value.unescape(buffer.span()).has_value(), value.unescape({}).has_value(),
+          value.unescape_lossy(buffer.span()).has_value(), value.equals("key"), value.find("key").has_value()})
         seen += answer;
     if (levels == 0) return seen;
     for (text const element : value.elements()) seen += walk(element, levels - 1);
@@ -166,7 +167,7 @@ constexpr bool unescapes_at_compile_time() {
 static_assert(text().empty() && text().is(kind::none));
 static_assert(parsed("[1]").is(kind::array));
 static_assert(parsed("12").get<int>() == 12 && parsed("1.2e1").get<int>() == 12 && parsed("1.5").get<double>() == 1.5);
-static_assert(parsed("true").get<bool>() == true && parsed(R"("a")").get<std::string_view>() == "a"sv);
+static_assert(parsed("true").get<bool>() == true && parsed(R"("a")").borrow_string() == "a"sv);
 static_assert(parsed("null").get<std::optional<int>>() == optional_result<int>(std::nullopt));
 static_assert(parsed(R"({"a":1,"b":[2]})").find("b") == parsed("[2]"));
 static_assert(sum_at_compile_time() == 107);
@@ -207,7 +208,9 @@ TEST_CASE("a value of another kind is refused as that", "[text]") {
         CHECK((value.get<std::uint64_t>() == wrong) == !value.is(kind::number));
         CHECK((value.get<double>() == wrong) == !value.is(kind::number));
         CHECK((value.get<float>() == wrong) == !value.is(kind::number));
-        CHECK((value.get<std::string_view>() == wrong) == !plain_string);
+        CHECK((value.borrow_string() == wrong) == !value.is(kind::string));
+        CHECK((value.borrow_string() == error{errc::escaped_string, value.raw().find(92)}) ==
+              (value.is(kind::string) && !plain_string));
         CHECK((value.get<std::string>() == wrong) == !value.is(kind::string));
         CHECK((value.unescape({}) == wrong) == !value.is(kind::string));
         CHECK((value.get<std::optional<bool>>() == wrong) == !(value.is(kind::boolean) || value.is(kind::null)));
@@ -322,7 +325,7 @@ TEST_CASE("a user's type is read wherever a type may stand", "[text]") {
 TEST_CASE("a string without escapes is borrowed from the text", "[text]") {
     text const string = parsed("\"caf\u00e9\"");
     CHECK_FALSE(string.has_escapes());
-    auto const borrowed = string.get<std::string_view>();
+    auto const borrowed = string.borrow_string();
     REQUIRE(borrowed);
     CHECK(*borrowed == "caf\u00e9");
     CHECK(borrowed->data() == string.raw().data() + 1);
@@ -330,6 +333,15 @@ TEST_CASE("a string without escapes is borrowed from the text", "[text]") {
     REQUIRE(unescaped);
     CHECK(unescaped->data() == borrowed->data());
     CHECK(contents_of(string) == "caf\u00e9");
+}
+
+TEST_CASE("a string with escapes cannot be borrowed, which is another error than that of another kind", "[text]") {
+    CHECK(parsed(R"("a\"b")").borrow_string() == error{errc::escaped_string, 2});
+    CHECK(parsed(R"("\ud800")").borrow_string() == error{errc::escaped_string, 1});
+    CHECK(parsed(R"("")").borrow_string() == ""sv);
+    for (auto const* const other : {"1", "null", R"(["a\n"])", R"({"a":"b"})"})
+        CHECK(parsed(other).borrow_string() == error{errc::wrong_kind});
+    CHECK(text().borrow_string() == error{errc::wrong_kind});
 }
 
 TEST_CASE("every escape stands for its character", "[text]") {
@@ -386,6 +398,30 @@ TEST_CASE("half a surrogate pair has no UTF-8, and the error says where it is", 
     CHECK(contents_of(parsed(R"("\ud800\u0041")")) == error{errc::lone_surrogate, 1});
     CHECK(contents_of(parsed(R"("\ud800udc00")")) == error{errc::lone_surrogate, 1});
     CHECK_FALSE(parsed(R"("\ud800")").equals("\xed\xa0\x80"));
+}
+
+TEST_CASE("a lossy string holds U+FFFD in the place of half a surrogate pair", "[text]") {
+    auto const lossy = [](std::string_view s) { return parsed(s).get<json::lossy_string>(); };
+    CHECK(lossy(R"("\ud800")") == json::lossy_string("\ufffd"));
+    CHECK(lossy(R"("ab\udc00c")") == json::lossy_string("ab\ufffdc"));
+    CHECK(lossy(R"("\ud83d\ude00\ud800x")") == json::lossy_string("\U0001f600\ufffdx"));
+    CHECK(lossy(R"("\ud800\ud800\udc00")") == json::lossy_string("\ufffd\U00010000"));
+    CHECK(lossy(R"("\udc00\ud800")") == json::lossy_string("\ufffd\ufffd"));
+    CHECK(lossy(R"("plain \"\n")") == json::lossy_string("plain \"\n"));
+    CHECK(lossy(R"("plain")") == json::lossy_string("plain"));
+    CHECK(lossy("1").error() == error{errc::wrong_kind});
+    CHECK(parsed(R"(["\ud800"])").get<std::vector<json::lossy_string>>()->front() == "\ufffd");
+    // As large a buffer as for other strings is enough.
+    std::array<char, 12> buffer{};
+    CHECK(parsed(R"("\ud800\ud800")").unescape_lossy(buffer) == "\ufffd\ufffd"sv);
+    CHECK(parsed(R"("\ud800\ud800")").unescape_lossy(std::span(buffer).first(11)) == error{errc::buffer_too_small, 12});
+}
+
+TEST_CASE("a lossy string of what is not JSON stays within its buffer", "[text]") {
+    for (auto const* const broken : {R"("\)", R"("\\\")", R"("\x\x\x\x")", R"("\u12")", R"("\ud800\u")"})
+        static_cast<void>(walk(text::trusted(broken)));
+    std::array<char, 8> buffer{};
+    CHECK(text::trusted(R"("\x\x\x\x")").unescape_lossy(buffer).has_value() == false);
 }
 
 TEST_CASE("unescaping needs a buffer as large as what is between the quotes", "[text]") {

@@ -134,6 +134,22 @@ static_assert(writes(std::tuple(1, "two", std::optional<int>()), R"([1,"two",nul
 static_assert(writes(json::object("id", 1, "tags", std::array{"a"sv, "b"sv}), R"({"id":1,"tags":["a","b"]})"));
 static_assert(writes(user::color::green, R"("green")"));
 
+TEST_CASE("a lossy string is written as the string that it is", "[writer]") {
+    CHECK(written(json::lossy_string("a\"")) == R"("a\"")");
+}
+
+TEST_CASE("an empty text is written as null wherever a value can stand", "[writer]") {
+    json::text const nothing;
+    CHECK(written(nothing) == "null");
+    CHECK(written(std::vector<json::text>{nothing, nothing}) == "[null,null]");
+    CHECK(written(std::optional(nothing)) == "null");
+    CHECK(written(std::tuple(1, nothing, 2)) == "[1,null,2]");
+    CHECK(written(std::variant<int, json::text>(nothing)) == "null");
+    CHECK(written(std::map<std::string, json::text>{{"a", nothing}}) == R"({"a":null})");
+    CHECK(written(json::object("a", nothing, "b", 1)) == R"({"a":null,"b":1})");
+    CHECK(pieces([&](json::writer& w) { w.begin_array().raw(nothing).raw(nothing).end_array(); }) == "[null,null]");
+}
+
 TEST_CASE("null is written for what has no value", "[writer]") {
     CHECK(written(nullptr) == "null");
     CHECK(written(std::nullopt) == "null");

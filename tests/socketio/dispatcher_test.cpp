@@ -50,7 +50,7 @@ auto noting(calls& log, std::string name) {
     return [&log, name = std::move(name)](event&) { log.push_back(name); };
 }
 
-constexpr typed_event<int, std::string_view> moved{"moved"};
+constexpr typed_event<int, std::string> moved{"moved"};
 
 // Does something when it is destroyed.
 class at_end {
@@ -211,6 +211,14 @@ TEST_CASE("a handler that takes anything is given the arguments", "[socketio]") 
     d.on(moved, [&](auto const&... args) { count = sizeof...(args); });
     CHECK(dispatch(d, R"(2["moved",3,"north"])"));
     CHECK(count == 2);
+}
+
+TEST_CASE("a handler of a typed event is called for a string with escapes, which it may take as a view", "[socketio]") {
+    dispatcher d;
+    std::string seen;
+    d.on(moved, [&](int, std::string_view direction) { seen = direction; });
+    CHECK(dispatch(d, R"(2["moved",3,"\u006eorth \"\n"])"));
+    CHECK(seen == "north \"\n");
 }
 
 TEST_CASE("handlers that can only be moved, that change or that return something are handlers", "[socketio]") {

@@ -151,7 +151,7 @@ constexpr bool emitted_by_all =
     emitted_by_client_session<Name, Args...>&& emitted_by_server_session<Name, Args...>&& emitted_by_stack<
         client, Name, Args...>&& emitted_by_stack<server, Name, Args...>&& emitted_by_audience<Name, Args...>;
 
-using moved = typed_event<int, std::string_view>;
+using moved = typed_event<int, std::string>;
 
 } // namespace
 
@@ -184,6 +184,7 @@ static_assert(!takes<int, std::optional<int>> && !takes<int, std::nullptr_t>);
 
 // Texts: what is declared to own them takes what borrows them, and the other way round.
 static_assert(takes<std::string, std::string_view> && takes<std::string, char const*> && takes<std::string, char[6]>);
+static_assert(takes<json::lossy_string, char const*> && takes<std::string, json::lossy_string>);
 static_assert(takes<std::string_view, std::string> && takes<std::string_view, char[6]>);
 static_assert(!takes<std::string, int> && !takes<std::string, std::nullptr_t> && !takes<std::string, char>);
 
@@ -251,6 +252,11 @@ TEST_CASE("a typed event is emitted under its name, and its arguments come as th
         carried(typed_event<double, std::string, std::optional<bool>>{"moved"}, 3, "north", std::nullopt);
     CHECK(packet == R"(["moved",3,"north",null])");
     CHECK(read == std::tuple(3.0, std::string("north"), std::optional<bool>()));
+}
+
+TEST_CASE("a typed event of strings takes borrowed ones, and carries them whatever is in them", "[socketio]") {
+    auto const said = carried(typed_event<std::string, json::lossy_string>{"said"}, std::string_view("\"\n"), "\t");
+    CHECK(said.second == std::tuple(std::string("\"\n"), json::lossy_string("\t")));
 }
 
 TEST_CASE("a typed event of one argument is read as that, and one of none as nothing", "[socketio]") {

@@ -126,7 +126,7 @@ TEST_CASE("example: arguments are text, numbers, objects and bytes, as many as y
     int seen = 0;
 
     s.io.on("salutations", [&](event& e) {
-        auto const args = e.get<std::string_view, json::text, byte_view>();
+        auto const args = e.get<std::string, json::text, byte_view>();
         REQUIRE(args.has_value());
         auto const& [greeting, whom, bytes] = *args;
         CHECK(greeting == "Hello!");
@@ -146,7 +146,7 @@ TEST_CASE("example: arguments are text, numbers, objects and bytes, as many as y
 TEST_CASE(
     "example: an event that declares its arguments is checked by the compiler where it is sent, and when it arrives",
     "[examples]") {
-    static constexpr socketio::typed_event<int, std::string_view> moved{"moved"};
+    static constexpr socketio::typed_event<int, std::string> moved{"moved"};
     stage s;
     auto& client = s.add_client();
     texts seen;
@@ -238,7 +238,7 @@ TEST_CASE("example: rooms are lists of sockets that the server keeps", "[example
         auto const socket = must(client->connect());
         if (name != "carol") must(client->emit(socket, "join", "readers"));
     }
-    s.io.on("join", [&](event& e) { s.server.join(e.socket, e.get<std::string_view>().value_or("")); });
+    s.io.on("join", [&](event& e) { s.server.join(e.socket, e.get<std::string>().value_or("")); });
     s.pass(1s);
 
     CHECK(s.server.to("readers").emit("news", "for readers") == 2u);
@@ -261,12 +261,12 @@ TEST_CASE("example: broadcasting to everybody, to everybody else, and to one of 
         must(client->connect());
     }
     s.io.on("say", [&](event& e) {
-        auto const what = e.get<std::string_view>().value_or("");
+        auto const what = e.get<std::string>().value_or("");
         must(s.server.in("/").except(e.socket).emit("chat", what)); // socket.broadcast.emit
         must(s.server.emit(e.socket, "chat", "sent"));
     });
     s.io.on("tell", [&](event& e) {
-        auto const args = e.get<std::string_view, std::string_view>();
+        auto const args = e.get<std::string, std::string>();
         REQUIRE(args.has_value());
         auto const& [whom, what] = *args;
         must(s.server.to(whom).emit("chat", what)); // the id of a socket is a room that it is alone in

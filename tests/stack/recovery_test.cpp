@@ -239,3 +239,29 @@ TEST_CASE("a predicate may declare the namespace that it is asked for, and other
     first.lose();
     CHECK(world.server.in("/room").size() == 1);
 }
+
+TEST_CASE("a claim to an earlier connection may be written with escapes", "[server][recovery]") {
+    support::stacks world(with_recovery());
+    world.on_server_event = [&](socketio::event& e) {
+        if (e.type == event_type::connected) world.server.emit(e.socket, "hello");
+    };
+    raw_client client(world, 1);
+    auto const answer = client.send("40");
+    auto const pid = member(answer.at(0), "pid");
+    std::string offset = answer.at(1).substr(0, answer.at(1).rfind('"'));
+    offset.erase(0, offset.rfind('"') + 1);
+    auto const escaped = [](std::string_view s) {
+        std::string all;
+        for (char const c : s) {
+            auto const code = static_cast<unsigned>(c);
+            all += "\\u00";
+            all += "0123456789abcdef"[code >> 4U];
+            all += "0123456789abcdef"[code & 0xfU];
+        }
+        return all;
+    };
+    client.lose();
+    raw_client again(world, 2);
+    auto const claim = R"(40{"pid":")" + escaped(pid) + R"(","offset":")" + escaped(offset) + R"("})";
+    CHECK(member(again.send(claim).at(0), "pid") == pid); // recovered
+}

@@ -649,7 +649,7 @@ private:
 
     void answered(client::event const& e) {
         if (admin_ == e.socket) return client_.disconnect(e.socket);
-        if (e.get<std::string_view>()) return ask(*root_, json::object("bin", four_bytes));
+        if (e.get<std::string>()) return ask(*root_, json::object("bin", four_bytes));
         for (int i = 0; i != 20; ++i) echo("burst", i);
         CHECK(client_.emit(*root_, "ask-me").has_value());
     }

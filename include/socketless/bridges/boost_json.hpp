@@ -214,11 +214,12 @@ T* boost_part(boost::json::value& from) noexcept {
 
 /// Reads an argument as a boost::json::value, object, array or string, as boost::json::parse would. A number without
 /// fraction and exponent that an std::int64_t or std::uint64_t can hold is an integer, any other the nearest double; of
-/// several members with one name the last is kept. Allocates from the memory resource of `to`.
+/// several members with one name the last is kept. Half a surrogate pair ("\ud800"), which JavaScript's strings may hold
+/// and the parser refuses, is U+FFFD: one such string does not make all the others unreadable. Allocates from the memory
+/// resource of `to`.
 /// Errors, the offset counted in `from.json()`: errc::wrong_kind for another type, for a binary value in the argument
-/// and for no JSON at all, errc::lone_surrogate, errc::out_of_range for a number beyond the largest double,
-/// errc::depth_exceeded with more than limits::deepest_tree arrays and objects open at once, which `decode` lets nobody
-/// send who keeps to its default.
+/// and for no JSON at all, errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more than
+/// limits::deepest_tree arrays and objects open at once, which `decode` lets nobody send who keeps to its default.
 /// Nothing but an allocator throws. Linear.
 template <json::detail::boost_json T>
 [[nodiscard]] result<void> read_json(argument const& from, T& to) {

@@ -148,10 +148,12 @@ private:
 
 /// Reads an argument as a value of nlohmann's, as nlohmann::json::parse would, with the binary values in it, which are
 /// copied and have no subtype. A number without fraction and exponent that its integer types can hold is an integer, any
-/// other the nearest double; of several members with one name the last is kept.
-/// Errors, the offset counted in `from.json()`: errc::wrong_kind for no JSON at all, errc::lone_surrogate,
-/// errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more than
-/// limits::deepest_tree arrays and objects open at once, which `decode` lets nobody send who keeps to its default. Nothing but an allocator throws.
+/// other the nearest double; of several members with one name the last is kept. Half a surrogate pair ("\ud800"), which
+/// JavaScript's strings may hold and the parser refuses, is U+FFFD: one such string does not make all the others
+/// unreadable.
+/// Errors, the offset counted in `from.json()`: errc::wrong_kind for no JSON at all, errc::out_of_range for a number
+/// beyond the largest double, errc::depth_exceeded with more than limits::deepest_tree arrays and objects open at once,
+/// which `decode` lets nobody send who keeps to its default. Nothing but an allocator throws.
 /// Linear, but for the names of nlohmann::ordered_json: that looks each up among all before it.
 template <json::detail::nlohmann_json Json>
 [[nodiscard]] result<void> read_json(argument const& from, Json& to) {

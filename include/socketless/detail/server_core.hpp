@@ -335,7 +335,7 @@ protected:
         auto claimed = std::make_unique<recovery_claim>();
         auto const text_of = [&auth](std::string_view key) {
             auto const value = auth.find(key);
-            return value ? value->get<std::string_view>().value_or("") : std::string_view();
+            return value ? value->get<std::string>().value_or("") : std::string();
         };
         if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed->pid = pid;
         if (auto const offset = text_of("offset"); socketio::recovery_offset::parse(offset)) claimed->offset = offset;

@@ -68,7 +68,7 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 
     handshake h;
     auto const sid = valid->find("sid");
-    h.sid = sid ? sid->get<std::string_view>().value_or("") : "";
+    h.sid = sid ? sid->borrow_string().value_or("") : "";
     if (h.sid.empty()) return wrong(sid);
 
     auto const upgrades = valid->find("upgrades");

@@ -453,7 +453,7 @@ private:
         } else {
             auto const json = json::validate(p->data, options_.limits.max_depth);
             auto const sid = json ? json->find("sid") : std::nullopt;
-            index = sid ? find(sid->get<std::string_view>().value_or("")) : none;
+            index = sid ? find(sid->get<std::string>().value_or("")) : none;
             if (index == none || !slots_[index].session->offer_channel(channel, std::move(stream.reader), now))
                 return close(channel);
         }

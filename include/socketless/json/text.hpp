@@ -7,6 +7,7 @@
 #include <socketless/json/detail/number.hpp>
 #include <socketless/json/detail/readable.hpp>
 #include <socketless/json/detail/scan.hpp>
+#include <socketless/json/lossy_string.hpp>
 #include <socketless/text/utf8.hpp>
 
 #include <cstddef>
@@ -28,6 +29,10 @@ enum class kind : std::uint8_t { none, null, boolean, number, string, array, obj
 
 class element_range;
 class member_range;
+
+namespace detail {
+enum class lone_surrogates : bool { refused, replaced };
+}
 
 /// A borrowed JSON text that is known to be valid, without white space around it: a whole document or a
 /// value within one. Made by `validate`; lives as long as the bytes it was cut from. Copying is cheap.
@@ -56,8 +61,8 @@ public:
     ///   bool                        a boolean
     ///   an integer type             a number whose value is an integer, however it is written: 12, 12.0, 1.2e1
     ///   double, float               a number, rounded to the nearest
-    ///   std::string_view            a string that is written without escapes (a borrowed part of this text)
-    ///   std::string                 any string
+    ///   std::string                 a string
+    ///   json::lossy_string          any string, U+FFFD in the place of half a surrogate pair
     ///   std::optional<T>            null, or what T takes
     ///   std::vector<T>              an array of what T takes
     ///   std::map<std::string, T>    an object of what T takes; of several members with one name the last is kept.
@@ -70,9 +75,11 @@ public:
     ///
     ///     socketless::result<void> read_json(socketless::json::text from, point& to);
     ///
-    /// Errors: errc::wrong_kind (also a string_view of a string with escapes), errc::not_an_integer,
-    /// errc::out_of_range, errc::lone_surrogate, and those of read_json; of several the first, its offset in this
-    /// text. Linear in the size of the text.
+    /// A std::string_view cannot be read: there is no memory for what the escapes of a string stand for. It does not
+    /// compile, so that it cannot fail for one string in a hundred; `borrow_string` is for who wants no copy.
+    ///
+    /// Errors: errc::wrong_kind, errc::not_an_integer, errc::out_of_range, errc::lone_surrogate, and those of
+    /// read_json; of several the first, its offset in this text. Linear in the size of the text.
     template <class T>
     [[nodiscard]] constexpr result<T> get() const;
 
@@ -84,7 +91,23 @@ public:
     /// The contents of a string. One without escapes is returned as a part of this text; another is unescaped
     /// into `buffer`, for which `raw().size()` bytes are always enough.
     /// Errors: errc::wrong_kind, errc::lone_surrogate (offset in the text), errc::buffer_too_small.
-    [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer) const noexcept;
+    [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer) const noexcept {
+        return unescape(buffer, detail::lone_surrogates::refused);
+    }
+
+    /// The same with U+FFFD in the place of half a surrogate pair. Errors: errc::wrong_kind, errc::buffer_too_small.
+    [[nodiscard]] constexpr result<std::string_view> unescape_lossy(std::span<char> buffer) const noexcept {
+        return unescape(buffer, detail::lone_surrogates::replaced);
+    }
+
+    /// The contents of a string that is written without escapes: a part of this text. A peer may write any character
+    /// as an escape, so there has to be an answer for errc::escaped_string too.
+    /// Errors: errc::wrong_kind, errc::escaped_string. Linear.
+    [[nodiscard]] constexpr result<std::string_view> borrow_string() const noexcept {
+        if (!is(json::kind::string)) return error{errc::wrong_kind};
+        if (has_escapes()) return error{errc::escaped_string, raw_.find('\\')};
+        return inside();
+    }
 
     /// Whether this is a string whose contents are `contents`. Neither copies nor allocates.
     [[nodiscard]] constexpr bool equals(std::string_view contents) const noexcept;
@@ -104,6 +127,9 @@ public:
 
 private:
     constexpr explicit text(std::string_view raw) noexcept : raw_(raw) {}
+
+    [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer,
+                                                              detail::lone_surrogates halves) const noexcept;
 
     // What is between the quotes, brackets or braces.
     [[nodiscard]] constexpr std::string_view inside() const noexcept {
@@ -283,7 +309,8 @@ constexpr bool text::equals(std::string_view contents) const noexcept {
     return contents.empty();
 }
 
-constexpr result<std::string_view> text::unescape(std::span<char> buffer) const noexcept {
+constexpr result<std::string_view> text::unescape(std::span<char> buffer,
+                                                  detail::lone_surrogates halves) const noexcept {
     if (!is(json::kind::string)) return error{errc::wrong_kind};
     std::string_view const escaped = inside();
     if (!has_escapes()) return escaped;
@@ -297,9 +324,12 @@ constexpr result<std::string_view> text::unescape(std::span<char> buffer) const 
             *out++ = *p++;
             continue;
         }
-        auto const escape = detail::read_escape(p + 1, end);
-        if (escape.code_point == detail::no_code_point || detail::is_surrogate(escape.code_point))
-            return error{errc::lone_surrogate, static_cast<std::size_t>(p - raw_.data())};
+        auto escape = detail::read_escape(p + 1, end);
+        if (escape.code_point == detail::no_code_point || detail::is_surrogate(escape.code_point)) {
+            if (escape.code_point == detail::no_code_point || halves == detail::lone_surrogates::refused)
+                return error{errc::lone_surrogate, static_cast<std::size_t>(p - raw_.data())};
+            escape.code_point = detail::replacement_character;
+        }
         out = utf8::encode(escape.code_point, out);
         p = escape.end;
     }
@@ -355,19 +385,20 @@ constexpr result<T> read_scalar(text from) {
         if (!from.is(kind::number)) return error{errc::wrong_kind};
         using rounded = std::conditional_t<std::is_same_v<T, float>, float, double>;
         return read_floating<rounded>(from.raw()).transform([](rounded value) { return static_cast<T>(value); });
-    } else if constexpr (std::is_same_v<T, std::string_view>) {
-        if (from.has_escapes()) return error{errc::wrong_kind};
-        return from.unescape({});
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        std::string contents(from.has_escapes() ? from.raw().size() : 0, '\0');
-        auto const unescaped = from.unescape(contents);
+    } else if constexpr (owned_string<T>) {
+        T contents(from.has_escapes() ? from.raw().size() : 0, '\0');
+        auto const unescaped =
+            std::is_same_v<T, lossy_string> ? from.unescape_lossy(contents) : from.unescape(contents);
         if (!unescaped) return unescaped.error();
-        if (!from.has_escapes()) return std::string(*unescaped);
+        if (!from.has_escapes()) return T(*unescaped);
         contents.resize(unescaped->size());
         return contents;
     } else {
-        static_assert(always_false<T>, "no reading of JSON is known for this type: make it default-constructible and "
-                                       "give it a result<void> read_json(json::text, T&)");
+        static_assert(!is_view_of_text<T>, "a string cannot be read as a std::string_view: it may hold escapes. Read a "
+                                           "std::string, or borrow with json::text::borrow_string()");
+        static_assert(is_view_of_text<T>, "no reading of JSON is known for this type: make it default-constructible "
+                                          "and give it a result<void> read_json(json::text, T&)");
+        return error{errc::wrong_kind};
     }
 }
 
@@ -393,7 +424,7 @@ constexpr result<Map> read_members(Source const& from) {
     text const object = text_of(from);
     Map all;
     for (member const m : object.members()) {
-        auto key = read_scalar<std::string>(m.key);
+        auto key = read_scalar<typename Map::key_type>(m.key);
         if (!key) return error_within(object, m.key, key.error());
         auto value = read<typename Map::mapped_type>(part_of(from, m.value));
         if (!value) return error_within(object, m.value, value.error());

@@ -64,11 +64,8 @@ public:
         return *this;
     }
 
-    /// JSON that is already made.
-    constexpr writer& raw(text made) noexcept {
-        SOCKETLESS_ASSERT(!made.empty());
-        return token(made.raw());
-    }
+    /// JSON that is already made. An empty text, such as the auth of a client that sent none, is null.
+    constexpr writer& raw(text made) noexcept { return token(made.empty() ? "null" : made.raw()); }
 
     /// JSON that is already made but for the binary values in it: its parts, in order, between `begin_raw` and
     /// `end_raw`, with `binary` where one goes. Together they are one value.
@@ -217,7 +214,7 @@ private:
 ///   integers, but for character types       all digits
 ///   float, double                           as JavaScript prints them
 ///   what converts to std::string_view       a string
-///   json::text                              itself
+///   json::text                              itself; null if it is empty
 ///   std::optional                           its value or null
 ///   std::variant                            its alternative
 ///   std::span<std::byte const>, and any     a binary attachment, where the packet may have them

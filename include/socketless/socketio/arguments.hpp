@@ -90,7 +90,7 @@ public:
 
     /// Writes the argument into another packet, its binary values as attachments of that.
     friend constexpr void write_json(json::writer& out, argument const& a) {
-        if (a.attachments_.empty()) {
+        if (a.attachments_.empty() || a.json_.empty()) {
             out.raw(a.json_);
             return;
         }
@@ -213,7 +213,7 @@ public:
 
     /// The same of the first arguments, each as the type in its place; the error is the first one's.
     ///
-    ///     if (auto const args = arguments.get<int, std::string_view, std::optional<bool>>()) {
+    ///     if (auto const args = arguments.get<int, std::string, std::optional<bool>>()) {
     ///         auto const& [id, name, urgent] = *args;
     template <class First, class Second, class... More>
     [[nodiscard]] constexpr result<std::tuple<First, Second, More...>> get() const {

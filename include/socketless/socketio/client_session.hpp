@@ -115,7 +115,8 @@ public:
     result<socket_handle> connect(std::string_view nsp = "/") {
         return connect_with(nsp, [](socket&) { return result<void>(); });
     }
-    /// Joins it with auth: any value that is written as a JSON object. Errors: as above; errc::invalid_payload.
+    /// Joins it with auth: any value that is written as a JSON object; null and an empty json::text are no auth.
+    /// Errors: as above; errc::invalid_payload.
     template <class Auth>
     result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
         return connect_with(nsp, [&](socket& s) { return s.set_auth(auth); });

@@ -68,11 +68,11 @@ result<void> call_typed(Handler& handler, event& e) {
 
 /// Handlers of the events of any session, client or server:
 ///
-///     inline constexpr socketio::typed_event<int, std::string_view> moved{"moved"};
+///     inline constexpr socketio::typed_event<int, std::string> moved{"moved"};
 ///
 ///     socketio::dispatcher handlers;
 ///     handlers.on("chat", [&](socketio::event& e) { ...; server.acknowledge(e.ack); });
-///     handlers.on(moved, [](int steps, std::string_view direction) { ... });
+///     handlers.on(moved, [](int steps, std::string const& direction) { ... });
 ///     handlers.on(socketio::event_type::disconnected, [](socketio::event& e) { ... });
 ///
 ///     while (auto e = server.poll_event()) handlers.dispatch(*e);

@@ -22,10 +22,10 @@ namespace socketless::inline v0::socketio {
 
 /// An event with the types of its arguments, declared once:
 ///
-///     inline constexpr socketio::typed_event<int, std::string_view> moved{"moved"};
+///     inline constexpr socketio::typed_event<int, std::string> moved{"moved"};
 ///
 ///     server.emit(socket, moved, 3, "north");                                  // or it does not compile
-///     dispatcher.on(moved, [](int steps, std::string_view direction) { ... });
+///     dispatcher.on(moved, [](int steps, std::string const& direction) { ... });
 ///
 /// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads; each takes
 /// what becomes JSON of its kind:
@@ -33,7 +33,8 @@ namespace socketless::inline v0::socketio {
 ///   bool                                   bool
 ///   an integer type                        any integer type but bool and characters; how large it is, is not checked
 ///   double, float                          these too
-///   std::string, std::string_view          what converts to std::string_view
+///   std::string, json::lossy_string,       what converts to std::string_view
+///     std::string_view (only to emit)
 ///   byte_view, std::vector<std::byte>      any contiguous range of std::byte
 ///   std::optional<T>                       nullptr, std::nullopt, what T takes, an optional of that
 ///   std::vector<T>                         any range of what T takes
@@ -85,7 +86,7 @@ consteval bool is_written_for() {
         return plain_integer<From>;
     } else if constexpr (std::floating_point<To>) {
         return plain_integer<From> || std::floating_point<From>;
-    } else if constexpr (std::same_as<To, std::string> || std::same_as<To, std::string_view>) {
+    } else if constexpr (owned_string<To> || std::same_as<To, std::string_view>) {
         return string_like<From> && !null<From>;
     } else if constexpr (is_vector<To> && plain_range<From>) {
         return is_written_for<std::ranges::range_value_t<From const>, typename To::value_type>();

@@ -33,7 +33,7 @@ inline std::optional<std::string_view> binary_digits(json::text value) {
     if (members.empty()) return std::nullopt;
     auto const [key, digits] = *members.begin();
     if (!key.equals(binary_key) || ++members.begin() != members.end()) return std::nullopt;
-    if (auto const text = digits.get<std::string_view>()) return *text;
+    if (auto const text = digits.borrow_string()) return *text;
     return std::nullopt;
 }
 

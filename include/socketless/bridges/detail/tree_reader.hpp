@@ -142,11 +142,12 @@ private:
         return json::text::trusted(json::detail::between(begin, p_));
     }
 
-    // The contents of a string, until the next call.
+    // The contents of a string, until the next call. A value of which one string has half a surrogate pair is readable
+    // all the same.
     result<std::string_view> contents(json::text string) {
         std::size_t const begin = offset() - string.raw().size();
         if (string.has_escapes() && buffer_.size() < string.raw().size()) buffer_.resize(string.raw().size());
-        auto const unescaped = string.unescape(buffer_);
+        auto const unescaped = string.unescape_lossy(buffer_);
         if (!unescaped) return error{unescaped.error().code, begin + unescaped.error().offset};
         return unescaped;
     }

@@ -8,6 +8,7 @@
 namespace socketless::inline v0::json::detail {
 
 inline constexpr std::uint32_t no_code_point = 0xffffffff;
+inline constexpr std::uint32_t replacement_character = 0xfffd;
 
 constexpr std::uint32_t hex_digit(char c) noexcept {
     if (c >= '0' && c <= '9') return static_cast<std::uint32_t>(c - '0');

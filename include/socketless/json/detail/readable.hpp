@@ -2,10 +2,12 @@
 #pragma once
 
 #include <socketless/core/result.hpp>
+#include <socketless/json/lossy_string.hpp>
 
 #include <concepts>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,10 +28,19 @@ inline constexpr bool is_vector = false;
 template <class T, class Allocator>
 inline constexpr bool is_vector<std::vector<T, Allocator>> = true;
 
+template <class T>
+concept owned_string = std::same_as<T, std::string> || std::same_as<T, lossy_string>;
+
+// What would show a part of the text.
+template <class T>
+inline constexpr bool is_view_of_text = std::same_as<T, char const*> || std::same_as<T, char*>;
+template <class Char, class Traits>
+inline constexpr bool is_view_of_text<std::basic_string_view<Char, Traits>> = true;
+
 // std::map, std::unordered_map and their like, with keys of std::string.
 template <class T>
-concept string_map = std::same_as<typename T::key_type, std::string> &&
-    requires(T map, std::string key, typename T::mapped_type value) {
+concept string_map = owned_string<typename T::key_type> &&
+    requires(T map, typename T::key_type key, typename T::mapped_type value) {
     map.insert_or_assign(std::move(key), std::move(value));
 };
 

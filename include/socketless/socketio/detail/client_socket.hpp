@@ -75,11 +75,13 @@ struct client_socket {
         name_size_ = name_size;
     }
 
+    // An auth of null is none, as in JavaScript.
     template <class Auth>
     result<void> set_auth(Auth const& value) {
         std::string text;
         if (auto const written = json::write(text, value); !written) return written.error();
-        if (!json::text::trusted(text).is(json::kind::object)) return error{errc::invalid_payload};
+        if (text == "null") text.clear();
+        if (!text.empty() && !json::text::trusted(text).is(json::kind::object)) return error{errc::invalid_payload};
         auth = std::move(text);
         asks_for_auth = false;
         return {};
