@@ -18,12 +18,16 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 struct server_arguments {
     std::uint16_t port = 0;
     std::string path = {};
     std::string certificate = {};
     std::string key = {};
+    std::vector<std::string> origins = {};
+    bool allows_credentials = false;
+    std::uint32_t header_limit = beast_driver::request_limits().header;
     // A client that does not poll any more keeps the program from ending only so long.
     socketless::engineio::server_options engine = {.close_timeout = std::chrono::seconds(5)};
 
@@ -33,6 +37,9 @@ struct server_arguments {
   --max-payload BYTES               of one body, and of one message of a WebSocket
   --allow-v3                        serves clients of revision 3 (EIO=3) too
   --path P                          the path of the protocol's requests
+  --cors ORIGIN                     the pages of this origin may connect, not those of all; may be given several times
+  --cors-credentials                and have cookies go along
+  --header-limit BYTES              of the head of a request: 16384
   --cert FILE --key FILE            https and wss, with a certificate and its key in PEM)";
 
     void declare(command_line& line) {
@@ -43,13 +50,16 @@ struct server_arguments {
         line.option("--max-payload", engine.max_payload);
         line.flag("--allow-v3", engine.allow_v3);
         line.option("--path", path);
+        line.option("--cors", [this](std::string_view origin) { return origins.emplace_back(origin), true; });
+        line.flag("--cors-credentials", allows_credentials);
+        line.option("--header-limit", header_limit);
         line.option("--cert", certificate);
         line.option("--key", key);
     }
 };
 
-// Serves until a signal comes. Pages of any origin may connect. `page` answers requests with other paths; `listening` is
-// told the port. Returns the exit code of the program.
+// Serves until a signal comes. Pages of any origin may connect where none is named. `page` answers requests with other
+// paths; `listening` is told the port. Returns the exit code of the program.
 template <class Server, class Application>
 int serve(Server& io, Application& application, server_arguments const& arguments,
           std::function<beast_driver::response(beast_driver::request const&)> page = {},
@@ -62,11 +72,14 @@ int serve(Server& io, Application& application, server_arguments const& argument
         tls->use_private_key_file(arguments.key, ssl::context::pem);
     }
     boost::asio::io_context context(1); // one thread
-    beast_driver::server driver(context, io, application,
-                                {.max_payload = arguments.engine.max_payload,
-                                 .allowed_origins = {"*"},
-                                 .tls = tls ? &*tls : nullptr,
-                                 .page = std::move(page)});
+    beast_driver::server driver(
+        context, io, application,
+        {.max_payload = arguments.engine.max_payload,
+         .limits = {.header = arguments.header_limit},
+         .cors = {.origins = arguments.origins.empty() ? std::vector<std::string>{"*"} : arguments.origins,
+                  .credentials = arguments.allows_credentials},
+         .tls = tls ? &*tls : nullptr,
+         .page = std::move(page)});
     auto const port = driver.listen(arguments.port);
     std::printf("listening on %u\n", static_cast<unsigned>(port));
     if (listening) listening(port);

@@ -32,8 +32,8 @@ using namespace socketless;
 using engineio::transport;
 
 constexpr std::string_view usage = R"(siocat [options] URL
-A Socket.IO client for the terminal. URL is http://host:port or https://host:port, as in socket.io-client with a namespace
-behind it if that is not /.
+A Socket.IO client for the terminal. URL is http://host:port or https://host:port, as in socket.io-client with a
+namespace behind it if that is not /.
 
   --transport T           polling, websocket or upgrade: polling first, which is the default
   --protocol N            4, the default, or 3: that of Engine.IO; 3 is for servers of Socket.IO 1 and 2
@@ -69,9 +69,10 @@ Type /help for what can be typed. With --json the lines are:
   {"on":"error","message":"..."}               a line in could not be done
 
 Bytes, anywhere in args, are {"$binary":"hex"}. At the end of the input the connection is closed, once all has been sent
-and the acknowledgements have come. SIGINT and SIGTERM close it too: within 2 s, or at once when they come again. The exit
-code is 0 if the connection was closed because that was asked for, 1 if it could not be made or was lost for good, or if
-the last namespace that was wanted was refused; 128 and the signal's number if a signal did not leave time to close.)";
+and the acknowledgements have come. SIGINT and SIGTERM close it too: within 2 s, or at once when they come again. The
+exit code is 0 if the connection was closed because that was asked for, 1 if it could not be made or was lost for good,
+or if the last namespace that was wanted was refused; 128 and the signal's number if a signal did not leave time to
+close.)";
 
 struct options {
     client_options client;

@@ -1,5 +1,5 @@
-// Socket.IO over plain TCP and POSIX sockets: a server that sends each event back and acknowledges it with its arguments,
-// and a client that tries that out.
+// Socket.IO over plain TCP and POSIX sockets: a server that sends each event back and acknowledges it with its
+// arguments, and a client that tries that out.
 #include "beast/random.hpp"
 #include "command_line.hpp"
 #include "posix/streams.hpp"

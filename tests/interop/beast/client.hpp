@@ -75,8 +75,8 @@ public:
         });
     }
 
-    /// Whether another exchange may be begun. Servers close what has been idle for a while, Node's after 5 s; a request that
-    /// crosses that on the way would be lost.
+    /// Whether another exchange may be begun. Servers close what has been idle for a while, Node's after 5 s; a request
+    /// that crosses that on the way would be lost.
     [[nodiscard]] bool is_reusable() {
         if (std::chrono::steady_clock::now() - idle_since_ > max_idle) return false;
         error_code ec;
@@ -218,8 +218,8 @@ private:
 
     // Bytes that are kept for messages to come.
     static constexpr std::size_t kept = std::size_t{16} * 1024;
-    // How long the server may take to read what is left and to answer the close; before that the session knows when it is
-    // silent for too long.
+    // How long the server may take to read what is left and to answer the close; before that the session knows when it
+    // is silent for too long.
     static constexpr std::chrono::seconds max_goodbye{5};
 
     websocket::stream<stream> socket_;
@@ -234,8 +234,8 @@ private:
     bool is_closing_ = false;
 };
 
-/// `Application` has `void handle(event&)` for the events of `Client`, and `void rest()` if it wants to know when all has
-/// been done that an input gave cause for.
+/// `Application` has `void handle(event&)` for the events of `Client`, and `void rest()` if it wants to know when all
+/// has been done that an input gave cause for.
 template <class Client, class Application>
 class client {
 public:
@@ -253,8 +253,9 @@ public:
     client(client const&) = delete; // connections refer to it
     client& operator=(client const&) = delete;
 
-    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by itself
-    /// after each input; an application that does something on its own account, on a timer say, calls it afterwards.
+    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by
+    /// itself after each input; an application that does something on its own account, on a timer say, calls it
+    /// afterwards.
     void drive() {
         for (;;) {
             if (auto e = io_.poll_event()) {
@@ -269,8 +270,8 @@ public:
         if constexpr (requires { application_.rest(); }) application_.rest();
     }
 
-    /// What the network has failed for last, in the words of the system: where an event says "transport error", this says
-    /// more.
+    /// What the network has failed for last, in the words of the system: where an event says "transport error", this
+    /// says more.
     [[nodiscard]] std::string const& failure() const noexcept { return failure_; }
 
 private:

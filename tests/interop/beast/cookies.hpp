@@ -1,6 +1,8 @@
 // The cookies of one server, as RFC 6265 has a client keep them: a balancer knows its clients by them.
 #pragma once
 
+#include "tokens.hpp"
+
 #include <boost/beast/core/string.hpp>
 
 #include <algorithm>
@@ -18,8 +20,8 @@
 
 namespace beast_driver {
 
-/// Keeps what Set-Cookie says and gives what Cookie says. All requests go to one server, so a cookie's domain only decides
-/// whether it is taken. What one server can have kept is bounded; a cookie that does not fit is not kept.
+/// Keeps what Set-Cookie says and gives what Cookie says. All requests go to one server, so a cookie's domain only
+/// decides whether it is taken. What one server can have kept is bounded; a cookie that does not fit is not kept.
 class cookie_jar {
 public:
     using time_point = std::chrono::system_clock::time_point;
@@ -164,16 +166,6 @@ private:
         return size;
     }
 
-    // What stands before `separator`, which goes with it.
-    static std::string_view cut(std::string_view& text, char separator) {
-        auto const piece = text.substr(0, text.find(separator));
-        text.remove_prefix(std::min(piece.size() + 1, text.size()));
-        return piece;
-    }
-    static std::string_view trimmed(std::string_view text) {
-        text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-        return text.substr(0, text.find_last_not_of(" \t") + 1);
-    }
     static bool has_control(std::string_view text) {
         return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
     }

@@ -1,6 +1,8 @@
 // Headers that a user of a client adds to its requests.
 #pragma once
 
+#include "tokens.hpp"
+
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/fields.hpp>
 
@@ -17,36 +19,27 @@ namespace beast_driver {
 /// A name and its value.
 using header = std::pair<std::string, std::string>;
 
-/// Whether a user may add it: the name is a token, the value stays within its line, and neither says how the request is framed
-/// or what becomes of the connection, which the driver says itself.
+/// Whether a user may add it: the name is a token, the value stays within its line, and neither says how the request is
+/// framed or what becomes of the connection, which the driver says itself.
 inline bool is_addable(header const& h) {
     constexpr std::string_view reserved[] = {
         "connection", "content-length", "sec-websocket-accept",  "sec-websocket-extensions", "sec-websocket-key",
         "expect",     "keep-alive",     "sec-websocket-version", "transfer-encoding",        "upgrade"};
-    auto const is_token = [](char c) {
-        constexpr std::string_view token_signs = "!#$%&'*+-.^_`|~";
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               token_signs.find(c) != std::string_view::npos;
-    };
     auto const is_plain = [](char c) { return static_cast<unsigned char>(c) >= ' ' ? c != '\x7f' : c == '\t'; };
     auto const is_name = [&h](std::string_view name) { return boost::beast::iequals(h.first, name); };
-    return !h.first.empty() && std::ranges::all_of(h.first, is_token) && std::ranges::all_of(h.second, is_plain) &&
-           std::ranges::none_of(reserved, is_name);
+    return is_token(h.first) && std::ranges::all_of(h.second, is_plain) && std::ranges::none_of(reserved, is_name);
 }
 
 /// Reads "Name: value". Nothing where that is not what it is, or may not be added.
 inline std::optional<header> parse_header(std::string_view text) {
     auto const colon = text.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
-    auto value = text.substr(colon + 1);
-    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
-    value = value.substr(0, value.find_last_not_of(" \t") + 1);
-    header h{text.substr(0, colon), value};
+    header h{text.substr(0, colon), trimmed(text.substr(colon + 1))};
     return is_addable(h) ? std::optional(std::move(h)) : std::nullopt;
 }
 
-/// Adds them to a request. They stand instead of those of the driver that have the same names; `cookies` are those that the
-/// driver keeps, which go along with the user's.
+/// Adds them to a request. They stand instead of those of the driver that have the same names; `cookies` are those that
+/// the driver keeps, which go along with the user's.
 template <class Fields>
 void add_headers(Fields& request, std::vector<header> const& headers, std::string cookies) {
     for (auto const& [name, value] : headers) request.erase(name);

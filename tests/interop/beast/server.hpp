@@ -2,6 +2,10 @@
 // socketless::server. One thread runs it all.
 #pragma once
 
+#include "request_parser.hpp"
+#include "server_settings.hpp"
+#include "subprotocols.hpp"
+
 #include <socketless/engineio/request.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/engineio/session.hpp>
@@ -39,30 +43,10 @@
 
 namespace beast_driver {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 namespace websocket = beast::websocket;
 namespace engineio = socketless::engineio;
 using asio::ip::tcp;
 using boost::system::error_code;
-
-using request = http::request<http::string_body>;
-using response = http::response<http::string_body>;
-
-struct server_settings {
-    /// Bytes that a body and a message of a WebSocket may have: that of the engine's options.
-    std::size_t max_payload = 1'000'000;
-    /// The pages whose scripts may connect: their origins, or "*" for all. This is CORS, which browsers apply to HTTP; a
-    /// WebSocket they open from any page.
-    std::vector<std::string> allowed_origins = {};
-    /// The certificate and its key; without, connections are not encrypted.
-    asio::ssl::context* tls = nullptr;
-    /// Answers the requests with other paths; without, they are not found.
-    std::function<response(request const&)> page = {};
-    /// How long a client may take for a request, and rest between two of them.
-    std::chrono::seconds request_timeout{60};
-};
 
 /// `Application` has `void handle(event&)` for the events of `Server`.
 template <class Server, class Application>
@@ -72,7 +56,8 @@ public:
         : context_(context), io_(io), application_(application), settings_(std::move(settings)), acceptor_(context),
           timer_(context), signals_(context) {}
 
-    /// Listens on all addresses of the machine. Returns the port, which 0 leaves to the system. Throws where that fails.
+    /// Listens on all addresses of the machine. Returns the port, which 0 leaves to the system. Throws where that
+    /// fails.
     std::uint16_t listen(std::uint16_t port) {
         error_code no_v6;
         acceptor_.open(tcp::v6(), no_v6);
@@ -101,8 +86,8 @@ public:
         });
     }
 
-    /// Closes all sessions, once what is queued has gone, and then listens no more: a client that is between two polls comes
-    /// back to hear of it.
+    /// Closes all sessions, once what is queued has gone, and then listens no more: a client that is between two polls
+    /// comes back to hear of it.
     void close() {
         if (std::exchange(is_closing_, true)) return;
         if constexpr (requires { io_.close(); })
@@ -112,8 +97,9 @@ public:
         drive();
     }
 
-    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by itself
-    /// after each input; an application that does something on its own account, on a timer say, calls it afterwards.
+    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by
+    /// itself after each input; an application that does something on its own account, on a timer say, calls it
+    /// afterwards.
     void drive() {
         for (;;) {
             if (auto e = io_.poll_event()) {
@@ -159,7 +145,7 @@ private:
         virtual ~connection() { all_->erase(this); }
 
         virtual void respond(engineio::transmit const& answer) = 0;
-        virtual void close_if_idle() = 0;
+        virtual void close_soon() = 0;
 
     protected:
         server& owner_;
@@ -214,7 +200,7 @@ private:
         signals_.cancel();
         timer_.cancel();
         auto const connections = *connections_; // those that are closed go
-        for (connection* const c : connections) c->close_if_idle();
+        for (connection* const c : connections) c->close_soon();
     }
 
     // Being woken too early does no harm, so a timer that is due before stays as it is.
@@ -236,13 +222,6 @@ private:
     static bool is_handshake(request const& r) {
         auto const target = engineio::parse_request_target(r.target());
         return target && !target->sid;
-    }
-
-    // What a page of this origin is allowed: the value of Access-Control-Allow-Origin, if any.
-    std::string_view allowed_origin(std::string_view origin) const {
-        for (std::string const& allowed : settings_.allowed_origins)
-            if (allowed == "*" || (allowed == origin && !origin.empty())) return allowed;
-        return {};
     }
 
     asio::io_context& context_;
@@ -287,8 +266,10 @@ public:
         write(make_response(static_cast<http::status>(answer.status), name(answer.content), answer.data.data));
     }
 
-    void close_if_idle() override {
-        if (!is_answering_) close_socket();
+    // At once where no answer is under way.
+    void close_soon() override {
+        if (!is_answering_) return close_socket();
+        limit_time(closing_time);
     }
 
 private:
@@ -299,14 +280,31 @@ private:
     //=== reading ===//
 
     void read_header() {
-        parser_.emplace();
-        parser_->body_limit(owner_.settings_.max_payload);
-        http::async_read_header(stream_, buffer_, *parser_,
-                                [self = self()](error_code ec, std::size_t) { self->take_header(ec); });
+        parser_.emplace(owner_.settings_.limits, owner_.settings_.max_payload);
+        read_on();
+    }
+
+    // Reads up to the end of the header, or of the body where the header has been read. What has come is used first.
+    void read_on() {
+        bool const is_in_body = parser_->is_header_done();
+        while (buffer_.size() != 0) {
+            error_code ec;
+            auto const bytes = buffer_.cdata();
+            buffer_.consume(parser_->read({static_cast<char const*>(bytes.data()), bytes.size()}, ec));
+            if (ec == http::error::need_more) break;
+            if (is_in_body && (ec || parser_->is_done())) return take_body(ec);
+            if (!is_in_body && (ec || parser_->is_header_done())) return take_header(ec);
+        }
+        auto const size = std::max(buffer_.capacity() - buffer_.size(), is_in_body ? body_piece : header_piece);
+        stream_.async_read_some(buffer_.prepare(std::min(size, max_piece)),
+                                [self = self()](error_code ec, std::size_t count) {
+                                    if (ec) return self->gone();
+                                    self->buffer_.commit(count);
+                                    self->read_on();
+                                });
     }
 
     void take_header(error_code ec) {
-        if (ec && !is_refusable(ec)) return gone();
         if (is_answering_) { // it has to wait for the one before
             waiting_ = ec;
             return;
@@ -325,17 +323,13 @@ private:
     }
 
     void read_body() {
-        http::async_read(stream_, buffer_, *parser_, [self = self()](error_code ec, std::size_t) {
-            if (!ec) return self->take_request(self->parser_->release());
-            if (self->is_refusable(ec)) return self->refuse(ec);
-            self->gone();
-        });
+        if (parser_->is_done()) return take_body({});
+        read_on();
     }
 
-    // Whether somebody is there to be told what was wrong with the request.
-    static bool is_refusable(error_code ec) {
-        return ec.category() == http::make_error_code(http::error::bad_method).category() &&
-               ec != http::error::end_of_stream && ec != http::error::partial_message;
+    void take_body(error_code ec) {
+        if (ec) return refuse(ec);
+        take_request(parser_->release());
     }
 
     // So the server notices two POSTs at once, and one that is given up half-way.
@@ -387,13 +381,17 @@ private:
 
     void upgrade(request r) {
         begin_answer(r);
+        auto const subprotocols = offered_subprotocols(r);
         if (auto answer = answer_at_once(r)) {
             write(std::move(*answer));
+        } else if (!subprotocols) {
+            write(make_response(http::status::bad_request));
         } else if (auto const refusal = owner_.io_.websocket_refusal(r.target())) {
             write(make_response(static_cast<http::status>(refusal->status), name(engineio::content_type::json),
                                 refusal->body()));
         } else {
-            return std::make_shared<websocket_channel<Stream>>(owner_, std::move(stream_))->accept(std::move(r));
+            return std::make_shared<websocket_channel<Stream>>(owner_, std::move(stream_))
+                ->accept(std::move(r), *subprotocols);
         }
         read_header();
     }
@@ -402,7 +400,7 @@ private:
     std::optional<response> answer_at_once(request const& r) const {
         if (!owner_.serves(r))
             return owner_.settings_.page ? owner_.settings_.page(r) : make_response(http::status::not_found);
-        if (r.method() == http::verb::options && !allowed_origin_.empty()) return make_preflight_response(r);
+        if (r.method() == http::verb::options && owner_.settings_.cors.is_on()) return make_preflight_response(r);
         if (owner_.is_closing_ && owner_.is_handshake(r)) return make_response(http::status::service_unavailable);
         return std::nullopt;
     }
@@ -420,9 +418,7 @@ private:
             return hand_in(r);
         }
         gone();
-        write(make_response(is_too_large                      ? http::status::payload_too_large
-                            : ec == http::error::header_limit ? http::status::request_header_fields_too_large
-                                                              : http::status::bad_request));
+        write(make_response(parser_->status_of(ec)));
     }
 
     void discard() {
@@ -440,7 +436,7 @@ private:
         is_answering_ = true;
         is_last_ = !r.keep_alive();
         is_head_ = r.method() == http::verb::head;
-        allowed_origin_ = owner_.allowed_origin(r[http::field::origin]);
+        allowed_origin_ = owner_.settings_.cors.allowed(r[http::field::origin]);
     }
 
     static response make_response(http::status status, std::string_view content = {}, std::string_view body = {}) {
@@ -451,20 +447,17 @@ private:
         return r;
     }
 
-    static response make_preflight_response(request const& r) {
+    response make_preflight_response(request const& r) const {
         auto preflight = make_response(http::status::no_content);
-        preflight.set(http::field::access_control_allow_methods, "GET,POST");
-        if (auto const headers = r[http::field::access_control_request_headers]; !headers.empty())
-            preflight.set(http::field::access_control_allow_headers, headers);
-        preflight.set(http::field::access_control_max_age, "600");
+        owner_.settings_.cors.add_preflight_to(preflight, allowed_origin_,
+                                               r[http::field::access_control_request_headers]);
         return preflight;
     }
 
     void write(response r) {
         if (owner_.is_closing_) is_last_ = true;
         r.keep_alive(!is_last_);
-        if (!allowed_origin_.empty()) r.set(http::field::access_control_allow_origin, allowed_origin_);
-        if (!allowed_origin_.empty() && allowed_origin_ != "*") r.set(http::field::vary, "Origin");
+        owner_.settings_.cors.add_to(r, allowed_origin_);
         r.prepare_payload();
         if (is_head_) r.body().clear();
         response_ = std::move(r);
@@ -502,13 +495,18 @@ private:
         beast::get_lowest_layer(stream_).close(ignored);
     }
 
+    // Bytes that are read at a time.
+    static constexpr std::size_t header_piece = 512;
+    static constexpr std::size_t body_piece = std::size_t{8} * 1024;
+    static constexpr std::size_t max_piece = std::size_t{64} * 1024;
+
     Stream stream_;
     asio::steady_timer deadline_;
     beast::flat_buffer buffer_;
-    std::optional<http::request_parser<http::string_body>> parser_;
+    std::optional<request_parser> parser_;
     response response_;
     engineio::exchange_id exchange_ = 0;
-    std::string_view allowed_origin_;
+    std::optional<std::string> allowed_origin_;
     std::optional<error_code> waiting_; // the next request has come, with what was wrong with it
     bool is_answering_ = false;
     bool is_last_ = false;
@@ -526,12 +524,18 @@ public:
     websocket_channel(server& owner, Stream stream)
         : owner_(owner), websocket_(std::move(stream)), id_(++owner.last_id_) {}
 
-    void accept(request r) {
+    void accept(request r, std::vector<std::string> const& subprotocols) {
         auto timeouts = websocket::stream_base::timeout::suggested(beast::role_type::server);
         timeouts.idle_timeout = websocket::stream_base::none(); // Engine.IO has its own heartbeat
         websocket_.set_option(timeouts);
         websocket_.read_message_max(owner_.settings_.max_payload);
         websocket_.auto_fragment(false);
+        if (!subprotocols.empty()) {
+            auto add = [chosen = owner_.settings_.choose_subprotocol(subprotocols)](websocket::response_type& answer) {
+                if (!chosen.empty()) answer.set(http::field::sec_websocket_protocol, chosen);
+            };
+            websocket_.set_option(websocket::stream_base::decorator(std::move(add)));
+        }
         bool const is_new = owner_.is_handshake(r);
         websocket_.async_accept(r, [self = self(), target = std::string(r.target()), is_new](error_code ec) {
             if (ec || (is_new && self->owner_.is_closing_)) return;

@@ -1,5 +1,5 @@
-// A TCP connection that a client makes, with TLS on it where the URL says so: one type for both, so that what is built on
-// it is compiled once.
+// A TCP connection that a client makes, with TLS on it where the URL says so: one type for both, so that what is built
+// on it is compiled once.
 #pragma once
 
 #include <boost/asio/connect.hpp>
@@ -43,8 +43,8 @@ struct url {
     std::string path; // and query; may be empty
 };
 
-/// Reads http://host:port/path, and the same with https, ws or wss. Without a scheme it is http. Nothing where that is not
-/// what it is.
+/// Reads http://host:port/path, and the same with https, ws or wss. Without a scheme it is http. Nothing where that is
+/// not what it is.
 inline std::optional<url> parse_url(std::string_view text) {
     std::string_view scheme = "http";
     if (auto const end = text.find("://"); end != std::string_view::npos) {
@@ -87,7 +87,8 @@ public:
     [[nodiscard]] next_layer_type& next_layer() noexcept { return tcp_; }
     [[nodiscard]] next_layer_type const& next_layer() const noexcept { return tcp_; }
 
-    /// Looks the host up, connects and agrees on TLS. `done(error_code)` is called once; what it holds on to lives until then.
+    /// Looks the host up, connects and agrees on TLS. `done(error_code)` is called once; what it holds on to lives
+    /// until then.
     void async_connect(std::function<void(error_code)> done) {
         resolver_.async_resolve(origin_.host, origin_.port,
                                 [this, done = std::move(done)](error_code ec, tcp::resolver::results_type found) {

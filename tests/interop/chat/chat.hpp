@@ -46,8 +46,8 @@ inline void write_json(json::writer& out, entry const& e) {
     out.end_object();
 }
 
-// What a client says of a room. All but typing is acknowledged by an object: what stands here, or {"error":text}. Who it
-// is, it has said in its auth: {"nickname":text,"secret":text}; a nickname is his who knows its secret.
+// What a client says of a room. All but typing is acknowledged by an object: what stands here, or {"error":text}. Who
+// it is, it has said in its auth: {"nickname":text,"secret":text}; a nickname is his who knows its secret.
 //
 //     join room, the last id that it has seen    {"members":[text...]}, and then what was said there since
 //     leave room                                 {}
@@ -76,8 +76,8 @@ inline constexpr std::size_t most_rooms = 30;
 inline constexpr std::size_t history_entries = 100;
 inline constexpr std::size_t history_bytes = 4'000'000;
 
-// Neither empty nor too long, no control characters of ASCII, no space at the ends. Two names may look alike all the same:
-// Unicode has characters that cannot be seen, or that change how others are shown.
+// Neither empty nor too long, no control characters of ASCII, no space at the ends. Two names may look alike all the
+// same: Unicode has characters that cannot be seen, or that change how others are shown.
 inline bool is_name(std::string_view name) {
     auto const is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     return !name.empty() && name.size() <= longest_name && name.front() != ' ' && name.back() != ' ' &&

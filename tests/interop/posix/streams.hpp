@@ -1,5 +1,5 @@
-// Streams over TCP with nothing but POSIX: the framing of WebTransport, for a socketless::server, a socketless::client or a
-// session of Engine.IO alone. One thread, one poll.
+// Streams over TCP with nothing but POSIX: the framing of WebTransport, for a socketless::server, a socketless::client
+// or a session of Engine.IO alone. One thread, one poll.
 #pragma once
 
 #include <socketless/core/time.hpp>
@@ -182,8 +182,8 @@ private:
         bool const has_to_wait = !rest.empty() && (errno == EAGAIN || errno == EWOULDBLOCK);
         s.unsent.erase(0, has_to_wait ? s.unsent.size() - rest.size() : s.unsent.size());
         if (has_to_wait) return false;
-        // That a stream is gone is seen when it is read from. One that were closed at once would lose what is on its way:
-        // the peer is still sending, and would be answered that nobody is there.
+        // That a stream is gone is seen when it is read from. One that were closed at once would lose what is on its
+        // way: the peer is still sending, and would be answered that nobody is there.
         if (s.deadline) ::shutdown(s.socket.get(), SHUT_WR);
         return true;
     }

@@ -16,7 +16,8 @@ namespace siocat {
 
 /// SIGINT and SIGTERM. The first one asks the program to close its connection. If that takes long, an alarm ends the
 /// program: a server that reads nothing, an output that is blocked or a name server that never answers cannot keep it.
-/// The second signal ends it at once. The exit code of such an end is 128 and the number of the signal, as shells have it.
+/// The second signal ends it at once. The exit code of such an end is 128 and the number of the signal, as shells have
+/// it.
 ///
 /// There is one at a time: signals belong to the process.
 class end_signals {
@@ -40,8 +41,8 @@ public:
     end_signals& operator=(end_signals const&) = delete;
     ~end_signals() = default; // the handlers stay, and the end that they write to
 
-    /// Nothing is left to do but to say goodbye to the server. The program ends soon, with this code, also where somebody
-    /// keeps it waiting.
+    /// Nothing is left to do but to say goodbye to the server. The program ends soon, with this code, also where
+    /// somebody keeps it waiting.
     void finish(int exit_code) {
         bool const is_first = exit_code_ != exit_code;
         exit_code_ = exit_code;

@@ -153,8 +153,8 @@ private:
         put_line(line);
     }
 
-    // JSON may have characters as they are that a terminal obeys: the controls from U+007F to U+009F, and those that end a
-    // line or turn the direction of what follows. They become escapes, as JSON may have them, too.
+    // JSON may have characters as they are that a terminal obeys: the controls from U+007F to U+009F, and those that
+    // end a line or turn the direction of what follows. They become escapes, as JSON may have them, too.
     static std::string harmless(std::string_view text) {
         std::string shown;
         while (!text.empty()) {

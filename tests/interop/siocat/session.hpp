@@ -95,8 +95,8 @@ public:
 
     /// Whether there is nothing left to do.
     [[nodiscard]] bool is_over() const { return is_lost_ || (is_closing_ && io_.is_idle()); }
-    /// Whether the connection was lost, or could not be made, and will not be tried again; or whether the last namespace that
-    /// was wanted was refused.
+    /// Whether the connection was lost, or could not be made, and will not be tried again; or whether the last
+    /// namespace that was wanted was refused.
     [[nodiscard]] bool has_failed() const { return is_lost_ || is_refused_; }
     /// Whether there is no namespace that the user wants to be in.
     [[nodiscard]] bool wants_nothing() const { return sockets_.empty(); }

@@ -61,8 +61,8 @@ inline std::string to_hex(byte_view bytes) {
     return digits;
 }
 
-/// Writes `value` token by token: whitespace between them, with which a line could begin, is gone. What `replace(value)` has
-/// written itself, and returns true for, is left out.
+/// Writes `value` token by token: whitespace between them, with which a line could begin, is gone. What
+/// `replace(value)` has written itself, and returns true for, is left out.
 template <class Replace>
 void write_tokens(json::writer& out, json::text value, Replace const& replace) {
     if (replace(value)) return;
@@ -89,7 +89,8 @@ struct shown_json {
     }
 };
 
-/// The arguments that the user gives to an event, borrowed from a JSON array. Written into a packet they are as many values.
+/// The arguments that the user gives to an event, borrowed from a JSON array. Written into a packet they are as many
+/// values.
 class given_arguments {
 public:
     given_arguments() = default;
