@@ -212,3 +212,46 @@ TEST_CASE("many timers of one moment fire together", "[timer_wheel]") {
     CHECK(fired_by(wheel, start + 25s - 1ms).empty());
     CHECK(fired_by(wheel, start + 25s).size() == 10'000);
 }
+
+TEST_CASE("a clock may run from before its zero to after it", "[timer_wheel]") {
+    timer_wheel wheel;
+    time_point const now{-10s};
+    wheel.set(0, now + 25s);
+    wheel.set(1, now + 1s); // before zero, where the first one is after it
+    wheel.set(2, now + 2s);
+    CHECK(wheel.next() == now + 1s);
+    CHECK(fired_by(wheel, now).empty());
+    CHECK(fired_by(wheel, now + 1s) == timers{1});
+    CHECK(fired_by(wheel, now + 2s - 1ns).empty());
+    CHECK(fired_by(wheel, now + 2s) == timers{2});
+    CHECK(fired_by(wheel, now + 25s - 1ns).empty());
+    CHECK(fired_by(wheel, now + 25s) == timers{0});
+}
+
+TEST_CASE("a wheel on a clock that begins before its zero does what a sorted list would", "[timer_wheel]") {
+    support::random_source random(7);
+    compared timers;
+    timers.now = time_point{-5s};
+    timers.set(0, timers.now + 7s);
+    for (std::uint32_t i = 1; i != 200; ++i)
+        timers.set(i, timers.now + 1ms * static_cast<std::int64_t>(random.below(12'000)));
+    timers.advance(timers.now);
+    timers.run_dry();
+    CHECK(timers.empty());
+}
+
+TEST_CASE("deadlines at the ends of time", "[timer_wheel]") {
+    for (time_point const first : {time_point::min(), time_point::max(), time_point{}, time_point{-1ns}, start}) {
+        timer_wheel wheel;
+        wheel.set(0, first);
+        wheel.set(1, time_point::max());
+        wheel.set(2, time_point::min());
+        CHECK(wheel.next().has_value());
+        CHECK(fired_by(wheel, time_point::max()).size() == 3);
+        wheel.set(3, time_point::min());
+        wheel.set(4, time_point::max());
+        CHECK(wheel.next() <= time_point::max());
+        CHECK(fired_by(wheel, time_point::max()) == timers{3, 4});
+        CHECK_FALSE(wheel.next());
+    }
+}

@@ -13,10 +13,17 @@ namespace socketless::inline v0 {
 using time_point = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
 
-/// When `wait` will have passed; as far away as time goes, where it is longer.
+/// When `wait` will have passed. Saturates: where time does not go as far, its end; `wait` may be negative.
 [[nodiscard]] constexpr time_point deadline(time_point now, milliseconds wait) noexcept {
-    auto const longest = std::chrono::floor<milliseconds>(time_point::max() - std::max(now, time_point()));
-    return now + std::min(wait, longest);
+    constexpr auto furthest = std::chrono::floor<milliseconds>(time_point::duration::max());
+    auto const after = [](time_point t, milliseconds step) { // a step of at most `furthest`, forwards or backwards
+        auto const d = time_point::duration(step);
+        if (step.count() > 0) return t > time_point::max() - d ? time_point::max() : t + d;
+        return t < time_point::min() - d ? time_point::min() : t + d;
+    };
+    for (; wait > furthest && now != time_point::max(); wait -= furthest) now = after(now, furthest);
+    for (; wait < -furthest && now != time_point::min(); wait += furthest) now = after(now, -furthest);
+    return after(now, std::clamp(wait, -furthest, furthest));
 }
 
 /// The earlier of two deadlines, either of which may be absent.

@@ -98,7 +98,8 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
     return h;
 }
 
-/// Writes `h` as the data of an open packet, to a character container or a std::span<char>.
+/// Writes `h` as the data of an open packet, to a character container or a std::span<char>. Durations that no peer would
+/// take are written as the nearest that it does: 1 ms to `longest_ping`.
 /// Errors: errc::invalid_utf8 in `sid`, errc::buffer_too_small.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_handshake(Target&& target, handshake const& h) {
@@ -108,7 +109,10 @@ template <output_target Target>
         for (transport const t : all_transports)
             if (h.upgrades.contains(t)) w.string(name(t));
         w.end_array();
-        w.member("pingInterval", h.ping_interval.count()).member("pingTimeout", h.ping_timeout.count());
+        auto const duration = [](std::chrono::milliseconds d) {
+            return std::clamp(d, std::chrono::milliseconds(1), longest_ping).count();
+        };
+        w.member("pingInterval", duration(h.ping_interval)).member("pingTimeout", duration(h.ping_timeout));
         if (h.max_payload) w.member("maxPayload", *h.max_payload);
         return w.end_object().status();
     });

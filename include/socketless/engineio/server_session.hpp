@@ -115,7 +115,7 @@ public:
             return false;
         }
         poll_ = exchange;
-        if (candidate_ && candidate_->probed) candidate_->noop_deadline = now + noop_delay;
+        if (candidate_ && candidate_->probed) candidate_->noop_deadline = socketless::deadline(now, noop_delay);
         return true;
     }
 

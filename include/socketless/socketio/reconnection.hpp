@@ -13,9 +13,9 @@ namespace socketless::inline v0::socketio {
 
 /// How a client waits between attempts to connect. The defaults are those of socket.io-client.
 struct backoff_options {
-    /// Before the first attempt, without jitter; doubled for each one after it. Not negative. Zero: no delay at all.
+    /// Before the first attempt, without jitter; doubled for each one after it. Zero or less: no delay at all.
     milliseconds delay{1'000};
-    /// No delay is longer, with jitter or without. Not negative.
+    /// No delay is longer, with jitter or without.
     milliseconds delay_max{5'000};
     /// By how much of itself a delay may be shorter or longer: above 0 and up to 1. Any other value: no jitter.
     double randomization_factor = 0.5;
@@ -27,7 +27,8 @@ struct backoff_options {
 class backoff {
 public:
     constexpr explicit backoff(backoff_options const& options = {}) noexcept : options_(options) {
-        SOCKETLESS_ASSERT(options.delay.count() >= 0 && options.delay_max.count() >= 0);
+        options_.delay = std::max(options.delay, milliseconds(0));
+        options_.delay_max = std::max(options.delay_max, milliseconds(0));
     }
 
     /// How many delays were given since the last reset: the number of the attempt under way, from 1.

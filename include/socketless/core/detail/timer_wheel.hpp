@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -21,11 +22,15 @@ namespace socketless::inline v0::detail {
 // which its time differs from now, and moves down as they come to agree. Timers are called by small indices.
 class timer_wheel {
 public:
+    // There are so many timers: setting one of them allocates nothing.
+    void reserve(std::size_t count) {
+        if (count > nodes_.size()) nodes_.resize(count);
+    }
+
     // Fires at the deadline or up to a millisecond later. Replaces the timer's earlier deadline.
     void set(std::uint32_t timer, time_point deadline) {
-        if (timer >= nodes_.size()) nodes_.resize(std::size_t{timer} + 1);
-        // What is set later may be due sooner, but not before the clock began.
-        if (!base_) base_ = deadline > time_point() ? time_point() : deadline - milliseconds(furthest / 2);
+        reserve(std::size_t{timer} + 1);
+        if (!base_ || (deadline < *base_ && now_ == 0)) begin_before(deadline);
         std::uint64_t const tick = std::clamp(tick_of(deadline), now_, now_ + furthest);
         if (nodes_[timer].slot != unfiled && nodes_[timer].tick == tick) return;
         cancel(timer);
@@ -36,6 +41,7 @@ public:
     void cancel(std::uint32_t timer) noexcept {
         if (timer >= nodes_.size() || nodes_[timer].slot == unfiled) return;
         node& n = nodes_[timer];
+        if (last_due_ == timer) last_due_ = n.previous;
         if (n.previous != none)
             nodes_[n.previous].next = n.next;
         else
@@ -47,16 +53,17 @@ public:
 
     // When `advance` has something to do: at the first deadline, or earlier, where timers move down a level.
     [[nodiscard]] std::optional<time_point> next() const noexcept {
-        auto const at = next_slot();
+        auto const at = heads_[due_slot] != none ? std::optional(occupied_slot{now_, due_slot}) : next_slot();
         if (!at) return std::nullopt;
-        return *base_ + milliseconds(at->tick);
+        return deadline(*base_, milliseconds(at->tick));
     }
 
-    // Takes out all timers that are due and calls `fire(timer)` for each. It may set and cancel timers.
+    // Takes out all timers that are due and calls `fire(timer)` for each. It may set and cancel timers. If it throws, those
+    // that it was not called for are due still.
     template <class Fire>
     void advance(time_point now, Fire fire) {
-        if (!base_) return;
-        std::uint64_t const until = now < *base_ ? 0 : tick_down(now);
+        if (!base_ || now < *base_) return;
+        std::uint64_t const until = tick_down(now);
         while (auto const at = next_slot()) {
             if (at->tick > until) break;
             now_ = std::max(now_, at->tick);
@@ -64,14 +71,17 @@ public:
                 std::uint32_t const timer = heads_[at->slot];
                 cancel(timer);
                 if (nodes_[timer].tick <= now_)
-                    due_.push_back(timer);
+                    queue(timer);
                 else
                     file(timer); // on a lower level
             }
         }
         now_ = std::max(now_, until);
-        for (std::uint32_t const timer : due_) fire(timer);
-        due_.clear();
+        while (heads_[due_slot] != none) {
+            std::uint32_t const timer = heads_[due_slot];
+            cancel(timer);
+            fire(timer);
+        }
     }
 
 private:
@@ -79,8 +89,8 @@ private:
     static constexpr std::uint16_t unfiled = 0xffff;
     static constexpr std::size_t levels = 6;
     static constexpr std::size_t slots = 64;
-    static constexpr std::size_t slot_count = levels * slots;
-    static constexpr unsigned bits = 6; // of a slot's number
+    static constexpr std::size_t due_slot = levels * slots; // the list of those that are due, in that order
+    static constexpr unsigned bits = 6;                     // of a slot's number
     static constexpr std::uint64_t furthest = (std::uint64_t{1} << bits * levels) / 2;
 
     struct node {
@@ -95,12 +105,38 @@ private:
         std::size_t slot;
     };
 
-    [[nodiscard]] std::uint64_t tick_down(time_point t) const noexcept {
-        return static_cast<std::uint64_t>(std::chrono::floor<milliseconds>(t - *base_).count());
+    // Of the caller's clock. It may be too far from one end to the other for its own durations.
+    static constexpr auto units = static_cast<std::uint64_t>(time_point::duration(milliseconds(1)).count());
+
+    // Precondition: base_ is not later.
+    [[nodiscard]] std::uint64_t since_base(time_point t) const noexcept {
+        return static_cast<std::uint64_t>(t.time_since_epoch().count()) -
+               static_cast<std::uint64_t>(base_->time_since_epoch().count());
     }
+    [[nodiscard]] std::uint64_t tick_down(time_point t) const noexcept { return since_base(t) / units; }
     [[nodiscard]] std::uint64_t tick_of(time_point deadline) const noexcept {
         if (deadline <= *base_) return 0;
-        return static_cast<std::uint64_t>(std::chrono::ceil<milliseconds>(deadline - *base_).count());
+        if (deadline > time_point::max() - milliseconds(1)) return tick_down(deadline); // nothing comes after it
+        return (since_base(deadline) - 1) / units + 1;
+    }
+
+    // The wheel's time begins with the clock's, or long before the deadline: what is set later may be due sooner. Where
+    // that is sooner still, before any time has passed, it begins anew.
+    void begin_before(time_point deadline) noexcept {
+        auto const old = std::exchange(base_, deadline);
+        if (!old) {
+            base_ =
+                deadline > time_point() ? time_point() : socketless::deadline(deadline, -milliseconds(furthest / 2));
+            return;
+        }
+        base_ = socketless::deadline(*old, -milliseconds(tick_of(*old) + furthest / 2));
+        std::uint64_t const earlier_by = tick_of(*old);
+        for (std::uint32_t timer = 0; timer != nodes_.size(); ++timer) {
+            if (nodes_[timer].slot == unfiled) continue;
+            cancel(timer);
+            nodes_[timer].tick = std::min(nodes_[timer].tick + earlier_by, furthest);
+            file(timer);
+        }
     }
 
     void file(std::uint32_t timer) noexcept {
@@ -115,6 +151,16 @@ private:
         if (n.next != none) nodes_[n.next].previous = timer;
         heads_[n.slot] = timer;
         occupied_[level] |= std::uint64_t{1} << slot;
+    }
+
+    // Puts a timer at the end of those that are due.
+    void queue(std::uint32_t timer) noexcept {
+        node& n = nodes_[timer];
+        n.slot = due_slot;
+        n.previous = last_due_;
+        n.next = none;
+        (last_due_ == none ? heads_[due_slot] : nodes_[last_due_].next) = timer;
+        last_due_ = timer;
     }
 
     // The slot that comes first, with the time at which it begins. All on a lower level come before all on a higher.
@@ -132,14 +178,14 @@ private:
 
     std::optional<time_point> base_;
     std::uint64_t now_ = 0;
-    std::array<std::uint64_t, levels> occupied_{};
-    std::array<std::uint32_t, slot_count> heads_ = [] {
-        std::array<std::uint32_t, slot_count> heads{};
+    std::array<std::uint64_t, levels + 1> occupied_{};
+    std::array<std::uint32_t, due_slot + 1> heads_ = [] {
+        std::array<std::uint32_t, due_slot + 1> heads{};
         heads.fill(none);
         return heads;
     }();
     std::vector<node> nodes_;
-    std::vector<std::uint32_t> due_;
+    std::uint32_t last_due_ = none;
 };
 
 } // namespace socketless::inline v0::detail
