@@ -1,21 +1,66 @@
 // Randomness as the library knows it: bytes from the caller, and the ids that are made of them.
 #pragma once
 
+#include <socketless/core/assert.hpp>
+
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <span>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0 {
 
-/// Fills the bytes with randomness that cannot be guessed: ids are secrets. Precondition: not the same bytes each time,
-/// or no second id could be told from the first.
-using random_source = std::function<void(std::span<std::byte>)>;
+/// Fills bytes with randomness that cannot be guessed: ids are secrets. Made from any function object that is called with
+/// a std::span<std::byte> and can be copied:
+///
+///     client io(options, [](std::span<std::byte> bytes) { fill_from_the_system(bytes); }, now);
+///
+/// Preconditions: it fills all bytes, and not with the same ones each time, or no second id could be told from the first.
+/// It may throw: see "What you can rely on" in README.md.
+///
+/// There is no empty source. Nothing and nullptr do not compile; an empty std::function, a null pointer to a function and
+/// a source that was moved from end the program where a source is made of them: by SOCKETLESS_ASSERT, or without
+/// assertions by std::abort. A server that makes no random ids must not start.
+class random_source {
+public:
+    using function = std::function<void(std::span<std::byte>)>;
+
+    template <class F>
+    requires(!std::same_as<F, random_source> && std::constructible_from<function, F>)
+        random_source(F fill) // NOLINT(google-explicit-constructor): function objects are passed as they are
+        : fill_(std::move(fill)) {
+        check();
+    }
+    random_source(std::nullptr_t) = delete;
+
+    random_source(random_source const& other) : fill_(other.fill_) { check(); }
+    random_source(random_source&& other) noexcept : fill_(std::exchange(other.fill_, nullptr)) { check(); }
+    random_source& operator=(random_source other) noexcept {
+        fill_.swap(other.fill_);
+        return *this;
+    }
+    ~random_source() = default;
+
+    void operator()(std::span<std::byte> bytes) const { fill_(bytes); }
+
+private:
+    void check() const noexcept {
+        if (fill_) return;
+        SOCKETLESS_ASSERT(!"a random_source is not empty");
+        std::abort();
+    }
+
+    function fill_;
+};
 
 /// 120 random bits as base64url: the id of a session or of a socket.
 using random_id = std::array<char, 20>;
