@@ -212,10 +212,12 @@ public:
     }
 
     /// Puts the socket into a room, takes it out: false if nothing changes. The id of a socket is a room that it is in
-    /// by itself.
+    /// by itself. A socket that is in `max_rooms` rooms enters no other one: `join` is false, and so is `is_in`.
     bool join(socket_handle socket, std::string_view room) {
         auto const* const s = sockets_.find(socket, socket_state::connected);
-        return s != nullptr && room != view(s->sid) && rooms_.join(socket.index, room);
+        bool const may_join =
+            s != nullptr && room != view(s->sid) && rooms_.rooms_of(socket.index) < options_.max_rooms;
+        return may_join && rooms_.join(socket.index, room);
     }
     bool leave(socket_handle socket, std::string_view room) {
         return sockets_.find(socket, socket_state::connected) != nullptr && rooms_.leave(socket.index, room);

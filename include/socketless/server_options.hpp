@@ -5,6 +5,7 @@
 #include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/server_session.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,9 @@ struct server_options {
     engineio::server_options engine = {};
     /// What goes on over them.
     socketio::server_options sockets = {};
+    /// Rooms that one socket may be in at once, beside that of its id; `join` puts it into no other (it returns false). It
+    /// bounds what a client can cost whose wishes an application follows.
+    std::size_t max_rooms = 10'000;
     /// Connection state recovery, if it is wanted.
     std::optional<socketio::recovery_options> recovery = std::nullopt;
     /// Where the server is: it replaces engine.path, see there.

@@ -297,3 +297,30 @@ TEST_CASE("rooms do what a list of each member's rooms would", "[socketio]") {
         REQUIRE(reached(r, nsp, to, except, excluded) == naive.reached(nsp, to, except, excluded));
     }
 }
+
+TEST_CASE("how many rooms a member is in", "[rooms]") {
+    rooms r;
+    CHECK(r.rooms_of(3) == 0);
+    r.enter(0, 3);
+    CHECK(r.join(3, "a"));
+    CHECK(r.join(3, "b"));
+    CHECK_FALSE(r.join(3, "b"));
+    CHECK(r.rooms_of(3) == 2);
+    CHECK(r.leave(3, "a"));
+    CHECK_FALSE(r.leave(3, "a"));
+    CHECK(r.rooms_of(3) == 1);
+    r.exit(3);
+    CHECK(r.rooms_of(3) == 0);
+    r.enter(0, 3);
+    CHECK(r.rooms_of(3) == 0);
+}
+
+TEST_CASE("rooms with a key of their own are the same rooms", "[rooms]") {
+    rooms r(socketless::hash_key{1, 2});
+    r.enter(5, 0);
+    for (int i = 0; i != 1'000; ++i) CHECK(r.join(0, std::to_string(i)));
+    for (int i = 0; i != 1'000; ++i) CHECK(r.contains(0, std::to_string(i)));
+    CHECK(r.room_count(5) == 1'000);
+    for (int i = 0; i != 1'000; ++i) CHECK(r.leave(0, std::to_string(i)));
+    CHECK(r.room_count(5) == 0);
+}

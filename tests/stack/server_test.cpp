@@ -1416,3 +1416,21 @@ TEST_CASE("the server shuts down, and the way back is open", "[recovery]") {
     CHECK(r.w.after([&] { r.w.server.close(); }) == lines{"0 disconnected /: server shutting down", "close 1"});
     CHECK(r.w.open(2) == lines{"close 2"});
 }
+
+TEST_CASE("a socket enters no more rooms than it may", "[whole_server]") {
+    server_options options;
+    options.max_rooms = 2;
+    wires w(options);
+    w.connect(1);
+    w.connect(2);
+    auto const first = w.sockets[0];
+    CHECK(w.server.join(first, "a"));
+    CHECK(w.server.join(first, "b"));
+    CHECK_FALSE(w.server.join(first, "c"));
+    CHECK_FALSE(w.server.is_in(first, "c"));
+    CHECK(w.server.rooms_of(first).size() == 2);
+    w.server.in("/").join("c");
+    CHECK(w.server.in("/").to("c").size() == 1); // the other one
+    CHECK(w.server.leave(first, "a"));
+    CHECK(w.server.join(first, "c"));
+}

@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/name_map.hpp>
+#include <socketless/core/hash_key.hpp>
 #include <socketless/json/text.hpp>
 
 #include <cstddef>
@@ -36,6 +37,8 @@ namespace detail {
 // Namespaces are called by small, dense numbers. One that was made for a client goes when it is released.
 class namespaces {
 public:
+    explicit namespaces(hash_key const& key) noexcept : numbers_(key) {}
+
     // Makes the namespace, or changes what is said of it.
     void declare(std::string_view name, admission a) {
         auto const found = numbers_.find(name);

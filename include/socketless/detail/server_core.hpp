@@ -4,6 +4,7 @@
 #include <socketless/core/detail/fifo.hpp>
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/hash_key.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
@@ -45,7 +46,8 @@ protected:
 
     server_core(server_options options, random_source random, time_point now)
         : options_(with_path(std::move(options))), random_(std::move(random)), now_(now),
-          engine_(options_.engine, [this](std::span<std::byte> bytes) { random_(bytes); }) {
+          engine_(options_.engine, [this](std::span<std::byte> bytes) { random_(bytes); }),
+          names_key_(make_hash_key(random_)), namespaces_(names_key_), rooms_(names_key_) {
         namespaces_.declare("/", admission::automatic);
         if (options_.recovery) recovery_.emplace(*options_.recovery);
     }
@@ -453,6 +455,7 @@ protected:
     stable_vector<std::optional<connection_record>> connections_; // by the index of their Engine.IO session
     fifo<std::uint32_t> busy_;                                    // connections with events
     timer_wheel timers_;                                          // of connections
+    hash_key names_key_; // of all tables in which names are found that peers choose
     namespaces namespaces_;
     server_sockets sockets_;
     std::optional<std::uint32_t> ended_; // the socket whose end was told last

@@ -3,7 +3,9 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/name_map.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/shrink.hpp>
+#include <socketless/core/hash_key.hpp>
 #include <socketless/socketio/detail/memberships.hpp>
 
 #include <algorithm>
@@ -24,12 +26,13 @@ namespace socketless::inline v0::socketio {
 /// numbers of the caller's, since memory is proportional to the greatest. A room is there while a member is in it.
 ///
 /// A member in one room takes about 60 bytes where there are very many, and up to twice that just after a buffer has
-/// grown. A call takes constant time unless it says otherwise, on average over the names of rooms.
+/// grown. A call takes constant time unless it says otherwise, on average over the names of rooms, whoever chose them.
 class rooms {
 public:
     using member = std::uint32_t;
 
-    rooms() = default;
+    /// Peers often choose the names of rooms. With a random key they cannot choose names that are slow to find.
+    explicit rooms(hash_key const& key = {}) noexcept : key_(key) {}
     rooms(rooms const&) = delete; // memberships refer to the rooms
     rooms& operator=(rooms const&) = delete;
 
@@ -38,16 +41,16 @@ public:
     /// Makes `m` a member of a namespace. Precondition: it is in none.
     void enter(std::uint32_t nsp, member m) {
         SOCKETLESS_ASSERT(nsp != none && !namespace_of(m));
-        if (nsp >= namespaces_.size()) namespaces_.resize(std::size_t{nsp} + 1);
+        while (nsp >= namespaces_.size()) namespaces_.emplace_back(key_);
         if (m >= records_.size()) records_.resize(std::size_t{m} + 1);
         auto& members = namespaces_[nsp].members;
-        records_[m].nsp = nsp;
-        records_[m].position = static_cast<std::uint32_t>(members.size());
         members.push_back(m);
+        records_[m].nsp = nsp;
+        records_[m].position = static_cast<std::uint32_t>(members.size() - 1);
     }
 
     /// Takes `m` out of all its rooms and its namespace. Harmless if it is in none. Linear in its rooms.
-    void exit(member m) {
+    void exit(member m) noexcept {
         if (!namespace_of(m)) return;
         record& r = records_[m];
         while (r.first != none) remove(m, r.first);
@@ -70,13 +73,21 @@ public:
         }
         named_room& joined = found->second;
         if (memberships_.find(m, &joined) != none) return false;
-        memberships_.insert(records_[m].first, m, &joined, static_cast<std::uint32_t>(joined.members.size()));
+        socketless::detail::rollback undo_room([&]() noexcept {
+            if (joined.members.empty()) vanish(all, joined);
+        });
+        auto const position = static_cast<std::uint32_t>(joined.members.size());
         joined.members.push_back(m);
+        socketless::detail::rollback undo_member([&]() noexcept { joined.members.pop_back(); });
+        memberships_.insert(records_[m].first, m, &joined, position);
+        undo_member.commit();
+        undo_room.commit();
+        ++records_[m].rooms;
         return true;
     }
 
     /// Takes `m` out of a room; false if it is not there.
-    bool leave(member m, std::string_view room) {
+    bool leave(member m, std::string_view room) noexcept {
         std::uint32_t const i = find(m, room);
         if (i == none) return false;
         remove(m, i);
@@ -106,6 +117,9 @@ public:
         if (found == namespaces_[nsp].rooms.end()) return {};
         return found->second.members;
     }
+
+    /// How many rooms `m` is in.
+    [[nodiscard]] std::size_t rooms_of(member m) const noexcept { return m < records_.size() ? records_[m].rooms : 0; }
 
     /// How many rooms a namespace has.
     [[nodiscard]] std::size_t room_count(std::uint32_t nsp) const noexcept {
@@ -172,6 +186,8 @@ private:
     struct namespace_record {
         std::vector<member> members;
         room_map rooms;
+
+        explicit namespace_record(hash_key const& key) : rooms(key) {}
     };
 
     static constexpr std::uint32_t none = detail::memberships<named_room>::none;
@@ -181,6 +197,7 @@ private:
         std::uint32_t nsp = none;
         std::uint32_t position = 0; // in the namespace's list of members
         std::uint32_t first = none; // of its memberships
+        std::uint32_t rooms = 0;    // how many those are
         std::uint32_t mark = 0;
     };
 
@@ -192,7 +209,7 @@ private:
         return found == all.end() ? none : memberships_.find(m, &found->second);
     }
 
-    void remove(member m, std::uint32_t i) {
+    void remove(member m, std::uint32_t i) noexcept {
         named_room& room = *memberships_[i].room;
         std::uint32_t const position = memberships_[i].position;
         member const last = room.members.back();
@@ -201,14 +218,13 @@ private:
         room.members.pop_back();
         socketless::detail::shrink(room.members);
         memberships_.erase(records_[m].first, i);
+        --records_[m].rooms;
         if (room.members.empty()) vanish(namespaces_[records_[m].nsp].rooms, room);
     }
 
-    // A map keeps its buckets when it has become empty: many are given back.
-    static void vanish(room_map& all, named_room const& room) {
-        constexpr std::size_t few_buckets = 64;
+    static void vanish(room_map& all, named_room const& room) noexcept {
         all.erase(all.find(room.name));
-        if (all.empty() && all.bucket_count() > few_buckets) room_map().swap(all);
+        all.shrink();
     }
 
     // Each member that was seen, or is not to be, is marked with a number of this call's own.
@@ -237,6 +253,7 @@ private:
         mark_ = 1;
     }
 
+    hash_key key_;
     std::vector<record> records_;             // by member
     std::deque<namespace_record> namespaces_; // by number
     detail::memberships<named_room> memberships_;

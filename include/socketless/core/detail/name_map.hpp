@@ -1,26 +1,53 @@
-// Things that are found by their names, without a copy of the name.
+// Things that are found by their names, without a copy of the name. Peers may choose the names: the hash has a key.
 #pragma once
+
+#include <socketless/core/detail/siphash.hpp>
+#include <socketless/core/hash_key.hpp>
 
 #include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::detail {
 
-struct name_hash {
+class name_hash {
+public:
     using is_transparent = void;
 
-    [[nodiscard]] std::size_t operator()(std::string_view name) const noexcept {
-        return std::hash<std::string_view>()(name);
+    explicit name_hash(hash_key const& key) noexcept : key_(key) {}
+
+    // Not noexcept: libstdc++ keeps the hashes of its names then, rather than making them again to find a name.
+    [[nodiscard]] std::size_t operator()(std::string_view name) const {
+        return static_cast<std::size_t>(siphash(key_, name));
     }
+
+private:
+    hash_key key_;
 };
 
 template <class T>
-using name_map = std::unordered_map<std::string, T, name_hash, std::equal_to<>>;
+class name_map : public std::unordered_map<std::string, T, name_hash, std::equal_to<>> {
+public:
+    explicit name_map(hash_key const& key = {})
+        : std::unordered_map<std::string, T, name_hash, std::equal_to<>>(0, name_hash(key)) {}
+
+    // Gives back the memory that names have left behind, once there are none.
+    void shrink() noexcept {
+        constexpr std::size_t few_buckets = 64;
+        if (!this->empty() || this->bucket_count() <= few_buckets) return;
+        name_map fresh(*this, 0);
+        this->swap(fresh);
+    }
+
+private:
+    name_map(name_map const& other, std::size_t buckets)
+        : std::unordered_map<std::string, T, name_hash, std::equal_to<>>(buckets, other.hash_function()) {}
+};
 
 } // namespace socketless::inline v0::detail
 

@@ -1,0 +1,27 @@
+// Undoing what was half done: where user code or an allocator throws, and where an error is returned.
+#pragma once
+
+#include <utility>
+
+namespace socketless::inline v0::detail {
+
+// Calls `undo()`, which does not throw, at the end of the scope that it is made in, unless that was committed. A destructor
+// rather than a catch: it works, and costs as little, without exceptions.
+template <class Undo>
+class [[nodiscard]] rollback {
+public:
+    explicit rollback(Undo undo) noexcept : undo_(std::move(undo)) {}
+    rollback(rollback const&) = delete;
+    rollback& operator=(rollback const&) = delete;
+    ~rollback() {
+        if (is_armed_) undo_();
+    }
+
+    void commit() noexcept { is_armed_ = false; }
+
+private:
+    Undo undo_;
+    bool is_armed_ = true;
+};
+
+} // namespace socketless::inline v0::detail
