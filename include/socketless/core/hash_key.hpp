@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0 {
 
 /// The key of the tables in which names are found that peers choose. While a peer does not know it, it cannot choose names
@@ -30,3 +32,5 @@ struct hash_key {
 }
 
 } // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>

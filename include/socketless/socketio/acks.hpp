@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/time.hpp>
 
@@ -47,11 +48,14 @@ public:
     void await(pending_ack const& ack) {
         SOCKETLESS_ASSERT(entries_.empty() || entries_.back().ack.id < ack.id);
         entries_.push_back({ack});
+        if (ack.deadline) {
+            socketless::detail::rollback undo([this]() noexcept { entries_.pop_back(); });
+            deadlines_.push_back({*ack.deadline, ack.id});
+            undo.commit();
+            std::ranges::push_heap(deadlines_, std::greater<>());
+            ++timed_;
+        }
         ++live_;
-        if (!ack.deadline) return;
-        deadlines_.push_back({*ack.deadline, ack.id});
-        std::ranges::push_heap(deadlines_, std::greater<>());
-        ++timed_;
     }
 
     /// The one that this socket answers; nothing if none with this id is awaited from it. Amortized O(log n).

@@ -84,7 +84,7 @@ result<void> call_typed(Handler& handler, event& e) {
 ///
 /// A handler is any function object, also one that can only be moved; what it returns is ignored. Handlers are called
 /// in the order in which they were registered, those of a type before those of a name. They may register and remove
-/// handlers, themselves too, and dispatch other events: what is registered during a dispatch is not called by it, and
+/// handlers, themselves too, dispatch other events, and throw: what is registered during a dispatch is not called by it, and
 /// what is removed is not called any more. A function object is destroyed when it is removed, or, during a dispatch,
 /// when that is over.
 ///
@@ -277,18 +277,19 @@ private:
     }
 
     // Forgets what was removed, unless that may be running or its place be remembered by a dispatch.
-    void sweep() {
+    void sweep() noexcept {
         if (depth_ != 0 || !std::exchange(has_removed_, false)) return;
-        // Their destructors may come back here: they run when all is in order.
-        std::vector<function> gone;
-        auto const take_from = [&gone](auto& handlers) {
+        // Their destructors may come back here: they run when all is in order. Nodes are moved: nothing is allocated.
+        name_map gone_names;
+        type_map gone_types;
+        auto const move_removed = [](auto& handlers, auto& gone) {
             for (auto it = handlers.begin(); it != handlers.end();) {
-                if (it->second.removed) gone.push_back(std::move(it->second.call));
-                it = it->second.removed ? handlers.erase(it) : std::next(it);
+                auto const current = it++;
+                if (current->second.removed) gone.insert(handlers.extract(current));
             }
         };
-        take_from(by_name_);
-        take_from(by_type_);
+        move_removed(by_name_, gone_names);
+        move_removed(by_type_, gone_types);
     }
 
     type_map by_type_;

@@ -22,13 +22,17 @@ public:
     /// Bytes that wait.
     using frame_queue::size;
 
-    // For the sessions: queues the messages of the packet that `encode(std::string&, attachment_list&)` encodes.
+    // For the sessions: queues the messages of the packet that `encode(std::string&, attachment_list&)` encodes: all, or
+    // none where it fails or throws.
     template <class Encode>
     result<void> put(Encode encode) {
         attachment_list attachments;
         auto const put = encode_text([&](std::string& text) { return encode(text, attachments); });
-        if (!put) return put;
+        if (!put || attachments.empty()) return put;
+        // Without all of its attachments the peer would never get past the text.
+        socketless::detail::rollback undo([this, before = count() - 1]() noexcept { truncate(before); });
         for (byte_view const attachment : attachments) push(frame_kind::binary, {}, as_characters(attachment));
+        undo.commit();
         return {};
     }
     template <class Name, class... Args>

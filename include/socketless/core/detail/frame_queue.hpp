@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 
@@ -23,19 +24,22 @@ public:
     // The bytes of all that is queued, shared frames included.
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    // Queues a frame that is put together from two parts.
+    // Queues a frame that is put together from two parts. What throws, here and below, has queued nothing.
     void push(frame_kind kind, std::string_view head, std::string_view tail) {
         compact();
         std::size_t const begin = bytes_.size();
+        rollback undo([&]() noexcept { bytes_.resize(begin); });
         bytes_ += head;
         bytes_ += tail;
         add(kind, begin);
+        undo.commit();
     }
 
     void push(frame_kind kind, std::shared_ptr<std::string const> shared) {
         compact();
-        size_ += shared->size();
+        std::size_t const size = shared->size();
         entries_.push_back({kind, bytes_.size(), 0, std::move(shared)});
+        size_ += size;
     }
 
     // Queues the text that `encode(std::string&)` appends, unless that fails.
@@ -43,16 +47,27 @@ public:
     result<void> encode_text(Encode encode) {
         compact();
         std::size_t const begin = bytes_.size();
+        rollback undo([&]() noexcept { bytes_.resize(begin); });
         if (auto const encoded = encode(bytes_); !encoded) return encoded.error();
         add(frame_kind::text, begin);
+        undo.commit();
         return {};
+    }
+
+    // How many frames wait; takes the last ones back, so that so many are left.
+    [[nodiscard]] std::size_t count() const noexcept { return entries_.size() - head_; }
+    void truncate(std::size_t count) noexcept {
+        for (; this->count() > count; entries_.pop_back()) {
+            entry const& last = entries_.back();
+            size_ -= last.shared ? last.shared->size() : last.size;
+            bytes_.resize(last.begin);
+        }
     }
 
     // Whether more than `limit` bytes wait, or so many frames that keeping track of them takes as much.
     [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
         constexpr std::size_t few = 1024;
-        std::size_t const count = entries_.size() - head_;
-        return size_ > limit || (count > few && count > limit / sizeof(entry));
+        return size_ > limit || (count() > few && count() > limit / sizeof(entry));
     }
 
     // Precondition: not empty.
@@ -99,12 +114,12 @@ private:
     // The bytes from `begin` on are a frame.
     void add(frame_kind kind, std::size_t begin) {
         std::size_t const size = bytes_.size() - begin;
-        size_ += size;
         entries_.push_back({kind, begin, size, nullptr});
+        size_ += size;
     }
 
     // Drops what has been taken off: at once when nothing is left, else when it is half of the queue.
-    void compact() {
+    void compact() noexcept {
         if (head_ == 0) return;
         if (!empty() && head_ < entries_.size() - head_) return;
         std::size_t const taken = empty() ? bytes_.size() : entries_[head_].begin;

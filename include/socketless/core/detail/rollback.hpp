@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // Calls `undo()`, which does not throw, at the end of the scope that it is made in, unless that was committed. A destructor
@@ -25,3 +27,5 @@ private:
 };
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::detail {
 
 // SipHash-1-3: one round for each eight bytes, three at the end, as in the hash tables of Rust, Python and Ruby.
@@ -83,3 +85,5 @@ private:
 }
 
 } // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

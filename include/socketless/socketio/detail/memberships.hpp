@@ -41,8 +41,8 @@ public:
         }
     }
 
-    // Puts a new membership at the end of the ring that begins with `first`; `first` is `none` for an empty ring.
-    // Precondition: it is not there yet.
+    // Puts a new membership at the end of the ring that begins with `first`; `first` is `none` for an empty ring. If it
+    // throws, nothing has changed. Precondition: it is not there yet.
     void insert(std::uint32_t& first, std::uint32_t member, Room* room, std::uint32_t position) {
         if (3 * (size_ + 1) > 2 * slots_.size()) grow();
         std::uint32_t const i = take_place();
