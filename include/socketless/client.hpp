@@ -83,7 +83,7 @@ struct client_options {
 ///                           the delay   |  v                       |
 ///                           is over     '- waiting <---------------'     (without `reconnection`: idle)
 ///
-/// The loop is that of every session:
+/// The loop is that of every session; it runs after each input, or several (see `max_unread_inputs`):
 ///
 ///     for (;;) {
 ///         if (auto e = client.poll_event()) { ...; continue; }            // for the application
@@ -291,7 +291,11 @@ private:
 
     void tell(time_point now) noexcept {
         now_ = now;
-        session_.handle_timeout(now);
+        time_due_ = true; // what is unread below came before
+        if (!engine_.has_unread()) pass_time();
+    }
+    void pass_time() noexcept {
+        if (std::exchange(time_due_, false)) session_.handle_timeout(now_);
     }
 
     //=== the connection ===//
@@ -343,7 +347,9 @@ private:
         if (std::exchange(failed_due_, false)) return tell(e, socketio::event_type::reconnect_failed), true;
         auto const below = engine_.poll_event();
         if (below) take(e, *below);
-        return below.has_value();
+        if (below || !time_due_) return below.has_value();
+        pass_time();
+        return true;
     }
 
     event& tell(std::optional<event>& e, socketio::event_type type) const noexcept {
@@ -372,13 +378,13 @@ private:
             session_.opened(now_);
             static_cast<void>(flush());
             break;
-        case engineio::event_type::message: session_.message_received(below.message, now_); break;
+        case engineio::event_type::message: session_.message_received(below.message, engine_.now()); break;
         case engineio::event_type::upgraded: tell(e, socketio::event_type::upgraded); break;
         case engineio::event_type::closed:
             // Where the session has closed by itself, it knows better why.
             reason_ = session_reason_.value_or(detail::reason_of(below.reason));
             session_reason_.reset();
-            session_.closed(reason_, now_);
+            session_.closed(reason_, engine_.now());
             closed_due_ = true;
             break;
         default: break;
@@ -452,6 +458,7 @@ private:
     bool reconnecting_due_ = false;
     bool closed_due_ = false;
     bool failed_due_ = false;
+    bool time_due_ = false; // for session_
     socketio::disconnect_reason reason_{};
     std::optional<socketio::disconnect_reason> session_reason_;
     time_point next_attempt_{};

@@ -118,7 +118,9 @@ public:
         engine_.handle_timeout(now);
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!connections_[index]) return;
-            connections_[index]->session.handle_timeout(now);
+            // What is unread came before: the timer is set again once it has been read.
+            auto const* const below = engine_.find(connections_[index]->handle);
+            if (below == nullptr || !below->has_unread()) connections_[index]->session.handle_timeout(now);
             touch(index);
         });
         if (!recovery_) return;

@@ -282,7 +282,7 @@ public:
     }
     lines cut(std::uint64_t channel) {
         channels.erase(channel);
-        return after([&] { session.channel_closed(channel); });
+        return after([&] { session.channel_closed(channel, now); });
     }
 
     lines send(frame message) {

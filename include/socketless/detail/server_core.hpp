@@ -98,9 +98,13 @@ protected:
         std::uint32_t const index = e.session.index;
         switch (e.event.type) {
         case engineio::event_type::opened: return open(e.session);
-        case engineio::event_type::message: connections_[index]->session.message_received(e.event.message, now_); break;
+        case engineio::event_type::message: {
+            time_point const at = engine_.find(e.session)->now();
+            connections_[index]->session.message_received(e.event.message, at);
+            break;
+        }
         case engineio::event_type::closed:
-            connections_[index]->session.connection_closed(reason_of(e.event.reason), now_);
+            connections_[index]->session.connection_closed(reason_of(e.event.reason), engine_.find(e.session)->now());
             connections_[index]->is_gone = true;
             break;
         default: return;

@@ -6,6 +6,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/detail/channel.hpp>
+#include <socketless/engineio/detail/late_inputs.hpp>
 #include <socketless/engineio/handshake.hpp>
 #include <socketless/engineio/heartbeat.hpp>
 #include <socketless/engineio/outbox.hpp>
@@ -75,8 +76,8 @@ struct client_options {
 ///     (no GET is begun; those under way, and a POST, end) --> 5, moved, none again; a failure of the candidate before
 ///     that leaves the session where it is. close() waits for an upgrade under way.
 ///
-/// The loop is that of every session: after each input take events and transmits until both run dry, then wait for
-/// input or `poll_timeout`. Bodies, frames and chunks live until `poll_event` has run dry; nothing is copied.
+/// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Bodies, frames and chunks are not copied.
 /// Exchanges and channels are named by the session, in the transmit that begins them.
 class client_session {
 public:
@@ -97,75 +98,40 @@ public:
 
     /// The answer to an exchange, its body whole. Base64 in it is decoded in place.
     void http_response(exchange_id exchange, int status, bool is_binary, std::span<char> body, time_point now) {
-        now_ = now;
-        if (get_ == exchange) {
-            get_.reset();
-            if (status != 200) return fail_transport();
-            auto const form = options_.revision == revision::v4 ? payload_format::v4
-                              : is_binary                       ? payload_format::v3_binary
-                                                                : payload_format::v3_text;
-            body_ = payload_reader(body, form, options_.limits);
-        } else if (post_ == exchange) {
-            post_.reset();
-            if (status != 200 || close_sent_) return fail_transport();
-            if (outbox_.empty() && state_ == state::open) events_.set(event_type::drained);
-        }
+        auto const kind = is_binary ? frame_kind::binary : frame_kind::text;
+        frame const data{kind, {body.data(), body.size()}};
+        take({.type = detail::input_type::response, .status = status, .id = exchange, .data = data, .now = now});
     }
 
     /// An exchange came to no answer.
     void http_failed(exchange_id exchange, time_point now) {
-        now_ = now;
-        if (get_ == exchange)
-            get_.reset();
-        else if (post_ == exchange)
-            post_.reset();
-        else
-            return;
-        fail_transport();
+        take({.type = detail::input_type::failure, .id = exchange, .now = now});
     }
 
     //=== what happened: channels ===//
 
     /// The WebSocket or the stream is open.
     void channel_opened(channel_id channel, time_point now) {
-        now_ = now;
-        if (channel_ && channel_->id() == channel) {
-            channel_open_ = true;
-        } else if (candidate_ && candidate_->channel.id() == channel) {
-            candidate_->stage = upgrade_stage::probing;
-            candidate_->hello_due = candidate_->channel.transport() == transport::webtransport;
-            candidate_->probe_due = true;
-        }
+        take({.type = detail::input_type::opened, .id = channel, .now = now});
     }
 
     /// A message of a WebSocket.
     void websocket_received(channel_id channel, frame message, time_point now) {
+        if (has_unread())
+            return wait({.type = detail::input_type::message, .id = channel, .data = message, .now = now});
         now_ = now;
         if (auto* const c = find(channel)) c->message_received(message);
     }
 
     /// The next bytes of a stream.
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
-        now_ = now;
-        if (auto* const c = find(channel)) c->bytes_received(chunk);
+        frame const data{frame_kind::binary, chunk};
+        take({.type = detail::input_type::chunk, .id = channel, .data = data, .now = now});
     }
 
     /// The channel is gone, or could not be opened.
     void channel_closed(channel_id channel, time_point now) {
-        now_ = now;
-        if (candidate_ && candidate_->channel.id() == channel) {
-            drop_candidate();
-        } else if (channel_ && channel_->id() == channel) {
-            bool const opened = channel_open_;
-            channel_.reset();
-            channel_open_ = false;
-            if (state_ == state::closing)
-                close_now(close_reason::forced_close);
-            else if (opened)
-                close_unless_opening(close_reason::transport_close);
-            else
-                fail_transport();
-        }
+        take({.type = detail::input_type::closed, .id = channel, .now = now});
     }
 
     /// No more is to be sent on the channel until `resume`: a write is under way.
@@ -178,19 +144,14 @@ public:
 
     /// Time has passed: to be called when `poll_timeout` is due. A spurious call is harmless.
     void handle_timeout(time_point now) {
-        now_ = now;
-        if (state_ == state::opening && now >= deadline_) return close_now(close_reason::open_timeout);
-        if (state_ == state::closing && now >= deadline_) return close_now(close_reason::forced_close);
-        if (candidate_ && now >= candidate_->deadline) reject_candidate();
-        if (state_ != state::open && state_ != state::closing) return;
-        switch (heartbeat_.handle_timeout(now, intervals_)) {
-        case heartbeat::action::none: break;
-        case heartbeat::action::ping:
-            beats_.ping = true;
-            outbox_.shrink();
-            break;
-        case heartbeat::action::expired: close_now(close_reason::ping_timeout); break;
-        }
+        if (has_unread()) return wait_for_timeout(now);
+        pass_time(now);
+    }
+
+    /// Whether something that was given in has not been read by `poll_event`.
+    [[nodiscard]] bool has_unread() const noexcept {
+        return body_ || (channel_ && channel_->is_unread()) || !late_.empty() ||
+               (candidate_ && candidate_->channel.is_unread());
     }
 
     //=== what the application wants ===//
@@ -249,7 +210,7 @@ public:
             }
             if (auto const p = next_packet()) {
                 if (auto const e = take_packet(*p)) return e;
-            } else if (events_.empty()) {
+            } else if (events_.empty() && !take_late()) {
                 return std::nullopt;
             }
         }
@@ -279,6 +240,8 @@ public:
 
     //=== what it is ===//
 
+    /// When the input came that was read last.
+    [[nodiscard]] time_point now() const noexcept { return now_; }
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed || state_ == state::idle; }
@@ -363,8 +326,8 @@ private:
     // Opening with this transport did not work: with the next one it may.
     void fail_transport() {
         if (state_ != state::opening || !options_.try_all_transports) return close_now(close_reason::transport_error);
-        if (channel_ && !open_due_) abandoned_channel_ = channel_->id();
-        if (get_) abandoned_get_ = get_;
+        if (channel_ && !open_due_) abandon(abandoned_channel_, channel_->id());
+        if (get_) abandon(abandoned_get_, *get_);
         get_.reset();
         body_.reset();
         ++transport_index_;
@@ -383,10 +346,14 @@ private:
         if (reason_ == close_reason::transport_error || reason_ == close_reason::open_timeout)
             prior_websocket_success_ = false;
         // What was named but not begun needs no end.
-        if (channel_ && !open_due_) abandoned_channel_ = channel_->id();
-        if (candidate_ && !candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
-        if (get_) abandoned_get_ = std::exchange(get_, std::nullopt);
-        if (post_) abandoned_post_ = std::exchange(post_, std::nullopt);
+        if (channel_ && !open_due_) abandon(abandoned_channel_, channel_->id());
+        if (candidate_ && !candidate_->open_due) abandon(abandoned_candidate_, candidate_->channel.id());
+        if (get_) abandon(abandoned_get_, *get_);
+        if (post_) abandon(abandoned_post_, *post_);
+        get_.reset();
+        post_.reset();
+        late_.clear();
+        timeout_due_.reset();
         closed_channel_ = std::exchange(channel_, std::nullopt); // the message that is being handled may be in it
         candidate_.reset();
         body_.reset();
@@ -396,6 +363,11 @@ private:
         events_.clear(event_type::upgrading);
         events_.clear(event_type::drained);
         events_.set(event_type::closed);
+    }
+
+    // The I/O layer is to end it, unless it has told that it is over.
+    void abandon(std::optional<std::uint64_t>& slot, std::uint64_t id) const noexcept {
+        if (!late_.is_over(id)) slot = id;
     }
 
     // Ends what is still under way for a session or a transport that has been given up.
@@ -417,7 +389,7 @@ private:
     [[nodiscard]] result<void> check(frame message, time_point now) {
         now_ = now;
         if (!is_open()) return error{errc::not_open};
-        if (!heartbeat_.is_pinging() && now >= heartbeat_.deadline()) {
+        if (!heartbeat_.is_pinging() && now >= heartbeat_.deadline() && !has_unread()) {
             close_now(close_reason::ping_timeout);
             return error{errc::not_open};
         }
@@ -428,6 +400,130 @@ private:
         if (!outbox_.exceeds(options_.max_queued)) return {};
         close_now(close_reason::queue_overflow);
         return error{errc::queue_overflow};
+    }
+
+    //=== inputs, in their order ===//
+
+    void take(detail::input const& i) {
+        if (has_unread()) return wait(i);
+        apply(i);
+    }
+
+    // What came earlier is read first.
+    void wait(detail::input const& i) {
+        if (!get_or_post(i.id) && find(i.id) == nullptr) return;
+        if (auto const timeout = std::exchange(timeout_due_, std::nullopt))
+            late_.push({.type = detail::input_type::timeout, .now = *timeout});
+        late_.push(i);
+    }
+    void wait_for_timeout(time_point now) {
+        if (late_.empty())
+            timeout_due_ = now;
+        else
+            late_.push({.type = detail::input_type::timeout, .now = now});
+    }
+
+    // What waited for its turn, when all before it has been read. Returns false where there is nothing.
+    [[nodiscard]] bool take_late() {
+        if (late_.empty()) {
+            if (!timeout_due_) return false;
+            pass_time(*std::exchange(timeout_due_, std::nullopt));
+        } else {
+            apply(late_.take());
+        }
+        return true;
+    }
+
+    void apply(detail::input const& i) {
+        now_ = i.now;
+        switch (i.type) {
+        case detail::input_type::message:
+            if (auto* const c = find(i.id)) c->message_received(i.data);
+            break;
+        case detail::input_type::chunk:
+            if (auto* const c = find(i.id)) c->bytes_received(i.data.data);
+            break;
+        case detail::input_type::opened: return begin_on_channel(i.id);
+        case detail::input_type::closed: return end_channel(i.id);
+        case detail::input_type::response: return take_response(i);
+        case detail::input_type::failure:
+            if (end_exchange(i.id)) fail_transport();
+            break;
+        case detail::input_type::timeout: return pass_time(i.now);
+        case detail::input_type::end: return close_now(i.reason);
+        }
+    }
+
+    [[nodiscard]] bool get_or_post(exchange_id exchange) const noexcept {
+        return get_ == exchange || post_ == exchange;
+    }
+
+    // The exchange is over; false if there is none of that name.
+    [[nodiscard]] bool end_exchange(exchange_id exchange) noexcept {
+        for (auto* const e : {&get_, &post_}) {
+            if (*e != exchange) continue;
+            e->reset();
+            return true;
+        }
+        return false;
+    }
+
+    void take_response(detail::input const& i) {
+        bool const is_get = get_ == i.id;
+        if (!end_exchange(i.id)) return;
+        if (i.status != 200 || (!is_get && close_sent_)) return fail_transport();
+        if (is_get) {
+            auto const form = options_.revision == revision::v4   ? payload_format::v4
+                              : i.data.kind == frame_kind::binary ? payload_format::v3_binary
+                                                                  : payload_format::v3_text;
+            // The caller has given it as a std::span<char>.
+            std::span<char> const body(const_cast<char*>(i.data.data.data()), i.data.data.size());
+            body_ = payload_reader(body, form, options_.limits);
+        } else if (outbox_.empty() && state_ == state::open) {
+            events_.set(event_type::drained);
+        }
+    }
+
+    void begin_on_channel(channel_id channel) noexcept {
+        if (channel_ && channel_->id() == channel) {
+            channel_open_ = true;
+        } else if (candidate_ && candidate_->channel.id() == channel) {
+            candidate_->stage = upgrade_stage::probing;
+            candidate_->hello_due = candidate_->channel.transport() == transport::webtransport;
+            candidate_->probe_due = true;
+        }
+    }
+
+    void end_channel(channel_id channel) {
+        if (candidate_ && candidate_->channel.id() == channel) {
+            drop_candidate();
+        } else if (channel_ && channel_->id() == channel) {
+            bool const opened = channel_open_;
+            channel_.reset();
+            channel_open_ = false;
+            if (state_ == state::closing)
+                close_now(close_reason::forced_close);
+            else if (opened)
+                close_unless_opening(close_reason::transport_close);
+            else
+                fail_transport();
+        }
+    }
+
+    void pass_time(time_point now) {
+        now_ = now;
+        if (state_ == state::opening && now >= deadline_) return close_now(close_reason::open_timeout);
+        if (state_ == state::closing && now >= deadline_) return close_now(close_reason::forced_close);
+        if (candidate_ && now >= candidate_->deadline) reject_candidate();
+        if (state_ != state::open && state_ != state::closing) return;
+        switch (heartbeat_.handle_timeout(now, intervals_)) {
+        case heartbeat::action::none: break;
+        case heartbeat::action::ping:
+            beats_.ping = true;
+            outbox_.shrink();
+            break;
+        case heartbeat::action::expired: close_now(close_reason::ping_timeout); break;
+        }
     }
 
     //=== packets in ===//
@@ -524,7 +620,7 @@ private:
     }
 
     void reject_candidate() {
-        if (!candidate_->open_due) abandoned_candidate_ = candidate_->channel.id();
+        if (!candidate_->open_due) abandon(abandoned_candidate_, candidate_->channel.id());
         drop_candidate();
     }
 
@@ -533,7 +629,7 @@ private:
     [[nodiscard]] std::optional<transmit> drive_candidate(std::string& buffer) {
         candidate& c = *candidate_;
         if (std::exchange(c.open_due, false)) return begin_channel(c.channel, buffer);
-        if (c.channel.paused) return std::nullopt;
+        if (c.channel.paused || late_.is_over(c.channel.id())) return std::nullopt;
         if (std::exchange(c.hello_due, false)) return send_hello(c.channel, buffer);
         if (std::exchange(c.probe_due, false))
             return c.channel.send({packet_type::ping, frame_kind::text, "probe"}, options_.revision, buffer);
@@ -625,7 +721,7 @@ private:
     }
 
     [[nodiscard]] std::optional<transmit> drive_channel(std::string& buffer) {
-        if (!channel_open_ || channel_->paused) return std::nullopt;
+        if (!channel_open_ || channel_->paused || late_.is_over(channel_->id())) return std::nullopt;
         if (std::exchange(hello_due_, false)) return send_hello(*channel_, buffer);
         if (auto const p = beats_.take()) return channel_->send(*p, options_.revision, buffer);
         if (!outbox_.empty()) {
@@ -667,6 +763,8 @@ private:
     std::optional<channel_id> abandoned_candidate_;
     std::optional<payload_reader> body_;
     std::unique_ptr<candidate> candidate_;
+    detail::late_inputs late_;
+    std::optional<time_point> timeout_due_; // time has passed since what is unread was given in
     std::string body_out_;
     detail::outbox outbox_;
 };

@@ -79,7 +79,10 @@ public:
         auto const checked = check({request.target, transport_use::http, request.method, request.context});
         if (!checked) return; // it is refused when it is whole
         slot& s = slots_[checked.session];
-        if (s.post) return abort(handle(checked.session), close_reason::transport_error);
+        if (s.post) {
+            s.session->break_off();
+            return touch(checked.session);
+        }
         if (exchanges_.emplace(request.exchange, checked.session).second) s.post = request.exchange;
     }
 
@@ -108,7 +111,7 @@ public:
             exchanges_.erase(found);
             session.exchange_aborted(exchange);
         } else if (session.takes_polling()) {
-            session.abort(close_reason::transport_error);
+            session.break_off();
         }
         touch(index);
     }
@@ -177,13 +180,13 @@ public:
     }
 
     /// A WebSocket or a stream is gone.
-    void channel_closed(channel_id channel, time_point) {
+    void channel_closed(channel_id channel, time_point now) {
         new_streams_.erase(channel);
         auto const found = channels_.find(channel);
         if (found == channels_.end()) return;
         std::uint32_t const index = found->second;
         channels_.erase(found);
-        slots_[index].session->channel_closed(channel);
+        slots_[index].session->channel_closed(channel, now);
         touch(index);
     }
 
@@ -418,7 +421,7 @@ private:
             if (!is_second && request.body.size() > options_.max_payload)
                 return respond({.type = transmit_type::respond, .id = request.exchange, .status = 413});
             if (is_second || (v4 && request.is_binary))
-                session.abort(close_reason::transport_error);
+                session.break_off();
             else
                 taken = session.post(request.exchange, request.body,
                                      v4                  ? payload_format::v4

@@ -7,6 +7,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/detail/channel.hpp>
+#include <socketless/engineio/detail/late_inputs.hpp>
 #include <socketless/engineio/handshake.hpp>
 #include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/heartbeat.hpp>
@@ -18,6 +19,7 @@
 #include <socketless/engineio/stream.hpp>
 #include <socketless/engineio/transport.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -77,11 +79,9 @@ using session_id = random_id;
 ///                                  ^                 |                   |
 ///                                  '--- anything else, closed, upgrade_timeout
 ///
-/// The loop: after each call that brings something in, take the events and the transmits until both run dry, then
-/// wait for the next input or for `poll_timeout`. A body, frame or chunk must live until `poll_event` has run dry;
-/// nothing of it is copied, and its packets are decoded as they are asked for.
-///
-/// Preconditions: inputs are given only when both polls have run dry; time does not run backwards.
+/// The loop: after each input, or several (see `max_unread_inputs`), take the events, then the transmits, until both run
+/// dry; then wait for the next input or for `poll_timeout`. Bodies, frames and chunks are not copied, and their packets
+/// are decoded as they are asked for. Precondition: time does not run backwards.
 class server_session {
 public:
     /// `options` and `id` as given; `options` must outlive the session. Precondition: then one of `open_polling`,
@@ -110,8 +110,9 @@ public:
     /// A GET for what is queued. Returns false where one is pending already: the session then closes, and this
     /// exchange is the caller's to refuse (400). Precondition: takes_polling().
     [[nodiscard]] bool poll(exchange_id exchange, time_point now) {
+        if (late_.has_end()) return false;
         if (poll_) {
-            close_now(close_reason::transport_error);
+            break_off();
             return false;
         }
         poll_ = exchange;
@@ -122,12 +123,12 @@ public:
     /// A POST. `form` says how its body is written. Returns false where another is under way: as with `poll`.
     /// Precondition: takes_polling(), and the body is at most `max_payload` long.
     [[nodiscard]] bool post(exchange_id exchange, std::span<char> body, payload_format form, time_point now) {
-        now_ = now;
         // The last one is not answered yet, or none will be read any more.
-        if (body_ || answered_ || state_ == state::closed) {
-            close_now(close_reason::transport_error);
+        if (body_ || answered_ || late_.has_end() || state_ == state::closed) {
+            break_off();
             return false;
         }
+        now_ = now;
         body_ = std::make_unique<incoming_body>(incoming_body{exchange, payload_reader(body, form, options_->limits)});
         return true;
     }
@@ -136,13 +137,22 @@ public:
     void exchange_aborted(exchange_id exchange) {
         if (poll_ == exchange) {
             poll_.reset();
-            close_now(close_reason::transport_error);
+            break_off();
         } else if (body_ && body_->exchange == exchange) {
-            body_.reset();
-            close_now(close_reason::transport_error);
+            body_->exchange.reset();
+            break_off();
         } else if (answered_ == exchange) {
             answered_.reset();
         }
+    }
+
+    /// The client has broken the rules of HTTP exchanges: the session ends (close_reason::transport_error) when what it
+    /// has been given has been read.
+    void break_off() {
+        if (has_unread())
+            late_.push({.type = detail::input_type::end, .reason = close_reason::transport_error, .now = now_});
+        else
+            close_now(close_reason::transport_error);
     }
 
     //=== what happened: channels ===//
@@ -178,12 +188,13 @@ public:
 
     /// Whether the session could move to another transport now.
     [[nodiscard]] bool takes_upgrade() const noexcept {
-        return is_open() && !candidate_ && !rejected_candidate_ && transport_ == transport::polling &&
-               options_->allow_upgrades;
+        return is_open() && !late_.has_end() && !candidate_ && !rejected_candidate_ &&
+               transport_ == transport::polling && options_->allow_upgrades;
     }
 
     /// A WebSocket message.
     void websocket_received(channel_id channel, frame f, time_point now) {
+        if (has_unread()) return wait({.type = detail::input_type::message, .id = channel, .data = f, .now = now});
         now_ = now;
         if (state_ == state::closed) return;
         if (auto* const c = find(channel)) c->message_received(f);
@@ -191,19 +202,18 @@ public:
 
     /// The next bytes of a stream.
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
+        frame const data{frame_kind::binary, chunk};
+        if (has_unread()) return wait({.type = detail::input_type::chunk, .id = channel, .data = data, .now = now});
         now_ = now;
         if (state_ == state::closed) return;
         if (auto* const c = find(channel)) c->bytes_received(chunk);
     }
 
     /// The channel is gone, whoever closed it.
-    void channel_closed(channel_id channel) {
-        if (candidate_ && candidate_->channel.id() == channel) {
-            drop_candidate();
-        } else if (channel_ && channel_->id() == channel) {
-            channel_.reset();
-            close_now(state_ == state::closing ? close_reason::forced_close : close_reason::transport_close);
-        }
+    void channel_closed(channel_id channel, time_point now) {
+        if (has_unread()) return wait({.type = detail::input_type::closed, .id = channel, .now = now});
+        now_ = now;
+        end_channel(channel);
     }
 
     /// No more is to be sent on the channel until `resume`: a write is under way. Volatile messages are refused
@@ -217,22 +227,18 @@ public:
 
     /// Time has passed: to be called when `poll_timeout` is due. A spurious call is harmless.
     void handle_timeout(time_point now) {
-        now_ = now;
-        if (state_ == state::closing && now >= close_deadline_) close_now(close_reason::forced_close);
-        if (candidate_ && now >= candidate_->deadline) reject_candidate();
-        if (candidate_ && candidate_->noop_deadline && now >= *candidate_->noop_deadline) {
-            candidate_->noop_deadline.reset();
-            noop_due_ = poll_.has_value();
-        }
-        if (state_ == state::closed || state_ == state::fresh) return;
-        switch (heartbeat_.handle_timeout(now, intervals())) {
-        case heartbeat::action::none: break;
-        case heartbeat::action::ping:
-            beats_.ping = true;
-            outbox_.shrink();
-            break;
-        case heartbeat::action::expired: close_now(close_reason::ping_timeout); break;
-        }
+        if (!has_unread()) return pass_time(now);
+        if (late_.empty())
+            timeout_due_ = now;
+        else
+            late_.push({.type = detail::input_type::timeout, .now = now});
+    }
+
+    /// Whether something that was given in has not been read by `poll_event`.
+    [[nodiscard]] bool has_unread() const noexcept {
+        if (state_ == state::closed) return false;
+        return body_ || (channel_ && channel_->is_unread()) || !late_.empty() ||
+               (candidate_ && candidate_->channel.is_unread());
     }
 
     //=== what the application wants ===//
@@ -289,7 +295,7 @@ public:
             }
             if (auto const p = next_packet()) {
                 if (auto const e = take_packet(*p)) return e;
-            } else if (events_.empty()) {
+            } else if (events_.empty() && !take_late()) {
                 return std::nullopt;
             }
         }
@@ -308,7 +314,7 @@ public:
             return t;
         }
         if (rejected_candidate_) return close_transmit(*std::exchange(rejected_candidate_, std::nullopt));
-        if (candidate_ && !candidate_->channel.paused && std::exchange(candidate_->probe_answer_due, false))
+        if (candidate_ && can_send(candidate_->channel) && std::exchange(candidate_->probe_answer_due, false))
             return candidate_->channel.send({packet_type::pong, frame_kind::text, "probe"}, revision_, buffer);
         if (poll_) return answer_poll(buffer);
         if (channel_) return send_on_channel(buffer);
@@ -329,6 +335,8 @@ public:
 
     //=== what it is ===//
 
+    /// When the input came that was read last.
+    [[nodiscard]] time_point now() const noexcept { return now_; }
     [[nodiscard]] std::string_view id() const noexcept { return view(id_); }
     /// The request with which the session began. Its views live as long as the session.
     [[nodiscard]] handshake_request handshake() const noexcept { return request_.get(); }
@@ -350,7 +358,7 @@ private:
     static constexpr milliseconds noop_delay{100};
 
     struct incoming_body {
-        exchange_id exchange;
+        std::optional<exchange_id> exchange; // until its client gives it up
         payload_reader reader;
     };
 
@@ -395,8 +403,11 @@ private:
         if (state_ == state::closed) return;
         state_ = state::closed;
         reason_ = reason;
-        if (candidate_) rejected_candidate_ = candidate_->channel.id();
+        if (candidate_ && !late_.is_over(candidate_->channel.id())) rejected_candidate_ = candidate_->channel.id();
         candidate_.reset();
+        if (channel_) channel_->is_over = late_.is_over(channel_->id());
+        late_.clear();
+        timeout_due_.reset();
         if (body_) answered_ = body_->exchange;
         body_.reset();
         outbox_.clear();
@@ -416,8 +427,70 @@ private:
     }
 
     void reject_candidate() {
-        rejected_candidate_ = candidate_->channel.id();
+        if (!late_.is_over(candidate_->channel.id())) rejected_candidate_ = candidate_->channel.id();
         drop_candidate();
+    }
+
+    //=== inputs, in their order ===//
+
+    // What came earlier is read first.
+    void wait(detail::input const& i) {
+        if (find(i.id) == nullptr) return;
+        if (auto const timeout = std::exchange(timeout_due_, std::nullopt))
+            late_.push({.type = detail::input_type::timeout, .now = *timeout});
+        late_.push(i);
+    }
+
+    // What waited for its turn, when all before it has been read. Returns false where there is nothing.
+    [[nodiscard]] bool take_late() {
+        if (late_.empty()) {
+            if (!timeout_due_) return false;
+            pass_time(*std::exchange(timeout_due_, std::nullopt));
+            return true;
+        }
+        auto const i = late_.take();
+        now_ = std::max(now_, i.now);
+        detail::channel* const c = find(i.id);
+        switch (i.type) {
+        case detail::input_type::message:
+            if (c != nullptr) c->message_received(i.data);
+            break;
+        case detail::input_type::chunk:
+            if (c != nullptr) c->bytes_received(i.data.data);
+            break;
+        case detail::input_type::closed: end_channel(i.id); break;
+        case detail::input_type::timeout: pass_time(i.now); break;
+        default: close_now(i.reason); break;
+        }
+        return true;
+    }
+
+    void end_channel(channel_id channel) {
+        if (candidate_ && candidate_->channel.id() == channel) {
+            drop_candidate();
+        } else if (channel_ && channel_->id() == channel) {
+            channel_.reset();
+            close_now(state_ == state::closing ? close_reason::forced_close : close_reason::transport_close);
+        }
+    }
+
+    void pass_time(time_point now) {
+        now_ = now;
+        if (state_ == state::closing && now >= close_deadline_) close_now(close_reason::forced_close);
+        if (candidate_ && now >= candidate_->deadline) reject_candidate();
+        if (candidate_ && candidate_->noop_deadline && now >= *candidate_->noop_deadline) {
+            candidate_->noop_deadline.reset();
+            noop_due_ = poll_.has_value();
+        }
+        if (state_ == state::closed || state_ == state::fresh) return;
+        switch (heartbeat_.handle_timeout(now, intervals())) {
+        case heartbeat::action::none: break;
+        case heartbeat::action::ping:
+            beats_.ping = true;
+            outbox_.shrink();
+            break;
+        case heartbeat::action::expired: close_now(close_reason::ping_timeout); break;
+        }
     }
 
     //=== packets in ===//
@@ -498,6 +571,8 @@ private:
         return {.type = transmit_type::close, .id = channel};
     }
 
+    [[nodiscard]] bool can_send(detail::channel const& c) const noexcept { return !c.paused && !late_.is_over(c.id()); }
+
     // Control packets are not queued: they are made when there is a way to send them.
     [[nodiscard]] std::optional<packet> next_control_packet(std::string& handshake_buffer) {
         if (!std::exchange(handshake_due_, false)) return beats_.take();
@@ -524,7 +599,7 @@ private:
 
     [[nodiscard]] std::optional<transmit> send_on_channel(std::string& buffer) {
         if (state_ != state::closed) {
-            if (channel_->paused) return std::nullopt;
+            if (!can_send(*channel_)) return std::nullopt;
             std::string handshake_buffer;
             if (auto const p = next_control_packet(handshake_buffer)) return channel_->send(*p, revision_, buffer);
             if (!outbox_.empty()) {
@@ -535,9 +610,9 @@ private:
             if (state_ != state::closing) return std::nullopt;
             close_now(close_reason::forced_close);
         }
-        auto const t = close_transmit(channel_->id());
-        channel_.reset();
-        return t;
+        auto const last = *std::exchange(channel_, std::nullopt);
+        if (last.is_over) return std::nullopt;
+        return close_transmit(last.id());
     }
 
     // Answers the pending GET if there is anything to answer it with.
@@ -607,6 +682,8 @@ private:
     detail::kept_request request_;
     std::unique_ptr<candidate> candidate_;
     std::unique_ptr<incoming_body> body_;
+    detail::late_inputs late_;
+    std::optional<time_point> timeout_due_; // time has passed since what is unread was given in
     detail::outbox outbox_;
 };
 

@@ -1,10 +1,10 @@
 // Engine.IO packets over an ordered byte stream: the framing of WebTransport, which also fits TCP, pipes and QUIC.
 #pragma once
 
-#include <socketless/core/assert.hpp>
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
+#include <socketless/core/input.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/engineio/packet.hpp>
 
@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -85,17 +86,48 @@ class stream_reader {
 public:
     constexpr explicit stream_reader(std::size_t max_payload) noexcept : max_payload_(max_payload) {}
 
-    /// The next chunk. It must live until `next` has returned nothing. Precondition: `next` has returned
-    /// nothing since the last chunk.
-    constexpr void push(std::string_view chunk) noexcept {
-        SOCKETLESS_ASSERT(chunk_.empty());
-        if (!failed_) chunk_ = chunk;
+    /// The next chunk; several may follow each other. They must live until `next` has returned nothing. More than
+    /// `max_unread_inputs` that have not been read are an error behind the frames of these.
+    constexpr void push(std::string_view chunk) {
+        if (failed_ || has_overflown_ || chunk.empty()) return;
+        if (!is_unread()) {
+            chunk_ = chunk;
+            return;
+        }
+        if (later_.size() == max_unread_inputs) forget_read();
+        if (later_.size() == max_unread_inputs)
+            has_overflown_ = true;
+        else
+            later_.push_back(chunk);
     }
+
+    /// Whether there are bytes that `next` has not looked at.
+    [[nodiscard]] constexpr bool is_unread() const noexcept { return !chunk_.empty() || !later_.empty(); }
 
     /// The next frame, which lives until the next call, or an error, or nothing until there is another chunk.
     /// Errors, the offset counted from the start of the stream; nothing follows them: errc::empty_packet for a
-    /// length of zero, errc::payload_too_large for one over `max_payload` or 2^53-1.
+    /// length of zero, errc::payload_too_large for one over `max_payload` or 2^53-1, errc::queue_overflow for too many
+    /// chunks.
     [[nodiscard]] constexpr std::optional<result<frame>> next() {
+        for (;;) {
+            if (auto const f = next_of_chunk()) return f;
+            if (failed_) return std::nullopt;
+            if (next_later_ == later_.size()) break;
+            chunk_ = later_[next_later_++];
+        }
+        forget_read();
+        if (has_overflown_) return fail(errc::queue_overflow);
+        return std::nullopt;
+    }
+
+    /// Whether the stream, if it ended here, would end within a frame.
+    [[nodiscard]] constexpr bool incomplete() const noexcept { return !kept_is_used_ && !kept_.empty(); }
+
+private:
+    // Memory that is held on to, so that the next frame finds it.
+    static constexpr std::size_t largest_idle_buffer = 4096;
+
+    constexpr std::optional<result<frame>> next_of_chunk() {
         if (kept_is_used_) {
             release();
             kept_is_used_ = false;
@@ -119,12 +151,13 @@ public:
         return std::nullopt;
     }
 
-    /// Whether the stream, if it ended here, would end within a frame.
-    [[nodiscard]] constexpr bool incomplete() const noexcept { return !kept_is_used_ && !kept_.empty(); }
-
-private:
-    // Memory that is held on to, so that the next frame finds it.
-    static constexpr std::size_t largest_idle_buffer = 4096;
+    constexpr void forget_read() {
+        if (next_later_ == later_.size())
+            std::vector<std::string_view>().swap(later_);
+        else
+            later_.erase(later_.begin(), later_.begin() + static_cast<std::ptrdiff_t>(next_later_));
+        next_later_ = 0;
+    }
 
     constexpr void release() {
         kept_.clear();
@@ -181,16 +214,21 @@ private:
     constexpr result<frame> fail(errc code) noexcept {
         failed_ = true;
         chunk_ = {};
+        next_later_ = later_.size();
+        forget_read();
         release();
         return error{code, position_};
     }
 
     std::size_t max_payload_;
     std::string_view chunk_;
+    std::vector<std::string_view> later_; // chunks behind it, from next_later_ on
+    std::size_t next_later_ = 0;
     std::string kept_;
     std::size_t position_ = 0;
     bool kept_is_used_ = false;
     bool failed_ = false;
+    bool has_overflown_ = false;
 };
 
 } // namespace socketless::inline v0::engineio

@@ -69,9 +69,8 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 ///
 ///     disconnect() while connecting: the answer to CONNECT is awaited, and DISCONNECT sent then; nothing is told.
 ///
-/// The loop is that of every session: after each input take events, then transmits, until both run dry; then wait for
-/// input or `poll_timeout`. A message lives until `poll_event` has run dry: its packet is decoded then, and borrowed from
-/// it. The time of a call that takes none is that of the last call that took one.
+/// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of a call that takes none is that of the last call that took one.
 class client_session {
 public:
     /// `now` is what timeouts count from that are asked for before anything has happened.
@@ -92,21 +91,23 @@ public:
     }
 
     /// A message of the server.
-    void message_received(frame message, time_point now) noexcept {
-        now_ = now;
-        if (is_open_) inbox_.push(message);
+    void message_received(frame message, time_point now) {
+        if (is_open_ && !lost_)
+            inbox_.push(message, now, now_);
+        else
+            now_ = now;
     }
 
     /// The connection is gone. Nothing is sent until the next one.
     void closed(disconnect_reason reason, time_point now) {
-        now_ = now;
-        end(reason);
-        close_due_ = false;
-        queue_.clear();
+        bool const is_unread = !inbox_.empty();
+        inbox_.pass_time(now, now_);
+        if (!is_unread) return lose(reason);
+        lost_ = reason; // once that has been read
     }
 
     /// Time has passed: to be called when `poll_timeout` is due. A spurious call is harmless.
-    void handle_timeout(time_point now) noexcept { now_ = now; }
+    void handle_timeout(time_point now) { inbox_.pass_time(now, now_); }
 
     //=== what the application wants: sockets ===//
 
@@ -219,6 +220,7 @@ public:
 
     /// The next thing to do, or nothing until there is other input.
     [[nodiscard]] std::optional<transmit> poll_transmit() noexcept {
+        if (lost_) return std::nullopt;
         if (!queue_.empty()) {
             frame const message = queue_.front();
             queue_.pop();
@@ -335,6 +337,7 @@ private:
 
     // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
     [[nodiscard]] bool step(std::optional<event>& e) {
+        inbox_.go_on(now_);
         if (auto const expired = acks_.take_expired(now_))
             return end_ack(e, *expired, ack_outcome::timed_out, {}), true;
         if (ending_ != 0) return end_socket(e), true;
@@ -347,12 +350,17 @@ private:
         if (asking_ != 0) return ask(e), true;
         if (early_ != 0) return deliver_early(e), true;
         if (std::exchange(root_due_, false)) return take(e, connect_of_root()), true;
-        if (inbox_.empty()) return false;
+        if (!inbox_.has_next()) {
+            if (!inbox_.empty()) return true;
+            if (!lost_) return false;
+            return lose(*lost_), true;
+        }
         message m;
         auto const any = [](header const&) { return true; };
         auto const complete = inbox_.next(m, options_.revision, options_.limits, any);
         if (!complete)
-            end(disconnect_reason::parse_error);
+            end(complete.error().code == errc::queue_overflow ? disconnect_reason::queue_overflow
+                                                              : disconnect_reason::parse_error);
         else if (*complete)
             take(e, m);
         return true;
@@ -377,12 +385,22 @@ private:
         ++ending_;
     }
 
+    // The connection is gone.
+    void lose(disconnect_reason reason) {
+        lost_.reset();
+        end(reason);
+        close_due_ = false;
+        queue_.clear();
+    }
+
     // The connection ends: nothing is read any more.
     void end(disconnect_reason reason) {
         if (!std::exchange(is_open_, false)) return;
         reason_ = reason;
         closed_due_ = true;
-        close_due_ = true;
+        close_due_ = !lost_.has_value();
+        if (lost_) queue_.clear();
+        lost_.reset();
         inbox_.stop(); // the event that is being handled may be in it
         root_due_ = false;
         asking_ = 0;
@@ -632,6 +650,7 @@ private:
 
     client_options options_;
     disconnect_reason reason_{};
+    std::optional<disconnect_reason> lost_; // the connection, while the inbox holds what came before
     bool is_open_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit

@@ -54,9 +54,8 @@ struct server_options {
 ///     Anything else from the client, for any namespace, ends the connection: "forced server close"; what cannot be
 ///     decoded: "parse error". Revision 4: "/" is asked for by the connection itself.
 ///
-/// The loop is that of every session: after each input take events, then transmits, until both run dry; then wait for
-/// input or `poll_timeout`. A message lives until `poll_event` has run dry: its packet is decoded then, and borrowed from
-/// it. The time of a call that takes none is that of the last call that took one.
+/// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of a call that takes none is that of the last call that took one.
 class server_session {
 public:
     /// `options` and `queue` outlive the session. See `message_queue` for how many sessions one may serve.
@@ -67,23 +66,26 @@ public:
     //=== what happened ===//
 
     /// A message of the client.
-    void message_received(frame message, time_point now) noexcept {
-        now_ = now;
-        if (!is_closed_) inbox_.push(message);
+    void message_received(frame message, time_point now) {
+        if (!is_closed_ && !lost_)
+            inbox_.push(message, now, now_);
+        else
+            now_ = now;
     }
 
     /// The connection is gone. Nothing is sent any more.
     void connection_closed(disconnect_reason reason, time_point now) {
-        now_ = now;
-        end(reason);
-        close_due_ = false;
-        if (!queue_->empty()) queue_->clear();
+        bool const is_unread = !inbox_.empty();
+        inbox_.pass_time(now, now_);
+        if (!is_unread) return lose(reason);
+        lost_ = reason; // once that has been read
     }
 
     /// Time has passed: to be called when `poll_timeout` is due. A spurious call is harmless.
     void handle_timeout(time_point now) {
-        now_ = now;
-        if (connect_deadline_ && now >= *connect_deadline_) end(disconnect_reason::forced_server_close);
+        bool const is_unread = !inbox_.empty();
+        inbox_.pass_time(now, now_);
+        if (!is_unread) check_deadline();
     }
 
     //=== what the application wants ===//
@@ -197,6 +199,7 @@ public:
 
     /// The next thing to do, or nothing until there is other input.
     [[nodiscard]] std::optional<transmit> poll_transmit() noexcept {
+        if (lost_) return std::nullopt;
         if (!queue_->empty()) {
             frame const message = queue_->front();
             queue_->pop();
@@ -279,6 +282,7 @@ private:
 
     // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
     [[nodiscard]] bool step(std::optional<event>& e) {
+        if (inbox_.go_on(now_)) check_deadline();
         if (acks_) {
             if (auto const expired = acks_->take_expired(now_))
                 return end_ack(e, *expired, ack_outcome::timed_out), true;
@@ -295,13 +299,16 @@ private:
             tell(e, event_type::connecting, slots_.back());
             return true;
         }
-        if (inbox_.empty()) return false;
+        if (!inbox_.has_next()) {
+            if (!inbox_.empty()) return true;
+            if (!lost_) return false;
+            return lose(*lost_), true;
+        }
         message m;
         auto const is_welcome = [this](header const& h) { return takes_events(h.nsp); };
         auto const complete = inbox_.next(m, revision_, options_->limits, is_welcome);
         if (!complete)
-            end(complete.error().code == errc::not_connected ? disconnect_reason::forced_server_close
-                                                             : disconnect_reason::parse_error);
+            end(reason_for(complete.error().code));
         else if (*complete)
             take(e, m);
         return true;
@@ -323,12 +330,33 @@ private:
         ++ending_;
     }
 
+    // The connection is gone.
+    void lose(disconnect_reason reason) {
+        lost_.reset();
+        end(reason);
+        close_due_ = false;
+        if (!queue_->empty()) queue_->clear();
+    }
+
+    // Nothing was joined in time.
+    void check_deadline() {
+        if (connect_deadline_ && now_ >= *connect_deadline_) end(disconnect_reason::forced_server_close);
+    }
+
+    // Why the connection ends after a message that cannot be read.
+    static disconnect_reason reason_for(errc code) noexcept {
+        if (code == errc::not_connected) return disconnect_reason::forced_server_close;
+        return code == errc::queue_overflow ? disconnect_reason::queue_overflow : disconnect_reason::parse_error;
+    }
+
     // The connection ends: nothing is read any more.
     void end(disconnect_reason reason) {
         if (std::exchange(is_closed_, true)) return;
         reason_ = reason;
         closed_due_ = true;
-        close_due_ = true;
+        close_due_ = !lost_.has_value();
+        if (lost_ && !queue_->empty()) queue_->clear();
+        lost_.reset();
         root_due_ = false;
         connect_deadline_.reset();
         inbox_.stop(); // the event that is being handled may be in it
@@ -449,6 +477,7 @@ private:
     message_queue* queue_;
     socketio::revision revision_;
     disconnect_reason reason_{};
+    std::optional<disconnect_reason> lost_; // the connection, while the inbox holds what came before
     bool is_closed_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit

@@ -36,13 +36,12 @@ public:
         return reader_ ? transport::webtransport : transport::websocket;
     }
 
-    // A write is under way: nothing more may be sent.
-    bool paused = false;
-    // The peer cannot take binary frames: it is sent base64.
-    bool text_only = false;
+    // Whether something that was received has not been read yet.
+    [[nodiscard]] bool is_unread() const noexcept { return unread_ || (reader_ && reader_->is_unread()); }
 
+    // Precondition of both: nothing is unread.
     void message_received(frame message) noexcept {
-        SOCKETLESS_ASSERT(!unread_); // the events of the last one have not run dry
+        SOCKETLESS_ASSERT(!unread_);
         message_ = message;
         unread_ = true;
     }
@@ -105,6 +104,14 @@ private:
     std::unique_ptr<std::string> base64_;
     frame message_;
     bool unread_ = false;
+
+public:
+    // A write is under way: nothing more may be sent.
+    bool paused = false;
+    // The peer cannot take binary frames: it is sent base64.
+    bool text_only = false;
+    // The I/O layer has told that it is gone, but its session ended before that was read.
+    bool is_over = false;
 };
 
 // Events without contents that are yet to be taken, each at most once, in the order of event_type.

@@ -1,13 +1,15 @@
 // What both sides of a Socket.IO session do with a message that arrives: make packets of it, one at a time.
 #pragma once
 
-#include <socketless/core/assert.hpp>
 #include <socketless/core/frame.hpp>
+#include <socketless/core/input.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/packet.hpp>
 
+#include <deque>
 #include <memory>
 #include <string_view>
 
@@ -15,56 +17,106 @@
 
 namespace socketless::inline v0::socketio::detail {
 
-// Holds one message until it is asked for. Packets without attachments never meet the assembler: connections that send
+// Holds messages until they are asked for. Packets without attachments never meet the assembler: connections that send
 // no others have none.
 class inbox {
 public:
-    // Precondition: what the last message held has been taken.
-    void push(frame f) noexcept {
-        SOCKETLESS_ASSERT(!unread_);
+    // Messages, and times that pass, wait here while one that came earlier is unread; `now` becomes the time of each when
+    // its turn comes. More than max_unread_inputs are an error of `next`, behind the others: errc::queue_overflow.
+    void push(frame f, time_point at, time_point& now) {
+        if (!empty()) return wait({f, at, true});
+        now = at;
         frame_ = f;
         unread_ = true;
     }
+    void pass_time(time_point at, time_point& now) {
+        if (!empty()) return wait({{}, at, false});
+        now = at;
+    }
 
-    [[nodiscard]] bool empty() const noexcept { return !unread_; }
+    // Whether nothing is unread.
+    [[nodiscard]] bool empty() const noexcept { return !unread_ && !later_; }
 
-    // Reads the message: true if it is or completes a packet, which goes to `m`. What is unfinished does not need the
-    // message any more; where `is_welcome(header)` says no it is not waited for (errc::not_connected). Precondition: not
-    // empty.
+    // Goes on to what came next, unless a message is unread. Returns whether that is a time.
+    bool go_on(time_point& now) noexcept {
+        if (unread_ || !later_) return false;
+        if (later_->inputs.empty()) return false; // too many
+        auto const next = later_->inputs.front();
+        later_->inputs.pop_front();
+        now = next.at;
+        frame_ = next.message;
+        unread_ = next.is_message;
+        if (later_->inputs.empty() && !later_->has_overflown) later_.reset();
+        return !unread_;
+    }
+
+    // Whether a message can be read.
+    [[nodiscard]] bool has_next() const noexcept { return unread_ || (later_ && later_->inputs.empty()); }
+
+    // Reads a message: true if it is or completes a packet, which goes to `m`. What is unfinished does not need the
+    // message any more; where `is_welcome(header)` says no it is not waited for (errc::not_connected). Precondition:
+    // has_next().
     template <class IsWelcome>
     [[nodiscard]] result<bool> next(message& m, revision r, limits const& l, IsWelcome is_welcome) {
+        if (!unread_) {
+            later_.reset();
+            return error{errc::queue_overflow};
+        }
+        frame const f = frame_;
         unread_ = false;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
-        if (under_way || frame_.kind == frame_kind::binary || announces_attachments(frame_.data))
-            return assemble(m, r, l, is_welcome);
+        if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
+            return assemble(f, m, r, l, is_welcome);
         assembler_.reset();
-        auto const p = decode(frame_.data, r, l);
+        auto const p = decode(f.data, r, l);
         if (!p) return p.error();
         m.packet = *p;
         return true;
     }
 
     // Nothing more is read. The packet that was taken last can still be.
-    void stop() noexcept { unread_ = false; }
+    void stop() noexcept {
+        unread_ = false;
+        later_.reset();
+    }
 
     // Forgets all there is.
     void clear() noexcept {
-        unread_ = false;
+        stop();
         assembler_.reset();
     }
 
 private:
+    struct later_input {
+        frame message;
+        time_point at;
+        bool is_message;
+    };
+    // What came before the first message had been read: rare.
+    struct later_inputs {
+        std::deque<later_input> inputs;
+        bool has_overflown = false;
+    };
+
+    void wait(later_input const& i) {
+        if (!later_) later_ = std::make_unique<later_inputs>();
+        auto& inputs = later_->inputs;
+        bool const replaces = !i.is_message && !inputs.empty() && !inputs.back().is_message;
+        if (replaces) inputs.pop_back();
+        if (inputs.size() == max_unread_inputs) later_->has_overflown = true;
+        if (!later_->has_overflown) inputs.push_back(i);
+    }
+
     template <class IsWelcome>
-    [[nodiscard]] result<bool> assemble(message& m, revision r, limits const& l, IsWelcome is_welcome) {
+    [[nodiscard]] result<bool> assemble(frame f, message& m, revision r, limits const& l, IsWelcome is_welcome) {
         if (!assembler_) assembler_ = std::make_unique<assembler>(r, l);
-        auto const assembled = assembler_->push(frame_);
+        auto const assembled = assembler_->push(f);
         if (!assembled) return assembled.error();
         if (*assembled) {
             m = **assembled;
             return true;
         }
-        if (frame_.kind == frame_kind::text && !is_welcome(*decode_header(frame_.data, r, l)))
-            return error{errc::not_connected};
+        if (f.kind == frame_kind::text && !is_welcome(*decode_header(f.data, r, l))) return error{errc::not_connected};
         assembler_->retain();
         return false;
     }
@@ -76,6 +128,7 @@ private:
 
     frame frame_;
     bool unread_ = false;
+    std::unique_ptr<later_inputs> later_;
     std::unique_ptr<assembler> assembler_;
 };
 
