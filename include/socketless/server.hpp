@@ -81,7 +81,7 @@ public:
     }
     [[nodiscard]] bool takes(std::string_view target) const noexcept { return engine_.takes(target); }
     [[nodiscard]] std::optional<engineio::refusal> websocket_refusal(std::string_view target,
-                                                                     std::uint64_t context = 0) const {
+                                                                     std::uint64_t context = 0) {
         return engine_.websocket_refusal(target, context);
     }
     void websocket_opened(engineio::websocket_request const& request, time_point now) {
@@ -264,6 +264,13 @@ public:
         while (!e && step(e)) {
         }
         return e;
+    }
+
+    /// What has happened to connections and requests, if `engine.max_connection_events` asks for it: to be taken, as the
+    /// events are, after each input. If one is closed with "forced close" and an error, it could not be read as
+    /// Socket.IO.
+    [[nodiscard]] std::optional<engineio::connection_event> poll_connection_event() noexcept {
+        return engine_.poll_connection_event();
     }
 
     /// The next thing to do, for any connection. Views live until the next call that is not const, or until `buffer` is

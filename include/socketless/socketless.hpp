@@ -12,6 +12,7 @@
 #include <socketless/core/time.hpp>
 #include <socketless/core/version.hpp>
 #include <socketless/engineio/client_session.hpp>
+#include <socketless/engineio/connection_event.hpp>
 #include <socketless/engineio/handshake.hpp>
 #include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/heartbeat.hpp>

@@ -357,6 +357,96 @@ TEST_CASE("a question to the application that throws leaves nothing behind", "[s
 }
 #endif
 
+TEST_CASE("events of connections say what was refused, opened, moved and closed, and why", "[server]") {
+    auto options = with_streams();
+    options.max_connection_events = 100;
+    options.max_payload = 12;
+    driver s(options);
+    auto const told = [&] {
+        lines all;
+        while (auto const e = s.session.poll_connection_event()) {
+            CHECK(e->dropped == 0);
+            std::string line = std::string(name(e->type)) + ' ' + std::to_string(e->context);
+            if (e->type == connection_event_type::refused)
+                line += ": " + std::to_string(e->id) + ' ' + std::to_string(static_cast<int>(e->code)) + ' ' +
+                        std::to_string(e->status);
+            else if (e->type == connection_event_type::closed)
+                line += ": " + std::string(name(e->reason)) + (e->error ? ", " + std::string(name(*e->error)) : "");
+            else
+                line += ": " + std::string(name(e->transport));
+            all.push_back(line);
+        }
+        return all;
+    };
+    auto const http = [&](std::uint64_t exchange, http_method method, std::string const& target, std::string body,
+                          std::uint64_t context) {
+        s.exchanges.insert(exchange);
+        s.after([&] {
+            s.session.http_received(
+                {.exchange = exchange, .method = method, .target = target, .body = body, .context = context}, s.now);
+        });
+    };
+    std::string const base = "/engine.io/?";
+    http(1, http_method::get, base + std::string(polling_v4), "", 21);
+    http(2, http_method::get, "/other/", "", 22);
+    http(3, http_method::get, base + "EIO=3&transport=polling", "", 23);
+    http(4, http_method::post, base + s.query("polling"), "4567890123456", 24);
+    http(5, http_method::other, base + s.query("polling"), "", 25);
+    CHECK(told() == lines{"opened 21: polling", "refused 22: 2 3 404", "refused 23: 3 5 400", "refused 24: 4 3 413",
+                          "refused 25: 5 3 400"});
+
+    CHECK(s.session.websocket_refusal(base + std::string(polling_v4), 26).has_value());
+    s.open_websocket(7, "EIO=4&transport=websocket&sid=x");
+    s.open_websocket(8, s.query("websocket"));
+    s.open_websocket(9, s.query("websocket")); // a second candidate
+    s.websocket(8, "2probe");
+    s.websocket(8, "5");
+    s.websocket(8, "4hi");
+    s.websocket(8, "x");
+    CHECK(told() == lines{"refused 26: 0 3 400", "refused 0: 7 1 400", "refused 0: 9 3 400", "upgraded 21: websocket",
+                          "closed 21: parse error, unknown_packet_type"});
+
+    s.channels.insert(10);
+    s.after([&] { s.session.stream_opened(10, s.now, 27); });
+    s.stream(10, stream_frame("4"));
+    s.channels.insert(11);
+    s.after([&] { s.session.stream_opened(11, s.now, 28); });
+    s.stream(11, open_stream_with("x"));
+    s.channels.insert(12);
+    s.after([&] { s.session.stream_opened(12, s.now, 29); });
+    s.at(10'000);
+    s.channels.insert(13);
+    s.after([&] { s.session.stream_opened(13, s.now, 30); });
+    s.stream(13, stream_frame("0"));
+    s.stream(13, stream_frame("1"));
+    CHECK(told() == lines{"refused 27: 10 3 400", "refused 28: 11 1 400", "refused 29: 12 3 400",
+                          "opened 30: webtransport", "closed 30: transport close"});
+}
+
+TEST_CASE("events of connections are bounded, counted when dropped, and not made unless asked for", "[server]") {
+    driver quiet;
+    quiet.get(1, "");
+    open_polling(quiet, 2);
+    CHECK_FALSE(quiet.session.poll_connection_event().has_value());
+
+    engineio::server_options options;
+    options.max_connection_events = 2;
+    driver s(options);
+    for (std::uint64_t exchange = 1; exchange != 6; ++exchange) s.get(exchange, "");
+    for (std::uint64_t id : {1u, 2u}) {
+        auto const e = s.session.poll_connection_event();
+        REQUIRE(e.has_value());
+        CHECK(e->id == id);
+        CHECK(e->dropped == 0);
+    }
+    CHECK_FALSE(s.session.poll_connection_event().has_value());
+    s.get(6, "");
+    auto const next = s.session.poll_connection_event();
+    REQUIRE(next.has_value());
+    CHECK(next->id == 6);
+    CHECK(next->dropped == 3);
+}
+
 //=== sessions are found and told apart ===//
 
 TEST_CASE("each request and each channel goes to the session that it names", "[server]") {

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -407,6 +408,34 @@ TEST_CASE("a server is under /socket.io/ unless it is put elsewhere, and asks wh
     CHECK(own.size() == 0);
     own.websocket_opened({.channel = 2, .target = target, .context = 5}, {});
     CHECK(own.size() == 1);
+}
+
+TEST_CASE("an event of a connection says what of Socket.IO could not be read", "[whole_server]") {
+    server_options options;
+    options.engine.max_connection_events = 10;
+    for (auto const& [message, reason, cause] :
+         {std::tuple("42[", engineio::close_reason::forced_close, errc::invalid_json),
+          std::tuple("42[\"connect\"]", engineio::close_reason::forced_close, errc::reserved_event_name),
+          std::tuple("9", engineio::close_reason::parse_error, errc::unknown_packet_type)}) {
+        wires w(options);
+        std::optional<errc> while_told;
+        w.on_event = [&](socketio::event const& e) {
+            if (e.type != event_type::disconnected) return;
+            CHECK(e.reason == socketio::disconnect_reason::parse_error);
+            while_told = w.server.connection(e.socket)->cause();
+        };
+        w.open(7);
+        w.receive(7, "40");
+        CHECK(w.server.poll_connection_event()->type == engineio::connection_event_type::opened);
+        w.receive(7, message);
+        CHECK(while_told == cause);
+        auto const closed = w.server.poll_connection_event();
+        REQUIRE(closed.has_value());
+        CHECK(closed->type == engineio::connection_event_type::closed);
+        CHECK(closed->reason == reason);
+        CHECK(closed->error == cause);
+        CHECK_FALSE(w.server.poll_connection_event().has_value());
+    }
 }
 
 TEST_CASE("an acknowledgement that is asked for comes, times out or ends with the socket", "[whole_server]") {

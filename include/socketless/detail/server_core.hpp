@@ -139,6 +139,7 @@ protected:
         result<void> sent;
         while (auto const t = c.session.poll_transmit()) {
             if (t->type == socketio::transmit_type::close) {
+                if (auto const cause = c.session.cause()) engine_.blame(c.handle, *cause);
                 engine_.close(c.handle, now_);
                 touch(index); // it has ended by itself
             } else if (auto const done = engine_.send(c.handle, t->message); !done) {

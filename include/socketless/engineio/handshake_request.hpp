@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 /// The request with which a connection begins, or began: the GET of long-polling, or that of a WebSocket. A stream has
@@ -81,3 +83,5 @@ private:
 
 } // namespace detail
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::engineio {
 
 enum class http_method : std::uint8_t { get, post, other };
@@ -36,3 +38,5 @@ struct websocket_request {
 };
 
 } // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>

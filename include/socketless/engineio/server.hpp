@@ -8,6 +8,7 @@
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/engineio/connection_event.hpp>
 #include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/http_request.hpp>
 #include <socketless/engineio/packet.hpp>
@@ -35,14 +36,6 @@
 
 namespace socketless::inline v0::engineio {
 
-/// A session of a `server`: a cheap value that never dangles. Once the session has ended it names nothing.
-struct session_handle {
-    std::uint32_t index = 0;
-    std::uint32_t generation = 0;
-
-    friend constexpr bool operator==(session_handle, session_handle) noexcept = default;
-};
-
 /// An event, and the session it belongs to.
 struct server_event {
     session_handle session;
@@ -62,7 +55,8 @@ struct server_event {
 /// channels are named by the caller. Each exchange is answered exactly once, unless it was aborted.
 class server {
 public:
-    server(server_options options, random_source random) : options_(std::move(options)), random_(std::move(random)) {}
+    server(server_options options, random_source random)
+        : options_(std::move(options)), random_(std::move(random)), log_(options_.max_connection_events) {}
 
     server(server const&) = delete; // the sessions refer to the options
     server& operator=(server const&) = delete;
@@ -90,7 +84,7 @@ public:
     void http_received(http_request const& request, time_point now) {
         end_post(request.exchange);
         auto const checked = check({request.target, transport_use::http, request.method, request.context});
-        if (!checked) return refuse(request.exchange, *checked.refused);
+        if (!checked) return refuse(request, *checked.refused);
         if (checked.session == none) {
             std::uint32_t const index =
                 make_session(checked.revision, checked.base64, {request.target, request.context});
@@ -116,26 +110,28 @@ public:
         touch(index);
     }
 
-    /// Whether a target is this server's: see `is_under`. The I/O layer answers the others; the server refuses them with
-    /// 404 if it is given them.
+    /// Whether a target is this server's: see `is_under`. The I/O layer answers the others; given them, the server refuses
+    /// them with 404.
     [[nodiscard]] bool takes(std::string_view target) const noexcept { return is_under(target, options_.path); }
 
     /// How the request for a WebSocket is to be refused; nothing if the WebSocket may be opened.
-    [[nodiscard]] std::optional<refusal> websocket_refusal(std::string_view target, std::uint64_t context = 0) const {
-        return check({target, transport_use::websocket, http_method::get, context}).refused;
+    [[nodiscard]] std::optional<refusal> websocket_refusal(std::string_view target, std::uint64_t context = 0) {
+        auto const checked = check({target, transport_use::websocket, http_method::get, context});
+        if (!checked) note_refusal(0, context, *checked.refused);
+        return checked.refused;
     }
 
     /// A WebSocket is open. Where `websocket_refusal` would refuse it, it is closed.
     void websocket_opened(websocket_request const& request, time_point now) {
         auto const [channel, target, context, is_checked] = request;
         auto const checked = check({target, transport_use::websocket, http_method::get, context, is_checked});
-        if (!checked) return close(channel);
+        if (!checked) return refuse_channel(channel, context, *checked.refused);
         std::uint32_t index = checked.session;
         if (index == none) {
             index = make_session(checked.revision, checked.base64, {target, context});
             slots_[index].session->open_websocket(channel, now);
         } else if (!slots_[index].session->offer_channel(channel, nullptr, now)) {
-            return close(channel);
+            return refuse_channel(channel, context, {});
         } else if (checked.base64) {
             slots_[index].session->use_base64(channel);
         }
@@ -157,7 +153,8 @@ public:
     /// A stream is open; its first packet, within `upgrade_timeout`, says which session it is for.
     /// `context`: see handshake_request.
     void stream_opened(channel_id channel, time_point now, std::uint64_t context = 0) {
-        if (!options_.transports.contains(transport::webtransport)) return close(channel);
+        if (!options_.transports.contains(transport::webtransport))
+            return refuse_channel(channel, context, {request_error::unknown_transport});
         new_streams_.emplace(
             channel, new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_, context});
         new_stream_deadlines_.push_back({socketless::deadline(now, options_.upgrade_timeout), channel, last_stream_});
@@ -217,8 +214,9 @@ public:
             auto const& expired = new_stream_deadlines_.front();
             auto const found = new_streams_.find(expired.channel);
             if (found == new_streams_.end() || found->second.number != expired.number) continue;
+            auto const context = found->second.context;
             new_streams_.erase(found);
-            close(expired.channel);
+            refuse_channel(expired.channel, context, {});
         }
     }
 
@@ -245,6 +243,11 @@ public:
         if (find(session) == nullptr) return;
         slots_[session.index].session->close(now);
         touch(session.index);
+    }
+
+    /// The layer above could not read a message of the session, and is about to close it: connection_event says so.
+    void blame(session_handle session, errc cause) {
+        if (find(session) != nullptr) slots_[session.index].session->blame(cause);
     }
 
     /// Closes a session at once.
@@ -282,13 +285,20 @@ public:
     [[nodiscard]] std::optional<server_event> poll_event() {
         while (!with_events_.empty()) {
             std::uint32_t const index = with_events_.front();
-            if (auto const e = slots_[index].session->poll_event()) return server_event{handle(index), *e};
+            if (auto const e = slots_[index].session->poll_event()) {
+                if (log_.is_on() && e->type != event_type::message) note(index, *e);
+                return server_event{handle(index), *e};
+            }
             with_events_.pop();
             slots_[index].has_events = false;
             queue_transmits(index);
         }
         return std::nullopt;
     }
+
+    /// What has happened to connections and requests, if `max_connection_events` asks for it: to be taken, as the events
+    /// are, after each input. It says nothing that the protocol needs.
+    [[nodiscard]] std::optional<connection_event> poll_connection_event() noexcept { return log_.take(); }
 
     /// The next thing to do, for any session. Its views live until the next call that is not const, or until
     /// `buffer` is used again.
@@ -418,8 +428,10 @@ private:
         } else if (request.method == http_method::post) {
             bool const v4 = session.revision() == revision::v4;
             bool const is_second = slots_[index].post.has_value();
-            if (!is_second && request.body.size() > options_.max_payload)
+            if (!is_second && request.body.size() > options_.max_payload) {
+                note_refusal(request.exchange, request.context, {request_error::bad_request, 413});
                 return respond({.type = transmit_type::respond, .id = request.exchange, .status = 413});
+            }
             if (is_second || (v4 && request.is_binary))
                 session.break_off();
             else
@@ -432,7 +444,7 @@ private:
         if (taken)
             exchanges_.emplace(request.exchange, index);
         else
-            refuse(request.exchange, {});
+            refuse(request, {});
         touch(index);
     }
 
@@ -448,7 +460,7 @@ private:
     // The first packet of a stream: "0" for a new session, "0{"sid":...}" for an upgrade.
     void open_stream(channel_id channel, result<frame> const& first, new_stream stream, time_point now) {
         auto const p = first ? decode(*first) : result<packet>(first.error());
-        if (!p || p->type != packet_type::open) return close(channel);
+        if (!p || p->type != packet_type::open) return refuse_channel(channel, stream.context, {});
         std::uint32_t index = none;
         if (p->data.empty()) {
             index = make_session(revision::v4, false, {{}, stream.context});
@@ -457,8 +469,9 @@ private:
             auto const json = json::validate(p->data, options_.limits.max_depth);
             auto const sid = json ? json->find("sid") : std::nullopt;
             index = sid ? find(sid->get<std::string>().value_or("")) : none;
-            if (index == none || !slots_[index].session->offer_channel(channel, std::move(stream.reader), now))
-                return close(channel);
+            if (index == none) return refuse_channel(channel, stream.context, {request_error::unknown_sid});
+            if (!slots_[index].session->offer_channel(channel, std::move(stream.reader), now))
+                return refuse_channel(channel, stream.context, {});
         }
         channels_.emplace(channel, index);
         if (stream.paused) pause(channel);
@@ -467,13 +480,43 @@ private:
 
     void respond(transmit const& answer) { immediate_.push({answer, {}}); }
 
-    void refuse(exchange_id exchange, refusal const& r) {
+    void refuse(http_request const& request, refusal const& r) {
+        note_refusal(request.exchange, request.context, r);
         transmit const answer{.type = transmit_type::respond,
-                              .id = exchange,
+                              .id = request.exchange,
                               .status = r.status,
                               .content = content_type::json,
                               .data = {frame_kind::text, body(r.code)}};
         immediate_.push({answer, r.message.empty() ? std::string() : r.body()});
+    }
+
+    void refuse_channel(channel_id channel, std::uint64_t context, refusal const& r) {
+        note_refusal(channel, context, r);
+        close(channel);
+    }
+
+    void note_refusal(std::uint64_t id, std::uint64_t context, refusal const& r) {
+        if (!log_.is_on()) return;
+        log_.push(
+            {.type = connection_event_type::refused, .context = context, .id = id, .code = r.code, .status = r.status});
+    }
+
+    // An event of a session, for the log.
+    void note(std::uint32_t index, event const& e) {
+        server_session const& s = *slots_[index].session;
+        auto type = connection_event_type::closed;
+        if (e.type == event_type::opened)
+            type = connection_event_type::opened;
+        else if (e.type == event_type::upgraded)
+            type = connection_event_type::upgraded;
+        else if (e.type != event_type::closed)
+            return;
+        log_.push({.type = type,
+                   .session = handle(index),
+                   .context = s.handshake().context,
+                   .transport = e.transport,
+                   .reason = e.reason,
+                   .error = s.cause()});
     }
 
     void close(channel_id channel) { immediate_.push({{.type = transmit_type::close, .id = channel}, {}}); }
@@ -575,6 +618,7 @@ private:
     socketless::detail::fifo<std::uint32_t> with_events_;
     socketless::detail::fifo<std::uint32_t> with_transmits_;
     socketless::detail::fifo<immediate_transmit> immediate_;
+    detail::connection_log log_;
     socketless::detail::timer_wheel timers_;
 };
 

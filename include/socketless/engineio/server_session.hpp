@@ -52,14 +52,17 @@ struct server_options {
     /// A text message that every session is sent behind its handshake; none if empty. UTF-8.
     std::string initial_message = {};
     socketless::limits limits = {};
-    /// Where the server is: a target that is not under it (see `is_under`) is refused with 404. A socketless::server has
-    /// a path in its own options, which replaces this one.
+    /// Where the server is: a target that is not under it (see `is_under`) is refused with 404. A socketless::server
+    /// has a path in its own options, which replaces this one.
     std::string path = "/engine.io/";
     /// Bytes that a target may have; a longer one is a bad request. That of its first request is kept with a session.
     std::size_t max_target = std::size_t{8} * 1024;
     /// Asked of each request that would begin a session, by long-polling and by WebSocket, before there is anything of
     /// one: whether it is allowed. If it throws, that request was not received. It calls nothing of the server.
     std::function<request_verdict(handshake_request const&)> allow_request = {};
+    /// How many events of connections wait for `poll_connection_event`; those beyond are dropped, and counted. None are
+    /// made by default.
+    std::size_t max_connection_events = 0;
 };
 
 /// A session id. A bearer secret: whoever knows it is the session's client.
@@ -281,6 +284,9 @@ public:
         close_deadline_ = socketless::deadline(now, options_->close_timeout);
     }
 
+    /// The layer above could not read what the client sent, and is about to close: `cause` says it.
+    void blame(errc cause) noexcept { cause_ = cause; }
+
     /// Closes at once; what is queued is lost.
     void abort(close_reason reason = close_reason::forced_close) { close_now(reason); }
 
@@ -343,6 +349,8 @@ public:
     [[nodiscard]] engineio::revision revision() const noexcept { return revision_; }
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
+    /// What was wrong with what the client sent, if it ended for that: close_reason::parse_error, or `blame`.
+    [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
     /// Whether it has ended and nothing is left to be taken from it.
     [[nodiscard]] bool is_done() const noexcept {
         return state_ == state::closed && events_.empty() && !poll_ && !body_ && !answered_ && !channel_ &&
@@ -514,6 +522,7 @@ private:
 
     [[nodiscard]] std::optional<event> take_packet(result<packet> const& p) {
         if (!p) {
+            cause_ = p.error().code;
             close_now(close_reason::parse_error);
             return std::nullopt;
         }
@@ -670,6 +679,7 @@ private:
     bool base64_ = false;
     bool handshake_due_ = false;
     bool noop_due_ = false;
+    std::optional<errc> cause_;
     detail::due_beats beats_;
     detail::due_events events_;
     heartbeat heartbeat_;

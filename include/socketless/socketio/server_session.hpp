@@ -217,6 +217,9 @@ public:
 
     //=== what it is ===//
 
+    /// What was wrong with what the client sent, if it could not be read and the connection was closed for that.
+    [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
+
     [[nodiscard]] socketio::revision revision() const noexcept { return revision_; }
     /// Whether the connection has ended, as far as this side can tell.
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
@@ -307,10 +310,12 @@ private:
         message m;
         auto const is_welcome = [this](header const& h) { return takes_events(h.nsp); };
         auto const complete = inbox_.next(m, revision_, options_->limits, is_welcome);
-        if (!complete)
-            end(reason_for(complete.error().code));
-        else if (*complete)
+        if (!complete) {
+            cause_ = complete.error().code;
+            end(reason_for(*cause_));
+        } else if (*complete) {
             take(e, m);
+        }
         return true;
     }
 
@@ -481,7 +486,8 @@ private:
     bool is_closed_ = false;
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit
-    bool root_due_;           // revision 4: "/" is asked for
+    std::optional<errc> cause_;
+    bool root_due_; // revision 4: "/" is asked for
     std::uint32_t ending_ = 0;
     time_point now_;
     std::optional<time_point> connect_deadline_;
