@@ -1,5 +1,5 @@
-// What our servers make of HTTP and of a WebSocket's handshake, request by request: the forms that real clients, proxies and
-// attackers send.
+// What our servers make of HTTP and of a WebSocket's handshake, request by request: the forms that real clients,
+// proxies and attackers send.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -12,7 +12,8 @@ import { request } from './protocol.mjs';
 const origin = 'https://page.example';
 const server = await start('engineio_echo_server', '--max-payload', '100000');
 const narrow = await start('engineio_echo_server', '--header-limit', '1000');
-const shared = await start('engineio_echo_server', '--cors', origin, '--cors', 'https://other.example', '--cors-credentials');
+const shared = await start('engineio_echo_server', '--cors', origin, '--cors', 'https://other.example',
+    '--cors-credentials');
 const open_ = await start('engineio_echo_server', '--cors', '*', '--cors-credentials');
 const socketio = await start('socketio_server');
 const servers = [server, narrow, shared, open_, socketio];
@@ -50,7 +51,8 @@ const get = (target, headers = 'Host: localhost\r\n') => `GET ${target} HTTP/1.1
 const isOpen = ({ text }) => assert.match(text, /0\{"sid":/);
 
 describe('targets', { concurrency: 8 }, () => {
-    for (const absolute of [`http://localhost${path}`, `HTTP://localhost:8080${path}`, `https://[::1]:1${path}`, `ws://a${path}`])
+    for (const absolute of [`http://localhost${path}`, `HTTP://localhost:8080${path}`, `https://[::1]:1${path}`,
+        `ws://a${path}`])
         http(`understands the target ${absolute}`, async () => isOpen(await answersTo(server, get(absolute))));
     http('understands an absolute target without a Host in HTTP/1.0', async () =>
         isOpen(await answersTo(server, `GET http://localhost${path} HTTP/1.0\r\n\r\n`)));
@@ -64,8 +66,8 @@ describe('targets', { concurrency: 8 }, () => {
         for (const target of ['http://localhost/other', 'http://localhost', 'http://localhost?EIO=4&transport=polling'])
             assert.equal(await statusOf(server, get(target)), 404, target);
     });
-    for (const wrong of [`ftp://localhost${path}`, `http://${path}`, `http://:80${path}`, `http://user@localhost${path}`,
-        'engine.io/?EIO=4&transport=polling', `localhost${path}`, 'http:/engine.io/'])
+    for (const wrong of [`ftp://localhost${path}`, `http://${path}`, `http://:80${path}`,
+        `http://user@localhost${path}`, 'engine.io/?EIO=4&transport=polling', `localhost${path}`, 'http:/engine.io/'])
         http(`refuses the target ${wrong}`, async () => assert.equal(await statusOf(server, get(wrong)), 400));
     http('answers a target of 8 KiB, and refuses a longer one with 414', async () => {
         const filled = (size) => `${path}&a=${'x'.repeat(size - path.length - 3)}`;
@@ -169,10 +171,14 @@ describe('chunked bodies', { concurrency: 8 }, () => {
 });
 
 describe('pages of other origins', { concurrency: 8 }, () => {
-    const ask = (one, from, headers = {}) => request(one, path, { headers: { ...from && { Origin: from }, ...headers } });
+    const ask = (one, from, target = path) => request(one, target, { headers: from ? { Origin: from } : {} });
     const preflight = (one, from) => request(one, path, {
         method: 'OPTIONS',
-        headers: { 'Origin': from, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'x-token' },
+        headers: {
+            'Origin': from,
+            'Access-Control-Request-Method': 'POST',
+            'Access-Control-Request-Headers': 'x-token',
+        },
     });
     const cors = ({ headers }) => Object.fromEntries(
         Object.entries(headers).filter(([name]) => name.startsWith('access-control-') || name === 'vary'));
@@ -193,7 +199,7 @@ describe('pages of other origins', { concurrency: 8 }, () => {
                 'access-control-allow-origin': from, 'access-control-allow-credentials': 'true', 'vary': 'Origin',
             };
             assert.deepEqual(cors(await ask(shared, from)), allowed);
-            assert.deepEqual(cors(await request(shared, '/engine.io/?EIO=4&transport=abc', { headers: { Origin: from } })), allowed);
+            assert.deepEqual(cors(await ask(shared, from, '/engine.io/?EIO=4&transport=abc')), allowed);
             const before = await preflight(shared, from);
             assert.equal(before.status, 204);
             assert.deepEqual(cors(before), { ...allowed,
@@ -203,7 +209,8 @@ describe('pages of other origins', { concurrency: 8 }, () => {
                 'access-control-max-age': '600',
             });
         });
-    for (const from of ['https://evil.example', 'null', `${origin}.evil.example`, 'http://page.example', '*', undefined])
+    const foreign = ['https://evil.example', 'null', `${origin}.evil.example`, 'http://page.example', '*', undefined];
+    for (const from of foreign)
         http(`${from} may not read where it is not named`, async () => {
             assert.deepEqual(cors(await ask(shared, from)), { vary: 'Origin' });
             if (!from) return;
@@ -241,7 +248,8 @@ describe('subprotocols', { concurrency: 8 }, () => {
     const upgrade = (lines) => get('/engine.io/?EIO=4&transport=websocket', 'Host: a\r\nConnection: Upgrade\r\n' +
         `Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${lines}`);
     websocket('of several headers the first one counts', async () => {
-        const { text } = await answersTo(server, upgrade('Sec-WebSocket-Protocol: a , b\r\nsec-websocket-protocol: c\r\n'));
+        const offers = 'Sec-WebSocket-Protocol: a , b\r\nsec-websocket-protocol: c\r\n';
+        const { text } = await answersTo(server, upgrade(offers));
         assert.match(text, /^HTTP\/1.1 101 /);
         assert.match(text, /^sec-websocket-protocol: a\r$/im);
     });
@@ -260,7 +268,17 @@ describe('our servers end at the first signal', { concurrency: 8 }, () => {
         'in the middle of a head': () => `GET ${path} HTTP/1.1\r\nA: b`,
         'in the middle of a body': (sid) => `POST ${path}&sid=${sid} HTTP/1.1\r\n${head}`,
         'with a poll that waits': (sid) => `GET ${path}&sid=${sid} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
-        'with a WebSocket whose client says nothing more': () => `GET ${path.replace('polling', 'websocket')} HTTP/1.1\r\n${ws}`,
+        'with a WebSocket whose client says nothing more': () =>
+            `GET ${path.replace('polling', 'websocket')} HTTP/1.1\r\n${ws}`,
+        'with a WebSocket whose client reads nothing': (sid, socket) => {
+            socket.pause();
+            // Frames of 60,000 bytes, masked by zeros: more comes back than the system takes.
+            const head = Buffer.from([0x81, 0xfe, 60_000 >> 8, 60_000 & 0xff, 0, 0, 0, 0]);
+            const frame = Buffer.concat([head, Buffer.alloc(60_000, '4')]);
+            socket.write(`GET ${path.replace('polling', 'websocket')} HTTP/1.1\r\n${ws}`);
+            setTimeout(() => socket.write(Buffer.concat(Array(300).fill(frame))), 50);
+            return '';
+        },
         'with a WebSocket that is no session yet': (sid) =>
             `GET ${path.replace('polling', 'websocket')}&sid=${sid} HTTP/1.1\r\n${ws}`,
     };
@@ -272,7 +290,7 @@ describe('our servers end at the first signal', { concurrency: 8 }, () => {
                 const socket = net.connect({ port: own.port, host: '127.0.0.1', allowHalfOpen: true });
                 socket.on('error', () => {});
                 await once(socket, 'connect');
-                socket.write(say(JSON.parse(body.slice(1)).sid));
+                socket.write(say(JSON.parse(body.slice(1)).sid, socket));
                 await sleep(100);
                 const ended = once(own.child, 'exit');
                 own.child.kill(signal);

@@ -80,11 +80,11 @@ int serve(Server& io, Application& application, server_arguments const& argument
                   .credentials = arguments.allows_credentials},
          .tls = tls ? &*tls : nullptr,
          .page = std::move(page)});
+    driver.close_on_signal();
     auto const port = driver.listen(arguments.port);
     std::printf("listening on %u\n", static_cast<unsigned>(port));
     if (listening) listening(port);
     std::fflush(stdout);
-    driver.close_on_signal();
     context.run();
     return 0;
 } catch (std::exception const& e) {

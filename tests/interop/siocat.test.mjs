@@ -208,7 +208,8 @@ if (canHaveRoom)
         finally_(() => rm(directory, { recursive: true }));
         finally_(() => names.close());
         await writeFile(`${directory}/resolv.conf`, 'nameserver 127.9.9.9\noptions timeout:30\n');
-        const child = spawn('unshare', [...room, `${directory}/resolv.conf`, path.join(bin, 'siocat'), 'http://nobody.example.test'],
+        const command = [path.join(bin, 'siocat'), 'http://nobody.example.test'];
+        const child = spawn('unshare', [...room, `${directory}/resolv.conf`, ...command],
             { stdio: ['pipe', 'ignore', 'inherit'] });
         finally_(() => child.kill('SIGKILL'));
         const ended = once(child, 'exit');
@@ -254,6 +255,29 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
         });
 });
 
+// What a server may make long, without an end.
+describe('siocat gives up an answer', { concurrency: 4 }, () => {
+    const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    for (const [what, begin, more] of [
+        ['whose head does not end', 'HTTP/1.1 200 OK\r\nA: ', 'a'],
+        ['whose header fields do not end', 'HTTP/1.1 200 OK\r\n', 'A: a\r\n'],
+        ['whose reason does not end', 'HTTP/1.1 200 ', 'a'],
+        ['whose chunk has an extension that does not end', `${chunked}1;a=`, 'a'],
+        ['whose chunk has a size that does not end', chunked, '0'],
+        ['whose trailers do not end', `${chunked}0\r\n`, 'A: a\r\n'],
+    ])
+        siocat('polling', what, async (dial, finally_) => {
+            const listener = net.createServer((socket) => {
+                socket.on('error', () => {});
+                socket.once('data', () => socket.write(begin + more.repeat(1_000_000 / more.length)));
+            });
+            await once(listener.listen(0, '127.0.0.1'), 'listening');
+            finally_(() => listener.close());
+            const cat = dial(`http://127.0.0.1:${listener.address().port}`, '--transport', 'polling', '--no-reconnect');
+            assert.equal(await endsWithin(5_000, cat), 1);
+        });
+});
+
 describe('what its requests carry', () => {
     for (const transport of transports) {
         // The heads of all requests that a server of npm gets from siocat, which talks a little.
@@ -289,7 +313,8 @@ describe('what its requests carry', () => {
 
         siocat(transport, 'sends the cookies of the handshake back', async (dial, finally_) => {
             const [first, ...rest] = await requestsOf(dial, finally_, [
-                'balancer=a1; Max-Age=100; HttpOnly', 'old=1; Max-Age=0', 'older=1; expires=Thu, 01 Jan 1970 00:00:00 GMT',
+                'balancer=a1; Max-Age=100; HttpOnly', 'old=1; Max-Age=0',
+                'older=1; expires=Thu, 01 Jan 1970 00:00:00 GMT',
                 'later=1; expires=Fri, 01-Jan-2100 00:00:00 GMT', 'elsewhere=1; Path=/other', 'here=1; path=/socket.io',
                 'foreign=1; Domain=example.com', 'secret=1; Secure', 'nonsense', '=2', 'balancer=a2; Path=/socket.io/',
             ]);
@@ -299,6 +324,20 @@ describe('what its requests carry', () => {
                 const pairs = cookie.split('; ').map((pair) => pair.replace(/^io=.*/, 'io'));
                 const own = transport === 'websocket' ? [] : ['io']; // which socket.io sends over HTTP only
                 assert.deepEqual(pairs.sort(), ['balancer=a1', 'balancer=a2', 'here=1', ...own, 'later=1'], cookie);
+            }
+        });
+
+        siocat(transport, 'keeps so many cookies and no more', async (dial, finally_) => {
+            const many = Array.from({ length: 60 }, (_, i) => `c${i}=${i}`);
+            // The answer that opens a WebSocket may have 8 KiB.
+            const count = transport === 'websocket' ? 0 : 3;
+            const large = Array.from({ length: count }, (_, i) => `d${i}=${'x'.repeat(3_000)}`);
+            const [, ...rest] = await requestsOf(dial, finally_, [...large, ...many]);
+            for (const { cookie } of rest) {
+                const names = cookie.split('; ').map((pair) => pair.split('=')[0]);
+                assert.equal(names.length, 50);
+                assert.ok(names.includes('c40') && !names.includes('d2'), String(names));
+                assert.equal(names.includes('d1'), transport !== 'websocket');
             }
         });
 

@@ -95,6 +95,8 @@ public:
 
 private:
     static constexpr std::chrono::seconds max_idle{4};
+    // Bytes that the head of an answer may have, and the line of a chunk or the trailers of a body.
+    static constexpr std::uint32_t max_head = std::uint32_t{16} * 1024;
 
     void write() {
         http::async_write(stream_, request_, [self = shared_from_this()](error_code, std::size_t) {
@@ -105,6 +107,7 @@ private:
     void read() {
         parser_.emplace();
         parser_->body_limit(max_body_);
+        parser_->header_limit(max_head);
         http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code ec, std::size_t) {
             bool const is_interim = !ec && self->parser_->get().result_int() / 100 == 1;
             if (is_interim) return self->read(); // as 100 Continue: the answer is yet to come
@@ -122,7 +125,7 @@ private:
     std::size_t max_body_;
     request request_;
     on_answer done_;
-    beast::flat_buffer buffer_;
+    beast::flat_buffer buffer_{max_head}; // the body leaves it as it comes
     std::optional<http::response_parser<http::string_body>> parser_;
     bool is_connected_ = false;
     bool is_kept_ = false;
