@@ -239,6 +239,7 @@ TEST_CASE("an integer type takes a number whose value it has, however that is wr
     CHECK(parsed("-0").get<unsigned>() == 0u);
     CHECK(parsed("-128").get<std::int8_t>() == std::int8_t{-128});
     CHECK(parsed("128").get<std::int8_t>() == error{errc::out_of_range});
+    CHECK(parsed("\"caf\\u00e9\"").get<std::u8string>() == std::u8string(u8"caf\u00e9"));
     CHECK(parsed("256").get<std::uint8_t>() == error{errc::out_of_range});
     CHECK(parsed("-1").get<std::uint64_t>() == error{errc::out_of_range});
     CHECK(parsed("18446744073709551615").get<std::uint64_t>() == std::numeric_limits<std::uint64_t>::max());
@@ -286,7 +287,7 @@ TEST_CASE("a vector takes an array of what its elements take", "[text]") {
 TEST_CASE("the first element that a vector cannot take is the error, and says where it is", "[text]") {
     CHECK(parsed(R"([1,"2",3.5])").get<std::vector<int>>() == error{errc::wrong_kind, 3});
     CHECK(parsed("[1, 3.5]").get<std::vector<int>>() == error{errc::not_an_integer, 4});
-    CHECK(parsed("[[1],[2,300]]").get<std::vector<std::vector<std::uint8_t>>>() == error{errc::out_of_range, 8});
+    CHECK(parsed("[[1],[2,300]]").get<std::vector<std::vector<std::int8_t>>>() == error{errc::out_of_range, 8});
     CHECK(parsed(R"(["a","b\ud800"])").get<std::vector<std::string>>() == error{errc::lone_surrogate, 7});
 }
 

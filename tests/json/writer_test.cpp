@@ -134,6 +134,73 @@ static_assert(writes(std::tuple(1, "two", std::optional<int>()), R"([1,"two",nul
 static_assert(writes(json::object("id", 1, "tags", std::array{"a"sv, "b"sv}), R"({"id":1,"tags":["a","b"]})"));
 static_assert(writes(user::color::green, R"("green")"));
 
+TEST_CASE("unsigned characters are bytes wherever they lie together, and never numbers", "[writer]") {
+    std::vector<unsigned char> const vector{1, 2};
+    std::array<std::uint8_t, 2> const array{1, 2};
+    std::uint8_t const plain[2] = {1, 2};
+    std::basic_string<unsigned char> const string(2, 1);
+    attachment_list attachments;
+    auto const json = pieces(
+        [&](json::writer& w) {
+            w.begin_array().value(vector).value(array).value(plain).value(string).value(std::span(vector));
+            w.value(std::optional(vector))
+                .value(std::vector{array})
+                .value(std::variant<int, std::span<std::uint8_t const>>(plain));
+            w.begin_object().member("x", vector).end_object().end_array();
+        },
+        &attachments);
+    CHECK(attachments.size() == 9);
+    for (byte_view const a : attachments) CHECK(a.size() == 2);
+    CHECK(attachments[0].data() == std::as_bytes(std::span(vector)).data()); // borrowed
+    CHECK(json.find("[1,2]") == json.npos);
+    CHECK(written(vector) == error{errc::unexpected_binary});
+    CHECK(written(std::map<std::string, std::array<std::uint8_t, 2>>{{"a", array}}) == error{errc::unexpected_binary});
+    // Single ones are small numbers.
+    CHECK(written(std::tuple(std::uint8_t{1}, std::int8_t{-1})) == "[1,-1]");
+}
+
+TEST_CASE("an array of characters is a string up to its first zero, or to its end", "[writer]") {
+    char const full[3] = {'a', 'b', 'c'};
+    char buffer[8] = "ab";
+    buffer[3] = '\xff'; // behind the zero
+    CHECK(written(full) == R"("abc")");
+    CHECK(written(buffer) == R"("ab")");
+    buffer[7] = 'x';
+    CHECK(written(buffer) == R"("ab")");
+    char const rows[2][2] = {{'a', 'b'}, {'c', '\0'}};
+    CHECK(written(rows) == R"(["ab","c"])");
+    CHECK(written(json::object(full, full)) == R"({"abc":"abc"})");
+    CHECK(pieces([&](json::writer& w) { w.begin_object().member(full, full).key(full).string(full).end_object(); }) ==
+          R"({"abc":"abc","abc":"abc"})");
+    CHECK(written("") == R"("")");
+}
+
+TEST_CASE("a null pointer is no string, wherever one stands", "[writer]") {
+    char const* const null = nullptr;
+    char* const changeable = nullptr;
+    char8_t const* const utf8 = nullptr;
+    error const expected{errc::null_string};
+    CHECK(written(null) == expected);
+    CHECK(written(changeable) == expected);
+    CHECK(written(utf8) == expected);
+    CHECK(written(std::vector{null, null}) == expected);
+    CHECK(written(std::optional(null)) == expected);
+    CHECK(written(std::map<char const*, int>{{null, 1}}) == expected);
+    CHECK(written(json::object(null, 1)) == expected);
+    CHECK(written(json::object("a", null)) == expected);
+    CHECK(written(std::variant<int, char const*>(null)) == expected);
+    CHECK(written(nullptr) == "null");
+    CHECK(written("\xff") == error{errc::invalid_utf8});
+}
+
+TEST_CASE("text of char8_t is UTF-8", "[writer]") {
+    char8_t const full[2] = {u8'a', u8'b'};
+    CHECK(written(u8"caf\u00e9") == "\"caf\u00e9\"");
+    CHECK(written(std::u8string(u8"\u20ac")) == "\"\u20ac\"");
+    CHECK(written(full) == R"("ab")");
+    CHECK(written(json::object(u8"a", std::vector<std::u8string_view>{u8"b"})) == R"({"a":["b"]})");
+}
+
 TEST_CASE("a lossy string is written as the string that it is", "[writer]") {
     CHECK(written(json::lossy_string("a\"")) == R"("a\"")");
 }
@@ -174,7 +241,7 @@ TEST_CASE("integers of every type keep all their digits", "[writer]") {
     CHECK(written(9007199254740993) == "9007199254740993");
     CHECK(written(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
     CHECK(written(std::numeric_limits<std::uint64_t>::max()) == "18446744073709551615");
-    CHECK(written(std::vector<std::uint8_t>{1, 255}) == "[1,255]");
+    CHECK(written(std::vector<std::int8_t>{1, -1}) == "[1,-1]");
 }
 
 TEST_CASE("floating point numbers are written as JavaScript prints them", "[writer]") {

@@ -140,6 +140,10 @@ TEST_CASE("binary values within an argument are found where they stand", "[socke
 
 TEST_CASE("a binary argument can be copied", "[socketio]") {
     fixture f;
+    CHECK(f.args[0].get<std::vector<std::uint8_t>>() == std::vector<std::uint8_t>{'o', 'n', 'e'});
+    CHECK(f.args[0].get<std::optional<std::vector<std::uint8_t>>>()->value().size() == 3);
+    CHECK(f.args[0].get<std::span<std::uint8_t const>>()->size() == 3);
+    CHECK(arguments(*decode("2[\"a\",[1,2]]")).get<std::vector<std::uint8_t>>() == error{errc::wrong_kind, 0});
     auto const copy = f.args[0].get<std::vector<std::byte>>();
     REQUIRE(copy.has_value());
     CHECK(as_characters(*copy) == "one");

@@ -192,7 +192,10 @@ static_assert(!takes<std::string, int> && !takes<std::string, std::nullptr_t> &&
 static_assert(takes<byte_view, std::vector<std::byte>> && takes<byte_view, std::array<std::byte, 3>>);
 static_assert(takes<byte_view, std::span<std::byte>> && takes<byte_view, std::byte[3]>);
 static_assert(takes<std::vector<std::byte>, byte_view>);
-static_assert(!takes<byte_view, std::string> && !takes<byte_view, std::vector<unsigned char>>);
+static_assert(takes<byte_view, std::vector<unsigned char>> && takes<std::vector<std::uint8_t>, std::byte[3]>);
+static_assert(!takes<std::vector<int>, std::vector<std::uint8_t>> &&
+              !takes<std::vector<std::uint8_t>, std::vector<int>>);
+static_assert(!takes<byte_view, std::string> && !takes<json::text, std::array<std::uint8_t, 2>>);
 static_assert(!takes<std::string, byte_view> && !takes<std::vector<int>, byte_view>);
 
 // What may be missing.

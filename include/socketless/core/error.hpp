@@ -29,6 +29,7 @@ enum class errc : std::uint8_t {
     out_of_range,
     lone_surrogate,
     escaped_string,
+    null_string,
 
     // Engine.IO packets, payloads, streams, handshakes and requests
     unknown_packet_type,
@@ -89,6 +90,7 @@ inline constexpr errc_text errc_texts[] = {
     {errc::out_of_range, "out_of_range", "the JSON number does not fit the type asked for"},
     {errc::lone_surrogate, "lone_surrogate", "the JSON string has half a surrogate pair, which UTF-8 cannot hold"},
     {errc::escaped_string, "escaped_string", "the JSON string has escapes, so that its contents cannot be borrowed"},
+    {errc::null_string, "null_string", "a null pointer where a string is due"},
     {errc::unknown_packet_type, "unknown_packet_type", "unknown packet type"},
     {errc::empty_packet, "empty_packet", "a packet without even a type"},
     {errc::invalid_length, "invalid_length", "the length of a packet is not one"},

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include <socketless/core/detail/prologue.hpp>
+
 namespace socketless::inline v0::json {
 
 /// A std::string into which any JSON string can be read. JavaScript's strings may hold half a surrogate pair ("\ud800"),
@@ -19,3 +21,5 @@ struct lossy_string : std::string {
 };
 
 } // namespace socketless::inline v0::json
+
+#include <socketless/core/detail/epilogue.hpp>

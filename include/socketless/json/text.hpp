@@ -61,7 +61,7 @@ public:
     ///   bool                        a boolean
     ///   an integer type             a number whose value is an integer, however it is written: 12, 12.0, 1.2e1
     ///   double, float               a number, rounded to the nearest
-    ///   std::string                 a string
+    ///   std::string, std::u8string  a string
     ///   json::lossy_string          any string, U+FFFD in the place of half a surrogate pair
     ///   std::optional<T>            null, or what T takes
     ///   std::vector<T>              an array of what T takes
@@ -378,13 +378,16 @@ constexpr result<T> read_scalar(text from) {
     } else if constexpr (std::is_same_v<T, bool>) {
         if (!from.is(kind::boolean)) return error{errc::wrong_kind};
         return from.raw().front() == 't';
-    } else if constexpr (std::is_integral_v<T>) {
+    } else if constexpr (std::is_integral_v<T> && !character<T> && sizeof(T) <= sizeof(std::uint64_t)) {
         if (!from.is(kind::number)) return error{errc::wrong_kind};
         return read_integer<T>(from.raw());
     } else if constexpr (std::is_floating_point_v<T>) {
         if (!from.is(kind::number)) return error{errc::wrong_kind};
         using rounded = std::conditional_t<std::is_same_v<T, float>, float, double>;
         return read_floating<rounded>(from.raw()).transform([](rounded value) { return static_cast<T>(value); });
+    } else if constexpr (std::is_same_v<T, std::u8string>) {
+        return read_scalar<std::string>(from).transform(
+            [](std::string const& contents) { return std::u8string(contents.begin(), contents.end()); });
     } else if constexpr (owned_string<T>) {
         T contents(from.has_escapes() ? from.raw().size() : 0, '\0');
         auto const unescaped =
@@ -396,8 +399,12 @@ constexpr result<T> read_scalar(text from) {
     } else {
         static_assert(!is_view_of_text<T>, "a string cannot be read as a std::string_view: it may hold escapes. Read a "
                                            "std::string, or borrow with json::text::borrow_string()");
-        static_assert(is_view_of_text<T>, "no reading of JSON is known for this type: make it default-constructible "
-                                          "and give it a result<void> read_json(json::text, T&)");
+        static_assert(!character<T>, "a character may be text or a number: read a std::string or an int");
+        static_assert(!std::is_integral_v<T> || sizeof(T) <= sizeof(std::uint64_t),
+                      "integers of more than 64 bits are not read");
+        static_assert(is_view_of_text<T> || std::is_integral_v<T>,
+                      "no reading of JSON is known for this type: make it default-constructible "
+                      "and give it a result<void> read_json(json::text, T&)");
         return error{errc::wrong_kind};
     }
 }
@@ -444,6 +451,7 @@ constexpr result<T> read(Source const& from) {
         return read<typename T::value_type>(from).transform(
             [](auto&& value) { return T(std::in_place, std::forward<decltype(value)>(value)); });
     } else if constexpr (is_vector<T>) {
+        static_assert(!is_vector_of_bytes<T>, "bytes are not JSON: socketio::argument::get reads binary values");
         return read_elements<T>(from);
     } else if constexpr (string_map<T>) {
         return read_members<T>(from);

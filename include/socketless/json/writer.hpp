@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -43,10 +44,13 @@ public:
 
     constexpr writer& null() noexcept { return token("null"); }
     constexpr writer& boolean(bool b) noexcept { return token(b ? "true" : "false"); }
+    /// A pointer is no bool.
+    template <class T>
+    requires std::is_pointer_v<T> writer& boolean(T) = delete;
 
     /// An integer, with all its digits even beyond 2^53.
     template <std::integral T>
-    constexpr writer& number(T n) noexcept {
+    requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) noexcept {
         return token(socketless::detail::decimal_text(n).view());
     }
 
@@ -58,9 +62,9 @@ public:
     }
 
     /// A string: quoted, with the escapes of JSON.stringify.
-    constexpr writer& string(std::string_view s) noexcept {
+    constexpr writer& string(detail::string_argument s) noexcept {
         separate();
-        quote(s);
+        quote(s.view);
         return *this;
     }
 
@@ -98,9 +102,9 @@ public:
     constexpr writer& begin_object() noexcept { return open('{'); }
     constexpr writer& end_object() noexcept { return close('}'); }
 
-    constexpr writer& key(std::string_view name) noexcept {
+    constexpr writer& key(detail::string_argument name) noexcept {
         separate();
-        quote(name);
+        quote(name.view);
         out_->put(':');
         comma_due_ = false;
         return *this;
@@ -118,13 +122,13 @@ public:
     /// Any C++ value; see `write`.
     template <class T>
     constexpr writer& value(T const& v) {
-        detail::write_value(*this, v);
+        detail::write_value(*this, detail::passed_on(v));
         return *this;
     }
 
     /// A key and its value.
     template <class T>
-    constexpr writer& member(std::string_view name, T const& v) {
+    constexpr writer& member(detail::string_argument name, T const& v) {
         return key(name).value(v);
     }
 
@@ -170,7 +174,7 @@ private:
         while ((p = detail::skip_plain(p, end)) != end) {
             if (static_cast<unsigned char>(*p) >= 0x80) {
                 std::size_t const length = utf8::sequence_length(detail::between(p, end));
-                if (length == 0) fail(errc::invalid_utf8);
+                if (length == 0) fail(p == detail::null_text ? errc::null_string : errc::invalid_utf8);
                 p += length == 0 ? 1 : length;
                 continue;
             }
@@ -206,34 +210,49 @@ private:
     errc failure_{};
 };
 
+namespace detail {
+
+template <output_target Target, class T>
+constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
+    return socketless::detail::write_to(target, [&](socketless::detail::output& out) {
+        writer w(out);
+        w.value(value);
+        return w.status();
+    });
+}
+
+} // namespace detail
+
 /// Writes `value` as JSON: appends to a character container, which grows at most once, or fills a
 /// std::span<char> from its start. Returns how many bytes that were. The values that can be written:
 ///
 ///   nullptr, std::nullopt                   null
 ///   bool                                    true, false
-///   integers, but for character types       all digits
+///   integers, but for character types       all digits; a signed or unsigned char too
 ///   float, double                           as JavaScript prints them
-///   what converts to std::string_view       a string
+///   what converts to std::string_view,      a string; an array of characters up to its first zero or its end
+///     or to std::u8string_view
 ///   json::text                              itself; null if it is empty
 ///   std::optional                           its value or null
 ///   std::variant                            its alternative
 ///   std::span<std::byte const>, and any     a binary attachment, where the packet may have them
-///     contiguous range of std::byte
+///     contiguous range of std::byte or
+///     unsigned char (std::uint8_t)
 ///   ranges with a mapped_type (std::map)    an object; the keys are strings
 ///   other ranges                            an array
 ///   std::tuple, std::pair                   an array
 ///   json::object(...)                       an object, made on the spot
 ///   a type with write_json(writer&, T)      what that writes
 ///
-/// Errors: errc::invalid_utf8, errc::unexpected_binary, errc::buffer_too_small (the offset is the size
+/// What does not compile, and says why: pointers to anything but char and char8_t, which would pass for bools; strings
+/// that are not UTF-8 by their type (std::wstring); single characters and ranges of char; bytes that are not contiguous;
+/// enumerations; integers of more than 64 bits; std::filesystem::path.
+///
+/// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::unexpected_binary, errc::buffer_too_small (the offset is the size
 /// needed). After an error the container is as it was. One pass where the container has room to spare, else two.
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> write(Target&& target, T const& value) {
-    return socketless::detail::write_to(target, [&](socketless::detail::output& out) {
-        writer w(out);
-        w.value(value);
-        return w.status();
-    });
+    return detail::write_passed_on(target, detail::passed_on(value));
 }
 
 } // namespace socketless::inline v0::json

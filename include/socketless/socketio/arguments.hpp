@@ -8,6 +8,7 @@
 #include <socketless/socketio/detail/placeholder.hpp>
 #include <socketless/socketio/packet.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -54,8 +55,8 @@ public:
 
     /// The argument as a C++ value:
     ///
-    ///   byte_view                   a binary value, borrowed
-    ///   std::vector<std::byte>      a binary value, copied
+    ///   byte_view                   a binary value, borrowed; a std::span<unsigned char const> too
+    ///   std::vector<std::byte>      a binary value, copied; a std::vector<unsigned char> too: never numbers
     ///   std::optional<T>,           as json::text::get reads them, and T may be binary
     ///     std::vector<T>,
     ///     std::map<std::string, T>
@@ -81,10 +82,19 @@ public:
         return {};
     }
 
-    friend constexpr result<void> read_json(argument const& from, std::vector<std::byte>& to) {
+    friend result<void> read_json(argument const& from, std::span<unsigned char const>& to) noexcept {
         auto const bytes = from.binary();
         if (!bytes) return error{errc::wrong_kind};
-        to.assign(bytes->begin(), bytes->end());
+        to = {reinterpret_cast<unsigned char const*>(bytes->data()), bytes->size()};
+        return {};
+    }
+
+    template <json::detail::byte_type Byte, class Allocator>
+    friend constexpr result<void> read_json(argument const& from, std::vector<Byte, Allocator>& to) {
+        auto const bytes = from.binary();
+        if (!bytes) return error{errc::wrong_kind};
+        to.resize(bytes->size());
+        std::ranges::transform(*bytes, to.begin(), [](std::byte b) { return static_cast<Byte>(b); });
         return {};
     }
 

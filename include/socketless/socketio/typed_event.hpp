@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <ranges>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -35,7 +36,8 @@ namespace socketless::inline v0::socketio {
 ///   double, float                          these too
 ///   std::string, json::lossy_string,       what converts to std::string_view
 ///     std::string_view (only to emit)
-///   byte_view, std::vector<std::byte>      any contiguous range of std::byte
+///   byte_view, std::vector<std::byte>      any contiguous range of std::byte or unsigned char
+///     (or of unsigned char)
 ///   std::optional<T>                       nullptr, std::nullopt, what T takes, an optional of that
 ///   std::vector<T>                         any range of what T takes
 ///   std::map<std::string, T>               any map of what T takes, its keys as above
@@ -55,11 +57,12 @@ template <class T>
 concept plain_integer = std::integral<T> && !std::same_as<T, bool> && !json::detail::character<T>;
 
 template <class T>
-concept plain_range = std::ranges::input_range<T const> && !json::detail::string_like<T> &&
+concept plain_range = std::ranges::input_range<T const> && !json::detail::written_as_string<T> &&
                       !json::detail::byte_range<T> && !json::detail::map_like<T>;
 
 template <class T>
-concept bytes = std::same_as<T, byte_view> || std::same_as<T, std::vector<std::byte>>;
+concept bytes = std::same_as<T, byte_view> || std::same_as<T, std::span<unsigned char const>> ||
+    json::detail::is_vector_of_bytes<T>;
 
 template <class T>
 concept null = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> || std::same_as<T, std::monostate>;
@@ -86,12 +89,12 @@ consteval bool is_written_for() {
         return plain_integer<From>;
     } else if constexpr (std::floating_point<To>) {
         return plain_integer<From> || std::floating_point<From>;
-    } else if constexpr (owned_string<To> || std::same_as<To, std::string_view>) {
-        return string_like<From> && !null<From>;
+    } else if constexpr (owned_string<To> || std::same_as<To, std::string_view> || std::same_as<To, std::u8string>) {
+        return written_as_string<From>;
     } else if constexpr (is_vector<To> && plain_range<From>) {
         return is_written_for<std::ranges::range_value_t<From const>, typename To::value_type>();
     } else if constexpr (string_map<To> && map_like<From>) {
-        return string_like<typename From::key_type> &&
+        return written_as_string<typename From::key_type> &&
                is_written_for<typename From::mapped_type, typename To::mapped_type>();
     } else {
         return false;
@@ -101,8 +104,9 @@ consteval bool is_written_for() {
 template <class From, class To>
 concept written_for = is_written_for<From, To>();
 
-constexpr std::string_view name_of(std::string_view name) noexcept {
-    return name;
+template <class Name>
+constexpr std::string_view name_of(Name const& name) {
+    return json::detail::string_of(name);
 }
 template <class... Args>
 constexpr std::string_view name_of(typed_event<Args...> const& event) noexcept {
@@ -110,7 +114,7 @@ constexpr std::string_view name_of(typed_event<Args...> const& event) noexcept {
 }
 
 template <class Name, class... Args>
-inline constexpr bool declares_arguments = std::convertible_to<Name const&, std::string_view>;
+inline constexpr bool declares_arguments = std::convertible_to<Name const&, json::detail::string_argument>;
 template <class... Declared, class... Args>
 requires(sizeof...(Declared) ==
          sizeof...(Args)) inline constexpr bool declares_arguments<typed_event<Declared...>, Args...> =

@@ -5,6 +5,7 @@
 #include <socketless/json/lossy_string.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,14 @@ template <class T, class Allocator>
 inline constexpr bool is_vector<std::vector<T, Allocator>> = true;
 
 template <class T>
+concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+
+// The types of bytes, of which a sequence is binary. A signed char (std::int8_t) is a small number, a char part of a text.
+template <class T>
+concept byte_type = std::same_as<T, std::byte> || std::same_as<T, unsigned char>;
+
+template <class T>
 concept owned_string = std::same_as<T, std::string> || std::same_as<T, lossy_string>;
 
 // What would show a part of the text.
@@ -36,6 +45,11 @@ template <class T>
 inline constexpr bool is_view_of_text = std::same_as<T, char const*> || std::same_as<T, char*>;
 template <class Char, class Traits>
 inline constexpr bool is_view_of_text<std::basic_string_view<Char, Traits>> = true;
+
+template <class T>
+inline constexpr bool is_vector_of_bytes = false;
+template <byte_type T, class Allocator>
+inline constexpr bool is_vector_of_bytes<std::vector<T, Allocator>> = true;
 
 // std::map, std::unordered_map and their like, with keys of std::string.
 template <class T>

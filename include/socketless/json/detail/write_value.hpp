@@ -3,6 +3,7 @@
 
 #include <socketless/core/frame.hpp>
 #include <socketless/json/detail/readable.hpp>
+#include <socketless/json/detail/writable.hpp>
 #include <socketless/json/text.hpp>
 
 #include <concepts>
@@ -37,27 +38,6 @@ constexpr void write_members(Writer& w, Tuple const& names_and_values, std::inde
 }
 
 template <class T>
-concept has_write_json = requires(writer& w, T const& v) {
-    write_json(w, v);
-};
-
-template <class T>
-concept string_like = std::convertible_to<T const&, std::string_view>;
-
-template <class T>
-concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
-    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
-
-template <class T>
-concept byte_range = std::ranges::contiguous_range<T const> && std::ranges::sized_range<T const> &&
-    std::same_as<std::ranges::range_value_t<T const>, std::byte>;
-
-template <class T>
-concept map_like = std::ranges::input_range<T const> && requires {
-    typename T::mapped_type;
-};
-
-template <class T>
 concept tuple_like = requires {
     std::tuple_size<T>::value;
 };
@@ -74,19 +54,21 @@ inline constexpr bool is_object_value<object_value<Ts...>> = true;
 
 template <class Writer, class T>
 constexpr void write_value(Writer& w, T const& v) {
-    if constexpr (has_write_json<T>) {
+    if constexpr (!is_not_refused<T>()) {
+        // It has said why.
+    } else if constexpr (has_write_json<T>) {
         write_json(w, v);
     } else if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> ||
                          std::same_as<T, std::monostate>) {
         w.null();
     } else if constexpr (std::same_as<T, bool>) {
         w.boolean(v);
-    } else if constexpr (std::integral<T> && !character<T>) {
+    } else if constexpr (std::integral<T>) {
         w.number(v);
     } else if constexpr (std::floating_point<T>) {
         w.number(static_cast<double>(v));
-    } else if constexpr (string_like<T>) {
-        w.string(v);
+    } else if constexpr (written_as_string<T>) {
+        w.string(string_of(v));
     } else if constexpr (std::same_as<T, text>) {
         w.raw(v);
     } else if constexpr (is_optional<T>) {
@@ -97,7 +79,7 @@ constexpr void write_value(Writer& w, T const& v) {
     } else if constexpr (is_variant<T>) {
         std::visit([&w](auto const& alternative) { write_value(w, alternative); }, v);
     } else if constexpr (byte_range<T>) {
-        w.binary(byte_view(std::ranges::data(v), std::ranges::size(v)));
+        w.binary(std::as_bytes(std::span(std::ranges::data(v), std::ranges::size(v))));
     } else if constexpr (is_object_value<T>) {
         w.begin_object();
         write_members(w, v.names_and_values,
@@ -122,12 +104,29 @@ constexpr void write_value(Writer& w, T const& v) {
 
 } // namespace detail
 
+namespace detail {
+
+// Strings that are referred to are kept as views; other lvalues as references, rvalues as themselves.
+template <class T>
+using kept = std::conditional_t<written_as_string<std::remove_cvref_t<T>> &&
+                                    (std::is_lvalue_reference_v<T> || std::is_pointer_v<std::remove_cvref_t<T>>),
+                                std::string_view, T>;
+template <class T>
+constexpr decltype(auto) keep(std::remove_reference_t<T>& v) {
+    if constexpr (std::is_same_v<kept<T>, std::string_view>)
+        return string_of(v);
+    else
+        return static_cast<T&&>(v);
+}
+
+} // namespace detail
+
 /// An object made on the spot, of names and values in turn: `json::object("id", 1, "tags", tags)`. Holds
-/// references to lvalues and the rvalues themselves.
+/// references to lvalues (of strings: views) and the rvalues themselves.
 template <class... NamesAndValues>
 requires(sizeof...(NamesAndValues) % 2 == 0) [[nodiscard]] constexpr auto object(NamesAndValues&&... names_and_values) {
-    return detail::object_value<NamesAndValues...>{
-        std::tuple<NamesAndValues...>(std::forward<NamesAndValues>(names_and_values)...)};
+    return detail::object_value<detail::kept<NamesAndValues>...>{
+        std::tuple<detail::kept<NamesAndValues>...>(detail::keep<NamesAndValues>(names_and_values)...)};
 }
 
 } // namespace socketless::inline v0::json
