@@ -55,7 +55,7 @@ public:
 private:
     void check() const noexcept {
         if (fill_) return;
-        SOCKETLESS_ASSERT(!"a random_source is not empty");
+        SOCKETLESS_ASSERT(false && "a random_source is not empty");
         std::abort();
     }
 
