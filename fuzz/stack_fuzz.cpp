@@ -590,7 +590,8 @@ private:
     std::string claim() {
         auto const n = p_.byte();
         if (n < 128 || pids_.empty()) return n < 64 ? "" : R"({"token":1})";
-        return R"({"pid":")" + pids_[n % pids_.size()] + R"(","offset":")" + std::to_string(n % 4u) + "\"}";
+        std::string const offset = offsets_.empty() ? "1" : offsets_[offsets_.size() - 1 - n % offsets_.size()];
+        return R"({"pid":")" + pids_[n % pids_.size()] + R"(","offset":")" + offset + "\"}";
     }
 
     std::uint64_t pick_channel() {
@@ -767,6 +768,9 @@ private:
         };
         if (sent.find("\"pingInterval\"") != std::string_view::npos) sids_.push_back(value_of(R"("sid":")"));
         if (auto pid = value_of(R"("pid":")"); !pid.empty()) pids_.push_back(std::move(pid));
+        constexpr std::size_t size = socketio::recovery_offset::size;
+        if (sent.ends_with("\"]") && sent.size() > size + 2)
+            offsets_.emplace_back(sent.substr(sent.size() - size - 2, size));
     }
 
     program& p_;
@@ -780,6 +784,7 @@ private:
     std::uint64_t last_name_ = 0;
     std::vector<std::string> sids_;
     std::vector<std::string> pids_;
+    std::vector<std::string> offsets_;
     std::string buffer_;
 };
 

@@ -160,7 +160,12 @@ public:
         auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
-        return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
+        return through(*s, [&](auto& session) {
+            auto const emitted = session.emit(s->local, name, args...);
+            if (recovery_ && emitted)
+                if (auto const since = recovery_->misleading(queue_.front().data)) raise_since(*s, *since);
+            return emitted;
+        });
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as `emit`;
     /// errc::too_many_acks.
@@ -222,7 +227,10 @@ public:
         return may_join && rooms_.join(socket.index, room);
     }
     bool leave(socket_handle socket, std::string_view room) {
-        return sockets_.find(socket, socket_state::connected) != nullptr && rooms_.leave(socket.index, room);
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
+        if (s->recovery) s->recovery->note_left(room);
+        return rooms_.leave(socket.index, room);
     }
     [[nodiscard]] bool is_in(socket_handle socket, std::string_view room) const noexcept {
         auto const* const s = sockets_.find(socket);
@@ -407,9 +415,12 @@ private:
         auto const nsp = namespaces_.find(whom.nsp_);
         if (!nsp) return std::size_t{0};
         if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
+        auto const since = recovery_ ? recovery_->misleading(text_) : std::nullopt;
         std::size_t receivers = 0;
         for_each(whom, [&](std::uint32_t number) {
-            if (is_writable(sockets_[number])) receivers += send_packet(number).has_value() ? 1u : 0u;
+            if (!is_writable(sockets_[number])) return;
+            if (since) raise_since(sockets_[number], *since);
+            receivers += send_packet(number).has_value() ? 1u : 0u;
         });
         return receivers;
     }

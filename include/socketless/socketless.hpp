@@ -41,6 +41,7 @@
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/reconnection.hpp>
 #include <socketless/socketio/recovery.hpp>
+#include <socketless/socketio/recovery_offset.hpp>
 #include <socketless/socketio/rooms.hpp>
 #include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>

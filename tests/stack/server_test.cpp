@@ -1177,7 +1177,7 @@ struct recoverable {
     // A new connection that claims a state: what comes of it.
     lines come_back(std::uint64_t channel, std::string_view pid, std::string_view offset, std::string_view nsp = "") {
         w.open(channel);
-        return w.receive(channel, "40" + std::string(nsp) + claim(pid, offset));
+        return w.receive(channel, "40" + std::string(nsp) + claim(pid, w.offset(offset)));
     }
     // Whether that is a new socket like any other; `n` is its number.
     bool is_fresh(lines const& said, std::uint64_t channel, std::size_t n, std::string_view nsp = "/") const {
@@ -1336,8 +1336,9 @@ TEST_CASE("there is no way back from an offset after which something was dropped
     auto options = with_recovery();
     options.recovery->max_packets = 2;
     recoverable r(options);
+    r.w.after([&] { CHECK(r.w.server.in("/").emit("e", 2)); });
     r.w.cut(1);
-    for (int i = 2; i != 5; ++i) CHECK(r.w.server.in("/").emit("e", i));
+    for (int i = 3; i != 5; ++i) CHECK(r.w.server.in("/").emit("e", i));
     CHECK(r.is_fresh(r.come_back(2, r.w.pids[0], "1"), 2, 1)); // 2 is gone
     CHECK(r.come_back(3, r.w.pids[0], "2") == lines{"2 connected / recovered", R"(3: 40{"sid":"sid0","pid":"pid0"})",
                                                     R"(3: 42["e",3,"3"])", R"(3: 42["e",4,"4"])"});
@@ -1362,8 +1363,12 @@ TEST_CASE("an offset that was never given is refused", "[recovery]") {
     recoverable r;
     r.w.cut(1);
     std::size_t n = 0;
-    for (char const* offset : {"", "0", "2", "01", "+1", "-1", " 1", "1 ", "3w5e11264sgsf", "3w5e11264sgsg",
-                               "zzzzzzzzzzzzzzzzzz", "A", "\\u0031x"}) {
+    std::string const seen = r.w.offset("1");
+    for (std::string const& offset :
+         {std::string(), std::string("0"), std::string("1x"), std::string("1c"), std::string("bob"), r.w.offset("2"),
+          r.w.offset("3"), seen + " ", " " + seen, seen.substr(1), seen.substr(0, 19), std::string(20, 'A'),
+          seen.substr(0, 12) + "AAAAAAAA", seen.substr(0, 12) + "________", seen.substr(0, 12) + "AAAAAA=B",
+          std::string(12, 'A') + seen.substr(12), std::string("\\u0031x")}) {
         ++n;
         CHECK(r.is_fresh(r.come_back(1 + n, r.w.pids[0], offset), 1 + n, n));
     }
@@ -1376,9 +1381,9 @@ TEST_CASE("an application that is asked lets a client back in as any other", "[r
     r.w.server.declare("/", admission::ask);
     r.w.cut(1);
     CHECK(r.w.server.in("/").emit("missed"));
-    CHECK(r.come_back(2, r.w.pids[0], "1") == lines{"1 connecting / " + claim(r.w.pids[0], "1")});
+    CHECK(r.come_back(2, r.w.pids[0], "1") == lines{"1 connecting / " + claim(r.w.pids[0], r.w.offset("1"))});
     CHECK(r.w.after([&] { CHECK(r.w.server.refuse(r.w.sockets[1], "not now")); }).size() == 1);
-    CHECK(r.come_back(3, r.w.pids[0], "1") == lines{"2 connecting / " + claim(r.w.pids[0], "1")});
+    CHECK(r.come_back(3, r.w.pids[0], "1") == lines{"2 connecting / " + claim(r.w.pids[0], r.w.offset("1"))});
     CHECK(r.w.server.in("/").emit("missed too"));
     CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[2])); }) ==
           lines{"2 connected / recovered", R"(3: 40{"sid":"sid0","pid":"pid0"})", R"(3: 42["missed","2"])",
@@ -1435,8 +1440,8 @@ TEST_CASE("a namespace that a predicate made is not taken for another by who com
     come_and_go(2, "/x"); // it has been empty since now, not since then
     w.at(130'000);
     w.open(3);
-    CHECK(w.receive(3, "40/y," + claim(w.pids.at(1), "2"))[0] == "2 connected /y");
-    CHECK(w.receive(3, "40/x," + claim(w.pids.at(1), "2"))[0] == "3 connected /x recovered");
+    CHECK(w.receive(3, "40/y," + claim(w.pids.at(1), w.offset("2")))[0] == "2 connected /y");
+    CHECK(w.receive(3, "40/x," + claim(w.pids.at(1), w.offset("2")))[0] == "3 connected /x recovered");
 }
 
 TEST_CASE("the server shuts down, and the way back is open", "[recovery]") {

@@ -6,8 +6,8 @@
 //     answer 3: 200 text 42["news"]  the answer to exchange 3
 //     close 7
 //
-// Secrets stand by their names: sid0 is the id of socket 0, pid0 the first secret of recovery. Handshakes and heartbeats are
-// left out; pings are answered.
+// Secrets stand by their names: sid0 is the id of socket 0, pid0 the first secret of recovery, 1 the first of its offsets.
+// Handshakes and heartbeats are left out; pings are answered.
 #pragma once
 
 #include "support/catch.hpp"
@@ -125,6 +125,13 @@ public:
         return join(channel, nsp, auth);
     }
 
+    // The offset that stands by this number, once one has been seen; any other text is itself.
+    [[nodiscard]] std::string offset(std::string_view number) const {
+        bool const is_number = !number.empty() && number.find_first_not_of("123456789") == std::string_view::npos;
+        if (!is_number || number.size() > 1 || offsets_prefix_.empty()) return std::string(number);
+        return offsets_prefix_ + "AAAAAAA" + static_cast<char>('A' + (number[0] - '0'));
+    }
+
     [[nodiscard]] std::string sid(std::size_t nth) const { return std::string(server.sid(sockets.at(nth))); }
 
     lines drain() {
@@ -230,7 +237,21 @@ private:
 
     void name_secret(std::string_view secret, std::string const& name) { names_.emplace(secret, name); }
 
+    // Without the first characters of an offset, which are random.
+    void name_offset(std::string& line) {
+        constexpr std::size_t prefix_size = 12;
+        constexpr std::size_t size = socketio::recovery_offset::size;
+        if (!line.ends_with("\"]") || line.size() < size + 4 || line[line.size() - size - 3] != '"') return;
+        std::size_t const begin = line.size() - size - 2;
+        std::string const text = line.substr(begin, size);
+        if (text.compare(prefix_size, 7, "AAAAAAA") != 0 || text.back() < 'B' || text.back() > 'J') return;
+        if (offsets_prefix_.empty()) offsets_prefix_ = text.substr(0, prefix_size);
+        CHECK(text.starts_with(offsets_prefix_));
+        line.replace(begin, size, 1, static_cast<char>('0' + (text.back() - 'A')));
+    }
+
     [[nodiscard]] std::string named(std::string line) {
+        name_offset(line);
         constexpr std::string_view pid_key = R"("pid":")";
         if (auto const at = line.find(pid_key); at != std::string::npos) {
             std::size_t const begin = at + pid_key.size();
@@ -247,6 +268,7 @@ private:
     }
 
     std::string buffer_;
+    std::string offsets_prefix_;
     std::set<std::uint64_t> pinged_;
     std::map<std::uint64_t, std::string> eios_;
     std::map<std::string, std::string, std::less<>> names_;

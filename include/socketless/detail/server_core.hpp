@@ -20,6 +20,7 @@
 #include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,7 +50,7 @@ protected:
           engine_(options_.engine, [this](std::span<std::byte> bytes) { random_(bytes); }),
           names_key_(make_hash_key(random_)), namespaces_(names_key_), rooms_(names_key_) {
         namespaces_.declare("/", admission::automatic);
-        if (options_.recovery) recovery_.emplace(*options_.recovery);
+        if (options_.recovery) recovery_.emplace(*options_.recovery, random_);
     }
     ~server_core() = default;
 
@@ -345,7 +346,8 @@ protected:
             return value ? value->get<std::string>().value_or("") : std::string();
         };
         if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed->pid = pid;
-        if (auto const offset = text_of("offset"); socketio::recovery_offset::parse(offset)) claimed->offset = offset;
+        if (auto const offset = text_of("offset"); offset.size() == socketio::recovery_offset::size)
+            claimed->offset = offset;
         return claimed;
     }
 
@@ -361,6 +363,7 @@ protected:
             return std::nullopt;
         }
         claimed.since = session->since;
+        claimed.left = session->left;
         return restored_state{std::move(*session), std::exchange(claimed.offset, {})};
     }
 
@@ -388,8 +391,14 @@ protected:
         rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
         kept.data = s.data;
         kept.since = s.recovery->since;
+        kept.left = s.recovery->left;
         recovery_->persist(std::move(kept), now_);
         release_unused();
+    }
+
+    // The socket was sent an event that misleads its client: see recovery_store.
+    static void raise_since(server_socket const& s, socketio::recovery_offset const& since) noexcept {
+        if (s.recovery) s.recovery->since = std::max(s.recovery->since, since);
     }
 
     // Keeps a packet that is on its way, for those who miss it.

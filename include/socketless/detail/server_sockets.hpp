@@ -8,6 +8,7 @@
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,7 +31,18 @@ enum class server_socket_state : std::uint8_t {
 struct recovery_claim {
     std::string pid;
     std::string offset;
-    socketio::recovery_offset since = {}; // see recoverable_session
+    // See recoverable_session.
+    socketio::recovery_offset since = {};
+    std::vector<std::string> left = {};
+
+    // Enough for who comes and goes; whoever returns an offset of an older one gets a fresh session.
+    static constexpr std::size_t max_left = 64;
+
+    void note_left(std::string_view room) {
+        if (std::ranges::find(left, room) != left.end()) return;
+        if (left.size() == max_left) left.erase(left.begin());
+        left.emplace_back(room);
+    }
 };
 
 struct server_socket {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/random.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/socketio/recovery_offset.hpp>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -16,7 +16,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -33,43 +32,6 @@ struct recovery_options {
     /// Bytes of all packets together. A name in an audience counts as its length and 32, for what a string takes.
     std::size_t max_bytes = std::size_t{16} * 1024 * 1024;
     std::size_t max_sessions = 10'000;
-};
-
-/// The place of a packet among all that a store was given. On the wire it is text: the last argument of the event.
-class recovery_offset {
-public:
-    constexpr recovery_offset() noexcept = default;
-
-    /// Digits and small letters, 13 at most: nothing that JSON would escape. Lives as long as the offset.
-    [[nodiscard]] constexpr std::string_view view() const noexcept { return {text_.data(), size_}; }
-
-    /// The offset with this text: nothing if no offset has it. Offsets are written in one way only.
-    [[nodiscard]] static std::optional<recovery_offset> parse(std::string_view text) noexcept {
-        std::uint64_t number = 0;
-        auto const read = std::from_chars(text.data(), text.data() + text.size(), number, radix);
-        if (read.ec != std::errc() || number == 0) return std::nullopt;
-        recovery_offset const offset(number);
-        if (offset.view() != text) return std::nullopt;
-        return offset;
-    }
-
-    friend constexpr bool operator==(recovery_offset const&, recovery_offset const&) noexcept = default;
-
-private:
-    template <class Payload>
-    friend class recovery_store;
-
-    static constexpr int radix = 36;
-    static constexpr std::size_t longest = 13; // 2^64 - 1 is 3w5e11264sgsf
-
-    explicit recovery_offset(std::uint64_t number) noexcept : number_(number) {
-        auto const written = std::to_chars(text_.data(), text_.data() + text_.size(), number, radix);
-        size_ = static_cast<std::uint8_t>(written.ptr - text_.data());
-    }
-
-    std::uint64_t number_ = 0;
-    std::array<char, longest> text_{};
-    std::uint8_t size_ = 0;
 };
 
 /// Whom an event was for: the members of a namespace that are in one of `rooms` (all, if it is empty) and in none of
@@ -90,8 +52,11 @@ struct recoverable_session {
     std::vector<std::string> rooms = {};
     /// The application's own.
     std::shared_ptr<void> data = nullptr;
-    /// The last offset that had been given when it was connected: what was sent before is not its to have.
+    /// The last offset that had been given when it was connected: what was sent before is not its to have. Later, if it was
+    /// sent an event that is `misleading`.
     recovery_offset since = {};
+    /// Rooms that it has left since it was connected: events for them may be the last that its client has seen.
+    std::vector<std::string> left = {};
 };
 
 /// Keeps, in memory and within limits, the events that were sent and the sessions that ended in a way that can be
@@ -106,7 +71,9 @@ struct recoverable_session {
 template <class Payload>
 class recovery_store {
 public:
-    explicit recovery_store(recovery_options const& options = {}) : options_(options) {}
+    /// `random` is called once: what begins all offsets of this store is made of it.
+    recovery_store(recovery_options const& options, random_source const& random)
+        : options_(options), offsets_(random) {}
 
     recovery_store(recovery_store const&) = delete; // sessions are found by views of their pids
     recovery_store& operator=(recovery_store const&) = delete;
@@ -120,51 +87,73 @@ public:
     //=== events ===//
 
     /// A new offset, greater than all before. It need not be used.
-    [[nodiscard]] recovery_offset next_offset() noexcept { return recovery_offset(++given_); }
+    [[nodiscard]] recovery_offset next_offset() noexcept { return offsets_.next(); }
 
     /// Keeps an event that was sent. `bytes` is what the payload takes. Precondition: the offset came from
     /// `next_offset` and is greater than that of any event kept before. Linear in the names of the audience, amortized.
     void keep(recovery_offset const& offset, recovery_audience const& audience, Payload payload, std::size_t bytes,
               time_point now) {
-        SOCKETLESS_ASSERT(offset.number_ <= given_ && (packets_.empty() || packets_.back().number < offset.number_));
-        drop_expired(now);
-        kept_namespace& nsp = of(audience.nsp);
+        auto const number = offsets_.number(offset);
+        SOCKETLESS_ASSERT(offset <= last_offset() && (packets_.empty() || packets_.back().number < number));
         for (auto const names : {audience.rooms, audience.except})
             for (std::string_view const name : names) bytes += name.size() + size_of_string;
-        packets_.push_back({offset.number_, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except),
+        kept_namespace& nsp = of(audience.nsp);
+        // First, the names: they may be those of a session that expires.
+        packets_.push_back({number, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except),
                             std::move(payload)});
         ++nsp.references;
         bytes_ += bytes;
+        drop_expired(now);
         while (packets_.size() > options_.max_packets || bytes_ > options_.max_bytes) drop_packet();
     }
 
     /// The last one that was given.
-    [[nodiscard]] recovery_offset last_offset() const noexcept { return recovery_offset(given_); }
+    [[nodiscard]] recovery_offset last_offset() const noexcept { return offsets_.last(); }
+
+    /// Clients take the last argument of any event for an offset if it is a string, unless the event asks for an
+    /// acknowledgement. Where an event without an offset of its own, a volatile one, ends with the text of an offset of this
+    /// store, a client that has seen it may come back with that in place of its own. `event` is the text of such a packet.
+    /// If it misleads in this way: what `since` of all its receivers must not be less than from now on, so that only offsets
+    /// of later events recover their sessions.
+    [[nodiscard]] std::optional<recovery_offset> misleading(std::string_view event) const {
+        return offsets_.misleading(event);
+    }
 
     //=== sessions ===//
 
-    /// Keeps a session that has ended in a way that can be recovered from, in place of an earlier one of the same pid.
+    /// Keeps a session that has ended in a way that can be recovered from, in place of an earlier one of the same pid. Its
+    /// client has seen no event that is kept later.
     void persist(recoverable_session session, time_point now) {
         drop_expired(now);
         forget(session.pid);
         kept_namespace& nsp = of(session.nsp);
-        auto const added = sessions_.insert(sessions_.end(), {std::move(session), now});
+        auto const added = sessions_.insert(sessions_.end(), {std::move(session), now, offsets_.number(last_offset())});
         ++nsp.references;
         by_pid_.emplace(added->session.pid, added);
         while (sessions_.size() > options_.max_sessions) drop_session(sessions_.begin());
     }
 
-    /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this
-    /// pid is kept, if it has expired or is of another namespace, if the offset was never given out, is older than the
-    /// session, or is so old that an event of the namespace after it has been dropped, so that the client might miss it unawares. A session
-    /// that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a CONNECT
-    /// that was garbled on its way must not cost the state of a client that will ask properly.
-    [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
-                                                             std::uint32_t nsp, time_point now) {
+    /// The session that `restore` would take out; null if there is none. Valid until the store changes.
+    [[nodiscard]] recoverable_session const* find(std::string_view pid, std::string_view offset, std::uint32_t nsp,
+                                                  time_point now) {
         drop_expired(now);
         auto const found = by_pid_.find(pid);
-        if (found == by_pid_.end() || found->second->session.nsp != nsp || !is_good(offset, found->second->session))
-            return std::nullopt;
+        if (found == by_pid_.end()) return nullptr;
+        kept_session const& kept = *found->second;
+        return kept.session.nsp == nsp && is_good(offset, kept) ? &kept.session : nullptr;
+    }
+
+    /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this
+    /// pid is kept, if it has expired or is of another namespace, or if the offset is not that of an event
+    /// - that was kept for this namespace, and for this session as far as can be told,
+    /// - between the times when the session was connected and when it ended,
+    /// - after which no event of the namespace has been dropped, so that the client might miss it unawares.
+    /// A session that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a
+    /// CONNECT that was garbled on its way must not cost the state of a client that will ask properly.
+    [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
+                                                             std::uint32_t nsp, time_point now) {
+        if (find(pid, offset, nsp, now) == nullptr) return std::nullopt;
+        auto const found = by_pid_.find(pid);
         auto const entry = found->second;
         by_pid_.erase(found);
         std::optional<recoverable_session> session(std::move(entry->session));
@@ -178,12 +167,10 @@ public:
     /// change the store. Linear in the events after the offset and the names in their audiences.
     template <class F>
     void for_each_missed(recoverable_session const& session, std::string_view offset, F f) const {
-        auto const after = recovery_offset::parse(offset);
+        auto const after = offsets_.find(offset);
         if (!after) return;
-        std::vector<std::string_view> rooms(session.rooms.begin(), session.rooms.end());
-        rooms.emplace_back(session.sid);
-        std::ranges::sort(rooms);
-        auto p = std::ranges::upper_bound(packets_, after->number_, {}, &kept_packet::number);
+        auto const rooms = rooms_of(session);
+        auto p = std::ranges::upper_bound(packets_, *after, {}, &kept_packet::number);
         for (; p != packets_.end(); ++p)
             if (p->nsp == session.nsp && is_for(*p, rooms)) f(p->payload);
     }
@@ -218,7 +205,7 @@ public:
     /// Precondition: not refers_to(nsp).
     void release(std::uint32_t nsp) noexcept {
         SOCKETLESS_ASSERT(!refers_to(nsp));
-        if (nsp < namespaces_.size()) namespaces_[nsp].dropped = 0;
+        if (nsp < namespaces_.size()) namespaces_[nsp].dropped = {};
     }
 
     //=== time ===//
@@ -237,19 +224,30 @@ public:
 private:
     static constexpr std::size_t size_of_string = 32; // or less; the same on all platforms, that limits act the same
 
+    using name_list = std::vector<std::string>;
+    using sorted_names = std::vector<std::string_view>;
+
     struct kept_packet {
         std::uint64_t number;
         std::uint32_t nsp;
         std::size_t bytes;
         time_point kept;
-        std::vector<std::string> rooms;
-        std::vector<std::string> except;
+        name_list rooms;
+        name_list except;
         Payload payload;
+    };
+
+    // A packet that is gone: what its offset is worth still.
+    struct dropped_packet {
+        std::uint64_t number = 0;
+        name_list rooms = {};
+        name_list except = {};
     };
 
     struct kept_session {
         recoverable_session session;
         time_point ended;
+        std::uint64_t last; // the last number that had been given then
     };
 
     using session_list = std::list<kept_session>;
@@ -258,12 +256,12 @@ private:
 
     struct kept_namespace {
         std::size_t references = 0; // sessions and packets
-        std::uint64_t dropped = 0;  // its last packet that is gone
+        dropped_packet dropped;     // its last one
         std::uint32_t next = none;  // in the list of those that have lost their last reference
         bool is_listed = false;
     };
 
-    [[nodiscard]] static std::vector<std::string> owned(std::span<std::string_view const> names) {
+    [[nodiscard]] static name_list owned(std::span<std::string_view const> names) {
         return {names.begin(), names.end()};
     }
 
@@ -271,19 +269,43 @@ private:
         return deadline(since, options_.max_disconnection_duration);
     }
 
-    // Whether an offset was given out, not before the session was connected, and all that came after it in the namespace is still here.
-    [[nodiscard]] bool is_good(std::string_view text, recoverable_session const& session) const noexcept {
-        auto const offset = recovery_offset::parse(text);
-        if (!offset || offset->number_ > given_ || offset->number_ < session.since.number_) return false;
-        return offset->number_ >= namespaces_[session.nsp].dropped;
+    // Whether the offset is that of an event that the session's client may have seen last, and all that came after it in
+    // the namespace is still here.
+    [[nodiscard]] bool is_good(std::string_view offset, kept_session const& kept) const {
+        recoverable_session const& session = kept.session;
+        auto const number = offsets_.find(offset);
+        if (!number || *number <= offsets_.number(session.since) || *number > kept.last) return false;
+        dropped_packet const& dropped = namespaces_[session.nsp].dropped;
+        if (dropped.number == *number) return may_have_been_for(dropped, session);
+        auto const p = std::ranges::lower_bound(packets_, *number, {}, &kept_packet::number);
+        return p != packets_.end() && p->number == *number && p->nsp == session.nsp && may_have_been_for(*p, session);
+    }
+
+    // What the rooms of a session say of an event before its end. It may have been in a room that it has left, and not yet
+    // in one that it has joined.
+    template <class Packet>
+    [[nodiscard]] static bool may_have_been_for(Packet const& p, recoverable_session const& session) {
+        auto rooms = rooms_of(session);
+        rooms.insert(rooms.end(), session.left.begin(), session.left.end());
+        std::ranges::sort(rooms);
+        return (p.rooms.empty() || std::ranges::any_of(p.rooms, is_in(rooms))) &&
+               std::ranges::count(p.except, session.sid) == 0;
     }
 
     // The reference's shouldIncludePacket.
-    [[nodiscard]] static bool is_for(kept_packet const& p, std::vector<std::string_view> const& rooms) noexcept {
-        auto const is_in = [&](std::string const& name) {
-            return std::ranges::binary_search(rooms, std::string_view(name));
-        };
-        return (p.rooms.empty() || std::ranges::any_of(p.rooms, is_in)) && std::ranges::none_of(p.except, is_in);
+    [[nodiscard]] static bool is_for(kept_packet const& p, sorted_names const& rooms) noexcept {
+        return (p.rooms.empty() || std::ranges::any_of(p.rooms, is_in(rooms))) &&
+               std::ranges::none_of(p.except, is_in(rooms));
+    }
+
+    [[nodiscard]] static auto is_in(sorted_names const& rooms) noexcept {
+        return [&rooms](std::string const& name) { return std::ranges::binary_search(rooms, std::string_view(name)); };
+    }
+    [[nodiscard]] static sorted_names rooms_of(recoverable_session const& session) {
+        sorted_names rooms(session.rooms.begin(), session.rooms.end());
+        rooms.emplace_back(session.sid);
+        std::ranges::sort(rooms);
+        return rooms;
     }
 
     void drop_expired(time_point now) {
@@ -292,8 +314,8 @@ private:
     }
 
     void drop_packet() {
-        kept_packet const& p = packets_.front();
-        namespaces_[p.nsp].dropped = p.number;
+        kept_packet& p = packets_.front();
+        namespaces_[p.nsp].dropped = {p.number, std::move(p.rooms), std::move(p.except)};
         end_reference(p.nsp);
         bytes_ -= p.bytes;
         packets_.pop_front();
@@ -318,7 +340,7 @@ private:
     recovery_options options_;
     std::deque<kept_packet> packets_; // by number, and by time
     std::size_t bytes_ = 0;
-    std::uint64_t given_ = 0;                // the last offset
+    detail::offset_series offsets_;
     std::vector<kept_namespace> namespaces_; // by their numbers
     std::uint32_t unreferenced_ = none;
     session_list sessions_; // by time

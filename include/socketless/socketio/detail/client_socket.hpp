@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -96,11 +97,14 @@ struct client_socket {
         out.end_object();
     }
 
-    // With recovery each event ends with its offset, unless it asks for an acknowledgement.
+    // With recovery each event ends with its offset, unless it asks for an acknowledgement or is volatile. Whatever string
+    // stands there is taken for it: servers differ in what theirs look like, and know their own.
     void note_offset(arguments const& args) {
+        constexpr std::size_t longest = 256; // no server's is; what is kept for each socket is bounded
         json::text last;
         for (argument const a : args) last = a.json();
-        if (last.is(json::kind::string)) offset = last.get<std::string>().value_or(std::move(offset));
+        if (!last.is(json::kind::string) || last.raw().size() > longest) return;
+        if (auto text = last.get<std::string>()) offset = std::move(*text);
     }
 
     [[nodiscard]] bool awaits_try(std::uint64_t id) const noexcept {
