@@ -143,14 +143,15 @@ public:
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message, data); });
     }
 
-    /// Emits an event. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; errc::queue_overflow,
-    /// with which the connection ends.
+    /// Emits an event. With recovery, also to a socket whose connection is lost, while its state is kept: its client gets the
+    /// event if it comes back. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8;
+    /// errc::queue_overflow, with which the connection ends.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
+        if (recovery_) return emit_kept(socket, name, args...);
         auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
-        if (recovery_) return emit_kept(*s, socket.index, name, args...);
         return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
     }
     /// Emits an event if its transport can take it at once; else it is dropped: errc::would_wait.
@@ -201,8 +202,10 @@ public:
         return done;
     }
 
-    /// Disconnects the socket from its namespace. Harmless if it is gone.
+    /// Disconnects the socket from its namespace. Harmless if it is gone; if its connection is lost, its state is not
+    /// recovered any more.
     void disconnect(socket_handle socket) {
+        forget_kept(socket);
         auto* const s = sockets_.find(socket);
         if (s == nullptr) return;
         s->may_recover = false; // also where its connection is lost already
@@ -212,6 +215,7 @@ public:
     }
     /// Disconnects all sockets of its connection and closes that.
     void disconnect_connection(socket_handle socket) {
+        forget_kept(socket);
         auto* const s = sockets_.find(socket);
         if (s == nullptr || !connections_[s->connection.index]) return;
         connections_[s->connection.index]->may_recover = false; // also where it is lost already
@@ -406,7 +410,10 @@ private:
     void keep_for(audience const& whom, std::uint32_t nsp, socketio::recovery_offset const& offset) {
         auto except = whom.except_;
         for (socket_handle const socket : whom.except_sockets_)
-            if (sockets_.find(socket) != nullptr) except.push_back(view(sockets_[socket.index].sid));
+            if (auto const* const s = sockets_.find(socket))
+                except.push_back(view(s->sid));
+            else if (auto const* const kept = recovery_->owned_by(owner(socket), now_))
+                except.push_back(kept->sid);
         keep(offset, {nsp, whom.to_, except});
     }
 

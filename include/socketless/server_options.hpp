@@ -24,6 +24,9 @@ struct server_options {
     std::size_t max_rooms = 10'000;
     /// Connection state recovery, if it is wanted.
     std::optional<socketio::recovery_options> recovery = std::nullopt;
+    /// Whether a client whose state will be recovered is let in at once, also where its namespace asks the application
+    /// (admission::ask): it has been accepted before. Named as in the reference.
+    bool skip_middlewares = true;
     /// Where the server is: it replaces engine.path, see there.
     std::string path = "/socket.io/";
 };

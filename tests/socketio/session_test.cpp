@@ -171,15 +171,16 @@ TEST_CASE("the reasons of a disconnect have the reference's words", "[socketio]"
     for (auto const& [reason, word] : words) CHECK(name(reason) == word);
 }
 
-TEST_CASE("a lost connection can be recovered from, the wish of one side to leave and a parse error cannot",
-          "[socketio]") {
+TEST_CASE(
+    "a lost connection can be recovered from, the wish of one side to leave, a parse error and a full queue cannot",
+    "[socketio]") {
     using enum disconnect_reason;
-    for (auto const reason : {transport_error, transport_close, forced_close, ping_timeout, queue_overflow,
-                              open_timeout, server_shutting_down, forced_server_close}) {
+    for (auto const reason : {transport_error, transport_close, forced_close, ping_timeout, open_timeout,
+                              server_shutting_down, forced_server_close}) {
         INFO(name(reason));
         CHECK(is_recoverable(reason));
     }
-    for (auto const reason : {parse_error, client_namespace_disconnect, server_namespace_disconnect,
+    for (auto const reason : {parse_error, queue_overflow, client_namespace_disconnect, server_namespace_disconnect,
                               io_server_disconnect, io_client_disconnect}) {
         INFO(name(reason));
         CHECK_FALSE(is_recoverable(reason));

@@ -194,7 +194,9 @@ TEST_CASE("what was kept for a namespace that is gone is not replayed in one tha
 }
 
 TEST_CASE("data that was set before a socket is accepted is not replaced by recovered data", "[server][recovery]") {
-    support::stacks world(with_recovery());
+    auto options = with_recovery();
+    options.skip_middlewares = false;
+    support::stacks world(options);
     world.server.declare("/", admission::ask);
     std::string user = "alice";
     std::vector<std::string> users;

@@ -1376,8 +1376,14 @@ TEST_CASE("an offset that was never given is refused", "[recovery]") {
     CHECK(r.come_back(1 + n, r.w.pids[0], "1")[0] == std::to_string(n) + " connected / recovered");
 }
 
-TEST_CASE("an application that is asked lets a client back in as any other", "[recovery]") {
-    recoverable r;
+TEST_CASE("an application that wants to be asked again lets a client back in as any other", "[recovery]") {
+    auto options = with_recovery();
+    options.skip_middlewares = false;
+    recoverable r(options);
+    std::vector<bool> told;
+    r.w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::connecting) told.push_back(e.recovered);
+    };
     r.w.server.declare("/", admission::ask);
     r.w.cut(1);
     CHECK(r.w.server.in("/").emit("missed"));
@@ -1388,10 +1394,146 @@ TEST_CASE("an application that is asked lets a client back in as any other", "[r
     CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[2])); }) ==
           lines{"2 connected / recovered", R"(3: 40{"sid":"sid0","pid":"pid0"})", R"(3: 42["missed","2"])",
                 R"(3: 42["missed too","3"])"});
+    r.come_back(4, r.w.pids[0], r.w.offset("1"));
+    CHECK(told == std::vector<bool>{true, true, false}); // whether the state will be recovered
+}
+
+TEST_CASE("an application that has accepted a client is not asked when it comes back", "[recovery]") {
+    recoverable r;
+    r.w.server.declare("/", admission::ask);
+    r.w.cut(1);
+    CHECK(r.w.server.in("/").emit("missed"));
+    CHECK(r.come_back(2, r.w.pids[0], "1") == recovered + lines{R"(2: 42["missed","2"])"});
+    // Whoever does not recover is asked about.
+    CHECK(r.come_back(3, r.w.pids[0], "1") == lines{"2 connecting / " + claim(r.w.pids[0], r.w.offset("1"))});
+}
+
+TEST_CASE("a client that was said to be recovered, and cannot be when it is accepted, is not let in as another",
+          "[recovery]") {
+    auto options = with_recovery();
+    options.skip_middlewares = false;
+    recoverable r(options);
+    bool told = false;
+    r.w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::connecting) told = e.recovered;
+    };
+    r.w.server.declare("/", admission::ask);
+    r.w.at(1'000);
+    r.w.cut(1);
+    r.w.at(120'500);
+    r.come_back(2, r.w.pids[0], "1");
+    CHECK(told);
+    r.w.at(121'000); // the state has expired
+    CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[1]) == error{errc::not_connected}); }) ==
+          lines{"1 disconnected /: forced server close", "close 2"});
+    r.come_back(3, r.w.pids[0], "1");
+    CHECK_FALSE(told);
+    CHECK(r.w.after([&] { CHECK(r.w.server.accept(r.w.sockets[2])); })[0] == "2 connected /");
+}
+
+TEST_CASE("events emitted to a socket whose connection is lost are kept for it", "[recovery]") {
+    recoverable r;
+    auto const lost = r.w.sockets[0];
+    r.w.server.channel_closed(1, r.w.now);
+    CHECK(r.w.server.emit(lost, "before that is known"));
+    std::vector<std::string> at_end;
+    r.w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::disconnected) CHECK(r.w.server.emit(e.socket, "while it is told"));
+    };
+    r.w.channels.erase(1);
+    r.w.drain();
+    CHECK(r.w.server.emit(lost, "later", byte_view(one_two)));
+    CHECK(r.w.server.in("/").except(lost).emit("not for it") == std::size_t{0});
+    CHECK(r.w.server.emit_volatile(lost, "v") == error{errc::not_connected});
+    CHECK(r.w.server.emit_with_ack(lost, 1s, "q").error() == error{errc::not_connected});
+    CHECK(r.come_back(2, r.w.pids[0], "1") ==
+          recovered + lines{R"(2: 42["before that is known","2"])", R"(2: 42["while it is told","3"])",
+                            "2: 451-[\"later\"," + std::string(placeholder) + ",\"4\"]", "2: <0102>"});
+    CHECK(r.w.server.emit(lost, "x") == error{errc::not_connected}); // it is another socket now
+}
+
+TEST_CASE("events are not kept for a socket that cannot come back", "[recovery]") {
+    recoverable r;
+    auto const left = r.w.sockets[0];
+    SECTION("because it has left") {
+        r.w.receive(1, "41");
+    }
+    SECTION("because it was disconnected") {
+        r.w.after([&] { r.w.server.disconnect(left); });
+    }
+    SECTION("because its connection broke the rules") {
+        r.w.receive(1, "nonsense");
+    }
+    SECTION("because the time is over") {
+        r.w.cut(1);
+        r.w.at(120'000);
+    }
+    CHECK(r.w.server.emit(left, "x") == error{errc::not_connected});
+    CHECK(r.w.server.emit({}, "x") == error{errc::not_connected});
+}
+
+TEST_CASE("a socket that is disconnected after its connection was lost does not recover", "[recovery]") {
+    recoverable r;
+    auto const lost = r.w.sockets[0];
+    SECTION("by itself") {
+        r.w.cut(1);
+        r.w.server.disconnect(lost);
+    }
+    SECTION("with its connection") {
+        r.w.cut(1);
+        r.w.server.disconnect_connection(lost);
+    }
+    SECTION("while the loss is told") {
+        r.w.on_event = [&](socketio::event& e) {
+            if (e.type == event_type::disconnected) r.w.server.disconnect(e.socket);
+        };
+        r.w.cut(1);
+    }
+    CHECK(r.is_fresh(r.come_back(2, r.w.pids[0], "1"), 2, 1));
+    CHECK(r.w.server.emit(lost, "x") == error{errc::not_connected});
+}
+
+TEST_CASE("a client that did not read does not recover", "[recovery]") {
+    auto options = with_recovery();
+    options.engine.max_queued = 1'000;
+    recoverable r(options);
+    r.w.server.pause(1);
+    for (int i = 0; i != 4; ++i) static_cast<void>(r.w.server.emit(r.w.sockets[0], "e", std::string(300, 'x')));
+    CHECK(r.w.drain() == lines{"0 disconnected /: queue overflow", "close 1"});
+    CHECK(r.is_fresh(r.come_back(2, r.w.pids[0], "1"), 2, 1));
+}
+
+TEST_CASE("a client that missed more than its queue takes starts afresh", "[recovery]") {
+    auto options = with_recovery();
+    options.engine.max_queued = 1'000;
+    recoverable r(options);
+    r.w.cut(1);
+    std::string const text(250, 'x');
+    for (int i = 0; i != 3; ++i) CHECK(r.w.server.in("/").emit("e", text));
+    bool const fits = GENERATE(true, false);
+    if (!fits) CHECK(r.w.server.in("/").emit("e", text));
+    auto const said = r.come_back(2, r.w.pids[0], "1");
+    if (fits)
+        CHECK(said.size() == 2 + 3);
+    else
+        CHECK(r.is_fresh(said, 2, 1));
+    CHECK(r.w.server.is_connected(r.w.sockets[1]));
+}
+
+TEST_CASE("sockets of the old revision are not kept", "[recovery]") {
+    wires w(with_recovery());
+    w.open_v3(1);
+    auto const lost = w.sockets[0];
+    CHECK(w.after([&] { CHECK(w.server.emit(lost, "x")); }) == lines{R"(1: 42["x","1"])"});
+    w.cut(1);
+    CHECK(w.server.emit(lost, "x") == error{errc::not_connected});
+    CHECK_FALSE(w.server.poll_timeout()); // nothing is kept
 }
 
 TEST_CASE("a client that goes before it is let back in may come again", "[recovery]") {
-    recoverable r;
+    auto options = with_recovery();
+    options.skip_middlewares = false;
+    recoverable r(options);
     r.w.server.declare("/", admission::ask);
     r.w.cut(1);
     r.come_back(2, r.w.pids[0], "1");

@@ -120,8 +120,10 @@ protected:
         joining const& j = model_.joinings()[n];
         emitted const& e = model_.event(number);
         bool const is_there = done || done.error().code != not_connected;
-        if (model_.kept.is_on() && !e.asks && !e.is_volatile && is_there)
-            model_.kept.keep(number, j.nsp, {.to = {j.sid}}, now_);
+        bool const can_recover = model_.link_of(j.attempt).revision == engineio::revision::v4;
+        bool const is_kept = model_.kept.is_on() && can_recover && !e.asks && !e.is_volatile && is_there;
+        if (is_kept) model_.kept.keep(number, j.nsp, {.to = {j.sid}}, now_);
+        if (done && is_kept && !j.is_connected()) return; // for when it comes back
         if (done) {
             ledger_.expect(j.is_connected(), "an event is sent to a socket that is not connected");
             if (e.is_volatile) ++stack_figures_.volatile_down;

@@ -34,6 +34,7 @@ protected:
                 }),
           stack_figures_(figures), model_(ledger_, figures, server_.options().recovery), acks_(model_, figures) {
         bool const small_queue = plan_.server.max_queued < 100'000;
+        model_.may_not_fit = small_queue;
         is_uncertain_ = plan_.tight || small_queue;
         for (auto const& options : plan_.clients) {
             clients_.emplace_back(draw_stack_client(random_, options), random_bytes_of(random_), now_);

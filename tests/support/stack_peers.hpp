@@ -302,7 +302,9 @@ protected:
         }
         if (e.type == connecting || (e.type == connected && !n)) {
             joining& j = model_.begin_joining(origin_, e);
-            ledger_.expect(is_asked_for(j.nsp) == (e.type == connecting), "the application decides, or does not");
+            bool const skips = e.type == connected && e.recovered; // it was decided before
+            ledger_.expect(is_asked_for(j.nsp) == (e.type == connecting) || skips,
+                           "the application decides, or does not");
             n = model_.joining_of(e.socket);
             if (e.type == connecting) return decide(*n);
             model_.accepted(j, server_.sid(e.socket), now_);

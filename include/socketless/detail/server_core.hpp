@@ -256,11 +256,16 @@ protected:
         s.local = e.socket;
         s.connection = connections_[index]->handle;
         s.state = socket_state::asked;
-        if (recovery_) s.recovery = claim(e.data);
+        if (recovery_ && session.revision() == socketio::revision::v5) s.recovery = claim(e.data);
         session.set_tag(e.socket, number);
         namespaces_.enter(*nsp);
         e.socket = sockets_.handle(number);
-        if (namespaces_.admission(*nsp) == admission::ask) return true;
+        e.recovered = find_kept(s) != nullptr;
+        bool const skips = e.recovered && options_.skip_middlewares;
+        if (namespaces_.admission(*nsp) == admission::ask && !skips) {
+            if (s.recovery) s.recovery->is_promised = e.recovered;
+            return true;
+        }
         static_cast<void>(let_in(e.socket));
         return false;
     }
@@ -272,7 +277,12 @@ protected:
         auto const number = socket.index;
         auto& session = connections_[s->connection.index]->session;
         if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
+        bool const is_promised = s->recovery && s->recovery->is_promised;
         auto restored = restore(*s);
+        if (is_promised && !restored) { // it was accepted as somebody that it cannot be any more
+            end(s->connection.index, socketio::disconnect_reason::forced_server_close);
+            return error{errc::not_connected};
+        }
         s->sid = restored ? id_from(restored->session.sid) : new_sid();
         auto const pid = s->recovery ? std::string_view(s->recovery->pid) : std::string_view();
         auto const accepted = session.accept(s->local, view(s->sid), pid);
@@ -351,17 +361,32 @@ protected:
         return claimed;
     }
 
-    // The state that the socket may have again. Its pid is the old one then, and a new one else.
+    // The kept session that an asked socket may have again: nobody has its id, and what it missed can be queued.
+    [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
+        if (!s.recovery) return nullptr;
+        recovery_claim const& claimed = *s.recovery;
+        auto const* const kept = recovery_->find(claimed.pid, claimed.offset, s.nsp, now_);
+        if (kept == nullptr || is_taken(kept->sid)) return nullptr;
+        constexpr std::size_t size_of_answer = 100; // CONNECT, without the name of the namespace
+        auto const* const connection = engine_.find(s.connection);
+        if (connection == nullptr) return nullptr;
+        std::size_t size = connection->queued() + namespaces_.name(s.nsp).size() + size_of_answer;
+        recovery_->for_each_missed(*kept, claimed.offset, [&size](messages const& missed) {
+            for (auto const& message : missed) size += message.wire().size();
+        });
+        return size <= options_.engine.max_queued ? kept : nullptr;
+    }
+
+    // The state that the socket has again. Its pid is the old one then, and a new one else.
     [[nodiscard]] std::optional<restored_state> restore(server_socket& s) {
-        if (!recovery_) return std::nullopt;
+        if (!s.recovery) return std::nullopt;
         recovery_claim& claimed = *s.recovery;
-        auto session = recovery_->restore(claimed.pid, claimed.offset, s.nsp, now_);
-        if (session && is_taken(session->sid)) session.reset();
-        if (!session) {
+        if (find_kept(s) == nullptr) {
             claimed = {
                 .pid = std::string(view(make_random_id(random_))), .offset = {}, .since = recovery_->last_offset()};
             return std::nullopt;
         }
+        auto session = recovery_->restore(claimed.pid, claimed.offset, s.nsp, now_);
         claimed.since = session->since;
         claimed.left = session->left;
         return restored_state{std::move(*session), std::exchange(claimed.offset, {})};
@@ -382,12 +407,21 @@ protected:
         });
     }
 
+    // Whether the state of a connected socket is kept when it ends for this reason.
+    [[nodiscard]] bool is_kept(server_socket const& s, socketio::disconnect_reason reason) const noexcept {
+        bool const may_recover = s.may_recover && connections_[s.connection.index]->may_recover;
+        return s.recovery && may_recover && s.state == socket_state::connected && socketio::is_recoverable(reason);
+    }
+
+    [[nodiscard]] static std::uint64_t owner(socket_handle socket) noexcept {
+        return std::uint64_t{socket.generation} << 32u | socket.index;
+    }
+
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
         server_socket& s = sockets_[number];
-        bool const may_recover = s.may_recover && connections_[s.connection.index]->may_recover;
-        bool const was_lost = s.state == socket_state::connected && socketio::is_recoverable(reason);
-        if (!recovery_ || !may_recover || !was_lost) return;
+        if (!is_kept(s, reason)) return;
         socketio::recoverable_session kept{s.recovery->pid, std::string(view(s.sid)), s.nsp};
+        kept.owner = owner(sockets_.handle(number));
         rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
         kept.data = s.data;
         kept.since = s.recovery->since;
@@ -408,14 +442,43 @@ protected:
         recovery_->keep(offset, whom, packet_, size, now_);
     }
 
+    // A socket to which events are kept: it is connected, or its connection is lost and its state is kept or will be.
+    struct receiver {
+        std::uint32_t nsp;
+        std::string_view sid;
+        server_socket const* live = nullptr; // null if its connection is lost
+    };
+
+    [[nodiscard]] std::optional<receiver> find_receiver(socket_handle socket) {
+        if (auto const* const s = sockets_.find(socket, socket_state::connected)) {
+            if (is_live(*s)) return receiver{s->nsp, view(s->sid), s};
+            auto const reason = connections_[s->connection.index]->session.ending(s->local);
+            if (reason && is_kept(*s, *reason)) return receiver{s->nsp, view(s->sid)};
+            return std::nullopt;
+        }
+        auto const* const kept = recovery_->owned_by(owner(socket), now_);
+        return kept == nullptr ? std::nullopt : std::optional(receiver{kept->nsp, kept->sid});
+    }
+
     template <class Name, class... Args>
-    result<void> emit_kept(server_socket const& s, std::uint32_t number, Name const& name, Args const&... args) {
-        if (!is_live(s)) return error{errc::not_connected};
+    result<void> emit_kept(socket_handle socket, Name const& name, Args const&... args) {
+        auto const to = find_receiver(socket);
+        if (!to) return error{errc::not_connected};
         auto const offset = recovery_->next_offset();
-        if (auto const made = make_packet(s.nsp, std::nullopt, name, args..., offset.view()); !made) return made;
-        std::string_view const own = view(s.sid);
-        keep(offset, {s.nsp, {&own, 1}, {}});
-        return send_packet(number);
+        if (auto const made = make_packet(to->nsp, std::nullopt, name, args..., offset.view()); !made) return made;
+        bool const can_recover = to->live == nullptr || to->live->recovery != nullptr;
+        if (can_recover) keep(offset, {to->nsp, {&to->sid, 1}, {}});
+        if (to->live == nullptr) return {};
+        auto const sent = send_packet(socket.index);
+        bool const is_lost = !sent && sent.error().code == errc::not_open; // which is yet to be told
+        return is_lost && can_recover ? result<void>() : sent;
+    }
+
+    // The application wants the socket's client out: it may not have its state again.
+    void forget_kept(socket_handle socket) {
+        if (!recovery_) return;
+        if (auto const* const kept = recovery_->owned_by(owner(socket), now_)) recovery_->forget(kept->pid);
+        release_unused();
     }
 
     //=== broadcasts ===//

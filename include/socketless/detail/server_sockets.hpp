@@ -34,6 +34,7 @@ struct recovery_claim {
     // See recoverable_session.
     socketio::recovery_offset since = {};
     std::vector<std::string> left = {};
+    bool is_promised = false; // the application was told that the state will be recovered
 
     // Enough for who comes and goes; whoever returns an offset of an older one gets a fresh session.
     static constexpr std::size_t max_left = 64;

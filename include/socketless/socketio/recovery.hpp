@@ -50,6 +50,8 @@ struct recoverable_session {
     std::string sid;
     std::uint32_t nsp = 0;
     std::vector<std::string> rooms = {};
+    /// The caller's own name for it, another for each that is kept; 0 if it has none. See `owned_by`.
+    std::uint64_t owner = 0;
     /// The application's own.
     std::shared_ptr<void> data = nullptr;
     /// The last offset that had been given when it was connected: what was sent before is not its to have. Later, if it was
@@ -99,8 +101,8 @@ public:
             for (std::string_view const name : names) bytes += name.size() + size_of_string;
         kept_namespace& nsp = of(audience.nsp);
         // First, the names: they may be those of a session that expires.
-        packets_.push_back({number, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except),
-                            std::move(payload)});
+        packets_.push_back(
+            {number, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except), std::move(payload)});
         ++nsp.references;
         bytes_ += bytes;
         drop_expired(now);
@@ -130,6 +132,7 @@ public:
         auto const added = sessions_.insert(sessions_.end(), {std::move(session), now, offsets_.number(last_offset())});
         ++nsp.references;
         by_pid_.emplace(added->session.pid, added);
+        if (added->session.owner != 0) by_owner_.insert_or_assign(added->session.owner, added);
         while (sessions_.size() > options_.max_sessions) drop_session(sessions_.begin());
     }
 
@@ -156,6 +159,7 @@ public:
         auto const found = by_pid_.find(pid);
         auto const entry = found->second;
         by_pid_.erase(found);
+        by_owner_.erase(entry->session.owner);
         std::optional<recoverable_session> session(std::move(entry->session));
         sessions_.erase(entry);
         end_reference(nsp);
@@ -173,6 +177,13 @@ public:
         auto p = std::ranges::upper_bound(packets_, *after, {}, &kept_packet::number);
         for (; p != packets_.end(); ++p)
             if (p->nsp == session.nsp && is_for(*p, rooms)) f(p->payload);
+    }
+
+    /// The session that is kept by this name of the caller's, or null. Valid until the store changes.
+    [[nodiscard]] recoverable_session const* owned_by(std::uint64_t owner, time_point now) {
+        drop_expired(now);
+        auto const found = by_owner_.find(owner);
+        return found == by_owner_.end() ? nullptr : &found->second->session;
     }
 
     /// Drops a session that is not to be restored any more; false if there is none with this pid.
@@ -323,6 +334,7 @@ private:
 
     void drop_session(typename session_list::iterator s) {
         by_pid_.erase(s->session.pid);
+        by_owner_.erase(s->session.owner);
         end_reference(s->session.nsp);
         sessions_.erase(s);
     }
@@ -345,6 +357,7 @@ private:
     std::uint32_t unreferenced_ = none;
     session_list sessions_; // by time
     std::unordered_map<std::string_view, typename session_list::iterator> by_pid_;
+    std::unordered_map<std::uint64_t, typename session_list::iterator> by_owner_;
 };
 
 } // namespace socketless::inline v0::socketio

@@ -226,6 +226,11 @@ public:
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept {
         return find(socket, state::connected) != nullptr;
     }
+    /// Why the socket ends, from then on until the end is told; nothing for any other socket.
+    [[nodiscard]] std::optional<disconnect_reason> ending(socket_handle socket) const noexcept {
+        auto const* const s = find(socket, state::ending);
+        return s == nullptr ? std::nullopt : std::optional(s->reason);
+    }
     /// The socket's namespace; empty if it is gone.
     [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept {
         for (state const s : {state::asked, state::connected})

@@ -73,11 +73,11 @@ enum class disconnect_reason : std::uint8_t {
     return names[static_cast<std::size_t>(reason)];
 }
 
-/// Whether a server lets its client recover from such an end: the connection was lost, rather than left by one side or
-/// broken by what the client sent.
+/// Whether a server lets its client recover from such an end: the connection was lost, rather than left by one side,
+/// broken by what the client sent, or choked with what it did not read.
 [[nodiscard]] constexpr bool is_recoverable(disconnect_reason reason) noexcept {
     using enum disconnect_reason;
-    if (reason == parse_error) return false;
+    if (reason == parse_error || reason == queue_overflow) return false;
     return reason <= open_timeout || reason == server_shutting_down || reason == forced_server_close;
 }
 
@@ -183,7 +183,9 @@ struct event {
     std::string_view nsp = {};
     /// connected: the socket's id. Empty for a client of revision 4, which is not told.
     std::string_view sid = {};
-    /// connected: the state of an earlier connection has been restored, and what was missed follows.
+    /// connected: the state of an earlier connection has been restored, and what was missed follows. Server, connecting: it
+    /// will be, if the client is accepted; should that have become impossible by then, the connection is closed instead, so
+    /// that the client comes anew.
     bool recovered = false;
     /// connect_error: what was wrong, in the server's words: a string or nothing.
     json::text message = {};
