@@ -8,7 +8,7 @@
 # written for the many headers run on the one.
 #
 # C++ is full of ; and [ ], which break CMake lists: the text is only ever cut and joined as quoted strings.
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.20)
 
 if(NOT OUTPUT)
     message(FATAL_ERROR "say where to write the header: cmake -D OUTPUT=socketless.hpp -P ${CMAKE_CURRENT_LIST_FILE}")
@@ -86,6 +86,12 @@ list(SORT includes)
 list(REMOVE_DUPLICATES includes)
 list(TRANSFORM includes PREPEND "#include ")
 list(JOIN includes "\n" includes)
+
+# Macros that the standard library does not survive: it has functions of these names.
+foreach(name IN ITEMS abs bind clear close erase max min move open read remove round select swap write)
+    string(PREPEND includes "#pragma push_macro(\"${name}\")\n#undef ${name}\n")
+    string(APPEND includes "\n#pragma pop_macro(\"${name}\")")
+endforeach()
 
 file(READ "${root}/include/socketless/core/version.hpp" version)
 string(REGEX REPLACE ".*_MAJOR ([0-9]+).*_MINOR ([0-9]+).*_PATCH ([0-9]+).*" "\\1.\\2.\\3" version "${version}")

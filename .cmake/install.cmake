@@ -8,6 +8,7 @@ set(pkgconfig_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 
 install(TARGETS socketless EXPORT socketless-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY include/socketless DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/socketless")
 install(EXPORT socketless-targets NAMESPACE socketless:: DESTINATION "${config_dir}")
 
 configure_package_config_file(.cmake/socketless-config.cmake.in socketless-config.cmake

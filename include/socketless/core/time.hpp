@@ -2,8 +2,16 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
+
+// Arduino makes macros of two functions that <chrono> defines.
+#pragma push_macro("abs")
+#pragma push_macro("round")
+#undef abs
+#undef round
+#include <chrono>
+#pragma pop_macro("abs")
+#pragma pop_macro("round")
 
 #include <socketless/core/detail/prologue.hpp>
 

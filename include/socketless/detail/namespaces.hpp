@@ -91,7 +91,7 @@ public:
     // Forgets it. Precondition: is_idle(number).
     void release(std::uint32_t number) {
         SOCKETLESS_ASSERT(is_idle(number));
-        numbers_.erase(numbers_.find(records_[number].name));
+        if (auto const found = numbers_.find(records_[number].name); found != numbers_.end()) numbers_.erase(found);
         records_[number] = {};
         free_.push_back(number);
     }

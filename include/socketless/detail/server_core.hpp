@@ -114,8 +114,10 @@ protected:
     }
 
     void open(engineio::session_handle handle) {
+        auto const* const opened = engine_.find(handle);
+        if (opened == nullptr) return;
         while (handle.index >= connections_.size()) connections_.push();
-        bool const v3 = engine_.find(handle)->revision() == engineio::revision::v3;
+        bool const v3 = opened->revision() == engineio::revision::v3;
         auto const revision = v3 ? socketio::revision::v4 : socketio::revision::v5;
         connections_[handle.index].emplace(
             connection_record{handle, socketio::server_session(options_.sockets, queue_, revision, now_)});

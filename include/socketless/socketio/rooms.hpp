@@ -223,7 +223,7 @@ private:
     }
 
     static void vanish(room_map& all, named_room const& room) noexcept {
-        all.erase(all.find(room.name));
+        if (auto const found = all.find(room.name); found != all.end()) all.erase(found);
         all.shrink();
     }
 

@@ -1,0 +1,86 @@
+// A whole client of a small machine: it connects, hears an event, answers and emits. CI builds it for a Cortex-M4 and
+// limits its size.
+#include <socketless/client.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+// What the board brings: its random numbers, its clock and its network.
+extern "C" {
+std::uint32_t board_random();
+std::uint32_t board_milliseconds();
+void board_led(int is_on);
+int board_open(char const* target, std::size_t size);
+void board_send(int is_text, char const* data, std::size_t size);
+void board_close();
+// The size of the frame that came, 0 where there is none, negative where the connection was lost.
+int board_receive(char* frame, std::size_t size);
+void board_sleep(std::uint32_t milliseconds);
+}
+
+using namespace socketless;
+using engineio::transmit_type;
+using socketio::event_type;
+
+namespace {
+
+time_point now() {
+    return time_point(milliseconds(board_milliseconds()));
+}
+
+void fill(std::span<std::byte> bytes) {
+    for (std::byte& b : bytes) b = static_cast<std::byte>(board_random());
+}
+
+void handle(client& io, socketio::socket_handle socket, socketio::event& e) {
+    if (e.type == event_type::connected) {
+        static_cast<void>(io.emit(socket, "hello", "board", 7));
+    } else if (e.type == event_type::event && e.name() == "led") {
+        auto const is_on = e.get<int>();
+        if (is_on) board_led(*is_on);
+        if (e.ack) static_cast<void>(io.acknowledge(e.ack, is_on.has_value()));
+    }
+}
+
+} // namespace
+
+int main() {
+    client_options options;
+    options.transports = {engineio::transport::websocket};
+    options.max_payload = 4096;
+    client io(options, fill, now());
+    auto const socket = io.connect("/").value();
+
+    engineio::channel_id channel{};
+    std::string buffer;
+    char frame[4096];
+    for (;;) {
+        if (auto e = io.poll_event()) {
+            handle(io, socket, *e);
+        } else if (auto const t = io.poll_transmit(buffer)) {
+            if (t->type == transmit_type::open_websocket) {
+                channel = t->id;
+                if (board_open(t->target.data(), t->target.size()) != 0)
+                    io.channel_opened(channel, now());
+                else
+                    io.channel_closed(channel, now());
+            } else if (t->type == transmit_type::send) {
+                board_send(t->data.kind == frame_kind::text ? 1 : 0, t->data.data.data(), t->data.data.size());
+            } else if (t->type == transmit_type::close) {
+                board_close();
+            }
+        } else if (int const size = board_receive(frame, sizeof frame); size != 0) {
+            if (size > 0)
+                io.websocket_received(channel, {frame_kind::text, {frame, static_cast<std::size_t>(size)}}, now());
+            else
+                io.channel_closed(channel, now());
+        } else {
+            board_sleep(10);
+            io.handle_timeout(now());
+        }
+    }
+}
