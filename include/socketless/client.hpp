@@ -7,6 +7,8 @@
 #include <socketless/core/time.hpp>
 #include <socketless/detail/reasons.hpp>
 #include <socketless/engineio/client_session.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/validate.hpp>
 #include <socketless/socketio/client_session.hpp>
 #include <socketless/socketio/reconnection.hpp>
 #include <socketless/socketio/session.hpp>
@@ -29,8 +31,9 @@ namespace socketless::inline v0 {
 /// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (Its `auth` is said
 /// where a namespace is joined: `client::connect`.)
 struct client_options {
+    /// Gets its slashes where it lacks them, and is percent-encoded: see engineio::normalize_path.
     std::string path = "/socket.io/";
-    /// The caller's own query parameters.
+    /// The caller's own query parameters. The protocol's are not theirs to set: EIO, transport, sid.
     std::vector<std::pair<std::string, std::string>> query = {};
     /// EIO=4 goes with revision 5 of Socket.IO, EIO=3 with 4.
     engineio::revision revision = engineio::revision::v4;
@@ -99,10 +102,11 @@ public:
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
-    /// `random` spreads the attempts of many clients to connect again.
+    /// `random` spreads the attempts of many clients to connect again, and tells their requests apart. A path that cannot
+    /// be one is an error of `connect` and `open`.
     client(client_options options, random_source random, time_point now)
-        : options_(std::move(options)), random_(std::move(random)), now_(now), engine_(engine_options(options_)),
-          session_(session_options(options_), now),
+        : options_(std::move(options)), random_(std::move(random)), now_(now),
+          engine_(engine_options(options_, random_)), session_(session_options(options_), now),
           backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {}
 
     //=== what happened: see engineio::client_session ===//
@@ -132,6 +136,10 @@ public:
         tell(now);
         engine_.channel_closed(channel, now);
     }
+    void channel_refused(engineio::channel_id channel, int status, std::string_view body, time_point now) {
+        tell(now);
+        engine_.channel_refused(channel, status, body, now);
+    }
     void pause(engineio::channel_id channel) noexcept { engine_.pause(channel); }
     void resume(engineio::channel_id channel) noexcept { engine_.resume(channel); }
 
@@ -149,10 +157,13 @@ public:
     //=== what the application wants: the connection ===//
 
     /// Opens the connection, if it is not open or about to be. `connect` does it unless `auto_connect` is off.
-    void open() {
+    /// Errors: errc::invalid_request_target for a path that cannot be one.
+    result<void> open() {
+        if (auto const good = engine_.check_options(); !good) return good;
         is_wanted_ = true;
         may_be_idle_ = false;
         if (phase_ == phase::idle || phase_ == phase::waiting) begin_open();
+        return {};
     }
 
     /// Leaves all namespaces and closes the connection, once what is queued has gone; no other attempt is made.
@@ -163,10 +174,15 @@ public:
 
     //=== what the application wants: see socketio::client_session ===//
 
-    /// Joins a namespace. Errors: errc::invalid_namespace, errc::already_connected, errc::invalid_payload.
-    result<socket_handle> connect(std::string_view nsp = "/") { return joined(session_.connect(nsp)); }
+    /// Joins a namespace. Errors: errc::invalid_namespace, errc::already_connected, errc::invalid_payload;
+    /// errc::invalid_request_target for a path that cannot be one.
+    result<socket_handle> connect(std::string_view nsp = "/") {
+        if (auto const good = engine_.check_options(); !good) return good.error();
+        return joined(session_.connect(nsp));
+    }
     template <class Auth>
     result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
+        if (auto const good = engine_.check_options(); !good) return good.error();
         return joined(session_.connect(nsp, auth));
     }
     template <class Auth>
@@ -261,7 +277,7 @@ public:
 private:
     enum class phase : std::uint8_t { idle, opening, open, closing, waiting };
 
-    static engineio::client_options engine_options(client_options const& o) {
+    static engineio::client_options engine_options(client_options const& o, random_source const& random) {
         return {.path = o.path,
                 .query = o.query,
                 .transports = o.transports,
@@ -269,6 +285,7 @@ private:
                 .remember_upgrade = o.remember_upgrade,
                 .try_all_transports = o.try_all_transports,
                 .timestamp_param = o.timestamp_param,
+                .timestamp_seed = random_bits(random),
                 .revision = o.revision,
                 .force_base64 = o.force_base64,
                 .open_timeout = o.timeout,
@@ -303,7 +320,7 @@ private:
     void begin_open() {
         phase_ = phase::opening;
         was_open_ = false;
-        engine_.open(now_);
+        static_cast<void>(engine_.open(now_)); // the options have been checked
     }
 
     // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before anything
@@ -340,7 +357,9 @@ private:
         }
         if (std::exchange(closed_due_, false)) {
             bool const failed = !was_open_ && phase_ == phase::opening;
-            tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed).reason = reason_;
+            event& told = tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed);
+            told.reason = reason_;
+            add_failure(told);
             after_close();
             return true;
         }
@@ -357,6 +376,16 @@ private:
         told.type = type;
         told.attempt = backoff_.attempts();
         return told;
+    }
+
+    // What the server has answered, if that was why.
+    void add_failure(event& told) const noexcept {
+        auto const& answer = engine_.failure();
+        told.status = answer.status;
+        auto const body = json::validate(answer.body, options_.limits.max_depth);
+        if (!body || !body->is(json::kind::object)) return;
+        told.data = *body;
+        told.message = body->find("message").value_or(json::text());
     }
 
     // An event of a socket.
@@ -411,12 +440,13 @@ private:
     }
 
     // 0 to 1, 1 left out.
-    [[nodiscard]] double random_number() const {
+    [[nodiscard]] double random_number() const { return static_cast<double>(random_bits(random_) >> 11u) * 0x1p-53; }
+    static std::uint64_t random_bits(random_source const& random) {
         std::uint64_t bits = 0;
         std::array<std::byte, sizeof bits> bytes{};
-        random_(bytes);
+        random(bytes);
         std::memcpy(&bits, bytes.data(), sizeof bits);
-        return static_cast<double>(bits >> 11u) * 0x1p-53;
+        return bits;
     }
 
     //=== from the sockets to the transport ===//
@@ -429,6 +459,9 @@ private:
                 engine_.abort();
             } else if (auto const done = engine_.send(t->message, now_); !done) {
                 sent = done;
+                if (done.error().code != errc::message_too_large) continue;
+                session_reason_ = socketio::disconnect_reason::queue_overflow; // part of its packet may have gone
+                engine_.abort();
             }
         }
         return sent;

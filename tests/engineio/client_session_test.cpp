@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -100,6 +103,108 @@ TEST_CASE("the query has the caller's own parameters, EIO, transport, a timestam
     c.send("hi");
     CHECK(c.targets[4].ends_with("&sid=abc"));
     CHECK(c.targets[3] != c.targets[4]); // another timestamp
+}
+
+TEST_CASE("a path gets its slashes and is percent-encoded, and what cannot be a path is an error of open",
+          "[client_session]") {
+    auto const target = [](std::string path) {
+        auto options = websocket_only();
+        options.path = std::move(path);
+        driver c(options);
+        CHECK(c.open() == lines{"open websocket 1"});
+        return c.targets[1].substr(0, c.targets[1].find('?'));
+    };
+    CHECK(target("socket.io") == "/socket.io/");
+    CHECK(target("/a") == "/a/");
+    CHECK(target("") == "/");
+    CHECK(target("/") == "/");
+    CHECK(target("/a b/\u20ac/100%/%2f/") == "/a%20b/%E2%82%AC/100%25/%2f/");
+    CHECK(target("/~x-_.!$&'()*+,;=:@/") == "/~x-_.!$&'()*+,;=:@/");
+    for (std::string_view const bad : {"/a?b", "/a#b", "/a\n", "/a\xff"}) {
+        auto options = websocket_only();
+        options.path = bad;
+        driver c(options);
+        CHECK(c.session.check_options() == error{errc::invalid_request_target, 2});
+        CHECK(c.session.open(c.now) == error{errc::invalid_request_target, 2});
+        CHECK(c.drain().empty());
+        CHECK(c.session.is_closed());
+        CHECK(c.session.open(c.now) == error{errc::invalid_request_target, 2});
+    }
+}
+
+TEST_CASE("parameters of the caller's that have the protocol's names never reach the wire", "[client_session]") {
+    auto options = polling_only();
+    options.query = {{"EIO", "3"}, {"transport", "x"}, {"sid", "stolen"}, {"t", "0"}, {"b64", "1"}, {"sid2", "ok"}};
+    driver c(options);
+    c.open();
+    CHECK(c.targets[1].starts_with("/engine.io/?b64=1&sid2=ok&EIO=4&transport=polling&t="));
+    CHECK(c.targets[1].find("sid=") == std::string::npos);
+}
+
+TEST_CASE("the timestamps of two clients differ by their seeds, those of one in each request", "[client_session]") {
+    auto const targets = [](std::uint64_t seed) {
+        auto options = polling_only();
+        options.timestamp_seed = seed;
+        auto c = polling(options);
+        c.answer(2, "6");
+        return c.targets;
+    };
+    auto const one = targets(0x123456789abcdef0);
+    CHECK(one == targets(0x123456789abcdef0));
+    auto const other = targets(0x123456789abcdef1);
+    std::set<std::string> all;
+    for (auto const* const of : {&one, &other})
+        for (auto const& [id, target] : *of) {
+            CHECK(all.insert(target).second);
+            CHECK(target.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./?&=") ==
+                  std::string::npos);
+        }
+}
+
+TEST_CASE("a session id may be any JSON string, and is percent-encoded in requests", "[client_session]") {
+    auto c =
+        polling(polling_only(), R"(0{"sid":"a\u0026 \"b","upgrades":[],"pingInterval":25000,"pingTimeout":20000})");
+    CHECK(c.session.id() == "a& \"b");
+    CHECK(c.session.handshake().sid == "a& \"b");
+    CHECK(c.targets[2].ends_with("&sid=a%26%20%22b"));
+}
+
+TEST_CASE("the answer that has ended a session can be looked at", "[client_session]") {
+    std::string_view const refusal = R"({"code":1,"message":"Session ID unknown"})";
+    auto const look = [](driver& c) {
+        auto const answer = c.session.failure();
+        auto const code = engineio::decode_request_error(answer.body);
+        return std::pair(answer.status, code ? static_cast<int>(*code) : -1);
+    };
+    auto const end = [&](driver& c, auto input) {
+        input();
+        std::optional<std::pair<int, int>> seen;
+        while (auto const e = c.session.poll_event())
+            if (e->type == engineio::event_type::closed) seen = look(c);
+        return seen;
+    };
+    std::string body(refusal);
+    auto opening = driver(polling_only());
+    opening.open();
+    CHECK(end(opening, [&] { opening.session.http_response(1, 400, false, body, opening.now); }) == std::pair(400, 1));
+    auto open = polling();
+    CHECK(open.send("a") == lines{"post 3: 4a"});
+    CHECK(end(open, [&] { open.session.http_response(3, 413, false, {}, open.now); }) == std::pair(413, -1));
+    driver socket(websocket_only());
+    socket.open();
+    CHECK(end(socket, [&] { socket.session.channel_refused(1, 400, refusal, socket.now); }) == std::pair(400, 1));
+    auto cut = websocket();
+    CHECK(end(cut, [&] { cut.session.channel_closed(1, cut.now); }) == std::pair(0, -1));
+}
+
+TEST_CASE("a client: a message larger than all that may be queued is an error that ends nothing", "[client_session]") {
+    auto options = websocket_only();
+    options.max_queued = 10;
+    auto c = websocket(options);
+    CHECK(c.session.send(text("0123456789"), c.now) == error{errc::message_too_large, 10});
+    CHECK(c.session.send(shared_message(text("0123456789")), c.now) == error{errc::message_too_large, 10});
+    CHECK(c.drain().empty());
+    CHECK(c.send("012345678") == lines{"send 1: 4012345678"});
 }
 
 TEST_CASE("the timestamp can have another name, or be left out", "[client_session]") {

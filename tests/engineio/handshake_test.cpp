@@ -1,11 +1,17 @@
 #include "support/catch.hpp"
 #include "support/mutations.hpp"
+#include "support/random.hpp"
 
 #include <socketless/engineio/handshake.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 using namespace socketless;
 using namespace socketless::engineio;
@@ -74,10 +80,51 @@ TEST_CASE("fractions of a millisecond are dropped", "[engineio]") {
     CHECK(decode_handshake(with("25000", "25000.9"))->ping_interval == 25s);
 }
 
+TEST_CASE("a duration is the whole part of a number, however it is written", "[engineio]") {
+    // What a double would be, cut and clamped.
+    auto const expected = [](std::string const& number) -> std::optional<std::int64_t> {
+        double const value = std::strtod(number.c_str(), nullptr);
+        if (value < 1) return std::nullopt;
+        return static_cast<std::int64_t>(std::min(value, static_cast<double>(longest_ping.count())));
+    };
+    std::vector<std::string> numbers{"1e3",          "25000.5",     "2.5e4",   "2.5E+4",     "250000e-1",
+                                     "0.00025e8",    "0.1e1",       "9.99e-1", "1e0",        "0e999999",
+                                     "-1e3",         "-0",          "1e400",   "1e99999999", "2147483646.9",
+                                     "2147483647.1", "1e-99999999", "0.0",     "12e8",       "21474836470e-1"};
+    std::string const zeros(400, '0');
+    numbers.push_back("0." + zeros + "123e405");
+    numbers.push_back("123" + zeros + "e-398");
+    support::random_source random(7);
+    for (int i = 0; i != 2'000; ++i) {
+        std::string number = std::to_string(random.below(random.one_in(2) ? 10 : 100'000));
+        if (random.one_in(2)) number += "." + random.text(1 + random.below(6), "0123456789");
+        if (random.one_in(2)) number += (random.one_in(2) ? "e-" : "e") + std::to_string(random.below(12));
+        numbers.push_back(number);
+    }
+    for (std::string const& number : numbers) {
+        CAPTURE(number);
+        auto const h = decode_handshake(with("25000", number));
+        auto const wanted = expected(number);
+        REQUIRE(h.has_value() == wanted.has_value());
+        if (wanted) CHECK(h->ping_interval.count() == *wanted);
+    }
+}
+
+TEST_CASE("any JSON string is a session id, and one with escapes needs a buffer", "[engineio]") {
+    auto const text = with("lCh_fT2VvrYp2vq8AAAC", R"(a\u0062\"/ \u20ac)");
+    CHECK(failure(text) == errc::buffer_too_small);
+    std::string buffer(text.size(), '\0');
+    auto const h = decode_handshake(text, {}, buffer);
+    REQUIRE(h.has_value());
+    CHECK(h->sid == "ab\"/ \u20ac");
+    CHECK(decode_handshake(with("lCh_fT2VvrYp2vq8AAAC", "a b"))->sid == "a b");
+}
+
 TEST_CASE("each field of a handshake is checked, and its error points at it", "[engineio]") {
-    for (std::string_view const sid : {"1", "\"\"", "null", "{}", R"("a\u0062")"}) {
+    for (std::string_view const sid : {"1", "\"\"", "null", "{}", R"("a\ud800")"}) {
         auto const text = with("\"lCh_fT2VvrYp2vq8AAAC\"", sid);
-        CHECK(decode_handshake(text) == error{errc::invalid_handshake, text.find(sid)});
+        std::string buffer(text.size(), '\0');
+        CHECK(decode_handshake(text, {}, buffer) == error{errc::invalid_handshake, text.find(sid)});
     }
     for (std::string_view const bad : {"0", "-1", "0.5", "\"25000\"", "null", "[]", "-1e400"}) {
         CHECK(decode_handshake(with("25000", bad)) == error{errc::invalid_handshake, typical.find("25000")});

@@ -177,9 +177,14 @@ TEST_CASE("the packets of one body are limited, and none is queued", "[engineio]
 
     std::string flood;
     for (int i = 0; i != 500'000; ++i) flood += "4\x1e";
-    auto const read_some = drain(payload_reader(flood));
-    CHECK(read_some.packets.size() == limits{}.max_packets);
+    few.max_packets = 65'536;
+    auto const read_some = drain(payload_reader(flood, payload_format::v4, few));
+    CHECK(read_some.packets.size() == few.max_packets);
     CHECK(read_some.failure->code == errc::too_many_packets);
+    flood.pop_back();
+    auto const read_all = drain(payload_reader(flood)); // by default the bytes of a body are the limit
+    CHECK(read_all.packets.size() == 500'000);
+    CHECK_FALSE(read_all.failure.has_value());
 }
 
 TEST_CASE("a buffer beside the body that is too small is told what it takes", "[engineio]") {

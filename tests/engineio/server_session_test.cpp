@@ -3,6 +3,7 @@
 
 #include <socketless/engineio/server_session.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -471,6 +472,26 @@ TEST_CASE("a GET that is pending when the session moves is answered with 6", "[s
     CHECK(s.websocket(7, "5") == lines{"upgraded to websocket", answer_to_get(2, "6")});
 }
 
+TEST_CASE("5 without a probe moves the session too, as ESP and C# clients do, and a GET that waits gets 6",
+          "[server_session]") {
+    auto s = polling();
+    s.get(2);
+    s.offer_websocket(7);
+    s.session.pause(7);
+    CHECK(s.websocket(7, "5") == lines{"upgraded to websocket", answer_to_get(2, "6")});
+    CHECK(s.session.transport() == transport::websocket);
+    CHECK_FALSE(s.session.takes_polling());
+    CHECK(s.send("a").empty());
+    CHECK(s.after([&] { s.session.resume(7); }) == lines{"send 7: 4a"});
+    engineio::server_options v3;
+    v3.allow_v3 = true;
+    driver old(v3, revision::v3);
+    old.open_polling(1);
+    old.offer_websocket(7);
+    CHECK(old.websocket(7, "5") == lines{"upgraded to websocket"});
+    CHECK(old.websocket(7, "4b") == lines{"message b"});
+}
+
 TEST_CASE("after the upgrade long-polling no longer fits the session", "[server_session]") {
     auto s = probed();
     CHECK(s.session.takes_polling());
@@ -504,7 +525,7 @@ TEST_CASE("POSTs during the upgrade are delivered", "[server_session]") {
 }
 
 TEST_CASE("a candidate that sends anything else is closed and the session stays on polling", "[server_session]") {
-    for (char const* first : {"2", "2prob", "2probe!", "3probe", "4hi", "5", "6", "0", "1", "", "x"}) {
+    for (char const* first : {"2", "2prob", "2probe!", "3probe", "4hi", "6", "0", "1", "", "x"}) {
         INFO(first);
         auto s = polling();
         s.offer_websocket(7);
@@ -679,6 +700,31 @@ TEST_CASE("more than max_queued bytes queued close the session", "[server_sessio
     CHECK(s.drain() == lines{"closed: queue overflow"});
     CHECK(s.session.send(text("x")) == error{errc::not_open});
     CHECK(s.session.queued() == 0);
+}
+
+TEST_CASE("a message larger than all that may be queued is an error that ends nothing", "[server_session]") {
+    engineio::server_options options;
+    options.max_queued = 10;
+    for (bool const over_polling : {true, false}) {
+        driver s(options);
+        over_polling ? s.open_polling(1) : s.open_websocket(7);
+        CHECK(s.session.send(text("0123456789")) == error{errc::message_too_large, 10});
+        CHECK(s.session.send(binary("0123456789")) == error{errc::message_too_large, 10});
+        CHECK(s.session.send(shared_message(text("0123456789"))) == error{errc::message_too_large, 10});
+        CHECK(s.drain().empty());
+        CHECK(s.session.is_open());
+        CHECK(s.session.send(shared_message(text("012345678"))).has_value());
+    }
+}
+
+TEST_CASE("a body of as many packets as its bytes allow is read, as it is written", "[server_session]") {
+    auto s = polling();
+    for (int i = 0; i != 100'000; ++i) REQUIRE(s.session.send(text("")).has_value());
+    std::string const answer = s.get(2).at(0);
+    CHECK(std::ranges::count(answer, '|') == 99'999);
+    auto const read = s.post(3, answer.substr(answer.find('4')));
+    CHECK(std::ranges::count(read, "message ") == 100'000);
+    CHECK(s.session.is_open());
 }
 
 TEST_CASE("nothing is sent on a channel that is paused", "[server_session]") {

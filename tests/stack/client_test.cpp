@@ -1194,3 +1194,66 @@ TEST_CASE("the heartbeat keeps an idle connection open for a day, over each tran
         }
     }
 }
+
+TEST_CASE("open_failed says what the server has answered", "[client]") {
+    auto options = over_polling();
+    options.reconnection = false;
+    socketless::client client(options, always(0), support::start);
+    CHECK(client.connect().has_value());
+    std::string buffer;
+    auto const get = client.poll_transmit(buffer);
+    REQUIRE(get.has_value());
+    std::string body = R"({"code":4,"message":"Forbidden"})";
+    client.http_response(get->id, 403, false, body, support::start);
+    auto const e = client.poll_event();
+    REQUIRE(e.has_value());
+    CHECK(e->type == event_type::open_failed);
+    CHECK(e->status == 403);
+    CHECK(e->message.get<std::string>() == "Forbidden");
+    CHECK(engineio::decode_request_error(e->data.raw()) == engineio::request_error::forbidden);
+    CHECK(e->data.find("code")->get<int>() == 4);
+}
+
+TEST_CASE("open_failed says why a WebSocket was refused, and nothing where nobody knows", "[client]") {
+    for (bool const is_known : {true, false}) {
+        auto options = over_websocket();
+        options.reconnection = false;
+        socketless::client client(options, always(0), support::start);
+        CHECK(client.connect().has_value());
+        std::string buffer;
+        auto const open = client.poll_transmit(buffer);
+        REQUIRE(open.has_value());
+        if (is_known)
+            client.channel_refused(open->id, 502, "<html>", support::start);
+        else
+            client.channel_closed(open->id, support::start);
+        auto const e = client.poll_event();
+        REQUIRE(e.has_value());
+        CHECK(e->type == event_type::open_failed);
+        CHECK(e->status == (is_known ? 502 : 0));
+        CHECK(e->message.empty());
+        CHECK(e->data.empty());
+    }
+}
+
+TEST_CASE("a path that cannot be one is an error of connect and of open", "[client]") {
+    auto options = over_websocket();
+    options.path = "/a?b";
+    socketless::client client(options, always(0), support::start);
+    CHECK(client.connect().error() == error{errc::invalid_request_target, 2});
+    CHECK(client.connect("/", json::object("token", 1)).error() == error{errc::invalid_request_target, 2});
+    CHECK(client.open() == error{errc::invalid_request_target, 2});
+    CHECK(client.is_idle());
+    CHECK_FALSE(client.poll_event().has_value());
+}
+
+TEST_CASE("requests of two clients differ", "[client]") {
+    auto const first_target = [](unsigned random_byte) {
+        socketless::client client(over_polling(), always(random_byte), support::start);
+        CHECK(client.connect().has_value());
+        std::string buffer;
+        return std::string(client.poll_transmit(buffer)->target);
+    };
+    CHECK(first_target(1) == first_target(1));
+    CHECK(first_target(1) != first_target(2));
+}

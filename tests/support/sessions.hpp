@@ -411,7 +411,7 @@ public:
     explicit client_driver(engineio::client_options const& o = {}) : driver(o) {}
 
     lines open() {
-        return after([&] { session.open(now); });
+        return after([&] { CHECK(session.open(now).has_value()); });
     }
     lines answer(std::uint64_t exchange, std::string_view body, int status = 200) {
         exchanges.erase(exchange);

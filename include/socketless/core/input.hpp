@@ -10,11 +10,12 @@ namespace socketless::inline v0 {
 /// Any number of inputs may be given to a session, a server or a client before `poll_event` is asked what they mean: an
 /// I/O layer may hand in all that it has read. Then drain `poll_event`, then `poll_transmit`.
 ///
-///   - Each input counts in the order in which it was given, and nothing is lost: messages are delivered before the end
-///     of the channel that brought them, and a pong before the time that has passed since.
-///   - The bytes of an input (a body, a frame, a chunk, a target) must stay valid until `poll_event` has returned nothing.
-///   - One session keeps at most so many inputs waiting; they are a few words each. One that is given more delivers these
-///     and then closes: close_reason::queue_overflow, disconnect_reason::queue_overflow.
+///   - Each input counts in the order in which it was given, and nothing is lost: messages are delivered before the
+///     end of the channel that brought them, and a pong before the time that has passed since.
+///   - The bytes of an input (a body, a frame, a chunk, a target) must stay valid until `poll_event` has returned
+///     nothing.
+///   - One session keeps at most so many inputs waiting; they are a few words each. One that is given more delivers
+///     these and then closes: close_reason::queue_overflow, disconnect_reason::queue_overflow.
 inline constexpr std::size_t max_unread_inputs = 65'536;
 
 } // namespace socketless::inline v0

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -22,8 +23,9 @@ struct limits {
     std::uint32_t max_attachments = 10;
     /// Bytes in all attachments of one Socket.IO packet together (errc::attachments_too_large).
     std::size_t max_attachments_size = std::size_t{16} * 1024 * 1024;
-    /// Packets of one long-polling body (errc::too_many_packets).
-    std::size_t max_packets = 65'536;
+    /// Packets of one long-polling body (errc::too_many_packets). By default its bytes alone limit them, as those of the
+    /// bodies that this library writes: packets are decoded one by one as they are asked for, and none is kept.
+    std::size_t max_packets = std::numeric_limits<std::size_t>::max();
 };
 
 } // namespace socketless::inline v0

@@ -19,6 +19,13 @@
 
 namespace socketless::inline v0 {
 
+namespace detail {
+
+// That of base64url.
+inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+} // namespace detail
+
 /// Fills bytes with randomness that cannot be guessed: ids are secrets. Made from any function object that is called with
 /// a std::span<std::byte> and can be copied:
 ///
@@ -72,7 +79,6 @@ using random_id = std::array<char, 20>;
 
 /// A new id. Errors of the source are the source's own.
 [[nodiscard]] inline random_id make_random_id(random_source const& random) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     std::array<std::byte, 15> bytes{};
     random(bytes);
     random_id id{};
@@ -81,7 +87,7 @@ using random_id = std::array<char, 20>;
         std::size_t const bit = i * 6;
         auto const high = std::to_integer<unsigned>(bytes[bit / 8]) << 8u;
         auto const low = bit % 8 > 2 ? std::to_integer<unsigned>(bytes[bit / 8 + 1]) : 0u;
-        id[i] = alphabet[((high | low) >> (10 - bit % 8)) & 0x3fu];
+        id[i] = detail::url_alphabet[((high | low) >> (10 - bit % 8)) & 0x3fu];
     }
     return id;
 }

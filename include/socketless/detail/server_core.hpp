@@ -145,11 +145,19 @@ protected:
                 if (auto const cause = c.session.cause()) engine_.blame(c.handle, *cause);
                 engine_.close(c.handle, now_);
                 touch(index); // it has ended by itself
-            } else if (auto const done = engine_.send(c.handle, t->message); !done) {
+            } else if (auto const done = hand_down(c.handle, t->message); !done) {
                 sent = done;
             }
         }
         return sent;
+    }
+    // A packet whose message the transport does not take can not be left out: others of its messages may have gone.
+    template <class Message>
+    result<void> hand_down(engineio::session_handle connection, Message const& message) {
+        auto const done = engine_.send(connection, message);
+        if (!done && done.error().code == errc::message_too_large)
+            engine_.abort(connection, engineio::close_reason::queue_overflow);
+        return done;
     }
     void flush(server_socket const& s) { static_cast<void>(flush(s.connection.index)); }
 
@@ -405,7 +413,7 @@ protected:
         for (std::string const& room : restored.session.rooms) rooms_.join(number, room);
         if (!s.data) s.data = restored.session.data; // what was set for the new connection stays
         recovery_->for_each_missed(restored.session, restored.offset, [&](messages const& missed) {
-            for (auto const& message : missed) static_cast<void>(engine_.send(s.connection, message));
+            for (auto const& message : missed) static_cast<void>(hand_down(s.connection, message));
         });
     }
 
@@ -511,7 +519,7 @@ protected:
     result<void> send_packet(std::uint32_t number) {
         server_socket const& s = sockets_[number];
         for (auto const& message : packet_)
-            if (auto const sent = engine_.send(s.connection, message); !sent) return sent;
+            if (auto const sent = hand_down(s.connection, message); !sent) return sent;
         return {};
     }
 

@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/limits.hpp>
+#include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/detail/channel.hpp>
@@ -35,8 +36,9 @@ namespace socketless::inline v0::engineio {
 
 /// How a client connects; names and defaults are engine.io-client's.
 struct client_options {
+    /// Gets its slashes where it lacks them, and is percent-encoded: see `normalize_path`.
     std::string path = "/engine.io/";
-    /// The caller's own query parameters.
+    /// The caller's own query parameters. The protocol's are not theirs to set: EIO, transport, sid.
     std::vector<std::pair<std::string, std::string>> query = {};
     /// The transports that may be used; the first opens the session. Revision 3 has no webtransport: it is passed over.
     std::vector<transport> transports = {transport::polling, transport::websocket, transport::webtransport};
@@ -48,6 +50,8 @@ struct client_options {
     bool try_all_transports = false;
     /// The name of a parameter that differs in each request by long-polling; none if empty.
     std::string timestamp_param = "t";
+    /// Makes that parameter differ from those of other clients, or a cache would join two of them: a random number.
+    std::uint64_t timestamp_seed = 0;
     engineio::revision revision = revision::v4;
     /// Revision 3: whether to ask for base64 instead of binary bodies.
     bool force_base64 = false;
@@ -60,6 +64,12 @@ struct client_options {
     /// Bytes that may be queued; more closes the session (close_reason::queue_overflow).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     socketless::limits limits = {};
+};
+
+/// The answer to a request that has failed; the status is 0 where there was none.
+struct failed_answer {
+    int status = 0;
+    std::string_view body = {};
 };
 
 /// The client's side of one connection.
@@ -81,17 +91,29 @@ struct client_options {
 /// Exchanges and channels are named by the session, in the transmit that begins them.
 class client_session {
 public:
-    explicit client_session(client_options options) : options_(std::move(options)) {}
+    explicit client_session(client_options options) : options_(std::move(options)) {
+        if (auto const path = normalize_path(options_.path))
+            options_.path = *path;
+        else
+            path_error_ = path.error();
+    }
 
-    /// Begins to connect. Precondition: idle or closed, and no event of an earlier connection waiting.
-    void open(time_point now) {
+    /// Whether the options can be used. Errors: errc::invalid_request_target, at the character of the path that no path
+    /// may have.
+    [[nodiscard]] result<void> check_options() const noexcept { return path_error_; }
+
+    /// Begins to connect. Errors: those of `check_options`; then nothing happens. Precondition: idle or closed, and no
+    /// event of an earlier connection waiting.
+    result<void> open(time_point now) {
         SOCKETLESS_ASSERT(state_ == state::idle || state_ == state::closed);
+        if (auto const good = check_options(); !good) return good;
         reset();
         now_ = now;
         state_ = state::opening;
         deadline_ = socketless::deadline(now, options_.open_timeout);
         transport_index_ = first_transport();
         begin_transport();
+        return {};
     }
 
     //=== what happened: HTTP ===//
@@ -134,6 +156,13 @@ public:
         take({.type = detail::input_type::closed, .id = channel, .now = now});
     }
 
+    /// The WebSocket could not be opened because the server has answered its request with this status, and perhaps with a
+    /// body: `failure` shows them.
+    void channel_refused(channel_id channel, int status, std::string_view body, time_point now) {
+        frame const data{frame_kind::text, body};
+        take({.type = detail::input_type::closed, .status = status, .id = channel, .data = data, .now = now});
+    }
+
     /// No more is to be sent on the channel until `resume`: a write is under way.
     void pause(channel_id channel) noexcept {
         if (auto* const c = find(channel)) c->paused = true;
@@ -159,17 +188,21 @@ public:
     /// Queues a message. `now` shows whether the heartbeat has expired unnoticed, as when a laptop slept: then the
     /// session closes instead (close_reason::ping_timeout).
     /// Errors: errc::not_open; errc::invalid_utf8; errc::separator_in_text for text with a record separator over
-    /// long-polling of revision 4; errc::queue_overflow.
+    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else happens;
+    /// errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
     result<void> send(frame message, time_point now) {
-        if (auto const good = check(message, now); !good) return good;
+        if (auto const good = check_open(now); !good) return good;
+        auto const good = detail::check_message(message, options_.revision, transport_, options_.max_queued);
+        if (!good) return good;
         outbox_.push(message);
         return check_queue();
     }
 
     /// Queues a message that others queue too, without copying it. Errors: as above.
     result<void> send(shared_message message, time_point now) {
-        if (auto const good = check({frame_kind::binary, {}}, now); !good) return good;
-        if (auto const good = detail::check_message(message, options_.revision, transport_); !good) return good;
+        if (auto const good = check_open(now); !good) return good;
+        auto const good = detail::check_message(message, options_.revision, transport_, options_.max_queued);
+        if (!good) return good;
         outbox_.push(std::move(message));
         return check_queue();
     }
@@ -248,6 +281,9 @@ public:
     /// Why it closed.
     [[nodiscard]] close_reason reason() const noexcept { return reason_; }
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
+    /// The answer that has ended the session, or the last attempt to open it, where that was one: its status is not 200.
+    /// `decode_request_error` reads its body, which lives as long as the input that it came with.
+    [[nodiscard]] failed_answer const& failure() const noexcept { return failure_; }
     /// The session id; empty before the handshake.
     [[nodiscard]] std::string_view id() const noexcept { return sid_; }
     /// What the server has said when the session opened. Valid until it is opened again.
@@ -330,6 +366,7 @@ private:
         if (get_) abandon(abandoned_get_, *get_);
         get_.reset();
         body_.reset();
+        failure_.body = {}; // it does not live as long as the next attempt
         ++transport_index_;
         begin_transport();
     }
@@ -386,14 +423,14 @@ private:
 
     //=== what may be sent ===//
 
-    [[nodiscard]] result<void> check(frame message, time_point now) {
+    [[nodiscard]] result<void> check_open(time_point now) {
         now_ = now;
         if (!is_open()) return error{errc::not_open};
         if (!heartbeat_.is_pinging() && now >= heartbeat_.deadline() && !has_unread()) {
             close_now(close_reason::ping_timeout);
             return error{errc::not_open};
         }
-        return detail::check_message(message, options_.revision, transport_);
+        return {};
     }
 
     result<void> check_queue() {
@@ -444,7 +481,7 @@ private:
             if (auto* const c = find(i.id)) c->bytes_received(i.data.data);
             break;
         case detail::input_type::opened: return begin_on_channel(i.id);
-        case detail::input_type::closed: return end_channel(i.id);
+        case detail::input_type::closed: return end_channel(i);
         case detail::input_type::response: return take_response(i);
         case detail::input_type::failure:
             if (end_exchange(i.id)) fail_transport();
@@ -471,6 +508,7 @@ private:
     void take_response(detail::input const& i) {
         bool const is_get = get_ == i.id;
         if (!end_exchange(i.id)) return;
+        if (i.status != 200) failure_ = {i.status, i.data.data};
         if (i.status != 200 || (!is_get && close_sent_)) return fail_transport();
         if (is_get) {
             auto const form = options_.revision == revision::v4   ? payload_format::v4
@@ -494,10 +532,11 @@ private:
         }
     }
 
-    void end_channel(channel_id channel) {
-        if (candidate_ && candidate_->channel.id() == channel) {
+    void end_channel(detail::input const& i) {
+        if (candidate_ && candidate_->channel.id() == i.id) {
             drop_candidate();
-        } else if (channel_ && channel_->id() == channel) {
+        } else if (channel_ && channel_->id() == i.id) {
+            if (i.status != 0) failure_ = {i.status, i.data.data};
             bool const opened = channel_open_;
             channel_.reset();
             channel_open_ = false;
@@ -579,8 +618,14 @@ private:
     }
 
     void take_handshake(std::string_view data) {
-        auto const h = decode_handshake(data, options_.limits);
+        auto h = decode_handshake(data, options_.limits);
+        std::string unescaped;
+        if (!h && h.error().code == errc::buffer_too_small) {
+            unescaped.resize(data.size());
+            h = decode_handshake(data, options_.limits, unescaped);
+        }
         if (!h) return fail_transport();
+        failure_ = {};
         sid_ = h->sid;
         handshake_ = *h;
         intervals_ = {h->ping_interval, h->ping_timeout};
@@ -657,7 +702,7 @@ private:
         std::vector<query_parameter> query;
         query.reserve(options_.query.size());
         for (auto const& [name, value] : options_.query) query.push_back({name, value});
-        socketless::detail::decimal_text const stamp(next_id_);
+        auto const stamp = make_timestamp();
         bool const stamped = t == transport::polling && !options_.timestamp_param.empty();
         bool const base64 = t == transport::polling && options_.revision == revision::v3 && options_.force_base64;
         auto const written = write_request_target(
@@ -665,11 +710,19 @@ private:
                      .query = query,
                      .revision = options_.revision,
                      .transport = t,
-                     .timestamp = {options_.timestamp_param, stamped ? stamp.view() : std::string_view()},
+                     .timestamp = {options_.timestamp_param, stamped ? std::string_view(stamp) : std::string_view()},
                      .base64 = base64,
                      .sid = sid_});
-        SOCKETLESS_ASSERT(written.has_value()); // the path is the caller's
+        SOCKETLESS_ASSERT(written.has_value()); // the path has been checked
         static_cast<void>(written);
+    }
+
+    // Differs from those of other clients by the seed, from those before by the count.
+    [[nodiscard]] std::string make_timestamp() const {
+        std::string stamp;
+        for (std::uint64_t number : {options_.timestamp_seed, next_id_})
+            for (; number != 0; number >>= 6u) stamp += socketless::detail::url_alphabet[number & 0x3fu];
+        return stamp;
     }
 
     // What a stream begins with: "0", or in an upgrade "0{"sid":...}".
@@ -735,6 +788,7 @@ private:
     }
 
     client_options options_;
+    error path_error_{};
     state state_ = state::idle;
     engineio::transport transport_ = transport::polling;
     close_reason reason_ = close_reason::transport_error;
@@ -765,6 +819,7 @@ private:
     std::unique_ptr<candidate> candidate_;
     detail::late_inputs late_;
     std::optional<time_point> timeout_due_; // time has passed since what is unread was given in
+    failed_answer failure_;
     std::string body_out_;
     detail::outbox outbox_;
 };

@@ -14,13 +14,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::engineio {
 
-/// What the server tells in the open packet. `sid` is borrowed.
+/// What the server tells in the open packet. `sid` is borrowed, from the packet or the buffer.
 struct handshake {
     std::string_view sid;
     transport_set upgrades;
@@ -38,14 +39,29 @@ inline constexpr std::chrono::milliseconds longest_ping{2'147'483'647};
 
 namespace detail {
 
-// A duration in milliseconds: a positive number, fractions dropped, clamped to longest_ping.
+// The integer part of a JSON number, but at most `limit`; 0 for a negative one. By hand: reading doubles is much code.
+constexpr std::uint64_t read_whole_part(std::string_view number, std::uint64_t limit) noexcept {
+    if (number.starts_with('-')) return 0;
+    auto const mantissa = number.substr(0, number.find_first_of("eE"));
+    auto const point = std::min(mantissa.find('.'), mantissa.size());
+    std::int64_t digits = static_cast<std::int64_t>(point) +
+                          json::detail::read_exponent(number.data() + mantissa.size(), number.data() + number.size());
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; digits > 0 && value < limit; ++i) {
+        if (i == point) continue;
+        if (i >= mantissa.size() && value == 0) return 0; // zeros only
+        value = value * 10 + (i < mantissa.size() ? static_cast<std::uint64_t>(mantissa[i] - '0') : 0);
+        --digits;
+    }
+    return std::min(value, limit);
+}
+
+// A duration in milliseconds: a number from 1 on, fractions dropped, clamped to longest_ping.
 inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json::text> value) noexcept {
-    if (!value) return std::nullopt;
-    auto const number = value->get<double>();
-    bool const huge = !number && number.error().code == errc::out_of_range && !value->raw().starts_with('-');
-    if (!huge && (!number || *number < 1)) return std::nullopt;
-    auto const longest = static_cast<double>(longest_ping.count());
-    return std::chrono::milliseconds(static_cast<std::int64_t>(huge ? longest : std::min(*number, longest)));
+    if (!value || !value->is(json::kind::number)) return std::nullopt;
+    auto const whole = read_whole_part(value->raw(), static_cast<std::uint64_t>(longest_ping.count()));
+    if (whole == 0) return std::nullopt;
+    return std::chrono::milliseconds(static_cast<std::int64_t>(whole));
 }
 
 } // namespace detail
@@ -54,12 +70,14 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 ///
 ///     {"sid": string, "upgrades": [string, ...], "pingInterval": ms, "pingTimeout": ms, "maxPayload": bytes}
 ///
-/// `sid` is written without escapes and not empty; unknown upgrades are left out, unknown members ignored; the
+/// `sid` is not empty; one that is written with escapes is put into `buffer`, for which `data.size()` bytes are always
+/// enough; unknown upgrades are left out, unknown members ignored; the
 /// durations are at least 1 ms and clamped to `longest_ping`; maxPayload may be absent, and is clamped to 2^53-1.
-/// Errors: those of json::validate; errc::invalid_handshake with the offset of the value that is wrong, or 0
+/// Errors: those of json::validate; errc::buffer_too_small; errc::invalid_handshake with the offset of the value that is wrong, or 0
 /// where one is missing. Linear.
 /// Source: Engine.IO protocol v4, "Handshake".
-[[nodiscard]] inline result<handshake> decode_handshake(std::string_view data, limits const& l = {}) noexcept {
+[[nodiscard]] inline result<handshake> decode_handshake(std::string_view data, limits const& l = {},
+                                                        std::span<char> buffer = {}) noexcept {
     auto const valid = json::validate(data, l.max_depth);
     if (!valid) return valid.error();
     auto const wrong = [data](std::optional<json::text> value) {
@@ -68,7 +86,10 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 
     handshake h;
     auto const sid = valid->find("sid");
-    h.sid = sid ? sid->borrow_string().value_or("") : "";
+    if (!sid || !sid->is(json::kind::string)) return wrong(sid);
+    auto const name_of_session = sid->unescape(buffer);
+    if (!name_of_session && name_of_session.error().code == errc::buffer_too_small) return name_of_session.error();
+    h.sid = name_of_session.value_or("");
     if (h.sid.empty()) return wrong(sid);
 
     auto const upgrades = valid->find("upgrades");

@@ -9,6 +9,7 @@
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/text/percent.hpp>
+#include <socketless/text/utf8.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -176,6 +177,29 @@ constexpr target_parts split_target(std::string_view target) noexcept {
     return read;
 }
 
+/// A path as a request carries it: it begins and ends with a slash, and what a path cannot hold as it is, is
+/// percent-encoded; escapes stay as they are. "socket.io" is "/socket.io/". Harmless if it is one already.
+/// Errors: errc::invalid_request_target at a '?', a '#' or a control character, which belong to no path, and where text
+/// is not UTF-8. Linear.
+[[nodiscard]] inline result<std::string> normalize_path(std::string_view path) {
+    if (auto const good = utf8::validate(path); !good) return error{errc::invalid_request_target, good.error().offset};
+    std::string normal;
+    if (!path.starts_with('/')) normal = "/";
+    for (std::size_t i = 0; i != path.size(); ++i) {
+        auto const byte = static_cast<unsigned char>(path[i]);
+        if (byte < ' ' || byte == 0x7f || byte == '?' || byte == '#') return error{errc::invalid_request_target, i};
+        auto const rest = path.substr(i, 3);
+        bool const is_escape = rest.size() == 3 && path[i] == '%' && percent::detail::hex_value(rest[1]) >= 0 &&
+                               percent::detail::hex_value(rest[2]) >= 0;
+        if (std::string_view("/:@!$&'()*+,;=-._~").find(path[i]) != std::string_view::npos || is_escape)
+            normal += path[i];
+        else
+            static_cast<void>(percent::encode(normal, path.substr(i, 1)));
+    }
+    if (!normal.ends_with('/')) normal += '/';
+    return normal;
+}
+
 /// What `write_request_target` puts into a target.
 struct request_fields {
     std::string_view path = "/engine.io/";
@@ -191,7 +215,8 @@ struct request_fields {
 };
 
 /// Writes the target of a request: the path as it is, then the caller's parameters, EIO, transport, the
-/// timestamp, b64 and sid, percent-encoded.
+/// timestamp, b64 and sid, percent-encoded. Of the caller's parameters those that have a name of the protocol's own are
+/// left out: EIO, transport and sid always, the timestamp and b64 where they are written.
 /// Errors: errc::invalid_request_target for a path that does not begin with '/' or has a character in it that no
 /// path has (white space, control characters, '?', '#'); errc::buffer_too_small.
 template <output_target Target>
@@ -209,7 +234,12 @@ template <output_target Target>
             percent::detail::put(out, p.value);
         };
         out.put(fields.path);
-        for (query_parameter const p : fields.query) put(p);
+        auto const is_own = [&fields](std::string_view name) {
+            return name == "EIO" || name == "transport" || name == "sid" || (fields.base64 && name == "b64") ||
+                   (!fields.timestamp.value.empty() && name == fields.timestamp.name);
+        };
+        for (query_parameter const p : fields.query)
+            if (!is_own(p.name)) put(p);
         put({"EIO", fields.revision == revision::v3 ? "3" : "4"});
         put({"transport", name(fields.transport)});
         if (!fields.timestamp.value.empty()) put(fields.timestamp);

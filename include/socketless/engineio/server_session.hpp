@@ -248,10 +248,12 @@ public:
 
     /// Queues a message.
     /// Errors: errc::not_open; errc::invalid_utf8; errc::separator_in_text for text with a record separator over
-    /// long-polling of revision 4; errc::queue_overflow: with it `max_queued` bytes would wait, and the session closes.
+    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else happens;
+    /// errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
     result<void> send(frame message) {
         if (!is_open()) return error{errc::not_open};
-        if (auto const good = detail::check_message(message, revision_, transport_); !good) return good;
+        auto const good = detail::check_message(message, revision_, transport_, options_->max_queued);
+        if (!good) return good;
         outbox_.push(message);
         return check_queue();
     }
@@ -259,7 +261,8 @@ public:
     /// Queues a message that others queue too, without copying it. Errors: as above.
     result<void> send(shared_message message) {
         if (!is_open()) return error{errc::not_open};
-        if (auto const good = detail::check_message(message, revision_, transport_); !good) return good;
+        auto const good = detail::check_message(message, revision_, transport_, options_->max_queued);
+        if (!good) return good;
         outbox_.push(std::move(message));
         return check_queue();
     }
@@ -563,7 +566,7 @@ private:
             candidate_->probed = true;
             events_.set(event_type::upgrading);
             noop_due_ = poll_.has_value();
-        } else if (p && p->type == packet_type::upgrade && candidate_->probed) {
+        } else if (p && p->type == packet_type::upgrade) { // some clients do without a probe
             channel_ = std::move(candidate_->channel);
             transport_ = channel_->transport();
             candidate_.reset();

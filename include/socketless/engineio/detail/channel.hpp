@@ -13,6 +13,7 @@
 #include <socketless/text/utf8.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -148,15 +149,20 @@ public:
     }
 };
 
-// Whether a message can be sent over the transport in use: UTF-8, and in a v4 body free of what separates packets.
-[[nodiscard]] inline result<void> check_message(shared_message const& message, revision r, transport t) noexcept {
+// Whether a message can be sent over the transport in use: UTF-8, in a v4 body free of what separates packets, and with
+// its type not larger than all that may be queued.
+[[nodiscard]] inline result<void> check_message(shared_message const& message, revision r, transport t,
+                                                std::size_t max_queued) noexcept {
+    if (message.wire().size() > max_queued) return error{errc::message_too_large, max_queued};
     bool const in_body = t == transport::polling && r == revision::v4;
     if (in_body && message.has_separator()) return error{errc::separator_in_text};
     return {};
 }
 
 // As above.
-[[nodiscard]] inline result<void> check_message(frame message, revision r, transport t) noexcept {
+[[nodiscard]] inline result<void> check_message(frame message, revision r, transport t,
+                                                std::size_t max_queued) noexcept {
+    if (message.data.size() >= max_queued) return error{errc::message_too_large, max_queued};
     if (message.kind == frame_kind::binary) return {};
     bool const in_body = t == transport::polling && r == revision::v4;
     if (in_body && message.data.find(packet_separator) != std::string_view::npos)
