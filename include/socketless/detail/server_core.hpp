@@ -97,15 +97,15 @@ protected:
 
     void take(engineio::server_event const& e) {
         std::uint32_t const index = e.session.index;
+        auto const* const below = engine_.find(e.session);
+        if (below == nullptr) return;
         switch (e.event.type) {
         case engineio::event_type::opened: return open(e.session);
-        case engineio::event_type::message: {
-            time_point const at = engine_.find(e.session)->now();
-            connections_[index]->session.message_received(e.event.message, at);
+        case engineio::event_type::message:
+            connections_[index]->session.message_received(e.event.message, below->now());
             break;
-        }
         case engineio::event_type::closed:
-            connections_[index]->session.connection_closed(reason_of(e.event.reason), engine_.find(e.session)->now());
+            connections_[index]->session.connection_closed(reason_of(e.event.reason), below->now());
             connections_[index]->is_gone = true;
             break;
         default: return;
