@@ -70,7 +70,7 @@ public:
     /// emit("message", ...), as in Socket.IO.
     template <class... Args>
     result<std::size_t> send(Args const&... args) const {
-        return emit("message", args...);
+        return emit(std::string_view("message"), json::detail::passed_on(args)...);
     }
 
     /// Puts all into a room, takes all out of it.

@@ -203,7 +203,7 @@ public:
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
         look();
-        auto const emitted = session_.emit(socket, name, args...);
+        auto const emitted = session_.emit(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         auto const sent = flush();
         bool const is_retried = options_.retries != 0; // whatever has become of the first try
         return emitted && !is_retried ? sent : emitted;
@@ -214,27 +214,29 @@ public:
                                                                                 Args const&... args) {
         look();
         if (!engine_.writable()) return error{errc::would_wait};
-        return flushed(session_.emit_volatile(socket, name, args...));
+        return flushed(
+            session_.emit_volatile(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...));
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
         look();
-        auto const id = session_.emit_with_ack(socket, timeout, name, args...);
+        auto const id =
+            session_.emit_with_ack(socket, timeout, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         static_cast<void>(flush());
         return id;
     }
     /// emit("message", ...), as in Socket.IO.
     template <class... Args>
     result<void> send(socket_handle socket, Args const&... args) {
-        return emit(socket, "message", args...);
+        return emit(socket, std::string_view("message"), json::detail::passed_on(args)...);
     }
     /// Acknowledges an event, once.
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
         look();
-        return flushed(session_.acknowledge(request, args...));
+        return flushed(session_.acknowledge(request, json::detail::passed_on(args)...));
     }
 
     //=== what it means, what to do, when to come back ===//

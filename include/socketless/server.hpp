@@ -149,10 +149,10 @@ public:
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
-        if (recovery_) return emit_kept(socket, name, args...);
+        if (recovery_) return emit_kept(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
-        return through(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
+        return emit_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event if its transport can take it at once; else it is dropped: errc::would_wait.
     template <class Name, class... Args>
@@ -161,12 +161,7 @@ public:
         auto* const s = find_live(socket);
         if (s == nullptr) return error{errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
-        return through(*s, [&](auto& session) {
-            auto const emitted = session.emit(s->local, name, args...);
-            if (recovery_ && emitted)
-                if (auto const since = recovery_->misleading(queue_.front().data)) raise_since(*s, *since);
-            return emitted;
-        });
+        return emit_volatile_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as `emit`;
     /// errc::too_many_acks.
@@ -178,7 +173,8 @@ public:
         auto const id = ++last_ack_id_;
         auto& session = connections_[s->connection.index]->session;
         session.handle_timeout(now_); // what the timeout counts from
-        auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args...);
+        auto const emitted = session.emit_with_ack(s->local, id, timeout, socketio::detail::name_of(name),
+                                                   json::detail::passed_on(args)...);
         flush(*s); // a connection that cannot take it ends, and the acknowledgement with it
         touch(s->connection.index);
         if (!emitted) return emitted.error();
@@ -187,7 +183,7 @@ public:
     /// emit("message", ...), as in Socket.IO.
     template <class... Args>
     result<void> send(socket_handle socket, Args const&... args) {
-        return emit(socket, "message", args...);
+        return emit(socket, std::string_view("message"), json::detail::passed_on(args)...);
     }
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged; those of `emit`,
     /// after which it may be tried again.
@@ -197,7 +193,8 @@ public:
         auto* const s = find_live(request.socket());
         if (s == nullptr) return error{errc::not_connected};
         socketio::ack_request local(s->local, request.id());
-        auto const done = through(*s, [&](auto& session) { return session.acknowledge(local, args...); });
+        auto const done =
+            through(*s, [&](auto& session) { return session.acknowledge(local, json::detail::passed_on(args)...); });
         if (!local) request.clear();
         return done;
     }
@@ -390,6 +387,21 @@ private:
         return numbers;
     }
 
+    // Names and strings come as views, so that this is made once for literals of all lengths.
+    template <class... Args>
+    result<void> emit_now(detail::server_socket const& s, std::string_view name, Args const&... args) {
+        return through(s, [&](auto& session) { return session.emit(s.local, name, args...); });
+    }
+    template <class... Args>
+    result<void> emit_volatile_now(detail::server_socket const& s, std::string_view name, Args const&... args) {
+        return through(s, [&](auto& session) {
+            auto const emitted = session.emit(s.local, name, args...);
+            if (recovery_ && emitted)
+                if (auto const since = recovery_->misleading(queue_.front().data)) raise_since(s, *since);
+            return emitted;
+        });
+    }
+
     template <class Name, class... Args>
     result<std::size_t> broadcast(audience const& whom, Name const& name, Args const&... args) {
         auto const nsp = namespaces_.find(whom.nsp_);
@@ -479,19 +491,20 @@ template <class Name, class... Args>
 requires socketio::event_name_for<Name, Args...> result<std::size_t> audience::emit(Name const& name,
                                                                                     Args const&... args)
 const {
-    return server_->broadcast(*this, name, args...);
+    return server_->broadcast(*this, socketio::detail::name_of(name), json::detail::passed_on(args)...);
 }
 template <class Name, class... Args>
 requires socketio::event_name_for<Name, Args...> result<std::size_t> audience::emit_volatile(Name const& name,
                                                                                              Args const&... args)
 const {
-    return server_->broadcast_volatile(*this, name, args...);
+    return server_->broadcast_volatile(*this, socketio::detail::name_of(name), json::detail::passed_on(args)...);
 }
 template <class Name, class... Args>
 requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
 audience::emit_with_ack(std::optional<milliseconds> timeout, Name const& name, Args const&... args)
 const {
-    return server_->broadcast_with_ack(*this, timeout, name, args...);
+    return server_->broadcast_with_ack(*this, timeout, socketio::detail::name_of(name),
+                                       json::detail::passed_on(args)...);
 }
 
 inline void audience::join(std::string_view room) const {

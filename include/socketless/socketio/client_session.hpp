@@ -165,7 +165,7 @@ public:
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit(socket_handle handle, Name const& name,
                                                              Args const&... args) {
-        return emit_event(handle, {}, name, args...);
+        return emit_event(handle, {}, detail::name_of(name), json::detail::passed_on(args)...);
     }
 
     /// Emits an event if it can go at once; else it is dropped. Errors: errc::would_wait, and as above.
@@ -175,7 +175,7 @@ public:
         socket const* const s = find(handle);
         if (s == nullptr) return error{errc::not_connected};
         if (s->state != socket_state::connected || !queue_.empty()) return error{errc::would_wait};
-        return put_event(*s, std::nullopt, name, args...);
+        return put_event(*s, std::nullopt, detail::name_of(name), json::detail::passed_on(args)...);
     }
 
     /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack with the id that is returned.
@@ -186,7 +186,9 @@ public:
     emit_with_ack(socket_handle handle, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
         if (acks_.size() >= options_.max_pending_acks) return error{errc::too_many_acks};
         ack_wish const wish{++last_ack_id_, timeout ? timeout : options_.ack_timeout};
-        if (auto const emitted = emit_event(handle, wish, name, args...); !emitted) return emitted.error();
+        if (auto const emitted = emit_event(handle, wish, detail::name_of(name), json::detail::passed_on(args)...);
+            !emitted)
+            return emitted.error();
         return wish.id;
     }
 
@@ -198,7 +200,8 @@ public:
         socket const* const s = find(request.socket());
         bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == s->connection;
         if (!good) return error{errc::not_connected};
-        if (auto const put = queue_.put_ack({s->name(), request.id()}, args...); !put) return put;
+        if (auto const put = queue_.put_ack({s->name(), request.id()}, json::detail::passed_on(args)...); !put)
+            return put;
         request.clear();
         return check_queue();
     }

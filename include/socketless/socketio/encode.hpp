@@ -146,16 +146,16 @@ constexpr void no_payload(json::writer&) noexcept {}
 /// Errors: errc::reserved_event_name, and those above. Source: Socket.IO protocol v5, "EVENT", "BINARY_EVENT".
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments,
-                                                         address const& to, std::string_view name,
+                                                         address const& to, json::detail::string_argument name,
                                                          Args const&... args) {
-    return detail::encode_event(target, &attachments, to, name, args...);
+    return detail::encode_event(target, &attachments, to, name.view, json::detail::passed_on(args)...);
 }
 
 /// Encodes an event without binary arguments; one is refused with errc::unexpected_binary.
 template <output_target Target, class... Args>
-[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, address const& to, std::string_view name,
-                                                         Args const&... args) {
-    return detail::encode_event(target, nullptr, to, name, args...);
+[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, address const& to,
+                                                         json::detail::string_argument name, Args const&... args) {
+    return detail::encode_event(target, nullptr, to, name.view, json::detail::passed_on(args)...);
 }
 
 /// Encodes the acknowledgement of the event with the id `to.id`. With attachments it is a BINARY_ACK.
@@ -163,13 +163,13 @@ template <output_target Target, class... Args>
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments, address const& to,
                                                        Args const&... args) {
-    return detail::encode_ack(target, &attachments, to, args...);
+    return detail::encode_ack(target, &attachments, to, json::detail::passed_on(args)...);
 }
 
 /// Encodes an acknowledgement without binary arguments; one is refused with errc::unexpected_binary.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, address const& to, Args const&... args) {
-    return detail::encode_ack(target, nullptr, to, args...);
+    return detail::encode_ack(target, nullptr, to, json::detail::passed_on(args)...);
 }
 
 /// Encodes CONNECT: from a client without a payload, in revision 4 with a query behind '?' in the namespace.

@@ -124,7 +124,10 @@ public:
                                                              Args const&... args) {
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_event({s->nsp, std::nullopt}, name, args...); !put) return put;
+        if (auto const put =
+                queue_->put_event({s->nsp, std::nullopt}, detail::name_of(name), json::detail::passed_on(args)...);
+            !put)
+            return put;
         return check_queue();
     }
 
@@ -137,7 +140,9 @@ public:
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
         if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
-        if (auto const put = queue_->put_event({s->nsp, id}, name, args...); !put) return put;
+        if (auto const put = queue_->put_event({s->nsp, id}, detail::name_of(name), json::detail::passed_on(args)...);
+            !put)
+            return put;
         if (auto const fits = check_queue(); !fits) return fits;
         return expect_ack(socket, id, timeout);
     }
@@ -160,7 +165,8 @@ public:
         if (!request) return error{errc::already_acknowledged};
         slot const* const s = find(request.socket(), state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_ack({s->nsp, request.id()}, args...); !put) return put;
+        if (auto const put = queue_->put_ack({s->nsp, request.id()}, json::detail::passed_on(args)...); !put)
+            return put;
         request.clear();
         return check_queue();
     }
