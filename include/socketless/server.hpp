@@ -223,19 +223,18 @@ public:
     /// by itself. A socket that is in `max_rooms` rooms enters no other one: `join` is false, and so is `is_in`.
     bool join(socket_handle socket, std::string_view room) {
         auto const* const s = sockets_.find(socket, socket_state::connected);
-        bool const may_join =
-            s != nullptr && room != view(s->sid) && rooms_.rooms_of(socket.index) < options_.max_rooms;
+        bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
         return may_join && rooms_.join(socket.index, room);
     }
     bool leave(socket_handle socket, std::string_view room) {
         auto const* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
-        if (s->recovery) s->recovery->note_left(room);
+        if (s->recovery()) s->recovery()->note_left(room);
         return rooms_.leave(socket.index, room);
     }
     [[nodiscard]] bool is_in(socket_handle socket, std::string_view room) const noexcept {
         auto const* const s = sockets_.find(socket);
-        return s != nullptr && (room == view(s->sid) || rooms_.contains(socket.index, room));
+        return s != nullptr && (room == s->sid() || rooms_.contains(socket.index, room));
     }
     /// The rooms that the socket has joined, in that order. Valid until it leaves one.
     [[nodiscard]] std::vector<std::string_view> rooms_of(socket_handle socket) const {
@@ -301,10 +300,11 @@ public:
     [[nodiscard]] std::size_t socket_count() const noexcept { return by_sid_.size(); }
 
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
-    /// The socket's id; empty if there is none.
+    /// The socket's id; empty if there is none. That of a client of revision 4 is the id of its connection, as the client
+    /// has it too: `id` in "/", `/nsp#id` in other namespaces.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
-        return s != nullptr && s->state != socket_state::asked ? view(s->sid) : std::string_view();
+        return s != nullptr && s->state != socket_state::asked ? s->sid() : std::string_view();
     }
     /// Its namespace.
     [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept {
@@ -423,7 +423,7 @@ private:
         auto except = whom.except_;
         for (socket_handle const socket : whom.except_sockets_)
             if (auto const* const s = sockets_.find(socket))
-                except.push_back(view(s->sid));
+                except.push_back(s->sid());
             else if (auto const* const kept = recovery_->owned_by(owner(socket), now_))
                 except.push_back(kept->sid);
         keep(offset, {nsp, whom.to_, except});

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -695,6 +696,75 @@ TEST_CASE("the id of the session below is never that of a socket", "[whole_serve
     for (std::size_t n = 0; n != w.sockets.size(); ++n) secrets.insert(w.sid(n));
     secrets.insert(w.pids.begin(), w.pids.end());
     CHECK(secrets.size() == 19 + 2 * 38);
+}
+
+TEST_CASE("the id of the session below is not that of a socket, whatever the random source gives", "[whole_server]") {
+    bool again = false;
+    auto const each_twice = [&, n = std::uint8_t{0}](std::span<std::byte> bytes) mutable {
+        again = !again;
+        if (again) ++n;
+        std::fill(bytes.begin(), bytes.end(), static_cast<std::byte>(n));
+    };
+    server s({}, each_twice, support::start);
+    std::string engine_sid;
+    std::string buffer;
+    auto const drain = [&] {
+        while (auto const e = s.poll_event())
+            if (e->type == event_type::connected) CHECK(e->sid != engine_sid);
+        while (auto const t = s.poll_transmit(buffer))
+            if (t->data.data.starts_with("0{")) engine_sid = t->data.data.substr(8, 20);
+    };
+    s.websocket_opened(1, "/socket.io/?EIO=4&transport=websocket", support::start);
+    drain();
+    s.websocket_received(1, support::text("40"), support::start);
+    drain();
+    CHECK(s.socket_count() == 1);
+}
+
+TEST_CASE("a client of the old revision is known by the id that it knows itself by", "[whole_server]") {
+    wires w(with_v3());
+    w.server.declare("/");
+    w.server.declare("/a");
+    w.server.declare("/b#c");
+    w.open_v3(1);
+    w.receive(1, "40/a,");
+    w.receive(1, "40/b#c,");
+    w.open_v3(2);
+    w.receive(2, "40/a,");
+    REQUIRE(w.sockets.size() == 5);
+    std::string const id = w.engine_sids[1];
+    CHECK(w.sid(0) == id);
+    CHECK(w.sid(1) == "/a#" + id);
+    CHECK(w.sid(2) == "/b#c#" + id);
+    CHECK(w.sid(4) == "/a#" + w.engine_sids[2]);
+    CHECK(w.server.find("/", id) == w.sockets[0]);
+    CHECK(w.server.find("/a", "/a#" + id) == w.sockets[1]);
+    CHECK(w.server.find("/b#c", "/b#c#" + id) == w.sockets[2]);
+    for (std::string const& none : {id, "/b#c#" + id, "/#" + id, "#" + id, "a#" + id, "//a#" + id, "/a#" + id + "x"})
+        CHECK_FALSE(w.server.find("/a", none));
+    CHECK_FALSE(w.server.find("/", "/a#" + id));
+    CHECK_FALSE(w.server.find("/", "/#" + id));
+
+    CHECK(w.after([&] { CHECK(w.server.to(id).emit("x") == std::size_t{1}); }) == lines{R"(1: 42["x"])"});
+    CHECK(w.after([&] { CHECK(w.server.in("/a").to("/a#" + id).emit("x") == std::size_t{1}); }) ==
+          lines{R"(1: 42/a,["x"])"});
+    CHECK(w.after([&] { CHECK(w.server.in("/a").except("/a#" + id).emit("x") == std::size_t{1}); }) ==
+          lines{R"(2: 42/a,["x"])"});
+    CHECK(w.after([&] { CHECK(w.server.in("/a").except(w.sockets[4]).emit("x") == std::size_t{1}); }) ==
+          lines{R"(1: 42/a,["x"])"});
+    CHECK(w.server.is_in(w.sockets[1], "/a#" + id));
+    CHECK_FALSE(w.server.join(w.sockets[1], "/a#" + id));
+    CHECK(w.server.join(w.sockets[1], id)); // a room like any other
+
+    // Who leaves and joins again has the same id.
+    w.receive(1, "41/a,");
+    CHECK_FALSE(w.server.find("/a", "/a#" + id));
+    w.receive(1, "40/a,");
+    CHECK(w.server.find("/a", "/a#" + id) == w.sockets[5]);
+    w.cut(1);
+    CHECK_FALSE(w.server.find("/a", "/a#" + id));
+    CHECK_FALSE(w.server.find("/", id));
+    CHECK(w.server.socket_count() == 2);
 }
 
 TEST_CASE("a client that does not read ends with its own connection only", "[whole_server]") {

@@ -204,7 +204,7 @@ protected:
         told.socket = own.socket;
         if (auto const* const s = sockets_.find(own.socket)) {
             told.nsp = namespaces_.name(s->nsp);
-            told.sid = view(s->sid);
+            told.sid = s->sid();
         }
         told.recovered = own.recovered;
         told.id = own.id;
@@ -266,14 +266,15 @@ protected:
         s.local = e.socket;
         s.connection = connections_[index]->handle;
         s.state = socket_state::asked;
-        if (recovery_ && session.revision() == socketio::revision::v5) s.recovery = claim(e.data);
+        if (recovery_ && session.revision() == socketio::revision::v5)
+            s.details = std::make_unique<server_socket_details>(server_socket_details{claim(e.data), {}});
         session.set_tag(e.socket, number);
         namespaces_.enter(*nsp);
         e.socket = sockets_.handle(number);
         e.recovered = find_kept(s) != nullptr;
         bool const skips = e.recovered && options_.skip_middlewares;
         if (namespaces_.admission(*nsp) == admission::ask && !skips) {
-            if (s.recovery) s.recovery->is_promised = e.recovered;
+            if (s.recovery()) s.recovery()->is_promised = e.recovered;
             return true;
         }
         static_cast<void>(let_in(e.socket));
@@ -287,19 +288,22 @@ protected:
         auto const number = socket.index;
         auto& session = connections_[s->connection.index]->session;
         if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
-        bool const is_promised = s->recovery && s->recovery->is_promised;
+        bool const is_promised = s->recovery() && s->recovery()->is_promised;
         auto restored = restore(*s);
         if (is_promised && !restored) { // it was accepted as somebody that it cannot be any more
             end(s->connection.index, socketio::disconnect_reason::forced_server_close);
             return error{errc::not_connected};
         }
-        s->sid = restored ? id_from(restored->session.sid) : new_sid();
-        auto const pid = s->recovery ? std::string_view(s->recovery->pid) : std::string_view();
-        auto const accepted = session.accept(s->local, view(s->sid), pid);
+        if (restored)
+            s->short_sid = id_from(restored->session.sid);
+        else
+            give_sid(*s);
+        auto const pid = s->recovery() ? std::string_view(s->recovery()->pid) : std::string_view();
+        auto const accepted = session.accept(s->local, s->sid(), pid);
         flush(*s);
         if (!accepted) return accepted;
         s->state = socket_state::connected;
-        by_sid_.insert_or_assign(key_of(view(s->sid)), number);
+        by_sid_.insert_or_assign(s->key(), number);
         rooms_.enter(s->nsp, number);
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
         if (restored) replay(*s, number, *restored);
@@ -310,7 +314,7 @@ protected:
     void forget(std::uint32_t number) {
         server_socket const& s = sockets_[number];
         std::uint32_t const nsp = s.nsp;
-        if (find_number(nsp, view(s.sid)) == number) by_sid_.erase(key_of(view(s.sid)));
+        if (find_number(nsp, s.sid()) == number) by_sid_.erase(s.key());
         rooms_.exit(number);
         sockets_.free(number);
         namespaces_.exit(nsp);
@@ -339,42 +343,57 @@ protected:
 
     //=== ids ===//
 
-    [[nodiscard]] random_id new_sid() const {
+    // Clients of revision 4 know themselves by the id of their connection, in other namespaces than "/" by `/nsp#id`. In
+    // revision 5 that id is a secret which no socket has for its own.
+    void give_sid(server_socket& s) const {
+        auto const* const connection = engine_.find(s.connection);
+        auto const id = connection == nullptr ? std::string_view() : connection->id();
+        bool const v4 = connections_[s.connection.index]->session.revision() == socketio::revision::v4;
+        s.short_sid = v4 && !id.empty() ? id_from(id) : new_sid(id);
+        if (std::string_view const nsp = namespaces_.name(s.nsp); v4 && nsp != "/")
+            s.details = std::make_unique<server_socket_details>(
+                server_socket_details{std::nullopt, std::string(nsp) + "#" + std::string(view(s.short_sid))});
+    }
+
+    [[nodiscard]] random_id new_sid(std::string_view id_of_connection) const {
         for (;;) {
             random_id const id = make_random_id(random_);
-            if (!by_sid_.contains(key_of(view(id)))) return id;
+            if (view(id) != id_of_connection && !by_sid_.contains(key_of(view(id)))) return id;
         }
     }
 
     [[nodiscard]] std::optional<std::uint32_t> find_number(std::optional<std::uint32_t> nsp,
                                                            std::string_view sid) const {
-        if (!nsp || sid.size() != random_id{}.size()) return std::nullopt;
-        auto const found = by_sid_.find(key_of(sid));
+        constexpr std::size_t size = random_id{}.size();
+        if (!nsp || sid.size() < size) return std::nullopt;
+        bool const is_long = sid.size() != size;
+        if (is_long && (sid.front() != '/' || sid[sid.size() - size - 1] != '#')) return std::nullopt;
+        auto const found = by_sid_.find(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
         if (found == by_sid_.end()) return std::nullopt;
         server_socket const& s = sockets_[found->second];
-        if (s.nsp != *nsp || view(s.sid) != sid) return std::nullopt;
+        if (s.nsp != *nsp || s.sid() != sid) return std::nullopt;
         return found->second;
     }
 
     //=== recovery ===//
 
     // What a CONNECT says of an earlier connection; and a new secret for the one that it begins.
-    [[nodiscard]] std::unique_ptr<recovery_claim> claim(json::text auth) const {
-        auto claimed = std::make_unique<recovery_claim>();
+    [[nodiscard]] recovery_claim claim(json::text auth) const {
+        recovery_claim claimed;
         auto const text_of = [&auth](std::string_view key) {
             auto const value = auth.find(key);
             return value ? value->get<std::string>().value_or("") : std::string();
         };
-        if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed->pid = pid;
+        if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed.pid = pid;
         if (auto const offset = text_of("offset"); offset.size() == socketio::recovery_offset::size)
-            claimed->offset = offset;
+            claimed.offset = offset;
         return claimed;
     }
 
     // The kept session that an asked socket may have again: nobody has its id, and what it missed can be queued.
     [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
-        if (!s.recovery) return nullptr;
-        recovery_claim const& claimed = *s.recovery;
+        if (!s.recovery()) return nullptr;
+        recovery_claim const& claimed = *s.recovery();
         auto const* const kept = recovery_->find(claimed.pid, claimed.offset, s.nsp, now_);
         if (kept == nullptr || is_taken(kept->sid)) return nullptr;
         constexpr std::size_t size_of_answer = 100; // CONNECT, without the name of the namespace
@@ -389,8 +408,8 @@ protected:
 
     // The state that the socket has again. Its pid is the old one then, and a new one else.
     [[nodiscard]] std::optional<restored_state> restore(server_socket& s) {
-        if (!s.recovery) return std::nullopt;
-        recovery_claim& claimed = *s.recovery;
+        if (!s.recovery()) return std::nullopt;
+        recovery_claim& claimed = *s.recovery();
         if (find_kept(s) == nullptr) {
             claimed = {
                 .pid = std::string(view(make_random_id(random_))), .offset = {}, .since = recovery_->last_offset()};
@@ -420,7 +439,7 @@ protected:
     // Whether the state of a connected socket is kept when it ends for this reason.
     [[nodiscard]] bool is_kept(server_socket const& s, socketio::disconnect_reason reason) const noexcept {
         bool const may_recover = s.may_recover && connections_[s.connection.index]->may_recover;
-        return s.recovery && may_recover && s.state == socket_state::connected && socketio::is_recoverable(reason);
+        return s.recovery() && may_recover && s.state == socket_state::connected && socketio::is_recoverable(reason);
     }
 
     [[nodiscard]] static std::uint64_t owner(socket_handle socket) noexcept {
@@ -430,19 +449,19 @@ protected:
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
         server_socket& s = sockets_[number];
         if (!is_kept(s, reason)) return;
-        socketio::recoverable_session kept{s.recovery->pid, std::string(view(s.sid)), s.nsp};
+        socketio::recoverable_session kept{s.recovery()->pid, std::string(s.sid()), s.nsp};
         kept.owner = owner(sockets_.handle(number));
         rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
         kept.data = s.data;
-        kept.since = s.recovery->since;
-        kept.left = s.recovery->left;
+        kept.since = s.recovery()->since;
+        kept.left = s.recovery()->left;
         recovery_->persist(std::move(kept), now_);
         release_unused();
     }
 
     // The socket was sent an event that misleads its client: see recovery_store.
     static void raise_since(server_socket const& s, socketio::recovery_offset const& since) noexcept {
-        if (s.recovery) s.recovery->since = std::max(s.recovery->since, since);
+        if (s.recovery()) s.recovery()->since = std::max(s.recovery()->since, since);
     }
 
     // Keeps a packet that is on its way, for those who miss it.
@@ -461,9 +480,9 @@ protected:
 
     [[nodiscard]] std::optional<receiver> find_receiver(socket_handle socket) {
         if (auto const* const s = sockets_.find(socket, socket_state::connected)) {
-            if (is_live(*s)) return receiver{s->nsp, view(s->sid), s};
+            if (is_live(*s)) return receiver{s->nsp, s->sid(), s};
             auto const reason = connections_[s->connection.index]->session.ending(s->local);
-            if (reason && is_kept(*s, *reason)) return receiver{s->nsp, view(s->sid)};
+            if (reason && is_kept(*s, *reason)) return receiver{s->nsp, s->sid()};
             return std::nullopt;
         }
         auto const* const kept = recovery_->owned_by(owner(socket), now_);
@@ -476,7 +495,7 @@ protected:
         if (!to) return error{errc::not_connected};
         auto const offset = recovery_->next_offset();
         if (auto const made = make_packet(to->nsp, std::nullopt, name, args..., offset.view()); !made) return made;
-        bool const can_recover = to->live == nullptr || to->live->recovery != nullptr;
+        bool const can_recover = to->live == nullptr || to->live->recovery() != nullptr;
         if (can_recover) keep(offset, {to->nsp, {&to->sid, 1}, {}});
         if (to->live == nullptr) return {};
         auto const sent = send_packet(socket.index);

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,12 @@ struct recovery_claim {
     }
 };
 
+// What few sockets have: it is kept apart, or all would be larger.
+struct server_socket_details {
+    std::optional<recovery_claim> recovery;
+    std::string long_sid; // of a client of revision 4, in another namespace than "/"
+};
+
 struct server_socket {
     std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
     std::uint32_t nsp = 0;
@@ -53,9 +60,23 @@ struct server_socket {
     engineio::session_handle connection;
     server_socket_state state = server_socket_state::free;
     bool may_recover = true; // nobody has disconnected it
-    random_id sid{};
-    std::unique_ptr<recovery_claim> recovery;
+    random_id short_sid{};
+    std::unique_ptr<server_socket_details> details;
     std::shared_ptr<void> data;
+
+    [[nodiscard]] bool has_long_sid() const noexcept { return details && !details->long_sid.empty(); }
+    [[nodiscard]] std::string_view sid() const noexcept {
+        return has_long_sid() ? std::string_view(details->long_sid) : view(short_sid);
+    }
+    [[nodiscard]] recovery_claim* recovery() const noexcept {
+        return details && details->recovery ? &*details->recovery : nullptr;
+    }
+    // What it is found by.
+    [[nodiscard]] std::uint64_t key() const noexcept { return key_of(view(short_sid), has_long_sid() ? nsp : 0); }
+    // The same for an id, without what stands before it in a long one; `nsp` is 0 in a short one.
+    [[nodiscard]] static std::uint64_t key_of(std::string_view id, std::uint32_t nsp) noexcept {
+        return detail::key_of(id) + nsp * std::uint64_t{0x9e3779b97f4a7c15}; // sockets of a connection differ in it
+    }
 };
 
 // Precondition: as long as an id.
