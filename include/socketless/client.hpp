@@ -102,8 +102,8 @@ public:
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
-    /// `random` spreads the attempts of many clients to connect again, and tells their requests apart. A path that cannot
-    /// be one is an error of `connect` and `open`.
+    /// `random` spreads the attempts of many clients to connect again, and tells their requests apart. A path that
+    /// cannot be one is an error of `connect` and `open`.
     client(client_options options, random_source random, time_point now)
         : options_(std::move(options)), random_(std::move(random)), now_(now),
           engine_(engine_options(options_, random_)), session_(session_options(options_), now),

@@ -23,8 +23,8 @@ struct limits {
     std::uint32_t max_attachments = 10;
     /// Bytes in all attachments of one Socket.IO packet together (errc::attachments_too_large).
     std::size_t max_attachments_size = std::size_t{16} * 1024 * 1024;
-    /// Packets of one long-polling body (errc::too_many_packets). By default its bytes alone limit them, as those of the
-    /// bodies that this library writes: packets are decoded one by one as they are asked for, and none is kept.
+    /// Packets of one long-polling body (errc::too_many_packets). By default its bytes alone limit them, as those of
+    /// the bodies that this library writes: packets are decoded one by one as they are asked for, and none is kept.
     std::size_t max_packets = std::numeric_limits<std::size_t>::max();
 };
 

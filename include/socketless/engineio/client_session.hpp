@@ -156,8 +156,8 @@ public:
         take({.type = detail::input_type::closed, .id = channel, .now = now});
     }
 
-    /// The WebSocket could not be opened because the server has answered its request with this status, and perhaps with a
-    /// body: `failure` shows them.
+    /// The WebSocket could not be opened because the server has answered its request with this status, and perhaps
+    /// with a body: `failure` shows them.
     void channel_refused(channel_id channel, int status, std::string_view body, time_point now) {
         frame const data{frame_kind::text, body};
         take({.type = detail::input_type::closed, .status = status, .id = channel, .data = data, .now = now});
@@ -188,8 +188,8 @@ public:
     /// Queues a message. `now` shows whether the heartbeat has expired unnoticed, as when a laptop slept: then the
     /// session closes instead (close_reason::ping_timeout).
     /// Errors: errc::not_open; errc::invalid_utf8; errc::separator_in_text for text with a record separator over
-    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else happens;
-    /// errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
+    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else
+    /// happens; errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
     result<void> send(frame message, time_point now) {
         if (auto const good = check_open(now); !good) return good;
         auto const good = detail::check_message(message, options_.revision, transport_, options_.max_queued);
@@ -281,8 +281,8 @@ public:
     /// Why it closed.
     [[nodiscard]] close_reason reason() const noexcept { return reason_; }
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
-    /// The answer that has ended the session, or the last attempt to open it, where that was one: its status is not 200.
-    /// `decode_request_error` reads its body, which lives as long as the input that it came with.
+    /// The answer that has ended the session, or the last attempt to open it, where that was one: its status is not
+    /// 200. `decode_request_error` reads its body, which lives as long as the input that it came with.
     [[nodiscard]] failed_answer const& failure() const noexcept { return failure_; }
     /// The session id; empty before the handshake.
     [[nodiscard]] std::string_view id() const noexcept { return sid_; }

@@ -73,9 +73,8 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 /// `sid` is not empty; one that is written with escapes is put into `buffer`, for which `data.size()` bytes are always
 /// enough; unknown upgrades are left out, unknown members ignored; the
 /// durations are at least 1 ms and clamped to `longest_ping`; maxPayload may be absent, and is clamped to 2^53-1.
-/// Errors: those of json::validate; errc::buffer_too_small; errc::invalid_handshake with the offset of the value that is wrong, or 0
-/// where one is missing. Linear.
-/// Source: Engine.IO protocol v4, "Handshake".
+/// Errors: those of json::validate; errc::buffer_too_small; errc::invalid_handshake with the offset of the value that
+/// is wrong, or 0 where one is missing. Linear. Source: Engine.IO protocol v4, "Handshake".
 [[nodiscard]] inline result<handshake> decode_handshake(std::string_view data, limits const& l = {},
                                                         std::span<char> buffer = {}) noexcept {
     auto const valid = json::validate(data, l.max_depth);

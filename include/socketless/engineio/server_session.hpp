@@ -82,9 +82,11 @@ using session_id = random_id;
 ///                                  ^                 |                   |
 ///                                  '--- anything else, closed, upgrade_timeout
 ///
-/// The loop: after each input, or several (see `max_unread_inputs`), take the events, then the transmits, until both run
-/// dry; then wait for the next input or for `poll_timeout`. Bodies, frames and chunks are not copied, and their packets
-/// are decoded as they are asked for. Precondition: time does not run backwards.
+///     5 without a probe moves the session too: some clients do without.
+///
+/// The loop: after each input, or several (see `max_unread_inputs`), take the events, then the transmits, until both
+/// run dry; then wait for the next input or for `poll_timeout`. Bodies, frames and chunks are not copied, and their
+/// packets are decoded as they are asked for. Precondition: time does not run backwards.
 class server_session {
 public:
     /// `options` and `id` as given; `options` must outlive the session. Precondition: then one of `open_polling`,
@@ -248,8 +250,8 @@ public:
 
     /// Queues a message.
     /// Errors: errc::not_open; errc::invalid_utf8; errc::separator_in_text for text with a record separator over
-    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else happens;
-    /// errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
+    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else
+    /// happens; errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
     result<void> send(frame message) {
         if (!is_open()) return error{errc::not_open};
         auto const good = detail::check_message(message, revision_, transport_, options_->max_queued);

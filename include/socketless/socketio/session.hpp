@@ -203,9 +203,9 @@ struct event {
     /// acks_complete: how many were asked, and how many of them have answered.
     std::size_t expected = 0;
     std::size_t answers = 0;
-    /// open_failed, closed: the HTTP status of the answer that was the cause, 0 if there was none. `data` is its body where
-    /// that is a JSON object, as Engine.IO servers send it ({"code":1,"message":"Session ID unknown"}), and `message` the
-    /// message in it. See engineio::decode_request_error.
+    /// open_failed, closed: the HTTP status of the answer that was the cause, 0 if there was none. `data` is its body
+    /// where that is a JSON object, as Engine.IO servers send it ({"code":1,"message":"Session ID unknown"}), and
+    /// `message` the message in it. See engineio::decode_request_error.
     int status = 0;
     /// disconnected, closed, open_failed.
     disconnect_reason reason = disconnect_reason::transport_error;
