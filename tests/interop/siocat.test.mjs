@@ -51,8 +51,8 @@ async function listenSilently(finally_) {
 }
 
 // Opens WebSockets, and leaves what it is told unanswered.
-async function openSilently(finally_) {
-    const listener = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+async function openSilently(finally_, handleProtocols) {
+    const listener = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols });
     await once(listener, 'listening');
     const said = [];
     listener.on('connection', (socket) => {
@@ -64,7 +64,7 @@ async function openSilently(finally_) {
         for (const socket of listener.clients) socket.terminate();
         listener.close();
     });
-    return { url: `http://127.0.0.1:${listener.address().port}`, said };
+    return { url: `http://127.0.0.1:${listener.address().port}`, said, listener };
 }
 
 async function endsWithin(ms, cat) {
@@ -254,6 +254,21 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
             assert.equal(await endsWithin(5_000, dial('--header', header, server.url)), 2);
         });
 });
+
+for (const [chosen, offered, isGood] of [
+    ['b', ['--header', 'Sec-WebSocket-Protocol: a, b'], true],
+    [undefined, [], true],
+    ['a', [], false],
+    ['c', ['--header', 'Sec-WebSocket-Protocol: a, b'], false],
+])
+    siocat('websocket', `${isGood ? 'takes' : 'refuses'} the subprotocol ${chosen} where it offers ${offered[1]}`,
+        async (dial, finally_) => {
+            const { url, listener } = await openSilently(finally_, () => false);
+            listener.on('headers', (lines) => chosen && lines.push(`Sec-WebSocket-Protocol: ${chosen}`));
+            const cat = dial(url, '--transport', 'websocket', '--no-reconnect', ...offered);
+            if (isGood) await cat.hear('open');
+            else assert.equal(await endsWithin(5_000, cat), 1);
+        });
 
 // What a server may make long, without an end.
 describe('siocat gives up an answer', { concurrency: 4 }, () => {

@@ -5,6 +5,7 @@
 #include "cookies.hpp"
 #include "extra_headers.hpp"
 #include "stream.hpp"
+#include "tokens.hpp"
 
 #include <socketless/core/frame.hpp>
 #include <socketless/core/time.hpp>
@@ -136,8 +137,8 @@ private:
 class websocket_channel : public std::enable_shared_from_this<websocket_channel> {
 public:
     struct events {
-        /// The server has agreed, or has answered otherwise.
-        std::function<void(websocket::response_type const&)> answered;
+        /// The server has agreed, or has answered otherwise. Returns whether what it has chosen was offered.
+        std::function<bool(websocket::response_type const&)> answered;
         std::function<void()> opened;
         std::function<void(socketless::frame)> received;
         /// The message has gone: another may be sent.
@@ -159,9 +160,10 @@ public:
         socket_.next_layer().async_connect([self = shared_from_this(), t = std::string(target)](error_code ec) {
             if (ec) return self->end(ec);
             self->socket_.async_handshake(self->answer_, self->host_, t, [self](error_code refused) {
-                if (!self->is_closing_) self->events_.answered(self->answer_);
+                bool const was_offered = self->is_closing_ || self->events_.answered(self->answer_);
                 self->answer_ = {};
                 if (refused) return self->end(refused);
+                if (!was_offered) return self->end(http::error::bad_value);
                 self->is_open_ = true;
                 self->read();
                 if (!self->is_closing_) self->events_.opened();
@@ -216,7 +218,9 @@ private:
     }
 
     void end(error_code why) {
-        if (!std::exchange(is_closing_, true)) events_.closed(why);
+        if (std::exchange(is_closing_, true)) return;
+        socket_.next_layer().close();
+        events_.closed(why);
     }
 
     // Bytes that are kept for messages to come.
@@ -364,7 +368,10 @@ private:
     //=== WebSocket ===//
 
     void open_websocket(engineio::channel_id id, std::string_view target) {
-        auto const answered = [this, t = std::string(target)](auto const& answer) { keep_cookies(answer, t); };
+        auto const answered = [this, t = std::string(target)](websocket::response_type const& answer) {
+            keep_cookies(answer, t);
+            return has_offered(answer[http::field::sec_websocket_protocol]);
+        };
         auto const opened = [this, id] {
             io_.channel_opened(id, now());
             drive();
@@ -389,6 +396,16 @@ private:
         channel->open(target, [headers = settings_.headers, cookies = cookies_for(target)](auto& request) {
             add_headers(request, headers, cookies);
         });
+    }
+
+    // A subprotocol, among the user's headers. None at all need not be offered.
+    [[nodiscard]] bool has_offered(std::string_view subprotocol) const {
+        for (auto const& [name, value] : settings_.headers) {
+            if (!beast::iequals(name, "sec-websocket-protocol")) continue;
+            for (std::string_view rest = value; !rest.empty();)
+                if (trimmed(cut(rest, ',')) == subprotocol) return true;
+        }
+        return subprotocol.empty();
     }
 
     void send(engineio::channel_id id, socketless::frame message) {
