@@ -193,6 +193,9 @@ TEST_CASE("a null pointer is no string, wherever one stands", "[writer]") {
     CHECK(written("\xff") == error{errc::invalid_utf8});
 }
 
+// Literals of all lengths are one type: what writes them is made once.
+static_assert(std::is_same_v<decltype(json::object("a", "x")), decltype(json::object("abc", "xyzzy"))>);
+
 TEST_CASE("text of char8_t is UTF-8", "[writer]") {
     char8_t const full[2] = {u8'a', u8'b'};
     CHECK(written(u8"caf\u00e9") == "\"caf\u00e9\"");

@@ -272,6 +272,17 @@ TEST_CASE("auth that was given is taken back by auth of nothing", "[client_socke
     CHECK(c.drain() == lines{"send 0"});
 }
 
+TEST_CASE("a null pointer is no name and no argument of an event", "[client_socket]") {
+    connected_driver c;
+    char const* const null = nullptr;
+    char const full[2] = {'a', 'b'};
+    CHECK(c.session.emit(c.socket, null) == error{errc::null_string});
+    CHECK(c.session.emit(c.socket, "a", null) == error{errc::null_string});
+    CHECK(c.session.emit_with_ack(c.socket, std::nullopt, null, 1) == error{errc::null_string});
+    CHECK(c.session.emit(c.socket, full, full).has_value());
+    CHECK(c.drain() == lines{R"(send 2["ab","ab"])"});
+}
+
 TEST_CASE("auth is asked for afresh each time a namespace is joined", "[client_socket]") {
     driver c;
     int asked = 0;

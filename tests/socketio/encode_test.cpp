@@ -52,6 +52,19 @@ constexpr bool encodes_at_compile_time() {
 
 static_assert(encodes_at_compile_time());
 
+TEST_CASE("a name is bounded by its array, and no null pointer", "[socketio]") {
+    char const full[2] = {'a', 'b'};
+    char const* const null = nullptr;
+    std::string text;
+    attachment_list attachments;
+    CHECK(encode_event(text, attachments, {}, full, full).has_value());
+    CHECK(text == R"(2["ab","ab"])");
+    CHECK(encode_event(text, attachments, {}, null, 1) == error{errc::null_string});
+    CHECK(encode_event(text, {}, "a", null) == error{errc::null_string});
+    CHECK(encode_ack(text, {.id = 1}, null) == error{errc::null_string});
+    CHECK(text == R"(2["ab","ab"])");
+}
+
 TEST_CASE("an event is its name and its arguments", "[socketio]") {
     CHECK(event_text({}, "foo") == R"(2["foo"])");
     CHECK(event_text({.nsp = "/admin"}, "bar", 1) == R"(2/admin,["bar",1])");
