@@ -135,6 +135,7 @@ inline socketless::server_options draw_stack_server(random_source& random, netwo
     for (auto& c : plan.clients) c.upgrade_timeout = engineio::client_options().upgrade_timeout;
     socketless::server_options o;
     o.engine = plan.server;
+    o.path = plan.server.path; // as the clients have it
     if (random.one_in(3)) o.sockets.connect_timeout = milliseconds(random.between(100, 1'000));
     if (random.one_in(6)) o.sockets.max_sockets = 2;
     if (random.one_in(8)) o.sockets.max_pending_acks = 2;
