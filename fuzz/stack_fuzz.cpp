@@ -158,8 +158,9 @@ private:
         case 0:
         case 1: {
             auto const done = session_->accept(s, "sid", p_.flag() ? "pid" : "");
-            check(asked == (done.has_value() || done.error().code == errc::queue_overflow));
-            if (asked) found->second = state::connected;
+            auto const over = done.has_value() || done.error().code == errc::queue_overflow;
+            check(asked == (over || done.error().code == errc::message_too_large));
+            if (over) found->second = state::connected;
             break;
         }
         case 2: {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -25,23 +26,30 @@ class server;
 ///
 /// A socket that is in several of the rooms is one of the audience once. The id of a socket is a room that it is in by
 /// itself.
-/// Names are borrowed until the audience is gone; who is in it is looked up when it is used.
+/// Names are borrowed until the audience is gone; who is in it is looked up when it is used. It may be kept:
+///
+///     auto const others = server.to("lobby").except(sender);
+///
 class audience {
 public:
     //=== who ===//
 
-    audience& to(std::string_view room) {
+    // A temporary comes back by value: what is said of it in one expression can be kept.
+    audience& to(std::string_view room) & {
         to_.push_back(room);
         return *this;
     }
-    audience& except(std::string_view room) {
+    audience& except(std::string_view room) & {
         except_.push_back(room);
         return *this;
     }
-    audience& except(socketio::socket_handle socket) {
+    audience& except(socketio::socket_handle socket) & {
         except_sockets_.push_back(socket);
         return *this;
     }
+    [[nodiscard]] audience to(std::string_view room) && { return std::move(to(room)); }
+    [[nodiscard]] audience except(std::string_view room) && { return std::move(except(room)); }
+    [[nodiscard]] audience except(socketio::socket_handle socket) && { return std::move(except(socket)); }
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
@@ -52,7 +60,9 @@ public:
     //=== what ===//
 
     /// Emits an event to all: encoded once, its bytes shared by all receivers. Returns how many those are. Errors:
-    /// errc::reserved_event_name, errc::invalid_utf8.
+    /// errc::reserved_event_name, errc::invalid_utf8, errc::too_many_attachments, errc::attachments_too_large,
+    /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. A receiver that does not read, so that with it
+    /// more waits for it than `max_queued`, is disconnected; the others have it.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::size_t> emit(Name const& name, Args const&... args)
     const;
@@ -73,11 +83,14 @@ public:
         return emit(std::string_view("message"), json::detail::passed_on(args)...);
     }
 
-    /// Puts all into a room, takes all out of it.
+    /// Puts all into a room, takes all out of it. `room` may be a view that the server has given, as by `rooms_of`.
     void join(std::string_view room) const;
     void leave(std::string_view room) const;
     /// Disconnects all: "server namespace disconnect".
     void disconnect() const;
+    /// Disconnects all sockets of their connections, in whatever namespace, and closes those: disconnectSockets(true) of
+    /// Socket.IO.
+    void disconnect_connections() const;
 
 private:
     friend class server;

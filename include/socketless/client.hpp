@@ -5,6 +5,7 @@
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/detail/packet_limit.hpp>
 #include <socketless/detail/reasons.hpp>
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/json/text.hpp>
@@ -304,7 +305,7 @@ private:
                 .max_buffered = o.max_buffered,
                 .max_early = o.max_early,
                 .max_pending_acks = o.max_pending_acks,
-                .max_queued = o.max_queued,
+                .max_queued = detail::packet_limit(o.max_queued, o.limits),
                 .limits = o.limits};
     }
 

@@ -134,7 +134,8 @@ public:
     /// before; errc::queue_overflow.
     result<void> accept(socket_handle socket) { return let_in(socket); }
 
-    /// Keeps it out. `message` is for people, `data` for programs. Errors: as above; errc::invalid_utf8.
+    /// Keeps it out. `message` is for people, `data` for programs. Errors: as above; errc::invalid_utf8,
+    /// errc::message_too_large, after which it may be tried again.
     result<void> refuse(socket_handle socket, std::string_view message) {
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message); });
     }
@@ -143,15 +144,18 @@ public:
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message, data); });
     }
 
-    /// Emits an event. With recovery, also to a socket whose connection is lost, while its state is kept: its client gets the
-    /// event if it comes back. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8;
-    /// errc::queue_overflow, with which the connection ends.
+    /// Emits an event. To a client that has not been let in yet it goes right behind the answer; within `max_queued` bytes
+    /// for all that is kept for its connection (errc::buffer_full). With recovery, also to a socket whose connection is
+    /// lost, while its state is kept: its client gets the event if it comes back. Errors: errc::not_connected;
+    /// errc::reserved_event_name, errc::invalid_utf8; what no client with the same limits takes:
+    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is larger
+    /// than `max_queued` alone; errc::queue_overflow: with it more would wait than `max_queued`, and the connection ends.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
         if (recovery_) return emit_kept(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         auto* const s = find_live(socket);
-        if (s == nullptr) return error{errc::not_connected};
+        if (s == nullptr) return emit_early(socket, name, args...);
         return emit_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event if its transport can take it at once; else it is dropped: errc::would_wait.
@@ -159,7 +163,7 @@ public:
     requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
                                                                                 Args const&... args) {
         auto* const s = find_live(socket);
-        if (s == nullptr) return error{errc::not_connected};
+        if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
         return emit_volatile_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
@@ -169,7 +173,7 @@ public:
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
         auto* const s = find_live(socket);
-        if (s == nullptr) return error{errc::not_connected};
+        if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args...);
         auto const id = ++last_ack_id_;
         auto& session = connections_[s->connection.index]->session;
         session.handle_timeout(now_); // what the timeout counts from
@@ -221,12 +225,16 @@ public:
 
     /// Puts the socket into a room, takes it out: false if nothing changes. The id of a socket is a room that it is in
     /// by itself. A socket that is in `max_rooms` rooms enters no other one: `join` is false, and so is `is_in`.
+    /// One that has not been let in yet is in the room, for broadcasts, once it is.
     bool join(socket_handle socket, std::string_view room) {
+        if (auto const* const asked = find_asked(socket))
+            return asked_.join(socket.index, asked->connection.index, room, options_.sockets.max_queued);
         auto const* const s = sockets_.find(socket, socket_state::connected);
         bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
         return may_join && rooms_.join(socket.index, room);
     }
     bool leave(socket_handle socket, std::string_view room) {
+        if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
         auto const* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
         if (s->recovery()) s->recovery()->note_left(room);
@@ -234,13 +242,16 @@ public:
     }
     [[nodiscard]] bool is_in(socket_handle socket, std::string_view room) const noexcept {
         auto const* const s = sockets_.find(socket);
-        return s != nullptr && (room == s->sid() || rooms_.contains(socket.index, room));
+        if (s == nullptr) return false;
+        return room == s->sid() || rooms_.contains(socket.index, room) || asked_.is_in(socket.index, room);
     }
-    /// The rooms that the socket has joined, in that order. Valid until it leaves one.
+    /// The rooms that the socket has joined, in that order. A name is valid until the last member leaves its room; what
+    /// leaves it may be told so by that name.
     [[nodiscard]] std::vector<std::string_view> rooms_of(socket_handle socket) const {
         std::vector<std::string_view> names;
-        if (sockets_.find(socket) != nullptr)
-            rooms_.for_each_room(socket.index, [&](std::string_view room) { names.push_back(room); });
+        if (sockets_.find(socket) == nullptr) return names;
+        asked_.for_each_room(socket.index, [&](std::string_view room) { names.push_back(room); });
+        rooms_.for_each_room(socket.index, [&](std::string_view room) { names.push_back(room); });
         return names;
     }
 
@@ -249,10 +260,7 @@ public:
     /// The sockets of a namespace.
     [[nodiscard]] audience in(std::string_view nsp) { return {*this, nsp}; }
     /// The sockets of a room of "/".
-    [[nodiscard]] audience to(std::string_view room) {
-        auto chosen = in("/");
-        return chosen.to(room);
-    }
+    [[nodiscard]] audience to(std::string_view room) { return in("/").to(room); }
 
     /// Ends everything: sockets are told "server shutting down" here, and their clients find the connection closed once all
     /// that is queued has gone. New connections are closed at once; the I/O layer is done when `size` is 0.
@@ -304,7 +312,9 @@ public:
     /// has it too: `id` in "/", `/nsp#id` in other namespaces.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
-        return s != nullptr && s->state != socket_state::asked ? s->sid() : std::string_view();
+        return s != nullptr && s->state != socket_state::asked && s->state != socket_state::refused
+                   ? s->sid()
+                   : std::string_view();
     }
     /// Its namespace.
     [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept {
@@ -511,10 +521,14 @@ inline void audience::join(std::string_view room) const {
     for_each([&](socketio::socket_handle s) { server_->join(s, room); });
 }
 inline void audience::leave(std::string_view room) const {
-    for_each([&](socketio::socket_handle s) { server_->leave(s, room); });
+    std::string const name(room); // it may be the room's own, which goes with its last member
+    for_each([&](socketio::socket_handle s) { server_->leave(s, name); });
 }
 inline void audience::disconnect() const {
     for_each([this](socketio::socket_handle s) { server_->disconnect(s); });
+}
+inline void audience::disconnect_connections() const {
+    for_each([this](socketio::socket_handle s) { server_->disconnect_connection(s); });
 }
 
 } // namespace socketless::inline v0

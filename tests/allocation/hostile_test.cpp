@@ -174,6 +174,98 @@ TEST_CASE("a packet that is under way is freed when its connection ends, not wit
     CHECK(memory_in_use() <= before);
 }
 
+TEST_CASE("the name of a namespace is forgotten when its client is refused or leaves", "[allocation][hostile]") {
+    std::string const nsp = "/" + std::string(900'000, 'x');
+    socketio::server_options const options;
+    socketio::message_queue queue;
+    socketio::server_session session(options, queue, socketio::revision::v5, support::start);
+    std::size_t before = 0;
+    for (int how = 0; how != 4; ++how) {
+        CAPTURE(how);
+        session.message_received({frame_kind::text, "0" + nsp}, support::start);
+        auto const e = session.poll_event();
+        REQUIRE(e.has_value());
+        if (how < 2) {
+            CHECK(session.refuse(e->socket, "no"));
+            CHECK(e->nsp == nsp); // until it has been handled
+        } else {
+            CHECK(session.accept(e->socket, "sid"));
+            if (how == 3) session.disconnect(e->socket);
+            session.message_received({frame_kind::text, "1" + nsp}, support::start);
+        }
+        while (session.poll_event()) {
+        }
+        while (session.poll_transmit()) {
+        }
+        queue.clear();
+        if (how == 0) before = memory_in_use();
+        CHECK(memory_in_use() <= before);
+    }
+    CHECK(before < memory_in_use() + 10'000);
+}
+
+TEST_CASE("a large packet is forgotten when it has been handled, not with the next one", "[allocation][hostile]") {
+    socketio::server_options const options;
+    socketio::message_queue queue;
+    socketio::server_session server(options, queue, socketio::revision::v5, support::start);
+    socketio::client_session client;
+    CHECK(client.connect());
+    client.opened(support::start);
+    std::string const large(1'000'000, 'x');
+    std::string const header = R"(51-["a",{"_placeholder":true,"num":0}])";
+    auto const drain = [&](auto& session) {
+        while (session.poll_event()) {
+        }
+        while (session.poll_transmit()) {
+        }
+    };
+    auto const receive = [&](auto& session, frame f) {
+        session.message_received(f, support::start);
+        drain(session);
+    };
+    receive(server, {frame_kind::text, "0"});
+    CHECK(server.accept({0, 1}, "sid"));
+    drain(server);
+    drain(client);
+    auto const packet = [&](auto& session) {
+        receive(session, {frame_kind::text, "51-[\"" + large + R"(",{"_placeholder":true,"num":0}])"});
+        receive(session, {frame_kind::binary, large});
+    };
+    std::size_t before = memory_in_use();
+    packet(server);
+    CHECK(memory_in_use() <= before + 10'000);
+    before = memory_in_use();
+    receive(client, {frame_kind::text, "2[\"" + std::string(500'000, 'x') + "\"]"}); // before the answer to CONNECT
+    CHECK(memory_in_use() > before + 500'000);
+    receive(client, {frame_kind::text, R"(0{"sid":"sid"})"});
+    CHECK(memory_in_use() <= before + 10'000);
+    packet(client);
+    CHECK(memory_in_use() <= before + 10'000);
+}
+
+TEST_CASE("a whole server keeps nothing of a large namespace that it refused", "[allocation][hostile]") {
+    hostile_server server;
+    server.server.declare("/ask", admission::ask);
+    auto const input = hostile("an unknown namespace", "0/" + std::string(900'000, 'x') + ",");
+    std::uint64_t const channel = 1'000'000;
+    auto const drain = [&] {
+        std::string buffer;
+        while (server.server.poll_event() || server.server.poll_transmit(buffer)) {
+        }
+    };
+    server.server.websocket_opened(channel, "/?transport=websocket&EIO=4", server.now);
+    drain();
+    std::size_t const before = memory_in_use();
+    server.server.websocket_received(channel, {frame_kind::text, "4" + input.messages.front().data}, server.now);
+    drain();
+    CHECK(server.server.size() == 1);
+    server.now += 26s; // a ping goes out, and buffers are given back
+    server.server.handle_timeout(server.now);
+    drain();
+    server.server.handle_timeout(server.now);
+    CHECK(memory_in_use() <= before + 10'000);
+}
+
 TEST_CASE("a count of attachments reserves nothing", "[allocation][hostile]") {
     limits generous;
     generous.max_attachments = 1'000'000'000;

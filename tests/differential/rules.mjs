@@ -366,14 +366,14 @@ export const rules = [
     },
   },
   {
-    name: 'JSON is at most 128 deep',
+    name: 'JSON is at most 1,000 deep',
     says: 'recursion exhausts the stack: error at the limit',
     codecs: [socket5, socket4],
-    at: badHeader(({ json }) => depth(json) > 128),
+    at: badHeader(({ json }) => depth(json) > 1000),
     errors: ['depth_exceeded'],
     examples: {
-      [socket5]: [t(`2${eventOfDepth(128)}`), t(`2${eventOfDepth(129)}`)],
-      [socket4]: [t(`2${eventOfDepth(128)}`), t(`2${eventOfDepth(129)}`)],
+      [socket5]: [t(`2${eventOfDepth(1000)}`), t(`2${eventOfDepth(1001)}`)],
+      [socket4]: [t(`2${eventOfDepth(1000)}`), t(`2${eventOfDepth(1001)}`)],
     },
   },
   {

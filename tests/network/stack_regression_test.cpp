@@ -63,6 +63,7 @@ public:
 };
 
 std::string const much(500, 'x');
+std::string const half(200, 'x');
 
 server_options with_a_small_queue() {
     server_options o;
@@ -119,7 +120,8 @@ TEST_CASE("an acknowledgement that a server asks for has an error or an outcome"
         both.on_server = [&](event& e) {
             if (e.type == event_type::ack) ended.push_back(e.id);
         };
-        auto const id = both.server().emit_with_ack(both.socket, std::nullopt, "question", much);
+        REQUIRE(both.server().emit(both.socket, "news", half));
+        auto const id = both.server().emit_with_ack(both.socket, std::nullopt, "question", half);
         REQUIRE(id);
         both.net.settle();
         CHECK(ended == std::vector<std::uint64_t>{*id});
@@ -134,7 +136,7 @@ TEST_CASE("an acknowledgement that a server asks for has an error or an outcome"
         REQUIRE(asked);
         REQUIRE(session.accept(asked->socket, "sid"));
         auto const emitted = session.emit_with_ack(asked->socket, 1, std::nullopt, "question", much);
-        CHECK((!emitted && emitted.error().code == errc::queue_overflow));
+        CHECK((!emitted && emitted.error().code == errc::message_too_large));
         while (auto const e = session.poll_event()) CHECK(e->type != event_type::ack);
     }
 }
@@ -146,8 +148,11 @@ TEST_CASE("a socket is gone when it was refused, though its connection could not
     both.on_server = [&](event& e) {
         if (e.type != event_type::connecting) return;
         asked = e.socket;
-        CHECK(both.server().refuse(e.socket, much));
+        CHECK(both.server().emit(both.socket, "news", half));
+        CHECK(both.server().refuse(e.socket, half));
     };
+    REQUIRE(both.client().connect());
+    both.net.settle();
     REQUIRE(both.client().connect("/asked"));
     both.net.settle();
     REQUIRE(asked);
@@ -241,9 +246,11 @@ TEST_CASE("an event that is sent until it is acknowledged is taken, whatever bec
     both.on_client = [&](event& e) {
         if (e.type == event_type::ack) ended.push_back(e.id);
     };
-    CHECK(both.client().emit(*socket, "news", much)); // too much to be queued
+    CHECK(both.client().emit(*socket, "news", much) == socketless::error{errc::message_too_large});
+    CHECK(both.client().emit_volatile(*socket, "news", half));
+    CHECK(both.client().emit(*socket, "news", half)); // too much to be queued beside it
     CHECK(both.client().buffered() != 0);
-    auto const id = both.client().emit_with_ack(*socket, std::nullopt, "question", much);
+    auto const id = both.client().emit_with_ack(*socket, std::nullopt, "question", half);
     REQUIRE(id);
     both.net.pass(milliseconds(1'000));
     CHECK(ended == std::vector<std::uint64_t>{*id});

@@ -142,6 +142,22 @@ TEST_CASE("two sockets that owe very many acknowledgements each are disconnected
     CHECK(acks.empty());
 }
 
+TEST_CASE("a socket that owes little is disconnected in no time, whatever others owe", "[socketio]") {
+    constexpr std::uint64_t many = 100'000;
+    pending_acks acks;
+    for (std::uint64_t id = 0; id != many; ++id) acks.await({.id = id, .socket = 1});
+    for (std::uint64_t id = many; id != 2 * many; ++id) {
+        acks.await({.id = id, .socket = 2});
+        REQUIRE(acks.is_owed_by(2));
+        REQUIRE_FALSE(acks.take_of(2, id - 1).has_value());
+        REQUIRE(acks.take_of(2)->id == id);
+        REQUIRE_FALSE(acks.take_of(2).has_value());
+    }
+    CHECK(acks.size() == many);
+    CHECK_FALSE(acks.is_owed_by(2));
+    CHECK(acks.is_owed_by(1));
+}
+
 TEST_CASE("pending acknowledgements do what a map of them would", "[socketio]") {
     support::random_source random(GENERATE(1u, 2u, 3u, 4u));
     pending_acks acks;

@@ -207,6 +207,58 @@ TEST_CASE("revision 4: the root is joined unasked, other namespaces with the que
     CHECK(c.disconnect(plain) == lines{"disconnected /plain: io client disconnect", "send 1/plain,"});
 }
 
+TEST_CASE("revision 4: the namespace of an event lives as long as it, whatever query its handler connects with",
+          "[client_socket]") {
+    client_session session(speaking(socketio::revision::v4));
+    std::string const nsp = "/a-namespace-with-a-name-that-is-no-short-one";
+    auto const handle = session.connect(nsp + "?x=1");
+    REQUIRE(handle.has_value());
+    session.opened(support::start);
+    std::string const answered = "0" + nsp;
+    session.message_received({frame_kind::text, answered}, support::start);
+    auto const e = session.poll_event();
+    REQUIRE(e.has_value());
+    for (std::string const& query : {std::string(), "?y=" + std::string(1'000, 'y'), std::string("?")}) {
+        session.disconnect(*handle);
+        CHECK(session.connect(std::string(e->nsp) + query) == *handle);
+        CHECK(e->nsp == nsp);
+        CHECK(session.nsp(*handle) == nsp);
+    }
+    CHECK(session.connect(e->nsp) == error{errc::already_connected});
+}
+
+TEST_CASE("a server that speaks another revision says so by its answer, and the client tells", "[client_socket]") {
+    for (auto const& [r, nsp, answer] :
+         {std::tuple(socketio::revision::v5, "/", "0"), std::tuple(socketio::revision::v5, "/a", "0/a"),
+          std::tuple(socketio::revision::v5, "/a", "0/a,{}"),
+          std::tuple(socketio::revision::v4, "/a", R"(0/a,{"sid":"x"})"),
+          std::tuple(socketio::revision::v4, "/", R"(0{"sid":"x"})"),
+          std::tuple(socketio::revision::v4, "/a?x=1", R"(0/a?x=1,{"sid":"x"})")}) {
+        CAPTURE(nsp, answer);
+        client_session session(speaking(r));
+        auto const handle = session.connect(nsp);
+        REQUIRE(handle.has_value());
+        session.opened(support::start);
+        session.message_received({frame_kind::text, answer}, support::start);
+        auto const e = session.poll_event();
+        REQUIRE(e.has_value());
+        CHECK(e->type == event_type::connect_error);
+        CHECK(e->socket == *handle);
+        CHECK(e->reason == disconnect_reason::unsupported_revision);
+        CHECK(e->message.get<std::string>().value_or("").find(
+                  r == socketio::revision::v5 ? "speaks revision 4" : "speaks revision 5") != std::string::npos);
+        CHECK_FALSE(session.poll_event().has_value());
+        CHECK_FALSE(session.is_active());
+    }
+    client_session refused;
+    REQUIRE(refused.connect().has_value());
+    refused.opened(support::start);
+    refused.message_received({frame_kind::text, R"(4{"message":"no"})"}, support::start);
+    auto const e = refused.poll_event();
+    REQUIRE(e.has_value());
+    CHECK(e->reason != disconnect_reason::unsupported_revision);
+}
+
 TEST_CASE("revision 5: a query is part of the namespace's name", "[client_socket]") {
     driver c;
     c.connect("/admin");
@@ -616,9 +668,11 @@ TEST_CASE("volatile events are dropped unless they can go at once", "[client_soc
 TEST_CASE("with more to be sent than the limit the connection ends, and the emit says so", "[client_socket]") {
     socketio::client_options options;
     options.max_queued = 1'000;
+    std::string const half(600, 'x');
     connected_driver c(options);
     c.ask(c.socket, 1s, "first");
-    CHECK(c.session.emit(c.socket, "x", std::string(2'000, 'x')) == error{errc::queue_overflow});
+    CHECK(c.session.emit(c.socket, "x", half).has_value());
+    CHECK(c.session.emit(c.socket, "x", half) == error{errc::queue_overflow});
     CHECK(c.drain() ==
           lines{"ack 1 disconnected", "disconnected /: queue overflow", "closed: queue overflow", "close"});
     CHECK(c.session.is_active());
@@ -626,8 +680,51 @@ TEST_CASE("with more to be sent than the limit the connection ends, and the emit
     CHECK(c.open() == lines{"send 0"});
 
     connected_driver asking(options);
-    CHECK(asking.session.emit_with_ack(asking.socket, 1s, "x", std::string(2'000, 'x')) == error{errc::queue_overflow});
+    CHECK(asking.session.emit(asking.socket, "x", half).has_value());
+    CHECK(asking.session.emit_with_ack(asking.socket, 1s, "x", half) == error{errc::queue_overflow});
     CHECK(asking.drain() == lines{"disconnected /: queue overflow", "closed: queue overflow", "close"});
+}
+
+TEST_CASE("what is too large alone is refused, and ends nothing", "[client_socket]") {
+    for (std::uint32_t const retries : {0u, 1u}) {
+        auto options = with_retries(retries);
+        options.max_queued = 1'000;
+        std::string const large(2'000, 'x');
+        connected_driver c(options);
+        CHECK(c.session.emit(c.socket, "x", large) == error{errc::message_too_large});
+        CHECK(c.session.emit_volatile(c.socket, "x", large) == error{errc::message_too_large});
+        CHECK(c.session.emit(c.socket, "x", as_bytes(large)) == error{errc::message_too_large});
+        CHECK(c.session.emit_with_ack(c.socket, 1s, "x", large) == error{errc::message_too_large});
+        CHECK(c.session.connect("/a", json::object("token", large)) == error{errc::message_too_large});
+        CHECK_FALSE(c.session.poll_timeout().has_value());
+        CHECK(c.session.buffered() == 0);
+        CHECK(c.drain().empty());
+        c.lose();
+        CHECK(c.session.emit(c.socket, "x", large) == error{errc::message_too_large}); // it would never go
+        CHECK(c.session.buffered() == 0);
+    }
+}
+
+TEST_CASE("what the server would refuse is not sent to it", "[client_socket]") {
+    for (std::uint32_t const retries : {0u, 1u}) {
+        auto const one = as_bytes(std::string_view("1"));
+        std::vector<byte_view> const eleven(11, one);
+        connected_driver c(with_retries(retries));
+        CHECK(c.session.emit(c.socket, "x", eleven) == error{errc::too_many_attachments});
+        CHECK(c.session.emit_volatile(c.socket, "x", eleven) == error{errc::too_many_attachments});
+        CHECK(c.session.emit_with_ack(c.socket, 1s, "x", eleven) == error{errc::too_many_attachments});
+        auto const e = c.session.poll_event();
+        CHECK_FALSE(e.has_value());
+        c.lose();
+        CHECK(c.session.emit(c.socket, "x", eleven) == error{errc::too_many_attachments});
+        CHECK(c.session.buffered() == 0);
+    }
+    connected_driver c;
+    c.session.message_received({frame_kind::text, R"(27["q"])"}, support::start);
+    auto e = c.session.poll_event();
+    REQUIRE(e.has_value());
+    CHECK(c.session.acknowledge(e->ack, std::vector<byte_view>(11)) == error{errc::too_many_attachments});
+    CHECK(c.session.acknowledge(e->ack, std::vector<byte_view>(10)).has_value());
 }
 
 TEST_CASE("what waited can overflow the queue too: then the socket is connected, and the connection ends",
@@ -636,7 +733,8 @@ TEST_CASE("what waited can overflow the queue too: then the socket is connected,
     options.max_queued = 1'000;
     driver c(options);
     auto const socket = c.connect();
-    c.emit(socket, "x", std::string(2'000, 'x'));
+    c.emit(socket, "x", std::string(900, 'x'));
+    c.emit(socket, "x", std::string(900, 'x'));
     c.open();
     c.receive(R"(2["early"])");
     CHECK(c.receive(answer(socketio::revision::v5)) ==
@@ -651,7 +749,8 @@ TEST_CASE("an event that is handled when the connection overflows is still there
     std::string read;
     c.on_event = [&](event& e) {
         if (e.type != event_type::event) return;
-        CHECK(c.session.emit(c.socket, "x", std::string(2'000, 'x')) == error{errc::queue_overflow});
+        CHECK(c.session.emit(c.socket, "x", std::string(900, 'x')).has_value());
+        CHECK(c.session.emit(c.socket, "x", std::string(900, 'x')) == error{errc::queue_overflow});
         read = as_characters(e.get<byte_view>().value_or(byte_view()));
     };
     std::string const large(1'000, 'y');
@@ -935,7 +1034,8 @@ TEST_CASE("with retries an event that ends the connection is kept like any other
     auto options = with_retries(1);
     options.max_queued = 1'000;
     connected_driver c(options);
-    c.ask(c.socket, std::nullopt, "x", std::string(2'000, 'x'));
+    CHECK(c.session.emit_volatile(c.socket, "y", std::string(900, 'x')).has_value());
+    c.ask(c.socket, std::nullopt, "x", std::string(900, 'x'));
     CHECK(c.drain() == lines{"disconnected /: queue overflow", "closed: queue overflow", "close"});
     c.open();
     CHECK(c.receive(answer(socketio::revision::v5)).size() == 2);
@@ -1268,7 +1368,8 @@ TEST_CASE("an answer to CONNECT without a sid is an error: the server speaks ano
         auto const socket = c.connect("/");
         c.open();
         c.receive(R"(2["early"])");
-        CHECK(c.receive(answered) == lines{"connect_error /"});
+        CHECK(c.receive(answered) ==
+              lines{R"(connect_error / "the server speaks revision 4 of Socket.IO, this client revision 5")"});
         CHECK_FALSE(c.session.is_active());
         CHECK_FALSE(c.session.is_connected(socket));
     }
@@ -1325,7 +1426,7 @@ TEST_CASE("revision 4: an answer to CONNECT has no payload", "[client_socket]") 
     connected_driver c(speaking(socketio::revision::v4));
     c.connect("/x");
     c.drain();
-    CHECK(c.receive(R"(0/x,{"sid":"abc"})").back() == "close");
+    CHECK(c.receive(R"(0/x,{"id":"abc"})").back() == "close"); // with a sid it is one of revision 5
 }
 
 TEST_CASE("attachments come contiguously behind their header, and only there", "[client_socket]") {

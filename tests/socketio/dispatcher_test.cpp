@@ -581,6 +581,88 @@ TEST_CASE("whatever handlers do to a dispatcher, it calls those that a copy made
     }
 }
 
+//=== acknowledgements ===//
+
+namespace {
+
+event ack(std::uint64_t id, socket_handle socket = {1, 1}, event_type type = event_type::ack) {
+    event e;
+    e.type = type;
+    e.socket = socket;
+    e.id = id;
+    return e;
+}
+
+} // namespace
+
+TEST_CASE("an acknowledgement has a handler of its own, which is called once and gone", "[socketio]") {
+    dispatcher d;
+    calls log;
+    auto const token = std::make_shared<int>();
+    CHECK(d.on_ack({1, 1}, result<std::uint64_t>(7), [&log, token](event& e) {
+               log.push_back("answer " + std::to_string(e.id));
+           }).has_value());
+    d.on_ack({1, 1}, 8, noting(log, "8"));
+    d.on_ack({2, 1}, 8, noting(log, "8 of another"));
+    CHECK(d.on_ack({1, 1}, result<std::uint64_t>(errc::not_connected), noting(log, "never")) ==
+          error{errc::not_connected});
+    d.on(event_type::ack, noting(log, "any"));
+    auto const removed = d.on_ack({1, 1}, 9, noting(log, "removed"));
+    CHECK(d.off(removed));
+    CHECK_FALSE(d.off(removed));
+    CHECK(token.use_count() == 2);
+    for (auto e : {1, 2}) {
+        auto seven = ack(7);
+        CHECK(d.dispatch(seven));
+        CHECK(token.use_count() == 1); // gone with the call
+        static_cast<void>(e);
+    }
+    auto nine = ack(9);
+    auto stale = ack(8, {1, 2});
+    auto complete = ack(8, {1, 1}, event_type::acks_complete);
+    auto eight = ack(8);
+    CHECK(d.dispatch(nine));
+    CHECK(d.dispatch(stale));
+    CHECK_FALSE(d.dispatch(complete));
+    CHECK(d.dispatch(eight));
+    CHECK(log == calls{"any", "answer 7", "any", "any", "any", "any", "8"});
+}
+
+TEST_CASE("the acknowledgements of a broadcast have one handler until the last of them", "[socketio]") {
+    dispatcher d;
+    calls log;
+    CHECK(d.on_acks(result<std::uint64_t>(7), noting(log, "all")).has_value());
+    CHECK(d.on_acks(result<std::uint64_t>(errc::invalid_utf8), noting(log, "none")) == error{errc::invalid_utf8});
+    d.on_ack({2, 1}, 7, noting(log, "one"));
+    for (std::uint32_t const n : {1u, 2u, 3u}) {
+        auto e = ack(7, {n, 1});
+        CHECK(d.dispatch(e));
+    }
+    auto complete = ack(7, {}, event_type::acks_complete);
+    CHECK(d.dispatch(complete));
+    CHECK_FALSE(d.dispatch(complete));
+    CHECK(log == calls{"all", "one", "all", "all", "all"});
+}
+
+TEST_CASE("a handler of an acknowledgement asks again", "[socketio]") {
+    support::stacks stacks;
+    dispatcher d;
+    int answers = 0;
+    std::function<void(event&)> ask = [&](event& e) {
+        if (e.type == event_type::ack) ++answers;
+        if (answers == 3) return;
+        CHECK(d.on_ack(e.socket, stacks.client(0).emit_with_ack(e.socket, std::nullopt, "q"), ask).has_value());
+    };
+    d.on(event_type::connected, [&](event& e) { ask(e); });
+    stacks.on_client_event = [&](std::size_t, event& e) { d.dispatch(e); };
+    stacks.on_server_event = [&](event& e) {
+        if (e.ack) CHECK(stacks.server.acknowledge(e.ack).has_value());
+    };
+    CHECK(stacks.client(stacks.add()).connect().has_value());
+    stacks.settle();
+    CHECK(answers == 3);
+}
+
 //=== with sessions ===//
 
 TEST_CASE("one dispatcher serves a whole server, another a whole client", "[socketio]") {

@@ -65,6 +65,30 @@ TEST_CASE("a name is bounded by its array, and no null pointer", "[socketio]") {
     CHECK(text == R"(2["ab","ab"])");
 }
 
+TEST_CASE("what a receiver's limits refuse is not encoded where they are given", "[socketio]") {
+    limits l;
+    l.max_attachments = 2;
+    l.max_attachments_size = 4;
+    l.max_depth = 2;
+    std::string text = "kept";
+    attachment_list attachments;
+    auto const one = as_bytes(std::string_view("1"));
+    auto const three = as_bytes(std::string_view("123"));
+    CHECK(encode_event(text, attachments, l, {}, "e", one, one, one) == error{errc::too_many_attachments});
+    CHECK(encode_event(text, attachments, l, {}, "e", three, three) == error{errc::attachments_too_large});
+    CHECK(encode_ack(text, attachments, l, {.id = 1}, one, one, one) == error{errc::too_many_attachments});
+    CHECK(encode_array(text, attachments, l, packet_type::event, {}, std::tuple("e", one, one, one)) ==
+          error{errc::too_many_attachments});
+    CHECK(encode_event(text, attachments, l, {}, "e", json::object("a", json::object())) ==
+          error{errc::depth_exceeded});
+    CHECK(text == "kept");
+    CHECK(attachments.empty());
+    CHECK(encode_event(text, attachments, l, {}, "e", one, three).has_value());
+    CHECK(encode_ack(text, attachments, l, {.id = 1}, one).has_value());
+    CHECK(encode_event(text, attachments, l, {}, "e", json::object("a", 1), json::object()).has_value());
+    CHECK(encode_event(text, attachments, {}, "e", std::vector<byte_view>(1'000, one)).has_value()); // no limits given
+}
+
 TEST_CASE("an event is its name and its arguments", "[socketio]") {
     CHECK(event_text({}, "foo") == R"(2["foo"])");
     CHECK(event_text({.nsp = "/admin"}, "bar", 1) == R"(2/admin,["bar",1])");

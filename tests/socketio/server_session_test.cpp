@@ -700,34 +700,78 @@ TEST_CASE("an acknowledgement that is asked for in vain is not awaited", "[serve
     driver s(v5, options);
     s.join();
     CHECK(s.after([&] {
-        CHECK(s.session.emit_with_ack(s.socket(), 1, 1s, "e", std::string(40, 'x')) == error{errc::queue_overflow});
+        CHECK(s.session.emit_with_ack(s.socket(), 1, 1s, "e", std::string(40, 'x')) == error{errc::message_too_large});
+    }) == lines{});
+    CHECK(s.after([&] {
+        CHECK(s.session.emit(s.socket(), "e"));
+        CHECK(s.session.emit_with_ack(s.socket(), 1, 1s, "e", std::string(26, 'x')) == error{errc::queue_overflow});
     }) == ended("queue overflow"));
 }
 
-TEST_CASE("answers that are too large end the connection too", "[server_session]") {
+TEST_CASE("what is too large alone is refused, and ends nothing", "[server_session]") {
     socketio::server_options options;
     options.max_queued = 40;
     std::string const large(40, 'x');
     SECTION("an acceptance") {
         driver s(v5, options);
         s.receive("0");
-        CHECK(s.after([&] { CHECK(s.session.accept(s.socket(), large) == error{errc::queue_overflow}); }) ==
-              ended("queue overflow"));
+        CHECK(s.after([&] { CHECK(s.session.accept(s.socket(), large) == error{errc::message_too_large}); }).empty());
+        CHECK(s.after([&] { CHECK(s.session.accept(s.socket(), "sid").has_value()); }).size() == 1);
     }
-    SECTION("a refusal, which is the end of what was asked") {
+    SECTION("a refusal, which may be tried again") {
         driver s(v5, options);
         s.receive("0");
-        CHECK(s.after([&] { CHECK(s.session.refuse(s.socket(), large).has_value()); }) ==
-              lines{"closed: queue overflow", "close"});
+        CHECK(s.after([&] { CHECK(s.session.refuse(s.socket(), large) == error{errc::message_too_large}); }).empty());
+        CHECK(s.after([&] { CHECK(s.session.refuse(s.socket(), "no").has_value()); }) ==
+              lines{R"(send 4{"message":"no"})"});
     }
-    SECTION("an acknowledgement") {
+    SECTION("an acknowledgement, which may be tried again") {
         driver s(v5, options);
         s.join();
         s.receive(R"(21["q"])");
         REQUIRE(s.requests.size() == 1);
-        CHECK(s.after([&] { CHECK(s.session.acknowledge(s.requests[0], large) == error{errc::queue_overflow}); }) ==
-              ended("queue overflow"));
+        CHECK(s.after([&] {
+                   CHECK(s.session.acknowledge(s.requests[0], large) == error{errc::message_too_large});
+               }).empty());
+        CHECK(s.after([&] { CHECK(s.session.acknowledge(s.requests[0], "short").has_value()); }) ==
+              lines{R"(send 31["short"])"});
     }
+    SECTION("an event, its attachments counted") {
+        driver s(v5, options);
+        s.join();
+        CHECK(s.after([&] {
+                   CHECK(s.session.emit(s.socket(), "e", std::string(32, 'x')) == error{errc::message_too_large});
+                   CHECK(s.session.emit(s.socket(), "e", as_bytes(large)) == error{errc::message_too_large});
+               }).empty());
+        CHECK(s.emit("/", "e", std::string(30, 'x')).size() == 1);
+    }
+}
+
+TEST_CASE("what the client would refuse is not sent to it", "[server_session]") {
+    socketio::server_options options;
+    options.limits.max_attachments = 2;
+    options.limits.max_attachments_size = 5;
+    options.limits.max_depth = 3;
+    driver s(v5, options);
+    s.join();
+    s.receive(R"(21["q"])");
+    REQUIRE(s.requests.size() == 1);
+    auto const one = as_bytes(std::string_view("1"));
+    auto const three = as_bytes(std::string_view("123"));
+    std::vector<std::vector<std::vector<int>>> const deep(1, {{}});
+    CHECK(s.after([&] {
+               CHECK(s.session.emit(s.socket(), "e", one, one, one) == error{errc::too_many_attachments});
+               CHECK(s.session.emit(s.socket(), "e", std::vector{three, three}) == error{errc::attachments_too_large});
+               CHECK(s.session.emit(s.socket(), "e", deep) == error{errc::depth_exceeded});
+               CHECK(s.session.emit_with_ack(s.socket(), 1, 1s, "e", one, one, one) ==
+                     error{errc::too_many_attachments});
+               CHECK(s.session.acknowledge(s.requests[0], one, one, one) == error{errc::too_many_attachments});
+               CHECK(s.session.acknowledge(s.requests[0], deep) == error{errc::depth_exceeded});
+           }).empty());
+    CHECK(s.session.poll_timeout() == std::nullopt); // nothing is awaited
+    CHECK(s.emit("/", "e", one, one).size() == 3);
+    CHECK(s.emit("/", "e", deep.front()).size() == 1);
+    CHECK(s.after([&] { CHECK(s.session.acknowledge(s.requests[0], one, one).has_value()); }).size() == 3);
 }
 
 TEST_CASE("nothing joined within connect_timeout: the connection is closed", "[server_session]") {

@@ -180,7 +180,7 @@ TEST_CASE("the application is asked, with the client's auth, and answers when it
     CHECK(w.server.socket_count() == 0);
     CHECK(w.server.sid(w.sockets[0]).empty());
     CHECK_FALSE(w.server.is_connected(w.sockets[0]));
-    CHECK(w.server.emit(w.sockets[0], "early") == error{errc::not_connected});
+    CHECK(w.server.emit(w.sockets[0], "early")); // which goes if it is let in
     CHECK(w.server.in("/").size() == 0);
 
     CHECK(w.after([&] { CHECK(w.server.accept(w.sockets[2])); }) == lines{"2 connected /", R"(2: 40{"sid":"sid2"})"});
@@ -205,6 +205,131 @@ TEST_CASE("what an accepted client is sent comes after the answer", "[whole_serv
         CHECK(w.server.emit(w.sockets[0], "hello"));
         CHECK(w.server.in("/").emit("all") == std::size_t{1});
     }) == lines{"0 connected /", R"(1: 40{"sid":"sid0"})", R"(1: 42["hello"])", R"(1: 42["all"])"});
+}
+
+TEST_CASE("what is done with a client before it is accepted counts once it is", "[whole_server]") {
+    wires w(with_v3());
+    w.server.declare("/", admission::ask);
+    for (bool const v3 : {false, true}) {
+        std::uint64_t const channel = v3 ? 2 : 1;
+        if (v3)
+            w.open_v3(channel);
+        else
+            w.open(channel);
+        if (!v3) w.receive(channel, "40");
+        auto const s = w.sockets.back();
+        std::optional<std::uint64_t> id;
+        CHECK(w.after([&] {
+                   CHECK(w.server.join(s, "room"));
+                   CHECK_FALSE(w.server.join(s, "room"));
+                   CHECK(w.server.join(s, "left"));
+                   for (auto const room : w.server.rooms_of(s)) CHECK(w.server.is_in(s, room));
+                   CHECK(w.server.leave(s, "left"));
+                   CHECK_FALSE(w.server.leave(s, "left"));
+                   CHECK_FALSE(w.server.is_in(s, "left"));
+                   CHECK(w.server.rooms_of(s) == std::vector<std::string_view>{"room"});
+                   CHECK(w.server.to("room").size() == channel - 1); // not for broadcasts yet
+                   w.server.set_data(s, std::make_shared<int>(7));
+                   CHECK(w.server.emit(s, "first", 1, as_bytes(std::string_view("\1\2"))));
+                   CHECK(w.server.emit_volatile(s, "lost") == error{errc::would_wait});
+                   auto const asked = w.server.emit_with_ack(s, 60s, "q");
+                   REQUIRE(asked);
+                   id = *asked;
+                   CHECK(w.server.emit(s, "disconnect") == error{errc::reserved_event_name});
+                   CHECK(w.server.send(s, "last"));
+               }).empty());
+        auto const n = std::to_string(*id);
+        auto const who = std::to_string(channel - 1);
+        auto const wire = std::to_string(channel) + ": ";
+        CHECK(w.after([&] { CHECK(w.server.accept(s)); }) ==
+              lines{who + " connected /", wire + (v3 ? "40" : R"(40{"sid":"sid0"})"),
+                    wire + R"(451-["first",1,{"_placeholder":true,"num":0}])", wire + (v3 ? "<040102>" : "<0102>"),
+                    wire + "42" + n + R"(["q"])", wire + R"(42["message","last"])"});
+        CHECK(w.server.rooms_of(s) == std::vector<std::string_view>{"room"});
+        CHECK(*w.server.data<int>(s) == 7);
+        CHECK(w.server.to("room").size() == channel);
+        CHECK(w.receive(channel, "43" + n + "[1]") == lines{who + " ack " + n + " answered [1]"});
+    }
+}
+
+TEST_CASE("a client that is refused is sent nothing else, and what it was asked ends", "[whole_server]") {
+    wires w;
+    w.server.declare("/", admission::ask);
+    w.server.declare_matching([](auto, auto) { return true; }, admission::ask);
+    w.open(1);
+    for (int i = 0; i != 3; ++i) {
+        w.receive(1, i == 2 ? "40/made," : "40");
+        auto const s = w.sockets.back();
+        w.server.join(s, "room");
+        CHECK(w.server.emit(s, "early"));
+        auto const id = w.server.emit_with_ack(s, 60s, "q").value_or(0);
+        auto const another = w.server.emit_with_ack(s, 1s, "q").value_or(0);
+        auto const who = std::to_string(i);
+        CHECK(w.drain().empty());
+        CHECK(w.at((i + 1) * 2'000) == lines{who + " ack " + std::to_string(another) + " timed out"});
+        auto const told = w.after([&] { CHECK(w.server.refuse(s, "no")); });
+        CHECK(told == lines{who + " ack " + std::to_string(id) + " disconnected",
+                            i == 2 ? R"(1: 44/made,{"message":"no"})" : R"(1: 44{"message":"no"})"});
+        CHECK(w.server.nsp(s).empty());
+        CHECK_FALSE(w.server.is_in(s, "room"));
+        CHECK(w.server.emit(s, "late") == error{errc::not_connected});
+        CHECK(w.server.emit_with_ack(s, 1s, "late") == error{errc::not_connected});
+        CHECK_FALSE(w.server.join(s, "late"));
+        CHECK(w.server.rooms_of(s).empty());
+    }
+    CHECK(w.server.in("/made").size() == 0);
+    w.server.declare("/", admission::automatic);
+    CHECK(w.receive(1, "40").size() == 2); // nothing of what was kept for the others
+    CHECK(w.server.to("room").size() == 0);
+}
+
+TEST_CASE("a client that goes before it is accepted takes with it what was kept, each question once",
+          "[whole_server]") {
+    wires w;
+    w.server.declare("/", admission::ask);
+    w.open(1);
+    w.receive(1, "40");
+    auto const s = w.sockets.back();
+    CHECK(w.server.emit(s, "early"));
+    auto const id = w.server.emit_with_ack(s, std::nullopt, "q").value_or(0);
+    CHECK(w.cut(1) == lines{"0 ack " + std::to_string(id) + " disconnected", "0 disconnected /: transport close"});
+    CHECK(w.server.emit(s, "late") == error{errc::not_connected});
+    w.open(1);
+    w.receive(1, "40");
+    CHECK(w.after([&] { CHECK(w.server.accept(w.sockets.back())); }).size() == 2);
+}
+
+TEST_CASE("what is kept for the clients of a connection that are not accepted has a limit", "[whole_server]") {
+    server_options options;
+    options.engine.max_queued = 2'000;
+    options.sockets.max_pending_acks = 3;
+    wires w(options);
+    w.server.declare("/", admission::ask);
+    w.server.declare("/a", admission::ask);
+    w.open(1);
+    w.receive(1, "40");
+    w.receive(1, "40/a,");
+    w.open(2);
+    w.receive(2, "40");
+    auto const [s, a, other] = std::tuple(w.sockets[0], w.sockets[1], w.sockets[2]);
+    std::string const text(700, 'x');
+    CHECK(w.server.emit(s, "e", text));
+    CHECK(w.server.emit(a, "e", text));
+    CHECK(w.server.emit(s, "e", text) == error{errc::buffer_full});
+    CHECK(w.server.emit(a, "e", text) == error{errc::buffer_full});
+    CHECK(w.server.emit_with_ack(a, 1s, "e", text) == error{errc::buffer_full});
+    CHECK_FALSE(w.server.join(a, text));
+    CHECK(w.server.emit(s, "e", std::string(2'000, 'x')) == error{errc::message_too_large});
+    CHECK(w.server.emit(s, "e", std::vector<byte_view>(11)) == error{errc::too_many_attachments});
+    CHECK(w.server.emit(other, "e", text));
+    for (int i = 0; i != 3; ++i) CHECK(w.server.emit_with_ack(s, 600s, "q"));
+    CHECK(w.server.emit_with_ack(s, 600s, "q") == error{errc::too_many_acks});
+    CHECK(w.drain().empty());
+    CHECK(w.after([&] { CHECK(w.server.accept(s)); }).size() == 6);
+    CHECK(w.server.emit(a, "e", text)); // there is room again
+    CHECK(w.server.join(a, text) == false);
+    CHECK(w.after([&] { CHECK(w.server.accept(a)); }).size() == 4);
+    CHECK(w.server.size() == 2);
 }
 
 TEST_CASE("a socket that is accepted and disconnected at once is told of both", "[whole_server]") {
@@ -791,7 +916,9 @@ TEST_CASE("whoever asks in vain for an acknowledgement hears of it once", "[whol
     options.engine.max_queued = 100;
     wires w(options);
     auto const s = w.connect(1);
-    auto const id = w.server.emit_with_ack(s, 1s, "q", std::string(200, 'x'));
+    w.server.pause(1);
+    CHECK(w.server.emit(s, "e", std::string(50, 'x')));
+    auto const id = w.server.emit_with_ack(s, 1s, "q", std::string(50, 'x'));
     // Either it was refused, and nothing is awaited, or it ends with the connection.
     lines expected;
     if (id) expected.push_back("0 ack " + std::to_string(*id) + " disconnected");
@@ -800,25 +927,79 @@ TEST_CASE("whoever asks in vain for an acknowledgement hears of it once", "[whol
     CHECK(w.drain() == expected);
 }
 
-TEST_CASE("an event over the limit of the sockets ends the connection at once", "[whole_server]") {
-    server_options options;
-    options.sockets.max_queued = 100;
+TEST_CASE("what is over the limit alone is refused, whoever's limit it is, and ends nothing", "[whole_server]") {
     std::string const large(200, 'x');
-    auto const after = [&](auto call) {
+    for (bool const of_sockets : {true, false}) {
+        server_options options;
+        (of_sockets ? options.sockets.max_queued : options.engine.max_queued) = 100;
+        options.sockets.limits.max_attachments = 2;
+        if (!of_sockets) options.recovery.emplace();
         wires w(options);
-        w.open_polling(1);
-        w.post(1, 2, "40");
-        w.get(1, 3);
-        w.post(1, 9, R"(421["q"])");
+        auto const s = w.connect(1);
+        w.connect(2);
+        w.receive(1, R"(421["q"])");
         REQUIRE(w.requests.size() == 1);
-        CHECK(call(w, w.sockets[0]).code == errc::queue_overflow);
-        CHECK(w.drain() == lines{"0 disconnected /: queue overflow"}); // no GET waits to be told
-        return w.get(1, 4);
-    };
-    lines const told = {"answer 4: 200 text 1"};
-    CHECK(after([&](wires& w, auto s) { return w.server.emit(s, "e", large).error(); }) == told);
-    CHECK(after([&](wires& w, auto s) { return w.server.emit_with_ack(s, 1s, "e", large).error(); }) == told);
-    CHECK(after([&](wires& w, auto) { return w.server.acknowledge(w.requests[0], large).error(); }) == told);
+        auto const one = as_bytes(std::string_view("1"));
+        auto const forty = as_bytes(std::string_view(large).substr(0, 40));
+        auto const all = w.server.in("/");
+        for (auto const code : {errc::message_too_large, errc::too_many_attachments}) {
+            auto const refuses = [&](auto const&... args) {
+                CHECK(w.server.emit(s, "e", args...) == error{code});
+                CHECK(w.server.emit_volatile(s, "e", args...) == error{code});
+                CHECK(w.server.emit_with_ack(s, 1s, "e", args...) == error{code});
+                CHECK(w.server.acknowledge(w.requests[0], args...) == error{code});
+                CHECK(all.emit("e", args...) == error{code});
+                CHECK(all.emit_volatile("e", args...) == error{code});
+                CHECK(all.emit_with_ack(1s, "e", args...) == error{code});
+            };
+            if (code == errc::too_many_attachments) {
+                refuses(one, one, one);
+            } else {
+                refuses(large);
+                refuses(forty, forty);
+            }
+        }
+        CHECK(w.drain().empty());
+        CHECK(w.at(2'000).empty()); // nothing is awaited
+        CHECK(w.server.socket_count() == 2);
+        CHECK(w.after([&] { CHECK(all.emit("e", one).value_or(0) == 2); }).size() == 4);
+        CHECK(w.after([&] { CHECK(w.server.acknowledge(w.requests[0], 1)); }) == lines{"1: 431[1]"});
+    }
+}
+
+TEST_CASE("every packet that is not too large fits into an empty queue", "[whole_server]") {
+    server_options options;
+    options.engine.max_queued = 1'000;
+    std::size_t refused = 0;
+    for (std::size_t size = 450; size != 500; ++size) {
+        wires w(options);
+        auto const s = w.connect(1);
+        std::string const half(size, 'x');
+        auto const sent = w.server.emit(s, "e", half, as_bytes(half));
+        if (!sent) CHECK(sent == error{errc::message_too_large});
+        refused += sent ? 0u : 1u;
+        w.drain();
+        auto const told = w.server.in("/").emit("e", half, as_bytes(half));
+        CHECK(told.has_value() == sent.has_value());
+        if (sent && told) w.drain();
+        CHECK(w.server.size() == 1);
+    }
+    CHECK(refused > 5);
+    CHECK(refused < 45);
+}
+
+TEST_CASE("a client whose namespace has a name too long to answer is closed", "[whole_server]") {
+    server_options options;
+    options.engine.max_queued = 1'000;
+    for (bool const is_there : {false, true}) {
+        wires w(options);
+        if (is_there) w.server.declare_matching([](auto, auto) { return true; });
+        w.open(1);
+        auto const told = w.receive(1, "40/" + std::string(2'000, 'x') + ",");
+        CHECK(std::count(told.begin(), told.end(), "close 1") == 1);
+        CHECK(w.server.size() == 0);
+        CHECK(w.server.socket_count() == 0);
+    }
 }
 
 TEST_CASE("a second POST while the first is read disconnects the sockets of its connection", "[whole_server]") {
@@ -1050,6 +1231,59 @@ TEST_CASE("an audience joins, leaves and is disconnected together", "[whole_serv
     CHECK(r.heard_by(r.all()) == heard{2, 4});
 }
 
+TEST_CASE("an audience that is put together in one expression may be kept", "[whole_server]") {
+    rooms_of_four r;
+    auto const& some = r.w.server.to("a").except("b");
+    auto const others = r.all().except("a").except(r.w.sockets[1]);
+    auto&& one = r.all().to("b").except(r.w.sockets[2]);
+    CHECK(r.heard_by(some) == heard{1});
+    CHECK(r.heard_by(others) == heard{4});
+    CHECK(r.heard_by(one) == heard{2});
+    CHECK(r.heard_by(one.except("nobody").to("a")) == heard{1, 2});
+    CHECK(r.heard_by(one) == heard{1, 2}); // what is said of one that has a name stays said
+}
+
+TEST_CASE("rooms are left by the names that the server gave", "[whole_server]") {
+    std::string const room = "a room with a name that is no short one";
+    rooms_of_four r;
+    auto& server = r.w.server;
+    for (auto const s : r.w.sockets) server.join(s, room);
+    auto const name = server.rooms_of(r.w.sockets[3]).back();
+    CHECK(server.join(r.w.sockets[3], server.rooms_of(r.w.sockets[0]).front()));
+    r.all().to(name).leave(name);
+    CHECK(r.heard_by(r.all().to(room)).empty());
+
+    for (auto const s : r.w.sockets) server.join(s, room);
+    for (auto const s : r.w.sockets)
+        for (auto const each : server.rooms_of(s)) CHECK(server.leave(s, each));
+    CHECK(r.heard_by(r.all().to(room)).empty());
+
+    for (auto const s : r.w.sockets) server.join(s, room);
+    auto const among = r.all().to(server.rooms_of(r.w.sockets[0]).front());
+    among.for_each([&](socketio::socket_handle s) {
+        for (auto const each : server.rooms_of(s)) {
+            server.disconnect(s);
+            CHECK(each == room);
+        }
+    });
+    CHECK(r.w.drain().size() == 8);
+    CHECK(among.size() == 0);
+}
+
+TEST_CASE("an audience is disconnected with the connections of its sockets", "[whole_server]") {
+    rooms_of_four r;
+    r.w.server.declare("/a");
+    auto const other = r.w.join(1, "/a");
+    CHECK(sorted(r.w.after([&] { r.all().to("a").disconnect_connections(); })) ==
+          lines{"0 disconnected /: server namespace disconnect", "1: 41", "1: 41/a,",
+                "2 disconnected /: server namespace disconnect", "3: 41",
+                "4 disconnected /a: server namespace disconnect", "close 1", "close 3"});
+    CHECK_FALSE(r.w.server.is_connected(other));
+    CHECK(r.heard_by(r.all()) == heard{2, 4});
+    r.w.server.in("/nope").disconnect_connections();
+    CHECK(r.w.drain().empty());
+}
+
 TEST_CASE("while an audience is visited anything may be done to it", "[whole_server]") {
     rooms_of_four r;
     std::size_t visits = 0;
@@ -1169,7 +1403,8 @@ TEST_CASE("a broadcast that asks counts those whose connection fails as asked", 
     auto const first = w.server.in("/").to(w.sid(1)).emit_with_ack(std::nullopt, "q");
     REQUIRE(first);
     w.drain();
-    auto const second = w.server.in("/").emit_with_ack(std::nullopt, "q", std::string(200, 'x'));
+    CHECK(w.server.emit(w.sockets[0], "e", std::string(50, 'x')));
+    auto const second = w.server.in("/").emit_with_ack(std::nullopt, "q", std::string(50, 'x'));
     REQUIRE(second); // socket 1 owes as many as it may already
     auto const n = std::to_string(*second);
     CHECK(w.drain() == lines{"0 ack " + n + " disconnected", "acks_complete " + n + ": 0 of 1",

@@ -128,11 +128,16 @@ struct stack_figures {
 
 //=== options ===//
 
-// Adapts the plan: its messages are Socket.IO's, which take more room than text, and clients have a fixed upgrade_timeout.
+// Adapts the plan: its messages are Socket.IO's, which take more room than text and are never too large alone, and clients
+// have a fixed upgrade_timeout.
 inline socketless::server_options draw_stack_server(random_source& random, network_plan& plan) {
     plan.server.initial_message.clear();
     plan.server.max_payload = std::max<std::size_t>(plan.server.max_payload, 600);
-    for (auto& c : plan.clients) c.upgrade_timeout = engineio::client_options().upgrade_timeout;
+    plan.server.max_queued = std::max<std::size_t>(plan.server.max_queued, 700);
+    for (auto& c : plan.clients) {
+        c.upgrade_timeout = engineio::client_options().upgrade_timeout;
+        c.max_queued = std::max<std::size_t>(c.max_queued, 700);
+    }
     socketless::server_options o;
     o.engine = plan.server;
     o.path = plan.server.path; // as the clients have it

@@ -8,7 +8,9 @@
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/detail/asked_sockets.hpp>
 #include <socketless/detail/namespaces.hpp>
+#include <socketless/detail/packet_limit.hpp>
 #include <socketless/detail/reasons.hpp>
 #include <socketless/detail/server_sockets.hpp>
 #include <socketless/engineio/server.hpp>
@@ -49,6 +51,9 @@ protected:
         : options_(with_path(std::move(options))), random_(std::move(random)), now_(now),
           engine_(options_.engine, [this](std::span<std::byte> bytes) { random_(bytes); }),
           names_key_(make_hash_key(random_)), namespaces_(names_key_), rooms_(names_key_) {
+        // What a session could queue and its transport could not is refused before either has begun.
+        options_.sockets.max_queued =
+            std::min(options_.sockets.max_queued, packet_limit(options_.engine.max_queued, options_.sockets.limits));
         namespaces_.declare("/", admission::automatic);
         if (options_.recovery) recovery_.emplace(*options_.recovery, random_);
     }
@@ -179,6 +184,13 @@ protected:
         return s.state == socket_state::connected && connections_[s.connection.index]->session.is_connected(s.local);
     }
 
+    // A socket that the application may let in; null for any other.
+    [[nodiscard]] server_socket const* find_asked(socket_handle socket) const noexcept {
+        auto const* const s = sockets_.find(socket, socket_state::asked);
+        if (s == nullptr) return nullptr;
+        return connections_[s->connection.index]->session.nsp(s->local).empty() ? nullptr : s;
+    }
+
     [[nodiscard]] bool is_writable(server_socket const& s) const noexcept {
         auto const* const session = engine_.find(s.connection);
         return session != nullptr && session->writable();
@@ -244,6 +256,7 @@ protected:
         if (e.ack) e.ack = socketio::ack_request(e.socket, e.ack.id());
         if (e.type == socketio::event_type::ack) note_ack(e.id, e.outcome);
         if (e.type == socketio::event_type::disconnected) {
+            if (sockets_[number].state == socket_state::refused) return forget(number), false;
             persist(number, e.reason);
             sockets_[number].state = socket_state::ended;
             ended_ = number;
@@ -256,8 +269,10 @@ protected:
         auto& session = connections_[index]->session;
         auto const nsp = namespaces_.find_or_make(e.nsp, e.data);
         if (!nsp) {
-            static_cast<void>(session.refuse(e.socket, "Invalid namespace"));
-            static_cast<void>(flush(index));
+            if (session.refuse(e.socket, "Invalid namespace"))
+                static_cast<void>(flush(index));
+            else
+                drop(index, e.socket);
             return false;
         }
         std::uint32_t const number = sockets_.make();
@@ -269,6 +284,7 @@ protected:
         if (recovery_ && session.revision() == socketio::revision::v5)
             s.details = std::make_unique<server_socket_details>(server_socket_details{claim(e.data), {}});
         session.set_tag(e.socket, number);
+        auto const local = e.socket;
         namespaces_.enter(*nsp);
         e.socket = sockets_.handle(number);
         e.recovered = find_kept(s) != nullptr;
@@ -277,8 +293,17 @@ protected:
             if (s.recovery()) s.recovery()->is_promised = e.recovered;
             return true;
         }
-        static_cast<void>(let_in(e.socket));
+        auto const accepted = let_in(e.socket);
+        if (accepted || accepted.error().code != errc::message_too_large) return false;
+        forget(number);
+        drop(index, local);
         return false;
+    }
+
+    // The name of a namespace that a client asks for leaves no room for an answer: its connection ends.
+    void drop(std::uint32_t index, socket_handle local) {
+        connections_[index]->session.drop(local);
+        end(index, socketio::disconnect_reason::forced_server_close);
     }
 
     // Lets a client in that has asked to join a namespace.
@@ -307,7 +332,70 @@ protected:
         rooms_.enter(s->nsp, number);
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
         if (restored) replay(*s, number, *restored);
+        if (auto const early = asked_.take(number)) catch_up(*s, number, *early);
         return {};
+    }
+
+    //=== before a client is let in ===//
+
+    template <class Name, class... Args>
+    result<void> emit_early(socket_handle socket, Name const& name, Args const&... args) {
+        auto const* const s = find_asked(socket);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const made = make_early(*s, std::nullopt, name, args...); !made) return made;
+        keep_early(socket.index, *s, false);
+        return {};
+    }
+
+    template <class Name, class... Args>
+    result<std::uint64_t> emit_early_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
+                                              Name const& name, Args const&... args) {
+        auto const* const s = find_asked(socket);
+        if (s == nullptr) return error{errc::not_connected};
+        auto const id = ++last_ack_id_;
+        if (auto const made = make_early(*s, id, name, args...); !made) return made.error();
+        auto& session = connections_[s->connection.index]->session;
+        session.handle_timeout(now_); // what the timeout counts from
+        if (auto const awaited = session.expect_early_ack(s->local, id, timeout); !awaited) return awaited.error();
+        keep_early(socket.index, *s, true);
+        touch(s->connection.index);
+        return id;
+    }
+
+    // Encodes an event into text_ and packet_, if there is room to keep it.
+    template <class Name, class... Args>
+    result<void> make_early(server_socket const& s, std::optional<std::uint64_t> id, Name const& name,
+                            Args const&... args) {
+        constexpr std::size_t longest_offset = 64; // which recovery may put behind it
+        if (auto const made = make_packet(s.nsp, id, name, args...); !made) return made;
+        std::size_t const limit = options_.sockets.max_queued;
+        std::size_t const size = asked_sockets::size_of(text_, std::span(packet_).subspan(1));
+        if (recovery_ && size > limit - std::min(limit, longest_offset)) return error{errc::message_too_large};
+        return asked_.has_room(s.connection.index, size, limit) ? result<void>() : error{errc::buffer_full};
+    }
+    void keep_early(std::uint32_t number, server_socket const& s, bool asks) {
+        asked_.keep(number, s.connection.index, {text_, {packet_.begin() + 1, packet_.end()}, asks});
+    }
+
+    // The client has been let in: what was done before counts from now on.
+    void catch_up(server_socket const& s, std::uint32_t number, early_acts const& early) {
+        for (std::string const& room : early.rooms)
+            if (room != s.sid() && rooms_.rooms_of(number) < options_.max_rooms) rooms_.join(number, room);
+        for (early_packet const& p : early.packets) {
+            text_ = p.text;
+            std::optional<socketio::recovery_offset> offset;
+            if (recovery_ && !p.asks) {
+                offset = recovery_->next_offset();
+                text_.pop_back(); // the bracket at the end of its arguments
+                text_.append(",\"").append(offset->view()).append("\"]");
+            }
+            packet_.clear();
+            packet_.emplace_back(frame{frame_kind::text, text_});
+            packet_.insert(packet_.end(), p.attachments.begin(), p.attachments.end());
+            std::string_view const own = s.sid();
+            if (offset && s.recovery()) keep(*offset, {s.nsp, {&own, 1}, {}});
+            if (!send_packet(number)) return; // its connection ends
+        }
     }
 
     // The socket's last event has been handled.
@@ -316,6 +404,7 @@ protected:
         std::uint32_t const nsp = s.nsp;
         if (find_number(nsp, s.sid()) == number) by_sid_.erase(s.key());
         rooms_.exit(number);
+        asked_.forget(number);
         sockets_.free(number);
         namespaces_.exit(nsp);
         release_if_unused(nsp);
@@ -337,7 +426,10 @@ protected:
         if (s == nullptr) return error{errc::not_connected};
         auto const refused = refuse(connections_[s->connection.index]->session, s->local);
         flush(*s);
-        if (refused) forget(socket.index);
+        if (!refused) return refused;
+        if (!connections_[s->connection.index]->session.ending(s->local)) return forget(socket.index), refused;
+        s->state = socket_state::refused; // with acknowledgements that are to be told of
+        touch(s->connection.index);
         return refused;
     }
 
@@ -492,7 +584,7 @@ protected:
     template <class Name, class... Args>
     result<void> emit_kept(socket_handle socket, Name const& name, Args const&... args) {
         auto const to = find_receiver(socket);
-        if (!to) return error{errc::not_connected};
+        if (!to) return emit_early(socket, name, args...);
         auto const offset = recovery_->next_offset();
         if (auto const made = make_packet(to->nsp, std::nullopt, name, args..., offset.view()); !made) return made;
         bool const can_recover = to->live == nullptr || to->live->recovery() != nullptr;
@@ -526,9 +618,12 @@ protected:
         packet_.clear();
         attachment_list attachments;
         text_.clear();
-        auto const encoded = socketio::encode_event(text_, attachments, {namespaces_.name(nsp), id},
+        auto const& own = options_.sockets;
+        auto const encoded = socketio::encode_event(text_, attachments, own.limits, {namespaces_.name(nsp), id},
                                                     socketio::detail::name_of(name), args...);
         if (!encoded) return encoded.error();
+        if (socketio::message_queue::is_too_large(text_.size(), attachments, own.max_queued))
+            return error{errc::message_too_large};
         packet_.emplace_back(frame{frame_kind::text, text_});
         for (byte_view const a : attachments) packet_.emplace_back(frame{frame_kind::binary, as_characters(a)});
         return {};
@@ -564,6 +659,7 @@ protected:
     hash_key names_key_; // of all tables in which names are found that peers choose
     namespaces namespaces_;
     server_sockets sockets_;
+    asked_sockets asked_;                // what was done with them already
     std::optional<std::uint32_t> ended_; // the socket whose end was told last
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
     socketio::rooms rooms_; // members are sockets, by their numbers

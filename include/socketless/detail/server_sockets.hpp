@@ -24,6 +24,7 @@ namespace socketless::inline v0::detail {
 enum class server_socket_state : std::uint8_t {
     free,
     asked,     // the client waits for an answer to its CONNECT
+    refused,   // its acknowledgements are about to end
     connected, // it has joined its namespace
     ended,     // its last event is being handled
 };

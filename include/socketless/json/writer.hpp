@@ -37,10 +37,12 @@ namespace socketless::inline v0::json {
 /// Text must be UTF-8. What is not makes the whole write fail with errc::invalid_utf8; nothing is thrown.
 class writer {
 public:
-    /// `attachments` receives the binary values; null where there may be none. Precondition: `out` and
-    /// `attachments` outlive the writer.
-    constexpr explicit writer(socketless::detail::output& out, attachment_list* attachments = nullptr) noexcept
-        : out_(&out), attachments_(attachments) {}
+    /// `attachments` receives the binary values; null where there may be none. With more than `max_depth` arrays and
+    /// objects open at once the write fails (errc::depth_exceeded). Precondition: `out` and `attachments` outlive the
+    /// writer.
+    constexpr explicit writer(socketless::detail::output& out, attachment_list* attachments = nullptr,
+                              std::uint32_t max_depth = 0xffffffff) noexcept
+        : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
 
     constexpr writer& null() noexcept { return token("null"); }
     constexpr writer& boolean(bool b) noexcept { return token(b ? "true" : "false"); }
@@ -155,12 +157,14 @@ private:
         return *this;
     }
     constexpr writer& open(char bracket) noexcept {
+        if (depth_left_-- == 0) fail(errc::depth_exceeded);
         separate();
         out_->put(bracket);
         comma_due_ = false;
         return *this;
     }
     constexpr writer& close(char bracket) noexcept {
+        ++depth_left_;
         out_->put(bracket);
         comma_due_ = true;
         return *this;
@@ -206,6 +210,7 @@ private:
 
     socketless::detail::output* out_;
     attachment_list* attachments_;
+    std::uint32_t depth_left_; // how many more may be open
     bool comma_due_ = false;
     errc failure_{};
 };

@@ -22,7 +22,7 @@ namespace socketless::inline v0::socketio {
 struct pending_ack {
     /// As on the wire.
     std::uint64_t id = 0;
-    /// Which socket of the connection owes it: the caller's number for it.
+    /// Which socket of the connection owes it: the caller's number for it, a small one: see `pending_acks`.
     std::uint32_t socket = 0;
     /// The caller's own, given back at the end.
     std::uint64_t token = 0;
@@ -38,7 +38,8 @@ struct pending_ack {
 ///                   |-----deadline-------------> take_expired
 ///                   `-----socket disconnected--> take_of
 ///
-/// Memory is proportional to how many are awaited; with a constant number of them nothing is allocated.
+/// Memory is proportional to how many are awaited, and to the greatest number of a socket; with a constant number of them
+/// nothing is allocated.
 class pending_acks {
 public:
     [[nodiscard]] bool empty() const noexcept { return live_ == 0; }
@@ -47,7 +48,10 @@ public:
     /// Waits for one more. Precondition: its id is greater than any given before. Amortized O(log n).
     void await(pending_ack const& ack) {
         SOCKETLESS_ASSERT(entries_.empty() || entries_.back().ack.id < ack.id);
-        entries_.push_back({ack});
+        if (ack.socket >= chains_.size()) chains_.resize(std::size_t{ack.socket} + 1);
+        chain& owed = chains_[ack.socket];
+        auto const index = static_cast<std::uint32_t>(entries_.size());
+        entries_.push_back({ack, true, owed.last, none});
         if (ack.deadline) {
             socketless::detail::rollback undo([this]() noexcept { entries_.pop_back(); });
             deadlines_.push_back({*ack.deadline, ack.id});
@@ -55,6 +59,8 @@ public:
             std::ranges::push_heap(deadlines_, std::greater<>());
             ++timed_;
         }
+        (owed.last == none ? owed.first : entries_[owed.last].next) = index;
+        owed.last = index;
         ++live_;
     }
 
@@ -71,16 +77,19 @@ public:
         return remove(find(deadlines_.front().id));
     }
 
-    /// One that this socket owes, the lowest id first: the socket is disconnected. Taking all k of a socket, one after
-    /// the other, is O(n + k log n). Ids over `last` stay.
+    /// One that this socket owes, the lowest id first: the socket is disconnected. Amortized O(log n), however many others
+    /// owe. Ids over `last` stay.
     [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket,
                                                      std::uint64_t last = std::numeric_limits<std::uint64_t>::max()) {
-        std::size_t i = socket == searched_socket_ ? find(searched_to_) : 0;
-        while (i != entries_.size() && (!entries_[i].live || entries_[i].ack.socket != socket)) ++i;
-        if (i == entries_.size() || entries_[i].ack.id > last) return std::nullopt;
-        searched_socket_ = socket;
-        searched_to_ = entries_[i].ack.id;
+        if (!is_owed_by(socket)) return std::nullopt;
+        std::uint32_t const i = chains_[socket].first;
+        if (entries_[i].ack.id > last) return std::nullopt;
         return remove(i);
+    }
+
+    /// Whether this socket owes any. Constant time.
+    [[nodiscard]] bool is_owed_by(std::uint32_t socket) const noexcept {
+        return socket < chains_.size() && chains_[socket].first != none;
     }
 
     /// When `take_expired` has something to give, if ever: exact. Constant time.
@@ -90,9 +99,19 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t none = 0xffffffff;
+
+    // What one socket owes is linked from the lowest id to the highest, by their places in entries_.
     struct entry {
         pending_ack ack;
         bool live = true;
+        std::uint32_t previous = none;
+        std::uint32_t next = none;
+    };
+
+    struct chain {
+        std::uint32_t first = none;
+        std::uint32_t last = none;
     };
 
     struct due {
@@ -115,13 +134,21 @@ private:
     }
 
     pending_ack remove(std::size_t i) {
-        pending_ack const ack = entries_[i].ack;
-        entries_[i].live = false;
+        entry& ended = entries_[i];
+        pending_ack const ack = ended.ack;
+        link(ended.previous, ended.next, ack.socket);
+        ended.live = false;
         --live_;
         if (ack.deadline) --timed_;
         drop_deadlines();
         drop_entries();
         return ack;
+    }
+
+    // Makes two entries of a socket neighbours; `none` is the end of its chain.
+    void link(std::uint32_t a, std::uint32_t b, std::uint32_t socket) noexcept {
+        (a == none ? chains_[socket].first : entries_[a].next) = b;
+        (b == none ? chains_[socket].last : entries_[b].previous) = a;
     }
 
     // Keeps a deadline that counts at the top of the heap, and those that do not fewer than those that do.
@@ -140,16 +167,23 @@ private:
 
     void drop_entries() {
         if (entries_.size() <= 2 * live_) return;
-        std::erase_if(entries_, [](entry const& e) { return !e.live; });
+        std::uint32_t kept = 0;
+        for (entry const& e : entries_) {
+            if (!e.live) continue;
+            // Neighbours before it have moved already, and have said so.
+            link(e.previous, kept, e.ack.socket);
+            link(kept, e.next, e.ack.socket);
+            entries_[kept++] = e;
+        }
+        entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(kept), entries_.end());
         socketless::detail::shrink(entries_);
     }
 
-    std::vector<entry> entries_;    // by id; those that have ended stay until they are half of it
-    std::vector<due> deadlines_;    // a heap, the first at the top; those whose entry has ended are stale
-    std::size_t live_ = 0;          // of entries_
-    std::size_t timed_ = 0;         // of deadlines_
-    std::uint64_t searched_to_ = 0; // searched_socket_ owes none below this id
-    std::uint32_t searched_socket_ = 0;
+    std::vector<entry> entries_; // by id; those that have ended stay until they are half of it
+    std::vector<chain> chains_;  // by socket
+    std::vector<due> deadlines_; // a heap, the first at the top; those whose entry has ended are stale
+    std::size_t live_ = 0;       // of entries_
+    std::size_t timed_ = 0;      // of deadlines_
 };
 
 } // namespace socketless::inline v0::socketio

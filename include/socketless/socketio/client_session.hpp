@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +48,8 @@ struct client_options {
     std::size_t max_early = std::size_t{1} * 1024 * 1024;
     /// Acknowledgements that may be awaited; asking for another is refused (errc::too_many_acks).
     std::size_t max_pending_acks = 65'536;
-    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow).
+    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet that
+    /// is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     socketless::limits limits = {};
 };
@@ -117,10 +119,10 @@ public:
         return connect_with(nsp, [](socket&) { return result<void>(); });
     }
     /// Joins it with auth: any value that is written as a JSON object; null and an empty json::text are no auth.
-    /// Errors: as above; errc::invalid_payload.
+    /// Errors: as above; errc::invalid_payload; errc::message_too_large.
     template <class Auth>
     result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
-        return connect_with(nsp, [&](socket& s) { return s.set_auth(auth); });
+        return connect_with(nsp, [&](socket& s) { return s.set_auth(auth, options_.max_queued); });
     }
     /// Joins it with auth that is asked for afresh each time.
     result<socket_handle> connect(std::string_view nsp, ask_for_auth_t) {
@@ -135,7 +137,7 @@ public:
     result<void> authenticate(socket_handle handle, Auth const& auth) {
         socket* const s = find(handle);
         if (s == nullptr || s->state != socket_state::authenticating) return error{errc::already_connected};
-        if (auto const set = s->set_auth(auth); !set) return set;
+        if (auto const set = s->set_auth(auth, options_.max_queued); !set) return set;
         s->asks_for_auth = true;
         send_connect(*s);
         return {};
@@ -160,8 +162,10 @@ public:
     //=== what the application wants: events ===//
 
     /// Emits an event: at once if the socket is connected, else when it is. Errors: errc::not_connected for a handle that
-    /// names no socket; errc::reserved_event_name, errc::invalid_utf8; errc::buffer_full; errc::queue_overflow: with it
-    /// more than `max_queued` bytes would wait, and the connection ends.
+    /// names no socket; errc::reserved_event_name, errc::invalid_utf8; what no receiver with the same limits takes:
+    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is larger
+    /// than `max_queued` alone; errc::buffer_full; errc::queue_overflow: with it more than `max_queued` bytes would wait,
+    /// and the connection ends.
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit(socket_handle handle, Name const& name,
                                                              Args const&... args) {
@@ -200,7 +204,8 @@ public:
         socket const* const s = find(request.socket());
         bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == s->connection;
         if (!good) return error{errc::not_connected};
-        if (auto const put = queue_.put_ack({s->name(), request.id()}, json::detail::passed_on(args)...); !put)
+        if (auto const put = queue_.put_ack(bounds(), {s->name(), request.id()}, json::detail::passed_on(args)...);
+            !put)
             return put;
         request.clear();
         return check_queue();
@@ -265,6 +270,10 @@ private:
     using socket_state = detail::client_socket_state;
     using stored_packet = detail::stored_packet;
 
+    static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
+
+    [[nodiscard]] packet_bounds bounds() const noexcept { return {options_.max_queued, options_.limits}; }
+
     // Where "/" is in revision 4, in which a server joins it by itself: its CONNECT is to come, has come, or is undone.
     enum class root_state : std::uint8_t { awaited, joined, left };
 
@@ -294,12 +303,13 @@ private:
         // Long-polling of revision 4 cannot carry it.
         if (auto const separator = nsp.find('\x1e'); separator != std::string_view::npos)
             return error{errc::invalid_namespace, separator};
-        bool const has_query = options_.revision == revision::v4 && nsp.find('?') != std::string_view::npos;
-        auto const name = has_query ? nsp.substr(0, nsp.find('?')) : nsp;
+        auto const question = options_.revision == revision::v4 ? nsp.find('?') : std::string_view::npos;
+        auto const name = nsp.substr(0, question);
         socket* s = find(name);
         if (s != nullptr && s->wanted) return error{errc::already_connected};
-        if (s == nullptr) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()));
-        s->set_name(nsp, name.size());
+        if (s == nullptr) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()), name);
+        s->query.reset();
+        if (question != std::string_view::npos) s->query.emplace(nsp.substr(question + 1));
         if (auto const set = set_auth(*s); !set) return set.error();
         s->wanted = true;
         if (is_open_ && s->state == socket_state::idle) begin_connect(*s);
@@ -318,10 +328,14 @@ private:
             root_due_ = root_ == root_state::joined;
             return;
         }
-        auto const put = queue_.put([&](std::string& text, attachment_list&) {
+        auto const put = queue_.put(no_bound, [&](std::string& text, attachment_list&) {
             bool const bare = options_.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
-            if (bare) return encode_connect(text, s.wire_name());
-            return encode_connect(text, s.wire_name(), s);
+            if (!bare) return encode_connect(text, s.name(), s);
+            packet connect;
+            connect.type = packet_type::connect;
+            connect.nsp = s.name();
+            connect.query = s.query;
+            return encode(text, connect);
         });
         SOCKETLESS_ASSERT(put.has_value()); // both were checked when they were given
         static_cast<void>(put);
@@ -330,8 +344,8 @@ private:
     void put_disconnect(socket& s) {
         s.was_left = true;
         if (s.name() == "/") root_ = root_state::left;
-        auto const put =
-            queue_.put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
+        auto const put = queue_.put(
+            no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
         SOCKETLESS_ASSERT(put.has_value());
         static_cast<void>(put);
     }
@@ -355,18 +369,28 @@ private:
         if (std::exchange(root_due_, false)) return take(e, connect_of_root()), true;
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
+            release();
             if (!lost_) return false;
             return lose(*lost_), true;
         }
         message m;
         auto const any = [](header const&) { return true; };
         auto const complete = inbox_.next(m, options_.revision, options_.limits, any);
-        if (!complete)
-            end(complete.error().code == errc::queue_overflow ? disconnect_reason::queue_overflow
-                                                              : disconnect_reason::parse_error);
-        else if (*complete)
+        if (!complete && complete.error().code == errc::queue_overflow)
+            end(disconnect_reason::queue_overflow);
+        else if (!complete && !take_other_revision(e))
+            end(disconnect_reason::parse_error);
+        else if (complete && *complete)
             take(e, m);
         return true;
+    }
+
+    // What the last events borrowed has been handled.
+    void release() noexcept {
+        inbox_.release();
+        if (!std::exchange(is_current_, false)) return;
+        current_ = {};
+        current_attachments_ = {};
     }
 
     static event& tell(std::optional<event>& e, event_type type, socket const& s) noexcept {
@@ -474,6 +498,7 @@ private:
         for (socket& s : sockets_) {
             if (s.state != socket_state::connected || s.early.empty()) continue;
             current_ = std::move(s.early.front());
+            is_current_ = true;
             s.early.pop_front();
             early_size_ -= current_.size();
             if (s.early.empty()) --early_;
@@ -519,11 +544,7 @@ private:
             return value ? value->get<std::string>().value_or("") : std::string();
         };
         s.sid = text_of("sid");
-        if (s.sid.empty() && options_.revision == revision::v5) { // a server that speaks another revision
-            refuse(s);
-            tell(e, event_type::connect_error, s);
-            return;
-        }
+        if (s.sid.empty() && options_.revision == revision::v5) return refuse_revision(e, s);
         auto pid = text_of("pid");
         bool const recovered = !pid.empty() && pid == s.pid;
         if (!recovered) s.offset.clear();
@@ -536,6 +557,28 @@ private:
         event& told = tell(e, event_type::connected, s);
         told.sid = s.sid;
         told.recovered = recovered;
+    }
+
+    // The server speaks another revision: 4 answers CONNECT without an id, 5 with what revision 4 cannot read.
+    void refuse_revision(std::optional<event>& e, socket& s) {
+        constexpr std::string_view of_v4 = R"("the server speaks revision 5 of Socket.IO, this client revision 4")";
+        constexpr std::string_view of_v5 = R"("the server speaks revision 4 of Socket.IO, this client revision 5")";
+        refuse(s);
+        event& told = tell(e, event_type::connect_error, s);
+        told.reason = disconnect_reason::unsupported_revision;
+        told.message = json::text::trusted(options_.revision == revision::v4 ? of_v4 : of_v5);
+    }
+
+    // Whether what could not be read is the answer of revision 5 to CONNECT.
+    [[nodiscard]] bool take_other_revision(std::optional<event>& e) {
+        frame const last = inbox_.last();
+        if (options_.revision != revision::v4 || last.kind != frame_kind::text) return false;
+        auto const p = decode(last.data, revision::v5, options_.limits);
+        if (!p || p->type != packet_type::connect || !p->data.find("sid")) return false;
+        socket* const s = find(p->nsp.substr(0, p->nsp.find('?')));
+        if (s == nullptr || s->state != socket_state::connecting) return false;
+        refuse_revision(e, *s);
+        return true;
     }
 
     void take_connect_error(std::optional<event>& e, socket& s, packet const& p) {
@@ -592,7 +635,7 @@ private:
             if (!put && id) static_cast<void>(acks_.take(*id, s->index));
             return put;
         }
-        auto packet = stored_packet::event({s->name(), id}, detail::name_of(name), args...);
+        auto packet = stored_packet::event(bounds(), {s->name(), id}, detail::name_of(name), args...);
         if (!packet) return packet.error();
         if (packet->size() > options_.max_buffered - buffered_) return error{errc::buffer_full};
         buffered_ += packet->size();
@@ -609,7 +652,7 @@ private:
 
     template <class Name, class... Args>
     result<void> put_event(socket const& s, std::optional<std::uint64_t> id, Name const& name, Args const&... args) {
-        if (auto const put = queue_.put_event({s.name(), id}, name, args...); !put) return put;
+        if (auto const put = queue_.put_event(bounds(), {s.name(), id}, name, args...); !put) return put;
         return check_queue();
     }
 
@@ -671,7 +714,8 @@ private:
     detail::inbox inbox_;
     message_queue queue_;
     pending_acks acks_;
-    stored_packet current_; // the early event that was delivered last
+    stored_packet current_; // the early event that was delivered last, if it may be borrowed still
+    bool is_current_ = false;
     attachment_list current_attachments_;
 };
 

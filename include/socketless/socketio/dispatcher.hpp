@@ -11,6 +11,7 @@
 #include <socketless/socketio/typed_event.hpp>
 
 #include <algorithm>
+#include <compare>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -138,6 +139,36 @@ public:
         return on(event_type::event, std::move(handler));
     }
 
+    /// Calls `handler(socketio::event&)` for the one outcome of an acknowledgement that was asked of a socket: answered,
+    /// timed out or disconnected. Then it is removed. `id` is what emit_with_ack has returned:
+    ///
+    ///     handlers.on_ack(socket, server.emit_with_ack(socket, 5s, "question"), [](socketio::event& e) {
+    ///         if (auto const answer = e.get<int>(); e.outcome == ack_outcome::answered && answer) ...
+    ///     });
+    ///
+    /// Ids of one session or server are unique, of several they are not: each wants a dispatcher of its own.
+    template <class Handler>
+    registration on_ack(socket_handle socket, std::uint64_t id, Handler handler) {
+        return add(by_ack_, ack_key{id, socket.index, socket.generation}, true, plain(std::move(handler)));
+    }
+    /// The same; where the event was not emitted its error is passed on, and no handler kept.
+    template <class Handler>
+    result<registration> on_ack(socket_handle socket, result<std::uint64_t> id, Handler handler) {
+        if (!id) return id.error();
+        return on_ack(socket, *id, std::move(handler));
+    }
+    /// Calls it for each outcome of a broadcast's acknowledgements, and for event_type::acks_complete behind them. Then it is
+    /// removed.
+    template <class Handler>
+    registration on_acks(std::uint64_t id, Handler handler) {
+        return add(by_ack_, ack_key{id}, false, plain(std::move(handler)));
+    }
+    template <class Handler>
+    result<registration> on_acks(result<std::uint64_t> id, Handler handler) {
+        if (!id) return id.error();
+        return on_acks(*id, std::move(handler));
+    }
+
     /// Calls `handler(socketio::event&, error)` for each handler that is not called because the arguments are of other
     /// types: with the error of `arguments::get`. Replaces the one before.
     template <class Handler>
@@ -150,7 +181,7 @@ public:
 
     /// Removes one handler. False if it is gone already.
     bool off(registration id) {
-        return remove_if([id](auto const& /*key*/, entry const& h) { return h.id == id; }, by_name_, by_type_);
+        return remove_if([id](auto const& /*key*/, entry const& h) { return h.id == id; }, by_name_, by_type_, by_ack_);
     }
     /// Removes all handlers of a name, whatever types they declare. False if there are none.
     bool off(std::string_view name) {
@@ -175,8 +206,12 @@ public:
         // Both are looked up before any handler may touch the event.
         auto const of_type = by_type_.equal_range(e.type);
         auto const of_name = e.type == event_type::event ? find(e.name()) : std::pair(by_name_.end(), by_name_.end());
+        auto const [of_ack, of_acks] = find_acks(e);
+        bool const is_last = e.type == event_type::acks_complete;
         bool const by_type = call(of_type, e, newest);
-        return call(of_name, e, newest) || by_type;
+        bool const by_ack = call(of_ack, e, newest);
+        bool const by_acks = call(of_acks, e, newest, is_last);
+        return call(of_name, e, newest) || by_type || by_ack || by_acks;
     }
 
 private:
@@ -191,8 +226,19 @@ private:
         bool removed = false;
     };
 
+    // An acknowledgement; without a socket, those of a broadcast.
+    struct ack_key {
+        std::uint64_t id = 0;
+        std::uint32_t index = 0;
+        std::uint32_t generation = 0;
+
+        friend constexpr auto operator<=>(ack_key const&, ack_key const&) noexcept = default;
+    };
+
     using type_map = std::multimap<event_type, entry>;
     using name_map = std::multimap<std::string, entry, std::less<>>;
+    using ack_map = std::multimap<ack_key, entry>;
+    using ack_range = std::pair<ack_map::iterator, ack_map::iterator>;
 
     // A dispatch under way: nothing is taken out of the maps until the last one is over.
     class dispatching {
@@ -245,14 +291,23 @@ private:
         return by_name_.equal_range(found->first);
     }
 
-    // Calls those of a range that were there when the dispatch began.
+    // Those of one acknowledgement, and those of the broadcast that it belongs to.
+    [[nodiscard]] std::pair<ack_range, ack_range> find_acks(event const& e) {
+        ack_range const none(by_ack_.end(), by_ack_.end());
+        bool const is_ack = e.type == event_type::ack;
+        if (by_ack_.empty() || (!is_ack && e.type != event_type::acks_complete)) return {none, none};
+        auto const own = is_ack ? by_ack_.equal_range({e.id, e.socket.index, e.socket.generation}) : none;
+        return {own, by_ack_.equal_range({e.id})};
+    }
+
+    // Calls those of a range that were there when the dispatch began, for the last time if `is_last`.
     template <class Iterator>
-    bool call(std::pair<Iterator, Iterator> range, event& e, registration newest) {
+    bool call(std::pair<Iterator, Iterator> range, event& e, registration newest, bool is_last = false) {
         bool any = false;
         for (auto it = range.first; it != range.second; ++it) {
             entry& h = it->second;
             if (h.removed || h.id > newest) continue;
-            if (h.once) h.removed = has_removed_ = true;
+            if (h.once || is_last) h.removed = has_removed_ = true;
             auto const called = h.call(e);
             any |= called.has_value();
             if (called) continue;
@@ -282,6 +337,7 @@ private:
         // Their destructors may come back here: they run when all is in order. Nodes are moved: nothing is allocated.
         name_map gone_names;
         type_map gone_types;
+        ack_map gone_acks;
         auto const move_removed = [](auto& handlers, auto& gone) {
             for (auto it = handlers.begin(); it != handlers.end();) {
                 auto const current = it++;
@@ -290,10 +346,12 @@ private:
         };
         move_removed(by_name_, gone_names);
         move_removed(by_type_, gone_types);
+        move_removed(by_ack_, gone_acks);
     }
 
     type_map by_type_;
     name_map by_name_;
+    ack_map by_ack_;
     std::shared_ptr<mismatch_function> mismatch_; // shared with a call of it, in which it may be replaced
     registration last_{};
     std::size_t depth_ = 0; // of dispatches within dispatches

@@ -61,11 +61,26 @@ constexpr result<void> check_own_placeholders(std::string_view payload, std::siz
     return found == attachments ? result<void>() : error{errc::invalid_placeholder};
 }
 
+// What a packet may hold if nobody says otherwise.
+inline constexpr limits no_limits{
+    .max_depth = 0xffffffff, .max_attachments = 0xffffffff, .max_attachments_size = 0xffffffff};
+
+constexpr result<void> check_attachments(attachment_list const& attachments, limits const& l) noexcept {
+    if (attachments.size() > l.max_attachments) return error{errc::too_many_attachments};
+    if (&l == &no_limits) return {};
+    std::size_t left = l.max_attachments_size;
+    for (byte_view const a : attachments) {
+        if (a.size() > left) return error{errc::attachments_too_large};
+        left -= a.size();
+    }
+    return {};
+}
+
 // Writes a packet whose payload `write_payload(json::writer&)` writes. An event or an acknowledgement that turns
 // out to have attachments becomes of the binary type, and gets their count put in.
 template <output_target Target, class WritePayload>
-constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, packet_type type,
-                                            address const& to, WritePayload write_payload) {
+constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, limits const& l,
+                                            packet_type type, address const& to, WritePayload write_payload) {
     if (attachments != nullptr) attachments->clear();
     if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
     if (auto const good = check_address(to); !good) return good.error();
@@ -74,7 +89,7 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
         out.put(digit_of(type));
         put_address(out, to);
         std::size_t const begin = out.size();
-        json::writer payload(out, attachments); // NOLINT(misc-const-correctness): most payloads write
+        json::writer payload(out, attachments, l.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
         if (auto const status = payload.status(); !status) return status;
         // What did not fit has only been measured; it is looked at once there is room.
@@ -83,6 +98,7 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
             if (!good) return good.error().code;
         }
         if (attachments != nullptr && !attachments->empty()) {
+            if (auto const good = check_attachments(*attachments, l); !good) return good;
             if (!out.overflowed()) {
                 if (auto const good = check_own_placeholders(out.kept().substr(begin), attachments->size()); !good)
                     return good;
@@ -98,9 +114,9 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
 }
 
 template <output_target Target, class... Args>
-constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, address const& to,
-                                           std::string_view name, Args const&... args) {
-    return encode_packet(target, attachments, packet_type::event, to, [&](json::writer& out) {
+constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, limits const& l,
+                                           address const& to, std::string_view name, Args const&... args) {
+    return encode_packet(target, attachments, l, packet_type::event, to, [&](json::writer& out) {
         out.begin_array().string(name);
         (out.value(args), ...);
         out.end_array();
@@ -108,9 +124,9 @@ constexpr result<std::size_t> encode_event(Target&& target, attachment_list* att
 }
 
 template <output_target Target, class... Args>
-constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attachments, address const& to,
-                                         Args const&... args) {
-    return encode_packet(target, attachments, packet_type::ack, to, [&](json::writer& out) {
+constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attachments, limits const& l,
+                                         address const& to, Args const&... args) {
+    return encode_packet(target, attachments, l, packet_type::ack, to, [&](json::writer& out) {
         out.begin_array();
         (out.value(args), ...);
         out.end_array();
@@ -118,9 +134,9 @@ constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attac
 }
 
 template <output_target Target, class T>
-constexpr result<std::size_t> encode_value(Target&& target, attachment_list* attachments, packet_type type,
-                                           address const& to, T const& payload) {
-    return encode_packet(target, attachments, type, to, [&](json::writer& out) { out.value(payload); });
+constexpr result<std::size_t> encode_value(Target&& target, attachment_list* attachments, limits const& l,
+                                           packet_type type, address const& to, T const& payload) {
+    return encode_packet(target, attachments, l, type, to, [&](json::writer& out) { out.value(payload); });
 }
 
 constexpr void no_payload(json::writer&) noexcept {}
@@ -148,14 +164,23 @@ template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments,
                                                          address const& to, json::detail::string_argument name,
                                                          Args const&... args) {
-    return detail::encode_event(target, &attachments, to, name.view, json::detail::passed_on(args)...);
+    return detail::encode_event(target, &attachments, detail::no_limits, to, name.view,
+                                json::detail::passed_on(args)...);
+}
+/// The same within the limits of a receiver, so that what it would refuse is not sent. Errors: errc::too_many_attachments,
+/// errc::attachments_too_large, errc::depth_exceeded (JSON that is already made is not counted), and those above.
+template <output_target Target, class... Args>
+[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments, limits const& l,
+                                                         address const& to, json::detail::string_argument name,
+                                                         Args const&... args) {
+    return detail::encode_event(target, &attachments, l, to, name.view, json::detail::passed_on(args)...);
 }
 
 /// Encodes an event without binary arguments; one is refused with errc::unexpected_binary.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, address const& to,
                                                          json::detail::string_argument name, Args const&... args) {
-    return detail::encode_event(target, nullptr, to, name.view, json::detail::passed_on(args)...);
+    return detail::encode_event(target, nullptr, detail::no_limits, to, name.view, json::detail::passed_on(args)...);
 }
 
 /// Encodes the acknowledgement of the event with the id `to.id`. With attachments it is a BINARY_ACK.
@@ -163,26 +188,33 @@ template <output_target Target, class... Args>
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments, address const& to,
                                                        Args const&... args) {
-    return detail::encode_ack(target, &attachments, to, json::detail::passed_on(args)...);
+    return detail::encode_ack(target, &attachments, detail::no_limits, to, json::detail::passed_on(args)...);
+}
+/// The same within the limits of a receiver: see `encode_event`.
+template <output_target Target, class... Args>
+[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments, limits const& l,
+                                                       address const& to, Args const&... args) {
+    return detail::encode_ack(target, &attachments, l, to, json::detail::passed_on(args)...);
 }
 
 /// Encodes an acknowledgement without binary arguments; one is refused with errc::unexpected_binary.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, address const& to, Args const&... args) {
-    return detail::encode_ack(target, nullptr, to, json::detail::passed_on(args)...);
+    return detail::encode_ack(target, nullptr, detail::no_limits, to, json::detail::passed_on(args)...);
 }
 
 /// Encodes CONNECT: from a client without a payload, in revision 4 with a query behind '?' in the namespace.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_connect(Target&& target, std::string_view nsp = "/") {
-    return detail::encode_packet(target, nullptr, packet_type::connect, {nsp, std::nullopt}, detail::no_payload);
+    return detail::encode_packet(target, nullptr, detail::no_limits, packet_type::connect, {nsp, std::nullopt},
+                                 detail::no_payload);
 }
 
 /// Encodes CONNECT with a payload, which must be an object (else errc::invalid_payload): the client's auth, or the
 /// server's answer.
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> encode_connect(Target&& target, std::string_view nsp, T const& payload) {
-    return detail::encode_value(target, nullptr, packet_type::connect, {nsp, std::nullopt}, payload);
+    return detail::encode_value(target, nullptr, detail::no_limits, packet_type::connect, {nsp, std::nullopt}, payload);
 }
 
 /// Encodes CONNECT_ERROR with its payload: in revision 5 an object with a "message", in revision 4 (ERROR)
@@ -190,13 +222,15 @@ template <output_target Target, class T>
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> encode_connect_error(Target&& target, std::string_view nsp,
                                                                  T const& payload) {
-    return detail::encode_value(target, nullptr, packet_type::connect_error, {nsp, std::nullopt}, payload);
+    return detail::encode_value(target, nullptr, detail::no_limits, packet_type::connect_error, {nsp, std::nullopt},
+                                payload);
 }
 
 /// Encodes DISCONNECT.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_disconnect(Target&& target, std::string_view nsp = "/") {
-    return detail::encode_packet(target, nullptr, packet_type::disconnect, {nsp, std::nullopt}, detail::no_payload);
+    return detail::encode_packet(target, nullptr, detail::no_limits, packet_type::disconnect, {nsp, std::nullopt},
+                                 detail::no_payload);
 }
 
 /// Encodes an event or an acknowledgement with all its arguments in one value: an array, whose first element is the
@@ -206,7 +240,14 @@ template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> encode_array(Target&& target, attachment_list& attachments,
                                                          packet_type type, address const& to, T const& array) {
     SOCKETLESS_ASSERT(type == packet_type::event || type == packet_type::ack);
-    return detail::encode_value(target, &attachments, type, to, array);
+    return detail::encode_value(target, &attachments, detail::no_limits, type, to, array);
+}
+/// The same within the limits of a receiver: see `encode_event`.
+template <output_target Target, class T>
+[[nodiscard]] constexpr result<std::size_t> encode_array(Target&& target, attachment_list& attachments, limits const& l,
+                                                         packet_type type, address const& to, T const& array) {
+    SOCKETLESS_ASSERT(type == packet_type::event || type == packet_type::ack);
+    return detail::encode_value(target, &attachments, l, type, to, array);
 }
 
 /// Encodes a packet that is already made, such as a decoded one: its data goes out as it stands, placeholders

@@ -14,6 +14,15 @@
 
 namespace socketless::inline v0::socketio {
 
+/// What one packet may be: more is an error of the call that would queue it, and ends nothing.
+struct packet_bounds {
+    /// Bytes of all its messages together (errc::message_too_large).
+    std::size_t max_size;
+    /// Those of the receiver, as far as the sender knows: its own (errc::too_many_attachments,
+    /// errc::attachments_too_large, errc::depth_exceeded).
+    socketless::limits const& limits;
+};
+
 /// Where the messages of a session wait until its `poll_transmit` takes them. One queue may serve any number of sessions
 /// if each is drained before another is called: idle sessions then hold no memory for it.
 class message_queue : private socketless::detail::frame_queue {
@@ -23,11 +32,17 @@ public:
     using frame_queue::size;
 
     // For the sessions: queues the messages of the packet that `encode(std::string&, attachment_list&)` encodes: all, or
-    // none where it fails or throws.
+    // none where it fails or throws, or where they are larger together than `max_size`.
     template <class Encode>
-    result<void> put(Encode encode) {
+    result<void> put(std::size_t max_size, Encode encode) {
         attachment_list attachments;
-        auto const put = encode_text([&](std::string& text) { return encode(text, attachments); });
+        auto const put = encode_text([&](std::string& text) -> result<void> {
+            std::size_t const begin = text.size();
+            if (auto const encoded = encode(text, attachments); !encoded) return encoded.error();
+            if (!is_too_large(text.size() - begin, attachments, max_size)) return {};
+            text.resize(begin);
+            return error{errc::message_too_large};
+        });
         if (!put || attachments.empty()) return put;
         // Without all of its attachments the peer would never get past the text.
         socketless::detail::rollback undo([this, before = count() - 1]() noexcept { truncate(before); });
@@ -36,16 +51,23 @@ public:
         return {};
     }
     template <class Name, class... Args>
-    result<void> put_event(address const& to, Name const& name, Args const&... args) {
-        return put([&](std::string& text, attachment_list& attachments) {
-            return encode_event(text, attachments, to, detail::name_of(name), args...);
+    result<void> put_event(packet_bounds const& bounds, address const& to, Name const& name, Args const&... args) {
+        return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
+            return encode_event(text, attachments, bounds.limits, to, detail::name_of(name), args...);
         });
     }
     template <class... Args>
-    result<void> put_ack(address const& to, Args const&... args) {
-        return put([&](std::string& text, attachment_list& attachments) {
-            return encode_ack(text, attachments, to, args...);
+    result<void> put_ack(packet_bounds const& bounds, address const& to, Args const&... args) {
+        return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
+            return encode_ack(text, attachments, bounds.limits, to, args...);
         });
+    }
+    // Whether a packet would never fit.
+    [[nodiscard]] static bool is_too_large(std::size_t text, attachment_list const& attachments,
+                                           std::size_t max_size) noexcept {
+        std::size_t size = text;
+        for (byte_view const a : attachments) size += a.size();
+        return exceed(size, attachments.size() + 1, max_size);
     }
     using frame_queue::clear;
     using frame_queue::exceeds;

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,7 +36,8 @@ struct server_options {
     std::size_t max_sockets = 100;
     /// Acknowledgements that one connection may owe; asking for another is refused (errc::too_many_acks).
     std::size_t max_pending_acks = 65'536;
-    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow).
+    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet that
+    /// is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     socketless::limits limits = {};
 };
@@ -92,11 +94,11 @@ public:
 
     /// Lets the client into the namespace that it asked for. `sid` is the socket's id, of at least 120 random bits; `pid`,
     /// if there is one, the secret by which its state can be recovered. Errors: errc::not_connected where nothing is asked
-    /// for (any more); errc::invalid_utf8; errc::queue_overflow.
+    /// for (any more); errc::invalid_utf8; errc::message_too_large; errc::queue_overflow.
     result<void> accept(socket_handle socket, std::string_view sid, std::string_view pid = {}) {
         slot* const s = find(socket, state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        auto const put = queue_->put([&](std::string& text, attachment_list&) {
+        auto const put = queue_->put(options_->max_queued, [&](std::string& text, attachment_list&) {
             if (revision_ == revision::v4) return encode_connect(text, s->nsp);
             if (pid.empty()) return encode_connect(text, s->nsp, json::object("sid", sid));
             return encode_connect(text, s->nsp, json::object("sid", sid, "pid", pid));
@@ -108,7 +110,8 @@ public:
     }
 
     /// Keeps the client out: CONNECT_ERROR with a message for people and, if there is any, data for programs (a client of
-    /// revision 4 is told the message only). Errors: errc::not_connected, errc::invalid_utf8.
+    /// revision 4 is told the message only). Errors: errc::not_connected; errc::invalid_utf8, errc::message_too_large,
+    /// after which it may be tried again.
     result<void> refuse(socket_handle socket, std::string_view message) {
         return refuse_with(socket, message, json::object("message", message));
     }
@@ -117,15 +120,22 @@ public:
         return refuse_with(socket, message, json::object("message", message, "data", data));
     }
 
-    /// Emits an event. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; errc::queue_overflow:
-    /// with it more than `max_queued` bytes would wait, and the connection ends.
+    /// Keeps the client out and tells it nothing: where its name leaves no room for an answer (errc::message_too_large).
+    void drop(socket_handle socket) noexcept {
+        if (slot* const s = find(socket, state::asked)) free(*s);
+    }
+
+    /// Emits an event. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; what no receiver with
+    /// the same limits takes: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded;
+    /// errc::message_too_large: it is larger than `max_queued` alone; errc::queue_overflow: with it more than `max_queued`
+    /// bytes would wait, and the connection ends.
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                              Args const&... args) {
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put =
-                queue_->put_event({s->nsp, std::nullopt}, detail::name_of(name), json::detail::passed_on(args)...);
+        if (auto const put = queue_->put_event(bounds(), {s->nsp, std::nullopt}, detail::name_of(name),
+                                               json::detail::passed_on(args)...);
             !put)
             return put;
         return check_queue();
@@ -140,7 +150,8 @@ public:
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
         if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
-        if (auto const put = queue_->put_event({s->nsp, id}, detail::name_of(name), json::detail::passed_on(args)...);
+        if (auto const put =
+                queue_->put_event(bounds(), {s->nsp, id}, detail::name_of(name), json::detail::passed_on(args)...);
             !put)
             return put;
         if (auto const fits = check_queue(); !fits) return fits;
@@ -151,11 +162,13 @@ public:
     /// as above.
     result<void> expect_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
         if (find(socket, state::connected) == nullptr) return error{errc::not_connected};
-        if (!acks_) acks_ = std::make_unique<pending_acks>();
-        if (acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
-        auto const until = timeout ? std::optional(deadline(now_, *timeout)) : std::nullopt;
-        acks_->await({id, socket.index, 0, until});
-        return {};
+        return await(socket, id, timeout);
+    }
+    /// The same for a client that has not been let in yet: its event is sent when it is. Where it is refused instead, its
+    /// acknowledgements end, and `disconnected` follows.
+    result<void> expect_early_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
+        if (find(socket, state::asked) == nullptr) return error{errc::not_connected};
+        return await(socket, id, timeout);
     }
 
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged; those of `emit`,
@@ -165,7 +178,7 @@ public:
         if (!request) return error{errc::already_acknowledged};
         slot const* const s = find(request.socket(), state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_ack({s->nsp, request.id()}, json::detail::passed_on(args)...); !put)
+        if (auto const put = queue_->put_ack(bounds(), {s->nsp, request.id()}, json::detail::passed_on(args)...); !put)
             return put;
         request.clear();
         return check_queue();
@@ -250,6 +263,8 @@ public:
     [[nodiscard]] std::uint32_t tag(socket_handle socket) const noexcept { return slots_[socket.index].tag; }
 
 private:
+    static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
+
     enum class state : std::uint8_t { free, asked, connected, ending, left };
 
     // A namespace that the client is in, or has to do with.
@@ -260,6 +275,8 @@ private:
         std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
         std::uint32_t tag = 0;
     };
+
+    [[nodiscard]] packet_bounds bounds() const noexcept { return {options_->max_queued, options_->limits}; }
 
     [[nodiscard]] socket_handle handle(slot const& s) const noexcept {
         return {static_cast<std::uint32_t>(&s - slots_.data()), s.generation};
@@ -287,15 +304,26 @@ private:
         return s != nullptr && (s->state == state::connected || s->state == state::left);
     }
 
+    // The name stays until the event that borrows it has been handled.
     void free(slot& s) noexcept {
+        vacated_ = true;
         s.state = state::free;
         if (++s.generation == 0) s.generation = 1;
+    }
+
+    // Gives back the long names that peers have left behind.
+    void forget_names() noexcept {
+        constexpr std::size_t largest_idle_name = 64;
+        vacated_ = false;
+        for (slot& s : slots_)
+            if (s.state == state::free && s.nsp.capacity() > largest_idle_name) std::string().swap(s.nsp);
     }
 
     //=== events ===//
 
     // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
     [[nodiscard]] bool step(std::optional<event>& e) {
+        if (vacated_) forget_names();
         if (inbox_.go_on(now_)) check_deadline();
         if (acks_) {
             if (auto const expired = acks_->take_expired(now_))
@@ -315,6 +343,7 @@ private:
         }
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
+            inbox_.release();
             if (!lost_) return false;
             return lose(*lost_), true;
         }
@@ -336,6 +365,14 @@ private:
         told.socket = handle(s);
         told.nsp = s.nsp;
         return told;
+    }
+
+    result<void> await(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
+        if (!acks_) acks_ = std::make_unique<pending_acks>();
+        if (acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
+        auto const until = timeout ? std::optional(deadline(now_, *timeout)) : std::nullopt;
+        acks_->await({id, socket.index, 0, until});
+        return {};
     }
 
     //=== ends ===//
@@ -434,7 +471,8 @@ private:
         if (s == nullptr) s = free_slot();
         if (s == nullptr) {
             constexpr std::string_view why = "Too many namespaces";
-            static_cast<void>(put_refusal(p.nsp, why, json::object("message", why)));
+            // Not even told where its name leaves no room for an answer.
+            if (!put_refusal(p.nsp, why, json::object("message", why))) end(disconnect_reason::forced_server_close);
             return;
         }
         s->nsp = p.nsp;
@@ -462,14 +500,17 @@ private:
         slot* const s = find(socket, state::asked);
         if (s == nullptr) return error{errc::not_connected};
         if (auto const put = put_refusal(s->nsp, message, payload); !put) return put;
-        free(*s);
+        if (acks_ && acks_->is_owed_by(socket.index))
+            begin_end(*s, disconnect_reason::forced_server_close);
+        else
+            free(*s);
         static_cast<void>(check_queue()); // it is refused even so
         return {};
     }
 
     template <class Payload>
     result<void> put_refusal(std::string_view nsp, std::string_view message, Payload const& payload) {
-        return queue_->put([&](std::string& text, attachment_list&) {
+        return queue_->put(options_->max_queued, [&](std::string& text, attachment_list&) {
             return revision_ == revision::v4 ? encode_connect_error(text, nsp, message)
                                              : encode_connect_error(text, nsp, payload);
         });
@@ -477,7 +518,7 @@ private:
 
     void put_disconnect(slot const& s) {
         auto const put =
-            queue_->put([&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); });
+            queue_->put(no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); });
         SOCKETLESS_ASSERT(put.has_value()); // the namespace came from a packet
         static_cast<void>(put);
     }
@@ -498,7 +539,8 @@ private:
     bool closed_due_ = false; // the event
     bool close_due_ = false;  // the transmit
     std::optional<errc> cause_;
-    bool root_due_; // revision 4: "/" is asked for
+    bool root_due_;        // revision 4: "/" is asked for
+    bool vacated_ = false; // slots have become free
     std::uint32_t ending_ = 0;
     time_point now_;
     std::optional<time_point> connect_deadline_;

@@ -66,8 +66,12 @@ public:
 
     // Whether more than `limit` bytes wait, or so many frames that keeping track of them takes as much.
     [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
+        return exceed(size_, entries_.size() - head_, limit);
+    }
+    // The same of frames that are not queued yet.
+    [[nodiscard]] static bool exceed(std::size_t size, std::size_t count, std::size_t limit) noexcept {
         constexpr std::size_t few = 1024;
-        return size_ > limit || (count() > few && count() > limit / sizeof(entry));
+        return size > limit || (count > few && count > limit / sizeof(entry));
     }
 
     // Precondition: not empty.

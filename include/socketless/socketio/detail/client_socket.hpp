@@ -47,7 +47,7 @@ struct client_socket {
         std::uint64_t try_id = 0; // on the wire
     };
 
-    explicit client_socket(std::uint32_t own_index) noexcept : index(own_index) {}
+    client_socket(std::uint32_t own_index, std::string_view nsp) : index(own_index), name_(nsp) {}
 
     std::uint32_t index;
     client_socket_state state = client_socket_state::idle;
@@ -58,7 +58,8 @@ struct client_socket {
     bool was_left = false; // DISCONNECT was sent on this connection
     bool asks_for_auth = false;
     bool question_due = false;
-    std::string auth; // a JSON object or nothing
+    std::optional<std::string> query; // of revision 4
+    std::string auth;                 // a JSON object or nothing
     std::string sid;
     std::string pid;
     std::string offset;
@@ -68,21 +69,17 @@ struct client_socket {
 
     [[nodiscard]] socket_handle handle() const noexcept { return {index, 1}; }
 
-    // The namespace, without and with the query that revision 4 may send with it.
-    [[nodiscard]] std::string_view name() const noexcept { return std::string_view(wire_name_).substr(0, name_size_); }
-    [[nodiscard]] std::string_view wire_name() const noexcept { return wire_name_; }
-    void set_name(std::string_view wire_name, std::size_t name_size) {
-        wire_name_ = wire_name;
-        name_size_ = name_size;
-    }
+    // The namespace: always the same, for events borrow it. What revision 4 may send behind a '?' is the query's.
+    [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
     // An auth of null is none, as in JavaScript.
     template <class Auth>
-    result<void> set_auth(Auth const& value) {
+    result<void> set_auth(Auth const& value, std::size_t max_size) {
         std::string text;
         if (auto const written = json::write(text, value); !written) return written.error();
         if (text == "null") text.clear();
         if (!text.empty() && !json::text::trusted(text).is(json::kind::object)) return error{errc::invalid_payload};
+        if (text.size() > max_size - std::min(max_size, name_.size())) return error{errc::message_too_large};
         auth = std::move(text);
         asks_for_auth = false;
         return {};
@@ -127,8 +124,7 @@ struct client_socket {
     }
 
 private:
-    std::string wire_name_;
-    std::size_t name_size_ = 0;
+    std::string name_;
 };
 
 } // namespace socketless::inline v0::socketio::detail

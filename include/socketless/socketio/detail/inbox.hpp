@@ -74,6 +74,14 @@ public:
         return true;
     }
 
+    // The packet that was taken last has been handled: what it kept is given back.
+    void release() noexcept {
+        if (assembler_ && assembler_->attachments_due() == 0) assembler_->reset();
+    }
+
+    // The message that was read last.
+    [[nodiscard]] frame last() const noexcept { return frame_; }
+
     // Nothing more is read. The packet that was taken last can still be.
     void stop() noexcept {
         unread_ = false;

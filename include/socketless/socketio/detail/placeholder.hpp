@@ -42,8 +42,8 @@ struct placeholder {
     std::uint32_t index;
 };
 
-// Where the array or object begins whose closing bracket is at `close`. Linear in its size. Precondition: valid JSON from
-// `begin` on.
+// Where the array or object begins whose closing bracket is at `close`. Linear in its size. Precondition: valid JSON
+// from `begin` on.
 constexpr char const* opening_of(char const* begin, char const* close) noexcept {
     std::size_t depth = 1;
     char const* p = close;

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,12 +33,16 @@ public:
         for (byte_view const a : attachments) attachments_.emplace_back(as_characters(a));
     }
 
-    // Encodes an event. Errors: those of `encode_event`.
+    // Encodes an event. Errors: those of `encode_event`, errc::message_too_large.
     template <class... Args>
-    static result<stored_packet> event(address const& to, std::string_view name, Args const&... args) {
+    static result<stored_packet> event(packet_bounds const& bounds, address const& to, std::string_view name,
+                                       Args const&... args) {
         std::string text;
         attachment_list attachments;
-        if (auto const encoded = encode_event(text, attachments, to, name, args...); !encoded) return encoded.error();
+        auto const encoded = encode_event(text, attachments, bounds.limits, to, name, args...);
+        if (!encoded) return encoded.error();
+        if (message_queue::is_too_large(text.size(), attachments, bounds.max_size))
+            return error{errc::message_too_large};
         return stored_packet(std::move(text), attachments);
     }
 
@@ -67,7 +72,8 @@ public:
 
     // Queues its messages, with another id where one is given.
     result<void> put(message_queue& queue, std::optional<std::uint64_t> id = std::nullopt) const {
-        return queue.put([&](std::string& text, attachment_list& attachments) {
+        // It was checked when it was made; the id may be longer now.
+        return queue.put(unlimited_size, [&](std::string& text, attachment_list& attachments) {
             packet p = view(attachments).packet;
             if (id) p.id = id;
             return encode(text, p);
@@ -77,6 +83,7 @@ public:
 private:
     // It was within its limits when it was made.
     static constexpr limits unlimited{.max_attachments = 0xffffffff};
+    static constexpr std::size_t unlimited_size = std::numeric_limits<std::size_t>::max();
 
     std::string text_;
     std::vector<std::string> attachments_;
