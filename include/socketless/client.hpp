@@ -1,6 +1,7 @@
 // socketless::client: a whole Socket.IO client: an Engine.IO session, the sockets on it, and connecting again.
 #pragma once
 
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -150,8 +151,8 @@ public:
         tell(now);
         engine_.handle_timeout(now);
         if (phase_ == phase::waiting && now >= next_attempt_) {
-            reconnecting_due_ = true;
             begin_open();
+            reconnecting_due_ = true;
         }
     }
 
@@ -194,8 +195,8 @@ public:
     /// Leaves it. With the last namespace the connection is closed.
     void disconnect(socket_handle socket) {
         session_.disconnect(socket);
-        static_cast<void>(flush());
         may_be_idle_ = true;
+        static_cast<void>(flush());
     }
 
     /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and that
@@ -225,7 +226,7 @@ public:
         look();
         auto const id =
             session_.emit_with_ack(socket, timeout, socketio::detail::name_of(name), json::detail::passed_on(args)...);
-        static_cast<void>(flush());
+        flush_or_break_off(); // a connection that cannot take it ends, and the acknowledgement with it
         return id;
     }
     /// emit("message", ...), as in Socket.IO.
@@ -321,9 +322,11 @@ private:
     //=== the connection ===//
 
     void begin_open() {
+        phase_ = phase::waiting; // where it throws handle_timeout tries again
+        next_attempt_ = now_;
+        static_cast<void>(engine_.open(now_)); // the options have been checked
         phase_ = phase::opening;
         was_open_ = false;
-        static_cast<void>(engine_.open(now_)); // the options have been checked
     }
 
     // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before anything
@@ -337,7 +340,7 @@ private:
     // No connection is wanted any more.
     void leave() {
         is_wanted_ = false;
-        static_cast<void>(flush());
+        flush_or_break_off();
         if (phase_ == phase::waiting) {
             phase_ = phase::idle;
             backoff_.reset();
@@ -353,17 +356,18 @@ private:
         if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
         if (std::exchange(reconnecting_due_, false)) return tell(e, socketio::event_type::reconnecting), true;
         session_.poll_event(e);
-        static_cast<void>(flush());
+        flush_or_break_off();
         if (e) {
             take(e);
             return true;
         }
-        if (std::exchange(closed_due_, false)) {
+        if (closed_due_) {
             bool const failed = !was_open_ && phase_ == phase::opening;
             event& told = tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed);
             told.reason = reason_;
             add_failure(told);
             after_close();
+            closed_due_ = false; // not before: where that throws it is told the next time
             return true;
         }
         if (std::exchange(failed_due_, false)) return tell(e, socketio::event_type::reconnect_failed), true;
@@ -408,7 +412,7 @@ private:
             backoff_.reset();
             phase_ = phase::open;
             session_.opened(now_);
-            static_cast<void>(flush());
+            flush_or_break_off();
             break;
         case engineio::event_type::message: session_.message_received(below.message, engine_.now()); break;
         case engineio::event_type::upgraded: tell(e, socketio::event_type::upgraded); break;
@@ -423,9 +427,13 @@ private:
         }
     }
 
-    // The connection is gone: perhaps another is to be opened, at once or later.
+    // The connection is gone: perhaps another is to be opened, at once or later. Nothing has changed where the random source
+    // throws.
     void after_close() {
         bool const was_asked = phase_ == phase::closing;
+        bool const gives_up = backoff_.attempts() >= options_.reconnection_attempts.value_or(0xffffffff);
+        bool const waits = !was_asked && is_wanted_ && options_.reconnection && !gives_up;
+        double const random = waits ? random_number() : 0;
         phase_ = phase::idle;
         if (was_asked || !is_wanted_) {
             backoff_.reset();
@@ -433,13 +441,13 @@ private:
             return;
         }
         if (!options_.reconnection) return;
-        if (backoff_.attempts() >= options_.reconnection_attempts.value_or(0xffffffff)) {
+        if (gives_up) {
             backoff_.reset();
             failed_due_ = true;
             return;
         }
         phase_ = phase::waiting;
-        next_attempt_ = deadline(now_, backoff_.next(random_number()));
+        next_attempt_ = deadline(now_, backoff_.next(random));
     }
 
     // 0 to 1, 1 left out.
@@ -454,7 +462,12 @@ private:
 
     //=== from the sockets to the transport ===//
 
+    // Where it throws, some of what was to be sent is lost: the connection ends.
     result<void> flush() {
+        detail::rollback undo([this]() noexcept {
+            session_reason_ = socketio::disconnect_reason::transport_error;
+            engine_.abort();
+        });
         result<void> sent;
         while (auto const t = session_.poll_transmit()) {
             if (t->type == socketio::transmit_type::close) {
@@ -467,7 +480,12 @@ private:
                 engine_.abort();
             }
         }
+        undo.commit();
         return sent;
+    }
+    // Where something has been done already that must be told.
+    void flush_or_break_off() noexcept {
+        detail::attempt([this] { static_cast<void>(flush()); });
     }
 
     result<void> flushed(result<void> done) {

@@ -168,7 +168,7 @@ public:
         return emit_volatile_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as `emit`;
-    /// errc::too_many_acks.
+    /// errc::too_many_acks. Where it throws, no acknowledgement is awaited.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
@@ -179,8 +179,9 @@ public:
         session.handle_timeout(now_); // what the timeout counts from
         auto const emitted = session.emit_with_ack(s->local, id, timeout, socketio::detail::name_of(name),
                                                    json::detail::passed_on(args)...);
-        flush(*s); // a connection that cannot take it ends, and the acknowledgement with it
         touch(s->connection.index);
+        flush_or_break_off(
+            s->connection.index); // a connection that cannot take it ends, and the acknowledgement with it
         if (!emitted) return emitted.error();
         return id;
     }
@@ -458,28 +459,33 @@ private:
     result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
                                              Name const& name, Args const&... args) {
         auto const id = ++last_ack_id_;
-        broadcast_acks asked;
+        reserve_own_events();
+        auto const asked = broadcast_acks_.try_emplace(id).first;
+        detail::rollback undo([&]() noexcept {
+            if (asked->second.expected == 0) broadcast_acks_.erase(asked); // those who were asked end it
+        });
         if (auto const nsp = namespaces_.find(whom.nsp_)) {
             if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
-            for_each(whom, [&](std::uint32_t number) { asked.expected += ask(number, id, timeout) ? 1u : 0u; });
+            for_each(whom, [&](std::uint32_t number) { ask(number, id, timeout, asked->second); });
         }
-        if (asked.expected != 0)
-            broadcast_acks_.emplace(id, asked);
-        else
+        if (asked->second.expected == 0) {
             own_events_.push({socketio::event_type::acks_complete, {}, false, id});
+            return id;
+        }
+        undo.commit();
         return id;
     }
 
     // Sends packet_ to one socket, which is to acknowledge it.
-    [[nodiscard]] bool ask(std::uint32_t number, std::uint64_t id, std::optional<milliseconds> timeout) {
+    void ask(std::uint32_t number, std::uint64_t id, std::optional<milliseconds> timeout, broadcast_acks& asked) {
         server_socket const& s = sockets_[number];
         auto& session = connections_[s.connection.index]->session;
         session.handle_timeout(now_); // what the timeout counts from
-        if (!session.expect_ack(s.local, id, timeout)) return false;
+        if (!session.expect_ack(s.local, id, timeout)) return;
+        ++asked.expected;
+        touch(s.connection.index);
         static_cast<void>(
             send_packet(number)); // a connection that cannot take it ends, and the acknowledgement with it
-        touch(s.connection.index);
-        return true;
     }
 };
 

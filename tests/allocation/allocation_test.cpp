@@ -2,6 +2,7 @@
 // program of its own.
 
 #include "support/catch.hpp"
+#include "support/chance.hpp"
 #include "support/memory.hpp"
 
 #include <socketless/socketless.hpp>
@@ -34,6 +35,16 @@ std::size_t allocations_in(F const& f) {
 // Before each block stands its size.
 constexpr std::size_t header = alignof(std::max_align_t);
 
+void* counted(std::size_t size);
+
+// Unless this is where it is to fail.
+void* counted_or_thrown(std::size_t size) {
+#if defined(__cpp_exceptions)
+    if (support::fate.take(support::chance::allocation)) throw std::bad_alloc();
+#endif
+    return counted(size);
+}
+
 void* counted(std::size_t size) {
     void* const memory = std::malloc(header + size);
     if (memory == nullptr) std::abort();
@@ -59,10 +70,10 @@ std::size_t support::memory_in_use() noexcept {
 }
 
 void* operator new(std::size_t size) {
-    return counted(size);
+    return counted_or_thrown(size);
 }
 void* operator new[](std::size_t size) {
-    return counted(size);
+    return counted_or_thrown(size);
 }
 void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
     return counted(size);

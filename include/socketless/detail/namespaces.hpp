@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/name_map.hpp>
+#include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/hash_key.hpp>
 #include <socketless/json/text.hpp>
 
@@ -29,7 +30,7 @@ enum class admission : std::uint8_t {
 };
 
 /// Whether a client may join the namespace of this name, which has not been declared, with this auth (an object or
-/// nothing).
+/// nothing). Where it throws, the client is refused, and poll_event throws the same.
 using namespace_predicate = std::function<bool(std::string_view name, json::text auth)>;
 
 namespace detail {
@@ -37,7 +38,7 @@ namespace detail {
 // Namespaces are called by small, dense numbers. One that was made for a client goes when it is released.
 class namespaces {
 public:
-    explicit namespaces(hash_key const& key) noexcept : numbers_(key) {}
+    explicit namespaces(hash_key const& key) : numbers_(key) {}
 
     // Makes the namespace, or changes what is said of it.
     void declare(std::string_view name, admission a) {
@@ -89,7 +90,7 @@ public:
     }
 
     // Forgets it. Precondition: is_idle(number).
-    void release(std::uint32_t number) {
+    void release(std::uint32_t number) noexcept {
         SOCKETLESS_ASSERT(is_idle(number));
         if (auto const found = numbers_.find(records_[number].name); found != numbers_.end()) numbers_.erase(found);
         records_[number] = {};
@@ -104,16 +105,18 @@ private:
         bool is_declared = false;
     };
 
+    // All of it, or nothing where it throws.
     [[nodiscard]] std::uint32_t make(std::string_view name) {
-        auto number = static_cast<std::uint32_t>(records_.size());
         if (free_.empty()) {
+            reserve(free_, records_.size() + 1); // so that to release it cannot fail
             records_.emplace_back();
-        } else {
-            number = free_.back();
-            free_.pop_back();
+            free_.push_back(static_cast<std::uint32_t>(records_.size() - 1));
         }
-        records_[number].name = name;
+        std::uint32_t const number = free_.back();
+        std::string copy(name);
         numbers_.emplace(name, number);
+        records_[number].name = std::move(copy);
+        free_.pop_back();
         return number;
     }
 

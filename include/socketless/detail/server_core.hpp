@@ -2,6 +2,8 @@
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/index_queue.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
 #include <socketless/core/hash_key.hpp>
@@ -71,7 +73,6 @@ protected:
     struct connection_record {
         engineio::session_handle handle;
         socketio::server_session session;
-        bool is_busy = false;    // it is in busy_
         bool is_gone = false;    // its Engine.IO session has closed
         bool may_recover = true; // nobody has disconnected it
     };
@@ -102,13 +103,17 @@ protected:
 
     void take(engineio::server_event const& e) {
         std::uint32_t const index = e.session.index;
+        if (e.event.type == engineio::event_type::opened) return open(e.session);
         auto const* const below = engine_.find(e.session);
-        if (below == nullptr) return;
+        if (below == nullptr || index >= connections_.size() || !connections_[index])
+            return; // or there was no memory for it
         switch (e.event.type) {
-        case engineio::event_type::opened: return open(e.session);
-        case engineio::event_type::message:
+        case engineio::event_type::message: {
+            rollback undo([&]() noexcept { break_off(index); });
             connections_[index]->session.message_received(e.event.message, below->now());
+            undo.commit();
             break;
+        }
         case engineio::event_type::closed:
             connections_[index]->session.connection_closed(reason_of(e.event.reason), below->now());
             connections_[index]->is_gone = true;
@@ -121,29 +126,41 @@ protected:
     void open(engineio::session_handle handle) {
         auto const* const opened = engine_.find(handle);
         if (opened == nullptr) return;
-        while (handle.index >= connections_.size()) connections_.push();
+        rollback undo([&]() noexcept { engine_.abort(handle, engineio::close_reason::transport_error); });
+        while (handle.index >= connections_.size()) {
+            busy_.reserve(connections_.size() + 1);
+            timers_.reserve(connections_.size() + 1);
+            connections_.push();
+        }
         bool const v3 = opened->revision() == engineio::revision::v3;
         auto const revision = v3 ? socketio::revision::v4 : socketio::revision::v5;
         connections_[handle.index].emplace(
             connection_record{handle, socketio::server_session(options_.sockets, queue_, revision, now_)});
+        undo.commit();
         if (is_closing_) return end(handle.index, socketio::disconnect_reason::server_shutting_down);
         touch(handle.index);
     }
 
     // The session may have events to tell. Its timer is set when they have been taken.
-    void touch(std::uint32_t index) {
-        if (std::exchange(connections_[index]->is_busy, true)) return;
-        busy_.push(index);
-    }
+    void touch(std::uint32_t index) noexcept { busy_.push(index); }
 
     void end(std::uint32_t index, socketio::disconnect_reason reason) {
+        rollback undo([&]() noexcept { break_off(index); });
         connections_[index]->session.close(reason);
+        undo.commit();
         static_cast<void>(flush(index));
+    }
+
+    // Some of what was to be sent is lost because memory was: the connection ends, and no other one gets the rest.
+    void break_off(std::uint32_t index) noexcept {
+        queue_.clear();
+        engine_.abort(connections_[index]->handle, engineio::close_reason::transport_error);
     }
 
     // From a session to the transport.
     result<void> flush(std::uint32_t index) {
         connection_record& c = *connections_[index];
+        rollback undo([&]() noexcept { break_off(index); });
         result<void> sent;
         while (auto const t = c.session.poll_transmit()) {
             if (t->type == socketio::transmit_type::close) {
@@ -154,6 +171,7 @@ protected:
                 sent = done;
             }
         }
+        undo.commit();
         return sent;
     }
     // A packet whose message the transport does not take can not be left out: others of its messages may have gone.
@@ -165,6 +183,10 @@ protected:
         return done;
     }
     void flush(server_socket const& s) { static_cast<void>(flush(s.connection.index)); }
+    // Where something has been done already that must be told.
+    void flush_or_break_off(std::uint32_t index) noexcept {
+        attempt([&] { static_cast<void>(flush(index)); });
+    }
 
     // Calls `f(session)` of the socket's connection and sends what it has to say.
     template <class F>
@@ -226,14 +248,13 @@ protected:
 
     void poll_session(std::optional<event>& e, std::uint32_t index) {
         auto& session = connections_[index]->session;
-        session.poll_event(e);
-        static_cast<void>(flush(index));
+        session.poll_event(e); // ends the connection where it throws
+        flush_or_break_off(index);
         if (e) {
             if (!translate(index, *e)) e.reset();
             return;
         }
         busy_.pop();
-        connections_[index]->is_busy = false;
         if (connections_[index]->is_gone) connections_[index].reset();
         set_timer(index);
     }
@@ -252,12 +273,13 @@ protected:
         if (e.type == socketio::event_type::closed) return false;
         if (e.type == socketio::event_type::connecting) return admit(index, e);
         std::uint32_t const number = connections_[index]->session.tag(e.socket);
+        if (number == socketio::server_session::no_tag) return false; // it was not admitted
         e.socket = sockets_.handle(number);
         if (e.ack) e.ack = socketio::ack_request(e.socket, e.ack.id());
         if (e.type == socketio::event_type::ack) note_ack(e.id, e.outcome);
         if (e.type == socketio::event_type::disconnected) {
             if (sockets_[number].state == socket_state::refused) return forget(number), false;
-            persist(number, e.reason);
+            attempt([&] { persist(number, e.reason); }); // what cannot be kept cannot be recovered
             sockets_[number].state = socket_state::ended;
             ended_ = number;
         }
@@ -266,38 +288,38 @@ protected:
 
     // A client asks to join a namespace. Returns whether the application is asked.
     [[nodiscard]] bool admit(std::uint32_t index, event& e) {
-        auto& session = connections_[index]->session;
+        auto const local = e.socket;
+        rollback undo([&]() noexcept { turn_away(index, local); });
         auto const nsp = namespaces_.find_or_make(e.nsp, e.data);
-        if (!nsp) {
-            if (session.refuse(e.socket, "Invalid namespace"))
-                static_cast<void>(flush(index));
-            else
-                drop(index, e.socket);
-            return false;
-        }
+        if (!nsp) return false;
+        rollback undo_namespace([&]() noexcept { release_if_unused(*nsp); });
+        bool const has_recovery = recovery_ && connections_[index]->session.revision() == socketio::revision::v5;
+        auto details =
+            has_recovery ? std::make_unique<server_socket_details>(server_socket_details{claim(e.data), {}}) : nullptr;
         std::uint32_t const number = sockets_.make();
         server_socket& s = sockets_[number];
         s.nsp = *nsp;
-        s.local = e.socket;
+        s.local = local;
         s.connection = connections_[index]->handle;
         s.state = socket_state::asked;
-        if (recovery_ && session.revision() == socketio::revision::v5)
-            s.details = std::make_unique<server_socket_details>(server_socket_details{claim(e.data), {}});
-        session.set_tag(e.socket, number);
-        auto const local = e.socket;
+        s.details = std::move(details);
+        connections_[index]->session.set_tag(local, number);
         namespaces_.enter(*nsp);
+        undo_namespace.commit();
         e.socket = sockets_.handle(number);
+        rollback undo_socket([&]() noexcept { abandon(number); });
         e.recovered = find_kept(s) != nullptr;
         bool const skips = e.recovered && options_.skip_middlewares;
-        if (namespaces_.admission(*nsp) == admission::ask && !skips) {
-            if (s.recovery()) s.recovery()->is_promised = e.recovered;
-            return true;
+        bool const is_asked = namespaces_.admission(*nsp) == admission::ask && !skips;
+        if (is_asked && s.recovery()) s.recovery()->is_promised = e.recovered;
+        auto const accepted = is_asked ? result<void>() : let_in(e.socket);
+        undo_socket.commit();
+        undo.commit();
+        if (!accepted && accepted.error().code == errc::message_too_large) {
+            forget(number);
+            drop(index, local);
         }
-        auto const accepted = let_in(e.socket);
-        if (accepted || accepted.error().code != errc::message_too_large) return false;
-        forget(number);
-        drop(index, local);
-        return false;
+        return is_asked;
     }
 
     // The name of a namespace that a client asks for leaves no room for an answer: its connection ends.
@@ -306,7 +328,25 @@ protected:
         end(index, socketio::disconnect_reason::forced_server_close);
     }
 
-    // Lets a client in that has asked to join a namespace.
+    // There is no such namespace for this client, or nobody could find out.
+    void turn_away(std::uint32_t index, socket_handle local) noexcept {
+        bool const is_done = attempt([&] {
+            if (connections_[index]->session.refuse(local, "Invalid namespace"))
+                static_cast<void>(flush(index));
+            else
+                drop(index, local);
+        });
+        if (!is_done) break_off(index);
+    }
+
+    // Forgets a socket that was not let in.
+    void abandon(std::uint32_t number) noexcept {
+        server_socket const& s = sockets_[number];
+        connections_[s.connection.index]->session.set_tag(s.local, socketio::server_session::no_tag);
+        forget(number);
+    }
+
+    // Lets a client in that has asked to join a namespace. Where it throws the client waits on.
     result<void> let_in(socket_handle socket) {
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
@@ -314,6 +354,9 @@ protected:
         auto& session = connections_[s->connection.index]->session;
         if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
         bool const is_promised = s->recovery() && s->recovery()->is_promised;
+        reserve_own_events();
+        rooms_.enter(s->nsp, number);
+        rollback undo_room([&]() noexcept { rooms_.exit(number); });
         auto restored = restore(*s);
         if (is_promised && !restored) { // it was accepted as somebody that it cannot be any more
             end(s->connection.index, socketio::disconnect_reason::forced_server_close);
@@ -323,16 +366,29 @@ protected:
             s->short_sid = id_from(restored->session.sid);
         else
             give_sid(*s);
+        auto const filed = by_sid_.try_emplace(s->key(), number);
+        rollback undo_sid([&, before = std::exchange(filed.first->second, number)]() noexcept {
+            if (filed.second)
+                by_sid_.erase(filed.first);
+            else
+                filed.first->second = before;
+        });
         auto const pid = s->recovery() ? std::string_view(s->recovery()->pid) : std::string_view();
         auto const accepted = session.accept(s->local, s->sid(), pid);
-        flush(*s);
-        if (!accepted) return accepted;
+        if (!accepted) {
+            flush(*s);
+            return accepted;
+        }
+        undo_sid.commit();
+        undo_room.commit();
         s->state = socket_state::connected;
-        by_sid_.insert_or_assign(s->key(), number);
-        rooms_.enter(s->nsp, number);
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
-        if (restored) replay(*s, number, *restored);
-        if (auto const early = asked_.take(number)) catch_up(*s, number, *early);
+        flush_or_break_off(s->connection.index);
+        bool const is_whole = attempt([&] {
+            if (restored) replay(*s, number, *restored);
+            if (auto const early = asked_.take(number)) catch_up(*s, number, *early);
+        });
+        if (!is_whole) break_off(s->connection.index);
         return {};
     }
 
@@ -425,7 +481,7 @@ protected:
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
         auto const refused = refuse(connections_[s->connection.index]->session, s->local);
-        flush(*s);
+        flush_or_break_off(s->connection.index);
         if (!refused) return refused;
         if (!connections_[s->connection.index]->session.ending(s->local)) return forget(socket.index), refused;
         s->state = socket_state::refused; // with acknowledgements that are to be told of
@@ -632,12 +688,18 @@ protected:
     // Sends packet_ to one socket, without a copy.
     result<void> send_packet(std::uint32_t number) {
         server_socket const& s = sockets_[number];
-        for (auto const& message : packet_)
-            if (auto const sent = hand_down(s.connection, message); !sent) return sent;
-        return {};
+        rollback undo([&]() noexcept { engine_.abort(s.connection, engineio::close_reason::transport_error); });
+        result<void> sent;
+        for (auto message = packet_.begin(); sent && message != packet_.end(); ++message)
+            sent = hand_down(s.connection, *message);
+        undo.commit();
+        return sent;
     }
 
-    void note_ack(std::uint64_t id, socketio::ack_outcome outcome) {
+    // All events that will come of the acknowledgements of broadcasts, and two more, can be queued.
+    void reserve_own_events() { own_events_.reserve(broadcast_acks_.size() + 2); }
+
+    void note_ack(std::uint64_t id, socketio::ack_outcome outcome) noexcept {
         auto const found = broadcast_acks_.find(id);
         if (found == broadcast_acks_.end()) return;
         broadcast_acks& b = found->second;
@@ -654,7 +716,7 @@ protected:
     engineio::server engine_;
     socketio::message_queue queue_; // of all sessions: each is flushed before another is called
     stable_vector<std::optional<connection_record>> connections_; // by the index of their Engine.IO session
-    fifo<std::uint32_t> busy_;                                    // connections with events
+    index_queue busy_;                                            // connections with events
     timer_wheel timers_;                                          // of connections
     hash_key names_key_; // of all tables in which names are found that peers choose
     namespaces namespaces_;

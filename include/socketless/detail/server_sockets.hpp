@@ -1,6 +1,7 @@
 // The sockets of a server, by number.
 #pragma once
 
+#include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/engineio/server.hpp>
@@ -116,17 +117,19 @@ public:
         return const_cast<server_socket*>(std::as_const(*this).find(socket, wanted));
     }
 
+    // Nothing changes where it throws.
     [[nodiscard]] std::uint32_t make() {
         if (free_.empty()) {
+            reserve(free_, all_.size() + 1); // so that to free it cannot fail
             all_.push();
-            return static_cast<std::uint32_t>(all_.size() - 1);
+            free_.push_back(static_cast<std::uint32_t>(all_.size() - 1));
         }
         std::uint32_t const number = free_.back();
         free_.pop_back();
         return number;
     }
 
-    void free(std::uint32_t number) {
+    void free(std::uint32_t number) noexcept {
         std::uint32_t const next = all_[number].generation + 1;
         all_[number] = {};
         all_[number].generation = next == 0 ? 1 : next;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -89,6 +90,9 @@ struct failed_answer {
 /// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
 /// transmits, until both run dry; then wait for input or `poll_timeout`. Bodies, frames and chunks are not copied.
 /// Exchanges and channels are named by the session, in the transmit that begins them.
+///
+/// An allocation may throw. Then the call has done nothing; where it is a poll that throws, the session closes
+/// (transport_error), since something of what it read or wrote is lost.
 class client_session {
 public:
     explicit client_session(client_options options) : options_(std::move(options)) {
@@ -112,7 +116,9 @@ public:
         state_ = state::opening;
         deadline_ = socketless::deadline(now, options_.open_timeout);
         transport_index_ = first_transport();
+        socketless::detail::rollback undo([this]() noexcept { state_ = state::closed; });
         begin_transport();
+        undo.commit();
         return {};
     }
 
@@ -235,30 +241,19 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
-        closed_channel_.reset();
-        for (;;) {
-            if (auto const type = events_.take()) {
-                auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
-                return event{.type = *type, .transport = t, .reason = reason_};
-            }
-            if (auto const p = next_packet()) {
-                if (auto const e = take_packet(*p)) return e;
-            } else if (events_.empty() && !take_late()) {
-                return std::nullopt;
-            }
-        }
+        socketless::detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
+        std::optional<event> e = next_event();
+        undo.commit();
+        return e;
     }
 
     /// The next thing to do, or nothing until there is other input. `buffer` is where targets and bodies are put
     /// together.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
-        if (auto const t = leave_behind()) return t;
-        if (state_ == state::closed || state_ == state::idle) return std::nullopt;
-        if (std::exchange(open_due_, false)) return begin_channel(*channel_, buffer);
-        if (candidate_)
-            if (auto const t = drive_candidate(buffer)) return t;
-        if (transport_ == transport::polling) return drive_polling(buffer);
-        return drive_channel(buffer);
+        socketless::detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
+        std::optional<transmit> t = next_transmit(buffer);
+        undo.commit();
+        return t;
     }
 
     /// When `handle_timeout` is to be called, if ever. Changes with every input. Constant time.
@@ -323,6 +318,37 @@ private:
         fresh.abandoned_channel_ = abandoned_channel_;
         fresh.abandoned_candidate_ = abandoned_candidate_;
         *this = std::move(fresh);
+    }
+
+    //=== what is next ===//
+
+    [[nodiscard]] std::optional<event> next_event() {
+        closed_channel_.reset();
+        for (;;) {
+            if (auto const type = events_.take()) {
+                auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
+                return event{.type = *type, .transport = t, .reason = reason_};
+            }
+            if (auto const p = next_packet()) {
+                if (auto const e = take_packet(*p)) return e;
+            } else if (events_.empty() && !take_late()) {
+                return std::nullopt;
+            }
+        }
+    }
+
+    [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
+        if (auto const t = leave_behind()) return t;
+        if (state_ == state::closed || state_ == state::idle) return std::nullopt;
+        if (open_due_) {
+            auto const t = begin_channel(*channel_, buffer);
+            open_due_ = false;
+            return t;
+        }
+        if (candidate_)
+            if (auto const t = drive_candidate(buffer)) return t;
+        if (transport_ == transport::polling) return drive_polling(buffer);
+        return drive_channel(buffer);
     }
 
     //=== opening and closing ===//

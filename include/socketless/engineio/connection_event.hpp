@@ -66,7 +66,7 @@ namespace detail {
 // Events of connections that wait to be taken, a bounded number.
 class connection_log {
 public:
-    explicit connection_log(std::size_t max) noexcept : max_(max) {}
+    explicit connection_log(std::size_t max) : max_(max) {}
 
     [[nodiscard]] bool is_on() const noexcept { return max_ != 0; }
 

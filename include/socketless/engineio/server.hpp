@@ -3,6 +3,9 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/index_queue.hpp>
+#include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
 #include <socketless/core/random.hpp>
@@ -53,6 +56,9 @@ struct server_event {
 ///
 /// The work for one input, event, transmit or timer is constant, however many sessions there are. Exchanges and
 /// channels are named by the caller. Each exchange is answered exactly once, unless it was aborted.
+///
+/// The random source may throw, and so may an allocation. An input that throws was not taken: its exchange is the caller's
+/// to answer (503), its channel to close. What throws while a session is worked for ends that one at most (transport_error).
 class server {
 public:
     server(server_options options, random_source random)
@@ -85,13 +91,9 @@ public:
         end_post(request.exchange);
         auto const checked = check({request.target, transport_use::http, request.method, request.context});
         if (!checked) return refuse(request, *checked.refused);
-        if (checked.session == none) {
-            std::uint32_t const index =
-                make_session(checked.revision, checked.base64, {request.target, request.context});
-            exchanges_.emplace(request.exchange, index);
-            slots_[index].session->open_polling(request.exchange, now);
-            return touch(index);
-        }
+        if (checked.session == none)
+            return make_session(exchanges_, request.exchange, checked, {request.target, request.context},
+                                [&](server_session& s) { s.open_polling(request.exchange, now); });
         dispatch(request, checked.session, now);
     }
 
@@ -126,17 +128,14 @@ public:
         auto const [channel, target, context, is_checked] = request;
         auto const checked = check({target, transport_use::websocket, http_method::get, context, is_checked});
         if (!checked) return refuse_channel(channel, context, *checked.refused);
-        std::uint32_t index = checked.session;
-        if (index == none) {
-            index = make_session(checked.revision, checked.base64, {target, context});
-            slots_[index].session->open_websocket(channel, now);
-        } else if (!slots_[index].session->offer_channel(channel, nullptr, now)) {
-            return refuse_channel(channel, context, {});
-        } else if (checked.base64) {
-            slots_[index].session->use_base64(channel);
-        }
-        channels_.emplace(channel, index);
-        touch(index);
+        if (checked.session == none)
+            return make_session(channels_, channel, checked, {target, context},
+                                [&, name = channel](server_session& s) { s.open_websocket(name, now); });
+        server_session& session = *slots_[checked.session].session;
+        auto const offer = [&, name = channel] { return session.offer_channel(name, nullptr, now); };
+        if (!assign(channels_, channel, checked.session, offer)) return refuse_channel(channel, context, {});
+        if (checked.base64) session.use_base64(channel);
+        touch(checked.session);
     }
     void websocket_opened(channel_id channel, std::string_view target, time_point now) {
         websocket_opened({.channel = channel, .target = target}, now);
@@ -155,15 +154,17 @@ public:
     void stream_opened(channel_id channel, time_point now, std::uint64_t context = 0) {
         if (!options_.transports.contains(transport::webtransport))
             return refuse_channel(channel, context, {request_error::unknown_transport});
-        new_streams_.emplace(
-            channel, new_stream{std::make_unique<stream_reader>(options_.max_payload), ++last_stream_, context});
-        new_stream_deadlines_.push_back({socketless::deadline(now, options_.upgrade_timeout), channel, last_stream_});
+        new_stream_deadlines_.push_back({socketless::deadline(now, options_.upgrade_timeout), channel, ++last_stream_});
+        new_streams_.emplace(channel,
+                             new_stream{std::make_unique<stream_reader>(options_.max_payload), last_stream_, context});
     }
 
     /// The next bytes of a stream.
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
         if (auto const found = channels_.find(channel); found != channels_.end()) {
+            socketless::detail::rollback undo([&]() noexcept { fail(found->second); }); // the rest would make no sense
             slots_[found->second].session->stream_received(channel, chunk, now);
+            undo.commit();
             return touch(found->second);
         }
         auto const fresh = new_streams_.find(channel);
@@ -214,9 +215,8 @@ public:
             auto const& expired = new_stream_deadlines_.front();
             auto const found = new_streams_.find(expired.channel);
             if (found == new_streams_.end() || found->second.number != expired.number) continue;
-            auto const context = found->second.context;
+            refuse_channel(expired.channel, found->second.context, {});
             new_streams_.erase(found);
-            refuse_channel(expired.channel, context, {});
         }
     }
 
@@ -285,13 +285,16 @@ public:
     [[nodiscard]] std::optional<server_event> poll_event() {
         while (!with_events_.empty()) {
             std::uint32_t const index = with_events_.front();
-            if (auto const e = slots_[index].session->poll_event()) {
-                if (log_.is_on() && e->type != event_type::message) note(index, *e);
+            socketless::detail::rollback undo([&]() noexcept { fail(index); }); // what could not be read is lost
+            auto const e = slots_[index].session->poll_event();
+            undo.commit();
+            if (e) {
+                if (log_.is_on() && e->type != event_type::message)
+                    socketless::detail::attempt([&] { note(index, *e); }); // the event counts more than the note of it
                 return server_event{handle(index), *e};
             }
             with_events_.pop();
-            slots_[index].has_events = false;
-            queue_transmits(index);
+            with_transmits_.push(index);
         }
         return std::nullopt;
     }
@@ -314,16 +317,18 @@ public:
         }
         while (!with_transmits_.empty()) {
             std::uint32_t const index = with_transmits_.front();
-            slot& s = slots_[index];
-            if (auto t = s.session->poll_transmit(buffer)) {
+            server_session& session = *slots_[index].session;
+            socketless::detail::rollback undo([&]() noexcept { fail(index); }); // and what could not be written
+            auto const t = session.poll_transmit(buffer);
+            undo.commit();
+            if (t) {
                 if (t->type == transmit_type::respond) exchanges_.erase(t->id);
                 if (t->type == transmit_type::close) channels_.erase(t->id);
-                queue_events(index); // it may have drained, or ended
+                touch(index); // it may have drained, or ended
                 return t;
             }
             with_transmits_.pop();
-            s.has_transmits = false;
-            if (!s.has_events && s.session->is_done())
+            if (!with_events_.contains(index) && session.is_done())
                 forget(index);
             else
                 set_timer(index);
@@ -347,8 +352,6 @@ private:
         std::optional<server_session> session;
         std::uint32_t generation = 1;    // 0 is nobody's: that of a handle that was not set
         std::optional<exchange_id> post; // its body is on its way
-        bool has_events = false;
-        bool has_transmits = false;
     };
 
     struct request_to_check {
@@ -424,7 +427,7 @@ private:
         server_session& session = *slots_[index].session;
         bool taken = false;
         if (request.method == http_method::get) {
-            taken = session.poll(request.exchange, now);
+            taken = assign(exchanges_, request.exchange, index, [&] { return session.poll(request.exchange, now); });
         } else if (request.method == http_method::post) {
             bool const v4 = session.revision() == revision::v4;
             bool const is_second = slots_[index].post.has_value();
@@ -435,17 +438,27 @@ private:
             if (is_second || (v4 && request.is_binary))
                 session.break_off();
             else
-                taken = session.post(request.exchange, request.body,
-                                     v4                  ? payload_format::v4
-                                     : request.is_binary ? payload_format::v3_binary
-                                                         : payload_format::v3_text,
-                                     now);
+                taken = assign(exchanges_, request.exchange, index, [&] {
+                    auto const form = v4                  ? payload_format::v4
+                                      : request.is_binary ? payload_format::v3_binary
+                                                          : payload_format::v3_text;
+                    return session.post(request.exchange, request.body, form, now);
+                });
         }
-        if (taken)
-            exchanges_.emplace(request.exchange, index);
-        else
-            refuse(request, {});
+        if (!taken) refuse(request, {});
         touch(index);
+    }
+
+    // Calls `take()`, which says whether the session takes what is called by this name: an exchange or a channel.
+    template <class Names, class Take>
+    [[nodiscard]] static bool assign(Names& names, std::uint64_t name, std::uint32_t index, Take take) {
+        bool const is_new = names.emplace(name, index).second;
+        socketless::detail::rollback undo([&]() noexcept {
+            if (is_new) names.erase(name);
+        });
+        if (!take()) return false;
+        undo.commit();
+        return true;
     }
 
     // The body of a POST is on its way no more. Returns whether it was.
@@ -461,21 +474,21 @@ private:
     void open_stream(channel_id channel, result<frame> const& first, new_stream stream, time_point now) {
         auto const p = first ? decode(*first) : result<packet>(first.error());
         if (!p || p->type != packet_type::open) return refuse_channel(channel, stream.context, {});
-        std::uint32_t index = none;
         if (p->data.empty()) {
-            index = make_session(revision::v4, false, {{}, stream.context});
-            slots_[index].session->open_stream(channel, std::move(stream.reader), now);
+            make_session(channels_, channel, {}, {{}, stream.context},
+                         [&](server_session& s) { s.open_stream(channel, std::move(stream.reader), now); });
         } else {
             auto const json = json::validate(p->data, options_.limits.max_depth);
             auto const sid = json ? json->find("sid") : std::nullopt;
-            index = sid ? find(sid->get<std::string>().value_or("")) : none;
+            std::uint32_t const index = sid ? find(sid->get<std::string>().value_or("")) : none;
             if (index == none) return refuse_channel(channel, stream.context, {request_error::unknown_sid});
-            if (!slots_[index].session->offer_channel(channel, std::move(stream.reader), now))
-                return refuse_channel(channel, stream.context, {});
+            auto const offer = [&] {
+                return slots_[index].session->offer_channel(channel, std::move(stream.reader), now);
+            };
+            if (!assign(channels_, channel, index, offer)) return refuse_channel(channel, stream.context, {});
+            touch(index);
         }
-        channels_.emplace(channel, index);
         if (stream.paused) pause(channel);
-        touch(index);
     }
 
     void respond(transmit const& answer) { immediate_.push({answer, {}}); }
@@ -548,24 +561,46 @@ private:
         }
     }
 
-    [[nodiscard]] std::uint32_t make_session(revision r, bool base64, detail::kept_request request) {
+    // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. All of it,
+    // or nothing where that throws.
+    template <class Names, class Open>
+    void make_session(Names& names, std::uint64_t name, checked_request const& asked, detail::kept_request request,
+                      Open open) {
         session_id const id = new_session_id();
-        std::uint32_t index = 0;
-        if (free_.empty()) {
-            index = static_cast<std::uint32_t>(slots_.size());
-            slots_.push();
-        } else {
-            index = free_.back();
+        if (free_.empty()) add_slot();
+        std::uint32_t const index = free_.back();
+        static_cast<void>(assign(names, name, index, [&] {
+            by_sid_.emplace(socketless::detail::key_of(view(id)), index);
             free_.pop_back();
-        }
-        slots_[index].session.emplace(options_, id, r);
-        slots_[index].session->keep_request(std::move(request));
-        if (base64) slots_[index].session->use_base64();
-        by_sid_.emplace(socketless::detail::key_of(view(id)), index);
-        return index;
+            server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
+            socketless::detail::rollback undo([&]() noexcept { forget(index); });
+            session.keep_request(std::move(request));
+            if (asked.base64) session.use_base64();
+            open(session);
+            undo.commit();
+            return true;
+        }));
+        touch(index);
     }
 
-    void forget(std::uint32_t index) {
+    // One more place for a session, and all that is needed for its events, its timer and its end: these cannot fail.
+    void add_slot() {
+        std::size_t const count = slots_.size() + 1;
+        socketless::detail::reserve(free_, count);
+        with_events_.reserve(count);
+        with_transmits_.reserve(count);
+        timers_.reserve(count);
+        slots_.push();
+        free_.push_back(static_cast<std::uint32_t>(count - 1));
+    }
+
+    // Something of the session's was lost because memory was: it ends.
+    void fail(std::uint32_t index) noexcept {
+        slots_[index].session->abort(close_reason::transport_error);
+        touch(index);
+    }
+
+    void forget(std::uint32_t index) noexcept {
         slot& s = slots_[index];
         timers_.cancel(index);
         by_sid_.erase(socketless::detail::key_of(s.session->id()));
@@ -583,20 +618,8 @@ private:
         return done;
     }
 
-    void queue_events(std::uint32_t index) {
-        if (slots_[index].has_events) return;
-        slots_[index].has_events = true;
-        with_events_.push(index);
-    }
-
-    void queue_transmits(std::uint32_t index) {
-        if (slots_[index].has_transmits) return;
-        slots_[index].has_transmits = true;
-        with_transmits_.push(index);
-    }
-
     // The session may have something to say. Its timer is set when it has said it.
-    void touch(std::uint32_t index) { queue_events(index); }
+    void touch(std::uint32_t index) noexcept { with_events_.push(index); }
 
     void set_timer(std::uint32_t index) {
         if (auto const deadline = slots_[index].session->poll_timeout())
@@ -615,8 +638,8 @@ private:
     std::unordered_map<channel_id, new_stream> new_streams_;
     std::uint64_t last_stream_ = 0;
     std::deque<stream_deadline> new_stream_deadlines_;
-    socketless::detail::fifo<std::uint32_t> with_events_;
-    socketless::detail::fifo<std::uint32_t> with_transmits_;
+    socketless::detail::index_queue with_events_;
+    socketless::detail::index_queue with_transmits_;
     socketless::detail::fifo<immediate_transmit> immediate_;
     detail::connection_log log_;
     socketless::detail::timer_wheel timers_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
@@ -72,7 +73,11 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 ///     disconnect() while connecting: the answer to CONNECT is awaited, and DISCONNECT sent then; nothing is told.
 ///
 /// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
-/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of a call that takes none is that of the last call that took one.
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of
+/// a call that takes none is that of the last call that took one.
+///
+/// The application's write_json may throw, and so may an allocation. Then the call has done nothing; where it is poll_event
+/// that throws, the connection ends (transport_error), since a message is lost.
 class client_session {
 public:
     /// `now` is what timeouts count from that are asked for before anything has happened.
@@ -88,7 +93,7 @@ public:
         root_ = root_state::awaited;
         for (socket& s : sockets_) {
             s.was_left = false;
-            if (s.wanted) begin_connect(s);
+            if (s.wanted && !socketless::detail::attempt([&] { begin_connect(s); })) return break_off();
         }
     }
 
@@ -147,9 +152,9 @@ public:
     void disconnect(socket_handle handle) {
         socket* const s = find(handle);
         if (s == nullptr) return;
+        if (s->state == socket_state::connected) put_disconnect(*s);
         s->wanted = false;
         if (s->state == socket_state::connected) {
-            put_disconnect(*s);
             begin_end(*s, disconnect_reason::io_client_disconnect);
         } else if (s->state == socket_state::connecting) {
             s->state = socket_state::leaving; // the answer to CONNECT is on its way
@@ -222,8 +227,10 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
+        socketless::detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && step(e)) {
         }
+        undo.commit();
     }
 
     /// The next thing to do, or nothing until there is other input.
@@ -307,12 +314,18 @@ private:
         auto const name = nsp.substr(0, question);
         socket* s = find(name);
         if (s != nullptr && s->wanted) return error{errc::already_connected};
-        if (s == nullptr) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()), name);
+        bool const is_new = s == nullptr;
+        if (is_new) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()), name);
+        socketless::detail::rollback undo([&]() noexcept {
+            s->wanted = false;
+            if (is_new) sockets_.pop_back();
+        });
         s->query.reset();
         if (question != std::string_view::npos) s->query.emplace(nsp.substr(question + 1));
         if (auto const set = set_auth(*s); !set) return set.error();
         s->wanted = true;
         if (is_open_ && s->state == socket_state::idle) begin_connect(*s);
+        undo.commit();
         return s->handle();
     }
 
@@ -323,8 +336,8 @@ private:
     }
 
     void send_connect(socket& s) {
-        s.state = socket_state::connecting;
         if (options_.revision == revision::v4 && s.name() == "/" && root_ != root_state::left) {
+            s.state = socket_state::connecting;
             root_due_ = root_ == root_state::joined;
             return;
         }
@@ -339,15 +352,16 @@ private:
         });
         SOCKETLESS_ASSERT(put.has_value()); // both were checked when they were given
         static_cast<void>(put);
+        s.state = socket_state::connecting;
     }
 
     void put_disconnect(socket& s) {
-        s.was_left = true;
-        if (s.name() == "/") root_ = root_state::left;
         auto const put = queue_.put(
             no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
         SOCKETLESS_ASSERT(put.has_value());
         static_cast<void>(put);
+        s.was_left = true;
+        if (s.name() == "/") root_ = root_state::left;
     }
 
     //=== events ===//
@@ -421,7 +435,7 @@ private:
     }
 
     // The connection ends: nothing is read any more.
-    void end(disconnect_reason reason) {
+    void end(disconnect_reason reason) noexcept {
         if (!std::exchange(is_open_, false)) return;
         reason_ = reason;
         closed_due_ = true;
@@ -442,6 +456,12 @@ private:
         }
     }
 
+    // A message was lost because memory was: the connection is worth no more than one that is cut.
+    void break_off() noexcept {
+        queue_.clear();
+        end(disconnect_reason::transport_error);
+    }
+
     // The next event of the sockets that are ending: each with the acknowledgements that are awaited on it.
     void end_socket(std::optional<event>& e) {
         for (socket& s : sockets_) {
@@ -451,7 +471,8 @@ private:
             --ending_;
             tell(e, event_type::disconnected, s).reason = s.reason;
             s.state = socket_state::idle;
-            if (is_open_ && s.wanted) begin_connect(s); // it was asked for meanwhile
+            // It was asked for meanwhile.
+            if (is_open_ && s.wanted && !socketless::detail::attempt([&] { begin_connect(s); })) break_off();
             return;
         }
     }
@@ -469,7 +490,8 @@ private:
                 buffered_ -= first.packet.size();
                 s.retries.pop_front();
             }
-            send_next_try(s);
+            // A try that cannot be made ends the connection: the next one makes it.
+            if (!socketless::detail::attempt([&] { send_next_try(s); })) break_off();
         } else if (outcome == ack_outcome::timed_out) {
             buffered_ -= s.forget_waiting(ack.id);
         }
@@ -546,14 +568,17 @@ private:
         s.sid = text_of("sid");
         if (s.sid.empty() && options_.revision == revision::v5) return refuse_revision(e, s);
         auto pid = text_of("pid");
+        put_waiting(s); // may throw, as may what is above: nothing of the socket has changed then
         bool const recovered = !pid.empty() && pid == s.pid;
         if (!recovered) s.offset.clear();
         s.pid = options_.recovery ? std::move(pid) : std::string();
         s.state = socket_state::connected;
         ++s.connection;
         if (!s.early.empty()) ++early_;
-        send_waiting(s);
-        send_next_try(s);
+        forget_waiting(s);
+        static_cast<void>(check_queue());
+        // A try that cannot be made ends the connection: the next one makes it.
+        if (!socketless::detail::attempt([&] { send_next_try(s); })) break_off();
         event& told = tell(e, event_type::connected, s);
         told.sid = s.sid;
         told.recovered = recovered;
@@ -630,23 +655,30 @@ private:
         if (s == nullptr) return error{errc::not_connected};
         auto const id = wish.id != 0 && options_.retries == 0 ? std::optional(wish.id) : std::nullopt;
         if (s->state == socket_state::connected && options_.retries == 0) {
-            if (id) await(*s, wish.id, wish.timeout);
-            auto const put = put_event(*s, id, name, args...);
-            if (!put && id) static_cast<void>(acks_.take(*id, s->index));
-            return put;
+            if (!id) return put_event(*s, id, name, args...);
+            await(*s, wish.id, wish.timeout);
+            socketless::detail::rollback undo([&]() noexcept { static_cast<void>(acks_.take(*id, s->index)); });
+            if (auto const put = put_event(*s, id, name, args...); !put) return put;
+            undo.commit();
+            return {};
         }
         auto packet = stored_packet::event(bounds(), {s->name(), id}, detail::name_of(name), args...);
         if (!packet) return packet.error();
-        if (packet->size() > options_.max_buffered - buffered_) return error{errc::buffer_full};
-        buffered_ += packet->size();
+        std::size_t const size = packet->size();
+        if (size > options_.max_buffered - buffered_) return error{errc::buffer_full};
         if (options_.retries != 0) {
             s->retries.push_back({std::move(*packet), wish.id, wish.timeout ? wish.timeout : options_.ack_timeout});
-            send_next_try(*s);
+            buffered_ += size;
+            // A try that cannot be made ends the connection: the next one makes it.
+            if (!socketless::detail::attempt([&] { send_next_try(*s); })) break_off();
             static_cast<void>(check_queue()); // it is tried again
             return {};
         }
         s->waiting.push_back({std::move(*packet), wish.id});
+        socketless::detail::rollback undo([s]() noexcept { s->waiting.pop_back(); });
         if (id) await(*s, wish.id, wish.timeout);
+        undo.commit();
+        buffered_ += size;
         return {};
     }
 
@@ -661,24 +693,26 @@ private:
     }
 
     // The socket is connected: what was emitted before goes now.
-    void send_waiting(socket& s) {
-        for (auto const& waiting : s.waiting) {
-            buffered_ -= waiting.packet.size();
-            put_stored(waiting.packet, std::nullopt);
-        }
+    void put_waiting(socket const& s) {
+        for (auto const& waiting : s.waiting) put_stored(waiting.packet, std::nullopt);
+    }
+    void forget_waiting(socket& s) noexcept {
+        for (auto const& waiting : s.waiting) buffered_ -= waiting.packet.size();
         s.waiting.clear();
-        static_cast<void>(check_queue());
     }
 
     // Sends the first of the events that are sent until they are acknowledged, unless that is under way.
     void send_next_try(socket& s) {
         if (s.state != socket_state::connected || s.retries.empty() || s.retries.front().is_pending) return;
         auto& first = s.retries.front();
+        auto const id = ++last_ack_id_;
+        await(s, id, first.timeout);
+        socketless::detail::rollback undo([&]() noexcept { static_cast<void>(acks_.take(id, s.index)); });
+        put_stored(first.packet, id);
+        undo.commit();
         first.is_pending = true;
         ++first.tries;
-        first.try_id = ++last_ack_id_;
-        await(s, first.try_id, first.timeout);
-        put_stored(first.packet, first.try_id);
+        first.try_id = id;
     }
 
     void put_stored(stored_packet const& packet, std::optional<std::uint64_t> id) {

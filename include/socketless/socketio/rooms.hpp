@@ -32,7 +32,7 @@ public:
     using member = std::uint32_t;
 
     /// Peers often choose the names of rooms. With a random key they cannot choose names that are slow to find.
-    explicit rooms(hash_key const& key = {}) noexcept : key_(key) {}
+    explicit rooms(hash_key const& key = {}) : key_(key) {}
     rooms(rooms const&) = delete; // memberships refer to the rooms
     rooms& operator=(rooms const&) = delete;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
@@ -57,7 +58,11 @@ struct server_options {
 ///     decoded: "parse error". Revision 4: "/" is asked for by the connection itself.
 ///
 /// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
-/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of a call that takes none is that of the last call that took one.
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of
+/// a call that takes none is that of the last call that took one.
+///
+/// The application's write_json may throw, and so may an allocation. Then the call has done nothing; where it is poll_event
+/// that throws, the connection ends (transport_error), since a message is lost.
 class server_session {
 public:
     /// `options` and `queue` outlive the session. See `message_queue` for how many sessions one may serve.
@@ -149,13 +154,15 @@ public:
                                                                       Name const& name, Args const&... args) {
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (acks_ && acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
+        if (auto const may = expect_ack(socket, id, timeout); !may) return may;
+        socketless::detail::rollback undo([&]() noexcept { static_cast<void>(acks_->take(id, socket.index)); });
         if (auto const put =
                 queue_->put_event(bounds(), {s->nsp, id}, detail::name_of(name), json::detail::passed_on(args)...);
             !put)
             return put;
         if (auto const fits = check_queue(); !fits) return fits;
-        return expect_ack(socket, id, timeout);
+        undo.commit();
+        return {};
     }
 
     /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and precondition:
@@ -197,8 +204,11 @@ public:
     void close(disconnect_reason reason) {
         if (is_closed_) return;
         if (reason == disconnect_reason::server_namespace_disconnect)
-            for (slot const& s : slots_)
-                if (s.state == state::connected) put_disconnect(s);
+            for (slot& s : slots_) {
+                if (s.state != state::connected) continue;
+                put_disconnect(s);
+                begin_end(s, reason);
+            }
         end(reason);
     }
 
@@ -212,8 +222,10 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
+        socketless::detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && step(e)) {
         }
+        undo.commit();
     }
 
     /// The next thing to do, or nothing until there is other input.
@@ -257,8 +269,9 @@ public:
         return {};
     }
 
-    /// A number of the caller's own for a socket, kept until another takes its index. Precondition: the handle came from
-    /// this session.
+    /// A number of the caller's own for a socket, kept until another takes its index; `no_tag` if none was set.
+    /// Precondition: the handle came from this session.
+    static constexpr std::uint32_t no_tag = 0xffffffff;
     void set_tag(socket_handle socket, std::uint32_t tag) noexcept { slots_[socket.index].tag = tag; }
     [[nodiscard]] std::uint32_t tag(socket_handle socket) const noexcept { return slots_[socket.index].tag; }
 
@@ -273,7 +286,7 @@ private:
         server_session::state state = state::free;
         disconnect_reason reason{};
         std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
-        std::uint32_t tag = 0;
+        std::uint32_t tag = no_tag;
     };
 
     [[nodiscard]] packet_bounds bounds() const noexcept { return {options_->max_queued, options_->limits}; }
@@ -403,7 +416,7 @@ private:
     }
 
     // The connection ends: nothing is read any more.
-    void end(disconnect_reason reason) {
+    void end(disconnect_reason reason) noexcept {
         if (std::exchange(is_closed_, true)) return;
         reason_ = reason;
         closed_due_ = true;
@@ -419,6 +432,12 @@ private:
             else if (s.state == state::left)
                 free(s);
         }
+    }
+
+    // A message was lost because memory was: the connection is worth no more than one that is cut.
+    void break_off() noexcept {
+        queue_->clear();
+        end(disconnect_reason::transport_error);
     }
 
     // The next event of the sockets that are ending: each with the acknowledgements that it owes. Precondition: some are.
@@ -476,6 +495,7 @@ private:
             return;
         }
         s->nsp = p.nsp;
+        s->tag = no_tag;
         s->state = state::asked;
         event& told = tell(e, event_type::connecting, *s);
         told.data = p.data;

@@ -1,4 +1,5 @@
-// Undoing what was half done: where user code or an allocator throws, and where an error is returned.
+// Undoing what was half done, where user code or an allocator throws, and where an error is returned; and doing what may
+// fail.
 #pragma once
 
 #include <utility>
@@ -25,6 +26,21 @@ private:
     Undo undo_;
     bool is_armed_ = true;
 };
+
+// Calls `f()`. False if it throws, for which the caller has a remedy of its own.
+template <class F>
+bool attempt(F f) noexcept {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    try {
+        f();
+    } catch (...) {
+        return false;
+    }
+#else
+    f();
+#endif
+    return true;
+}
 
 } // namespace socketless::inline v0::detail
 

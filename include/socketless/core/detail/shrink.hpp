@@ -1,5 +1,7 @@
-// Gives back the memory that a burst has left behind.
+// The memory of vectors: gives back what a burst has left behind, and takes what will be needed beforehand.
 #pragma once
+
+#include <socketless/core/detail/rollback.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,17 +20,15 @@ void shrink(std::vector<T>& v) noexcept {
     constexpr std::size_t few = 64;
     if (v.capacity() <= few || v.size() >= v.capacity() / 8) return;
     std::vector<T> smaller;
-#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
-    try {
-        smaller.reserve(v.size() * 2);
-    } catch (...) {
-        return;
-    }
-#else
-    smaller.reserve(v.size() * 2);
-#endif
+    if (!attempt([&] { smaller.reserve(v.size() * 2); })) return;
     std::move(v.begin(), v.end(), std::back_inserter(smaller));
     v.swap(smaller);
+}
+
+// Makes room for `count` elements in all: what is added up to there allocates nothing. Amortized constant time.
+template <class T>
+void reserve(std::vector<T>& v, std::size_t count) {
+    if (count > v.capacity()) v.reserve(std::max(count, 2 * v.capacity()));
 }
 
 } // namespace socketless::inline v0::detail

@@ -46,7 +46,7 @@ public:
         message_ = message;
         unread_ = true;
     }
-    void bytes_received(std::string_view chunk) noexcept {
+    void bytes_received(std::string_view chunk) {
         if (reader_) reader_->push(chunk);
     }
 

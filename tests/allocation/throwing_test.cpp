@@ -1,0 +1,511 @@
+// Whole stacks in which user code or an allocation throws, at each place in turn: whoever is not concerned notices nothing,
+// nothing waits for ever, nothing is lost without a word, and all memory comes back.
+
+#include "support/catch.hpp"
+#include "support/chance.hpp"
+#include "support/memory.hpp"
+#include "support/stacks.hpp"
+
+#include <socketless/client.hpp>
+#include <socketless/server.hpp>
+#include <socketless/socketio/dispatcher.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <new>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#if defined(__cpp_exceptions)
+
+using namespace socketless;
+using namespace std::chrono_literals;
+using socketio::event_type;
+using socketio::socket_handle;
+using support::chance;
+using support::fate;
+
+namespace {
+
+void take(chance c) {
+    if (fate.take(c)) throw support::thrown();
+}
+
+// Something of the application's own: whose it is.
+struct token {
+    int owner = -1;
+
+    friend void write_json(json::writer& out, token const& t) {
+        out.begin_object();
+        take(chance::writing);
+        out.member("owner", t.owner);
+        take(chance::writing);
+        out.end_object();
+    }
+    friend result<void> read_json(json::text text, token& t) {
+        take(chance::reading);
+        auto const owner = text.find("owner");
+        if (!owner) return error{errc::wrong_kind};
+        auto const number = owner->get<int>();
+        if (!number) return number.error();
+        t.owner = *number;
+        return {};
+    }
+};
+
+random_source careless_random(std::uint64_t first) {
+    return [random = support::counting_random(first)](std::span<std::byte> bytes) {
+        take(chance::random);
+        random(bytes);
+    };
+}
+
+constexpr std::size_t crowd = 3;
+constexpr std::array<std::byte, 4> picture{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
+
+server_options options_of_server() {
+    server_options options;
+    options.recovery.emplace();
+    return options;
+}
+client_options options_of_client(std::size_t i) {
+    client_options options;
+    if (i == 0) options.transports = {engineio::transport::polling};
+    if (i == 1) options.transports = {engineio::transport::websocket};
+    return options; // the third one is upgraded
+}
+
+// A server and clients over a network that has no faults: all that goes wrong is thrown.
+class world {
+public:
+    world() {
+        guarded([this] { server.emplace(options_of_server(), careless_random(1), now); });
+        if (!server) return;
+        insist([this] { server->declare("/ask", admission::ask); });
+        insist([this] {
+            server->declare_matching([](std::string_view name, json::text) {
+                take(chance::predicate);
+                return name.starts_with("/made");
+            });
+        });
+        for (std::size_t i = 0; i != crowd; ++i) {
+            auto& p = peers.emplace_back();
+            guarded([&] { p.client.emplace(options_of_client(i), careless_random(100 + i), now); });
+        }
+    }
+
+    [[nodiscard]] bool is_whole() const {
+        for (auto const& p : peers)
+            if (!p.client) return false;
+        return server.has_value() && peers.size() == crowd;
+    }
+
+    void live() {
+        for (std::size_t i = 0; i != crowd; ++i) connect(i, "/");
+        connect(1, "/made by 1");
+        connect(2, "/ask");
+        connect(2, "/made by 2");
+        connect(0, "/nobody knows this");
+        settle();
+        everybody_is_there();
+        broadcast("before");
+        settle();
+        cut(1); // it comes back and is told what it missed
+        broadcast("meanwhile");
+        pass(10s);
+        for (auto const& [nsp, socket] : peers[2].sockets) {
+            if (nsp != "/ask") continue;
+            guarded([&] { peers[2].client->disconnect(socket); });
+            peers[2].connected.erase("/ask");
+        }
+        settle();
+        connect(2, "/ask");
+        pass(30s);
+        everybody_is_there();
+        // All works as if nothing had happened, once the server knows of each connection that its client has given up.
+        is_calm_ = true;
+        pass(60s);
+        for (std::size_t i = 0; i != crowd; ++i) {
+            peers[i].received.clear();
+            REQUIRE(peers[i].client->emit(peers[i].sockets.at("/"), "hello", token{static_cast<int>(i)}));
+        }
+        settle();
+        CHECK(server->in("/").size() == crowd);
+        for (std::size_t i = 0; i != crowd; ++i) CHECK(peers[i].received.contains("yours"));
+        is_calm_ = false;
+    }
+
+    void die() {
+        is_dying_ = true;
+        guarded([this] { server->close(); });
+        for (auto& p : peers) guarded([&] { p.client->close(); });
+        pass(60s);
+        guarded([this] { server->close(); });
+        pass(300s);
+        CHECK(server->size() == 0);
+        CHECK(server->socket_count() == 0);
+        CHECK(sockets.empty()); // each that was connected was disconnected
+        CHECK(asked_by_server.empty());
+        CHECK(broadcasts.empty());
+        for (auto const& p : peers) {
+            CHECK(p.asked.empty());
+            CHECK(p.exchanges.empty()); // each was answered
+        }
+        CHECK(broken <= 1);
+    }
+
+private:
+    struct peer {
+        std::optional<socketless::client> client;
+        std::map<std::string, socket_handle> sockets; // by namespace
+        std::set<std::string> connected;
+        std::set<std::uint64_t> asked;
+        std::set<std::string> received;
+        std::map<std::uint64_t, std::uint64_t> channels;
+        std::map<std::uint64_t, std::uint64_t> exchanges;
+        bool is_cut = false;
+    };
+    struct owner {
+        std::size_t client;
+        std::uint64_t own;
+    };
+
+    // Calls the library, in which something may throw. Whether nothing has.
+    template <class F>
+    bool guarded(F f) {
+        fate.is_armed = !is_calm_;
+        bool good = true;
+        try {
+            f();
+        } catch (std::bad_alloc const&) {
+            good = false;
+        } catch (support::thrown const&) {
+            good = false;
+        }
+        fate.is_armed = false;
+        return good;
+    }
+
+    // Again where it throws, which it does only once.
+    template <class F>
+    void insist(F f) {
+        if (!guarded(f)) guarded(f);
+    }
+
+    void connect(std::size_t i, std::string const& nsp) {
+        for (int tries = 0; tries != 2; ++tries) {
+            result<socket_handle> socket = error{errc::not_connected};
+            if (!guarded(
+                    [&] { socket = peers[i].client->connect(nsp, json::object("who", token{static_cast<int>(i)})); }))
+                continue;
+            if (socket) peers[i].sockets[nsp] = *socket;
+            REQUIRE((socket || socket.error().code == errc::already_connected));
+            if (peers[i].sockets.contains(nsp)) return;
+        }
+    }
+
+    // Who was refused because something threw, or was cut off, has come back.
+    void everybody_is_there() {
+        pass(20s);
+        for (std::size_t i = 0; i != crowd; ++i) {
+            INFO("client " << i);
+            for (auto const& [nsp, socket] : peers[i].sockets) {
+                INFO(nsp);
+                CHECK(peers[i].client->is_connected(socket) == (nsp != "/nobody knows this"));
+            }
+        }
+    }
+
+    void broadcast(std::string_view what) {
+        guarded([&] { static_cast<void>(server->in("/").emit("all", what, picture)); });
+        guarded([&] { static_cast<void>(server->to("room").emit("all", what, token{7})); });
+        guarded([&] { static_cast<void>(server->to("room").emit_volatile("all", what)); });
+        result<std::uint64_t> id = error{errc::not_connected};
+        guarded([&] { id = server->in("/").emit_with_ack(5s, "all asked", what, picture); });
+        if (id) broadcasts.insert(*id);
+    }
+
+    //=== the applications ===//
+
+    void handle_at_server(socketio::event& e) {
+        switch (e.type) {
+        case event_type::connecting: insist([&] { static_cast<void>(server->accept(e.socket)); }); break;
+        case event_type::connected: CHECK(sockets.emplace(e.socket.index, e.socket.generation).second); break;
+        case event_type::disconnected: CHECK(sockets.erase(e.socket.index) == 1); break;
+        case event_type::event: take_at_server(e); break;
+        case event_type::ack:
+            if (broadcasts.contains(e.id)) break;
+            asked_by_server.erase(e.id);
+            break;
+        case event_type::acks_complete: broadcasts.erase(e.id); break;
+        default: break;
+        }
+    }
+
+    void take_at_server(socketio::event& e) {
+        token from;
+        if (!guarded([&] { from = e.get<token>().value_or(token{}); })) return;
+        // What a socket says is its own client's.
+        auto* const known = server->data<int>(e.socket);
+        if (known == nullptr)
+            server->set_data(e.socket, std::make_shared<int>(from.owner));
+        else
+            CHECK(*known == from.owner);
+        guarded([&] { server->join(e.socket, "room"); });
+        guarded([&] { server->join(e.socket, "room of " + std::to_string(from.owner)); });
+        bool const emitted = guarded([&] { static_cast<void>(server->emit(e.socket, "yours", from, picture)); });
+        CHECK((emitted || !is_calm_));
+        result<std::uint64_t> id = error{errc::not_connected};
+        guarded([&] { id = server->emit_with_ack(e.socket, 5s, "asked", from, picture); });
+        if (id) asked_by_server.insert(*id);
+        guarded([&] { static_cast<void>(server->in("/").except(e.socket).emit("others", from)); });
+        if (e.ack) guarded([&] { static_cast<void>(server->acknowledge(e.ack, from, picture)); });
+    }
+
+    void handle_at_client(std::size_t i, socketio::event& e) {
+        peer& p = peers[i];
+        std::string const nsp(e.nsp);
+        switch (e.type) {
+        case event_type::connected: {
+            CHECK(p.connected.insert(nsp).second);
+            if (nsp != "/") break;
+            token const own{static_cast<int>(i)};
+            result<std::uint64_t> id = error{errc::not_connected};
+            guarded([&] { id = p.client->emit_with_ack(e.socket, 5s, "hello", own, picture); });
+            if (id) p.asked.insert(*id);
+            break;
+        }
+        case event_type::disconnected: p.connected.erase(nsp); break;
+        case event_type::closed:
+            if (!p.is_cut && !is_dying_) ++broken;
+            break;
+        case event_type::connect_error:
+            if (nsp != "/nobody knows this") retry_.emplace_back(i, nsp);
+            break;
+        case event_type::ack: CHECK(p.asked.erase(e.id) == 1); break;
+        case event_type::event: {
+            token to;
+            auto const name = std::string(e.name().json().raw());
+            p.received.insert(name.substr(1, name.size() - 2));
+            if (name == R"("yours")" || name == R"("asked")") {
+                if (guarded([&] { to = e.get<token>().value_or(token{}); })) CHECK(to.owner == static_cast<int>(i));
+            } else if (name == R"("others")") {
+                if (guarded([&] { to = e.get<token>().value_or(token{}); })) CHECK(to.owner != static_cast<int>(i));
+            }
+            if (e.ack) guarded([&] { static_cast<void>(p.client->acknowledge(e.ack, to)); });
+            break;
+        }
+        default: break;
+        }
+    }
+
+    //=== the network ===//
+
+    void drain_server() {
+        for (;;) {
+            std::optional<socketio::event> e;
+            if (!guarded([&] { e = server->poll_event(); })) continue;
+            if (!e) return;
+            handle_at_server(*e);
+        }
+    }
+    void drain_client(std::size_t i) {
+        for (;;) {
+            std::optional<socketio::event> e;
+            if (!guarded([&] { e = peers[i].client->poll_event(); })) continue;
+            if (!e) return;
+            handle_at_client(i, *e);
+        }
+    }
+
+    void settle() {
+        for (int rounds = 0;; ++rounds) {
+            REQUIRE(rounds != 1'000);
+            bool is_busy = false;
+            for (std::size_t i = 0; i != crowd; ++i) {
+                drain_client(i);
+                std::optional<engineio::transmit> t;
+                while (!guarded([&] { t = peers[i].client->poll_transmit(client_buffer_); }) || t) {
+                    if (t) from_client(i, *t);
+                    t.reset();
+                    drain_server();
+                    drain_client(i);
+                    is_busy = true;
+                }
+            }
+            drain_server();
+            std::optional<engineio::transmit> t;
+            while (!guarded([&] { t = server->poll_transmit(server_buffer_); }) || t) {
+                if (t) from_server(*t);
+                t.reset();
+                drain_server();
+                is_busy = true;
+            }
+            for (auto const& [i, nsp] : std::exchange(retry_, {})) {
+                connect(i, nsp);
+                is_busy = true;
+            }
+            if (!is_busy) return;
+        }
+    }
+
+    void pass(milliseconds how_long) {
+        auto const until = now + how_long;
+        for (int rounds = 0; now < until; ++rounds) {
+            REQUIRE(rounds != 10'000);
+            settle();
+            auto next = server->poll_timeout();
+            for (auto const& p : peers) next = earlier(next, p.client->poll_timeout());
+            now = !next || *next > until ? until : std::max(now, *next);
+            guarded([this] { server->handle_timeout(now); });
+            for (auto& p : peers) guarded([&] { p.client->handle_timeout(now); });
+        }
+        settle();
+    }
+
+    void cut(std::size_t i) {
+        peers[i].is_cut = true;
+        for (auto const& [own, servers] : std::exchange(peers[i].channels, {})) {
+            owners_.erase(servers);
+            guarded([&] { server->channel_closed(servers, now); });
+            drain_server();
+            guarded([&] { peers[i].client->channel_closed(own, now); });
+            drain_client(i);
+        }
+        peers[i].is_cut = false;
+        settle();
+    }
+
+    void from_client(std::size_t i, engineio::transmit const& t) {
+        using enum engineio::transmit_type;
+        peer& p = peers[i];
+        switch (t.type) {
+        case get:
+        case post: {
+            auto const id = ++last_name_;
+            owners_[id] = {i, t.id};
+            p.exchanges[t.id] = id;
+            body_ = t.data.data;
+            std::string const target(t.target);
+            auto const method = t.type == get ? engineio::http_method::get : engineio::http_method::post;
+            if (guarded([&] { server->http_received({id, method, target, false, body_}, now); })) break;
+            owners_.erase(id); // it was not taken: answered by the I/O layer
+            p.exchanges.erase(t.id);
+            p.client->http_response(t.id, 503, false, {}, now);
+            break;
+        }
+        case open_websocket: {
+            auto const id = ++last_name_;
+            std::string const target(t.target);
+            if (!guarded([&] { server->websocket_opened(id, target, now); }))
+                return p.client->channel_closed(t.id, now);
+            owners_[id] = {i, t.id};
+            p.channels[t.id] = id;
+            p.client->channel_opened(t.id, now);
+            break;
+        }
+        case send:
+            if (auto const found = p.channels.find(t.id); found != p.channels.end())
+                guarded([&] { server->websocket_received(found->second, t.data, now); });
+            break;
+        case close:
+            if (auto const found = p.channels.find(t.id); found != p.channels.end()) {
+                guarded([&] { server->channel_closed(found->second, now); });
+                owners_.erase(found->second);
+                p.channels.erase(found);
+            }
+            break;
+        case abort:
+            if (auto const found = p.exchanges.find(t.id); found != p.exchanges.end()) {
+                guarded([&] { server->http_aborted(found->second, now); });
+                owners_.erase(found->second);
+                p.exchanges.erase(found);
+            }
+            break;
+        default: break;
+        }
+    }
+
+    void from_server(engineio::transmit const& t) {
+        using enum engineio::transmit_type;
+        auto const found = owners_.find(t.id);
+        if (found == owners_.end()) return;
+        auto const [i, own] = found->second;
+        peer& p = peers[i];
+        if (t.type == respond) {
+            owners_.erase(found);
+            p.exchanges.erase(own);
+            answer_ = t.data.data;
+            guarded([&] { p.client->http_response(own, t.status, false, answer_, now); });
+        } else if (t.type == send) {
+            guarded([&] { p.client->websocket_received(own, t.data, now); });
+        } else if (t.type == close) {
+            owners_.erase(found);
+            p.channels.erase(own);
+            guarded([&] { p.client->channel_closed(own, now); });
+        }
+        drain_client(i);
+    }
+
+public:
+    time_point now{1h};
+    std::optional<socketless::server> server;
+    std::deque<peer> peers;
+    std::map<std::uint32_t, std::uint32_t> sockets; // of the server: index and generation
+    std::set<std::uint64_t> asked_by_server;
+    std::set<std::uint64_t> broadcasts;
+    std::size_t broken = 0;
+
+private:
+    bool is_calm_ = false;
+    bool is_dying_ = false;
+    std::deque<std::pair<std::size_t, std::string>> retry_;
+    std::uint64_t last_name_ = 0;
+    std::map<std::uint64_t, owner> owners_; // by the server's names
+    std::string client_buffer_;
+    std::string server_buffer_;
+    std::string body_;
+    std::string answer_;
+};
+
+// The memory that is left behind where the nth chance of a kind throws.
+std::size_t left_behind(chance kind, std::size_t nth) {
+    fate = {kind, nth};
+    std::size_t const before = support::memory_in_use();
+    {
+        world w;
+        if (w.is_whole()) {
+            w.live();
+            w.die();
+        }
+    }
+    return support::memory_in_use() - before;
+}
+
+} // namespace
+
+TEST_CASE("whatever throws, wherever: nobody else is concerned, and nothing is left behind", "[allocation][throwing]") {
+    for (chance const kind :
+         {chance::predicate, chance::random, chance::writing, chance::reading, chance::allocation}) {
+        std::size_t nth = 0;
+        for (bool has_thrown = true; has_thrown; ++nth) {
+            CAPTURE(static_cast<int>(kind), nth);
+            // Catch keeps some memory too, at first.
+            bool const is_clean = left_behind(kind, nth) == 0 || left_behind(kind, nth) == 0;
+            CHECK(is_clean);
+            has_thrown = fate.has_thrown;
+        }
+        CHECK(nth > 3);
+    }
+}
+
+#endif

@@ -1,0 +1,30 @@
+// Chances to fail: where user code or an allocation may throw, one after the other, and the one at which it does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace support {
+
+enum class chance : std::uint8_t { allocation, predicate, random, writing, reading };
+
+// What user code throws.
+struct thrown {};
+
+// The next `after` chances of this kind pass while `is_armed`, the one after them throws, and no other.
+struct chances {
+    chance kind = chance::allocation;
+    std::size_t left = 0;
+    bool is_armed = false;
+    bool has_thrown = false;
+
+    bool take(chance c) noexcept {
+        if (!is_armed || has_thrown || c != kind) return false;
+        if (left-- != 0) return false;
+        return has_thrown = true;
+    }
+};
+
+inline chances fate;
+
+} // namespace support
