@@ -53,9 +53,9 @@ struct token {
     }
     friend result<void> read_json(json::text text, token& t) {
         take(chance::reading);
-        auto const owner = text.find("owner");
-        if (!owner) return error{errc::wrong_kind};
-        auto const number = owner->get<int>();
+        auto const found = text.find("owner");
+        if (!found) return error{errc::wrong_kind};
+        auto const number = found->get<int>();
         if (!number) return number.error();
         t.owner = *number;
         return {};
@@ -122,11 +122,8 @@ public:
         cut(1); // it comes back and is told what it missed
         broadcast("meanwhile");
         pass(10s);
-        for (auto const& [nsp, socket] : peers[2].sockets) {
-            if (nsp != "/ask") continue;
-            guarded([&] { peers[2].client->disconnect(socket); });
-            peers[2].connected.erase("/ask");
-        }
+        guarded([&] { peers[2].client->disconnect(peers[2].sockets.at("/ask")); });
+        peers[2].connected.erase("/ask");
         settle();
         connect(2, "/ask");
         pass(30s);
@@ -374,7 +371,9 @@ private:
 
     void cut(std::size_t i) {
         peers[i].is_cut = true;
-        for (auto const& [own, servers] : std::exchange(peers[i].channels, {})) {
+        for (auto const& names : std::exchange(peers[i].channels, {})) {
+            auto const own = names.first;
+            auto const servers = names.second;
             owners_.erase(servers);
             guarded([&] { server->channel_closed(servers, now); });
             drain_server();
@@ -439,7 +438,8 @@ private:
         using enum engineio::transmit_type;
         auto const found = owners_.find(t.id);
         if (found == owners_.end()) return;
-        auto const [i, own] = found->second;
+        auto const i = found->second.client;
+        auto const own = found->second.own;
         peer& p = peers[i];
         if (t.type == respond) {
             owners_.erase(found);

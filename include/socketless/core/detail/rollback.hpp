@@ -1,5 +1,5 @@
-// Undoing what was half done, where user code or an allocator throws, and where an error is returned; and doing what may
-// fail.
+// Undoing what was half done, where user code or an allocator throws and where an error is returned; and doing what
+// may fail.
 #pragma once
 
 #include <utility>
@@ -8,8 +8,8 @@
 
 namespace socketless::inline v0::detail {
 
-// Calls `undo()`, which does not throw, at the end of the scope that it is made in, unless that was committed. A destructor
-// rather than a catch: it works, and costs as little, without exceptions.
+// Calls `undo()`, which does not throw, at the end of the scope that it is made in, unless that was committed. A
+// destructor rather than a catch: it works, and costs as little, without exceptions.
 template <class Undo>
 class [[nodiscard]] rollback {
 public:
