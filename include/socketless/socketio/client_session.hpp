@@ -403,7 +403,8 @@ private:
     void release() noexcept {
         inbox_.release();
         if (!std::exchange(is_current_, false)) return;
-        current_ = {};
+        stored_packet handled; // a string that is assigned an empty one would keep its memory
+        std::swap(current_, handled);
         current_attachments_ = {};
     }
 
