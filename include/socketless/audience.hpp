@@ -61,8 +61,8 @@ public:
 
     /// Emits an event to all: encoded once, its bytes shared by all receivers. Returns how many those are. Errors:
     /// errc::reserved_event_name, errc::invalid_utf8, errc::too_many_attachments, errc::attachments_too_large,
-    /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. A receiver that does not read, so that with it
-    /// more waits for it than `max_queued`, is disconnected; the others have it.
+    /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. A receiver that does not read, so that with
+    /// it more waits for it than `max_queued`, is disconnected; the others have it.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::size_t> emit(Name const& name, Args const&... args)
     const;
@@ -88,8 +88,8 @@ public:
     void leave(std::string_view room) const;
     /// Disconnects all: "server namespace disconnect".
     void disconnect() const;
-    /// Disconnects all sockets of their connections, in whatever namespace, and closes those: disconnectSockets(true) of
-    /// Socket.IO.
+    /// Disconnects all sockets of their connections, in whatever namespace, and closes those: disconnectSockets(true)
+    /// of Socket.IO.
     void disconnect_connections() const;
 
 private:

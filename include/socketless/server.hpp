@@ -144,12 +144,13 @@ public:
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message, data); });
     }
 
-    /// Emits an event. To a client that has not been let in yet it goes right behind the answer; within `max_queued` bytes
-    /// for all that is kept for its connection (errc::buffer_full). With recovery, also to a socket whose connection is
-    /// lost, while its state is kept: its client gets the event if it comes back. Errors: errc::not_connected;
-    /// errc::reserved_event_name, errc::invalid_utf8; what no client with the same limits takes:
-    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is larger
-    /// than `max_queued` alone; errc::queue_overflow: with it more would wait than `max_queued`, and the connection ends.
+    /// Emits an event. To a client that has not been let in yet it goes right behind the answer; within `max_queued`
+    /// bytes for all that is kept for its connection (errc::buffer_full). With recovery, also to a socket whose
+    /// connection is lost, while its state is kept: its client gets the event if it comes back. Errors:
+    /// errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; what no client with the same limits takes:
+    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is
+    /// larger than `max_queued` alone; errc::queue_overflow: with it more would wait than `max_queued`, and the
+    /// connection ends.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {

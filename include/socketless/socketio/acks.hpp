@@ -38,8 +38,8 @@ struct pending_ack {
 ///                   |-----deadline-------------> take_expired
 ///                   `-----socket disconnected--> take_of
 ///
-/// Memory is proportional to how many are awaited, and to the greatest number of a socket; with a constant number of them
-/// nothing is allocated.
+/// Memory is proportional to how many are awaited, and to the greatest number of a socket; with a constant number of
+/// them nothing is allocated.
 class pending_acks {
 public:
     [[nodiscard]] bool empty() const noexcept { return live_ == 0; }
@@ -77,8 +77,8 @@ public:
         return remove(find(deadlines_.front().id));
     }
 
-    /// One that this socket owes, the lowest id first: the socket is disconnected. Amortized O(log n), however many others
-    /// owe. Ids over `last` stay.
+    /// One that this socket owes, the lowest id first: the socket is disconnected. Amortized O(log n), however many
+    /// others owe. Ids over `last` stay.
     [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket,
                                                      std::uint64_t last = std::numeric_limits<std::uint64_t>::max()) {
         if (!is_owed_by(socket)) return std::nullopt;

@@ -49,8 +49,8 @@ struct client_options {
     std::size_t max_early = std::size_t{1} * 1024 * 1024;
     /// Acknowledgements that may be awaited; asking for another is refused (errc::too_many_acks).
     std::size_t max_pending_acks = 65'536;
-    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet that
-    /// is larger alone is refused (errc::message_too_large).
+    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet
+    /// that is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     socketless::limits limits = {};
 };
@@ -168,9 +168,9 @@ public:
 
     /// Emits an event: at once if the socket is connected, else when it is. Errors: errc::not_connected for a handle that
     /// names no socket; errc::reserved_event_name, errc::invalid_utf8; what no receiver with the same limits takes:
-    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is larger
-    /// than `max_queued` alone; errc::buffer_full; errc::queue_overflow: with it more than `max_queued` bytes would wait,
-    /// and the connection ends.
+    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is
+    /// larger than `max_queued` alone; errc::buffer_full; errc::queue_overflow: with it more than `max_queued` bytes
+    /// would wait, and the connection ends.
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit(socket_handle handle, Name const& name,
                                                              Args const&... args) {

@@ -139,8 +139,8 @@ public:
         return on(event_type::event, std::move(handler));
     }
 
-    /// Calls `handler(socketio::event&)` for the one outcome of an acknowledgement that was asked of a socket: answered,
-    /// timed out or disconnected. Then it is removed. `id` is what emit_with_ack has returned:
+    /// Calls `handler(socketio::event&)` for the one outcome of an acknowledgement that was asked of a socket:
+    /// answered, timed out or disconnected. Then it is removed. `id` is what emit_with_ack has returned:
     ///
     ///     handlers.on_ack(socket, server.emit_with_ack(socket, 5s, "question"), [](socketio::event& e) {
     ///         if (auto const answer = e.get<int>(); e.outcome == ack_outcome::answered && answer) ...
@@ -157,8 +157,8 @@ public:
         if (!id) return id.error();
         return on_ack(socket, *id, std::move(handler));
     }
-    /// Calls it for each outcome of a broadcast's acknowledgements, and for event_type::acks_complete behind them. Then it is
-    /// removed.
+    /// Calls it for each outcome of a broadcast's acknowledgements, and for event_type::acks_complete behind them. Then
+    /// it is removed.
     template <class Handler>
     registration on_acks(std::uint64_t id, Handler handler) {
         return add(by_ack_, ack_key{id}, false, plain(std::move(handler)));

@@ -167,8 +167,9 @@ template <output_target Target, class... Args>
     return detail::encode_event(target, &attachments, detail::no_limits, to, name.view,
                                 json::detail::passed_on(args)...);
 }
-/// The same within the limits of a receiver, so that what it would refuse is not sent. Errors: errc::too_many_attachments,
-/// errc::attachments_too_large, errc::depth_exceeded (JSON that is already made is not counted), and those above.
+/// The same within the limits of a receiver, so that what it would refuse is not sent. Errors:
+/// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (JSON that is already made is not
+/// counted), and those above.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments, limits const& l,
                                                          address const& to, json::detail::string_argument name,

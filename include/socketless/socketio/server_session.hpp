@@ -37,8 +37,8 @@ struct server_options {
     std::size_t max_sockets = 100;
     /// Acknowledgements that one connection may owe; asking for another is refused (errc::too_many_acks).
     std::size_t max_pending_acks = 65'536;
-    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet that
-    /// is larger alone is refused (errc::message_too_large).
+    /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet
+    /// that is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     socketless::limits limits = {};
 };
@@ -125,15 +125,16 @@ public:
         return refuse_with(socket, message, json::object("message", message, "data", data));
     }
 
-    /// Keeps the client out and tells it nothing: where its name leaves no room for an answer (errc::message_too_large).
+    /// Keeps the client out and tells it nothing: where its name leaves no room for an answer
+    /// (errc::message_too_large).
     void drop(socket_handle socket) noexcept {
         if (slot* const s = find(socket, state::asked)) free(*s);
     }
 
-    /// Emits an event. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; what no receiver with
-    /// the same limits takes: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded;
-    /// errc::message_too_large: it is larger than `max_queued` alone; errc::queue_overflow: with it more than `max_queued`
-    /// bytes would wait, and the connection ends.
+    /// Emits an event. Errors: errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; what no receiver
+    /// with the same limits takes: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded;
+    /// errc::message_too_large: it is larger than `max_queued` alone; errc::queue_overflow: with it more than
+    /// `max_queued` bytes would wait, and the connection ends.
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                              Args const&... args) {
@@ -171,8 +172,8 @@ public:
         if (find(socket, state::connected) == nullptr) return error{errc::not_connected};
         return await(socket, id, timeout);
     }
-    /// The same for a client that has not been let in yet: its event is sent when it is. Where it is refused instead, its
-    /// acknowledgements end, and `disconnected` follows.
+    /// The same for a client that has not been let in yet: its event is sent when it is. Where it is refused instead,
+    /// its acknowledgements end, and `disconnected` follows.
     result<void> expect_early_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
         if (find(socket, state::asked) == nullptr) return error{errc::not_connected};
         return await(socket, id, timeout);

@@ -190,8 +190,8 @@ struct event {
     /// will be, if the client is accepted; should that have become impossible by then, the connection is closed instead, so
     /// that the client comes anew.
     bool recovered = false;
-    /// connect_error: what was wrong, in the server's words: a string or nothing. In this library's words where `reason` is
-    /// disconnect_reason::unsupported_revision.
+    /// connect_error: what was wrong, in the server's words: a string or nothing. In this library's words where
+    /// `reason` is disconnect_reason::unsupported_revision.
     json::text message = {};
     /// connecting: the client's auth, an object or nothing. connect_error: what came with the message.
     json::text data = {};
@@ -211,8 +211,8 @@ struct event {
     /// where that is a JSON object, as Engine.IO servers send it ({"code":1,"message":"Session ID unknown"}), and
     /// `message` the message in it. See engineio::decode_request_error.
     int status = 0;
-    /// disconnected, closed, open_failed. connect_error: disconnect_reason::unsupported_revision where the server speaks
-    /// another revision (Socket.IO 2 speaks 4, later ones 5), as far as its answer to CONNECT shows that.
+    /// disconnected, closed, open_failed. connect_error: disconnect_reason::unsupported_revision where the server
+    /// speaks another revision (Socket.IO 2 speaks 4, later ones 5), as far as its answer to CONNECT shows that.
     disconnect_reason reason = disconnect_reason::transport_error;
     /// reconnecting, opened: how many attempts there were since the connection was lost.
     std::uint64_t attempt = 0;
