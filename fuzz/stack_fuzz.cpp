@@ -1,5 +1,7 @@
 // Socket.IO sessions and whole servers: whatever peers send and applications do, each socket that is connected is
-// disconnected once, each acknowledgement has one outcome, nothing follows the end, and no queue passes its limit.
+// disconnected once, each acknowledgement has one outcome, nothing follows the end, and no queue passes its limit. An I/O
+// layer hands in one input at a time or several, and loses no event by that; user code throws; a socket that is recovered
+// has what it had, where it had it.
 // The first byte of the input chooses what is driven and how, the rest is a program for it: see `program`.
 
 #include "input.hpp"
@@ -30,7 +32,7 @@ using socketio::event_type;
 using socketio::socket_handle;
 
 constexpr std::byte some_bytes[] = {std::byte{1}, std::byte{2}};
-constexpr std::string_view namespaces[] = {"/", "/admin", "/dynamic", "/b?q=1"};
+constexpr std::string_view namespaces[] = {"/", "/admin", "/dynamic", "/b?q=1", "/d2", "/d3"};
 constexpr disconnect_reason losses[] = {disconnect_reason::transport_close, disconnect_reason::ping_timeout,
                                         disconnect_reason::parse_error};
 
@@ -62,6 +64,28 @@ private:
 };
 
 constexpr std::uint8_t wild = 8; // of the options
+constexpr std::uint8_t batching = 16;
+
+// Code of the application's own that fails.
+struct failure {};
+
+struct unwritable {
+    friend void write_json(json::writer& out, unwritable const&) {
+        out.begin_array().string("half");
+        throw failure();
+    }
+};
+
+// Whether the call came to its end.
+template <class Call>
+bool survives(Call call) {
+    try {
+        call();
+        return true;
+    } catch (failure const&) {
+        return false;
+    }
+}
 
 using key = std::pair<std::uint32_t, std::uint32_t>;
 
@@ -449,9 +473,13 @@ public:
             check(found->second == state::accepted);
             found->second = state::connected;
             check(!e.sid.empty() && e.sid == server_->sid(e.socket));
+            if (e.recovered) check_recovered(e);
             break;
         }
-        case event_type::event: check(sockets_.at(k) == state::connected); break;
+        case event_type::event:
+            check(sockets_.at(k) == state::connected);
+            if (e.name() == "count") note_count(e, k);
+            break;
         case event_type::ack: note_ack(e, k); break;
         case event_type::acks_complete: {
             auto const found = broadcasts_.find(e.id);
@@ -463,10 +491,23 @@ public:
         default:
             check(e.type == event_type::disconnected && sockets_.erase(k) == 1);
             for (auto const& [id, owner] : owed_) check(owner != k);
+            lost_.insert_or_assign(std::string(e.sid), lost_socket{std::string(e.nsp), rooms_of(e.socket)});
+            end_count(e, k);
         }
     }
 
     void check_end() const { check(sockets_.empty() && owed_.empty() && broadcasts_.empty()); }
+
+    // The next number that a peer sends on a channel; what was sent before has arrived before.
+    [[nodiscard]] std::uint64_t next_count(std::uint64_t channel) {
+        return ++sent_.try_emplace(channel, channel * counts_of_channel).first->second;
+    }
+    // Not all that is sent on the channel is known any more.
+    void stop_counting(std::uint64_t channel) { sent_[channel] = 0; }
+    [[nodiscard]] bool counts(std::uint64_t channel) const {
+        auto const found = sent_.find(channel);
+        return found == sent_.end() || found->second != 0;
+    }
 
 private:
     enum class state : std::uint8_t { asked, accepted, connected };
@@ -476,6 +517,40 @@ private:
         std::size_t answers = 0;
         std::set<key> owners = {};
     };
+
+    static constexpr std::uint64_t counts_of_channel = 1'000'000;
+
+    struct lost_socket {
+        std::string nsp;
+        std::set<std::string> rooms;
+    };
+
+    [[nodiscard]] std::set<std::string> rooms_of(socket_handle s) const {
+        auto const rooms = server_->rooms_of(s);
+        return {rooms.begin(), rooms.end()};
+    }
+
+    // It has come back as what it was: the same namespace, and all its rooms.
+    void check_recovered(socketio::event const& e) const {
+        auto const found = lost_.find(std::string(e.sid));
+        check(found != lost_.end() && found->second.nsp == e.nsp);
+        check(std::ranges::includes(rooms_of(e.socket), found->second.rooms));
+    }
+
+    // Whatever was handed in at once comes one by one, in order and whole.
+    void note_count(socketio::event const& e, key k) {
+        auto const number = e.get<std::uint64_t>();
+        if (!number || !counts(*number / counts_of_channel)) return;
+        auto const [found, is_first] = counts_.try_emplace(k, *number);
+        check(is_first || *number == found->second + 1);
+        found->second = *number;
+    }
+    void end_count(socketio::event const& e, key k) {
+        auto const last = counts_.extract(k);
+        if (last.empty() || e.reason != disconnect_reason::transport_close) return;
+        auto const channel = last.mapped() / counts_of_channel;
+        check(!counts(channel) || last.mapped() == sent_.at(channel));
+    }
 
     void note_ack(socketio::event const& e, key k) {
         check(sockets_.at(k) == state::connected);
@@ -494,16 +569,25 @@ private:
     std::map<key, state> sockets_;
     std::map<std::uint64_t, key> owed_;
     std::map<std::uint64_t, broadcast> broadcasts_;
+    std::map<std::string, lost_socket> lost_;     // by their ids
+    std::map<std::uint64_t, std::uint64_t> sent_; // the last number of each channel; 0 where it is not known
+    std::map<key, std::uint64_t> counts_;         // the last number that came to a socket
 };
 
 class server_run {
 public:
     server_run(program& p, std::uint8_t options)
-        : p_(p), is_wild_((options & wild) != 0), server_(options_from(options), random(), now_), ledger_(server_) {
+        : p_(p), is_wild_((options & wild) != 0), is_batching_((options & batching) != 0),
+          server_(options_from(options), random(), now_), ledger_(server_) {
         auto const a = (options & 4u) == 0 ? admission::automatic : admission::ask;
         server_.declare("/", a);
         server_.declare("/admin", a);
-        server_.declare_matching([](std::string_view name, json::text) { return name.starts_with("/d"); }, a);
+        server_.declare_matching(
+            [n = 0](std::string_view name, json::text) mutable {
+                if (name == "/d3" && ++n % 2 != 0) throw failure();
+                return name.starts_with("/d");
+            },
+            a);
     }
 
     void run() {
@@ -534,8 +618,9 @@ private:
         std::size_t due = 0; // attachments
     };
 
-    static random_source random() {
-        return [n = std::uint64_t{1}](std::span<std::byte> bytes) mutable {
+    [[nodiscard]] random_source random() {
+        return [this, n = std::uint64_t{1}](std::span<std::byte> bytes) mutable {
+            if (is_random_broken_) throw failure();
             for (std::byte& b : bytes) {
                 n = n * 6364136223846793005u + 1442695040888963407u;
                 b = static_cast<std::byte>(n >> 56u);
@@ -581,10 +666,39 @@ private:
         case 12:
             if (which == 252) server_.close();
             break;
+        case 13:
+            if (which < 128) {
+                count();
+                break;
+            }
+            [[fallthrough]];
         default: act();
+        }
+        if (is_batching_) {
+            if (which < 64) drain();
+            return;
         }
         // An application may act more than once before it looks what came of it.
         if (which % 16u <= 12 || which < 128) drain();
+    }
+
+    // What an I/O layer does before and after an input, unless it hands in all that it has read.
+    void drain_between() {
+        if (!is_batching_) drain();
+    }
+    // Until the events have been taken; then it is gone.
+    std::string& keep_input(std::string text) {
+        return *held_.emplace_back(std::make_unique<std::string>(std::move(text)));
+    }
+
+    void count() {
+        auto const id = pick_channel();
+        if (id == 0 || channels_.at(id).is_stream || !channels_.at(id).has_all || !ledger_.counts(id)) return;
+        for (int n = 1 + p_.byte() % 4; n != 0; --n) {
+            auto const& text = keep_input("42[\"count\"," + std::to_string(ledger_.next_count(id)) + "]");
+            server_.websocket_received(id, {frame_kind::text, text}, now_);
+            drain_between();
+        }
     }
 
     // What a client says to be let in, with the secret of one that was lost, perhaps.
@@ -603,25 +717,26 @@ private:
     }
 
     void receive(frame_kind kind, std::string const& message) {
-        drain();
+        drain_between();
         auto const id = pick_channel();
-        auto const copy = std::make_unique<std::string>(message);
+        auto const& copy = keep_input(message);
+        if (!copy.starts_with("40")) ledger_.stop_counting(id);
         if (id != 0 && channels_.at(id).is_stream)
-            server_.stream_received(id, *copy, now_);
+            server_.stream_received(id, copy, now_);
         else
-            server_.websocket_received(id, {kind, *copy}, now_);
-        drain();
+            server_.websocket_received(id, {kind, copy}, now_);
+        drain_between();
     }
 
     void open_websocket() {
         if (channels_.size() == 4) return;
-        drain();
+        drain_between();
         auto const id = ++last_name_;
         auto const how = p_.byte() % 8u;
         channels_[id] = {.is_stream = how == 0, .has_all = how > 3};
         if (how == 0) return server_.stream_opened(id, now_);
         auto const* const sid = p_.pick(sids_);
-        std::string target = "/socket.io/?transport=websocket&EIO=";
+        std::string& target = keep_input("/socket.io/?transport=websocket&EIO=");
         target += how == 4 ? '3' : '4';
         if (how < 4 && sid != nullptr) target += "&sid=" + *sid;
         server_.websocket_opened(id, target, now_);
@@ -651,17 +766,18 @@ private:
             server_.resume(id);
     }
 
-    void request(engineio::http_method method, std::string body, bool is_new) {
-        drain();
+    void request(engineio::http_method method, std::string const& text, bool is_new) {
+        drain_between();
+        std::string& body = keep_input(text);
         auto const id = ++last_name_;
         exchanges_.insert(id);
         auto const* const sid = p_.pick(sids_);
-        std::string target = "/socket.io/?transport=polling&EIO=";
+        std::string& target = keep_input("/socket.io/?transport=polling&EIO=");
         target += is_new && p_.flag() ? '3' : '4';
         if (!is_new && sid != nullptr) target += "&sid=" + *sid;
         server_.http_received({.exchange = id, .method = method, .target = target, .is_binary = false, .body = body},
                               now_);
-        drain();
+        drain_between();
     }
 
     //=== what the application does ===//
@@ -669,11 +785,9 @@ private:
     void act() {
         auto const s = memory_.socket(p_);
         auto const text = p_.text();
-        switch (p_.byte() % 14u) {
+        switch (p_.byte() % 16u) {
         case 0:
-        case 1:
-            if (server_.accept(s)) ledger_.accepted(s);
-            break;
+        case 1: accept(s); break;
         case 2:
             if (server_.refuse(s, text)) ledger_.refused(s);
             break;
@@ -698,7 +812,49 @@ private:
             else
                 server_.disconnect_connection(s);
             break;
-        default: whom(text).for_each([&](socket_handle each) { server_.join(each, "room"); });
+        case 13: whom(text).for_each([&](socket_handle each) { server_.join(each, "room"); }); break;
+        default: fail(s, text);
+        }
+    }
+
+    // Its ids may not come about: then it is still asked for.
+    void accept(socket_handle s) {
+        is_random_broken_ = is_wild_ && p_.byte() > 250;
+        survives([&] {
+            if (server_.accept(s)) ledger_.accepted(s);
+        });
+        is_random_broken_ = false;
+    }
+
+    // Code of the application's throws in the middle of a call: of that nothing is sent, and nothing owed.
+    void fail(socket_handle s, std::string_view text) {
+        switch (p_.byte() % 6u) {
+        case 0:
+            survives([&] { static_cast<void>(server_.emit(s, "e", text, byte_view(some_bytes), unwritable())); });
+            break;
+        case 1:
+            survives([&] {
+                if (auto const id = server_.emit_with_ack(s, p_.timeout(), "q", unwritable()))
+                    ledger_.asked_one(*id, s);
+            });
+            break;
+        case 2:
+            if (auto* const request = memory_.request(p_))
+                survives(
+                    [&] { static_cast<void>(server_.acknowledge(*request, byte_view(some_bytes), unwritable())); });
+            break;
+        case 3:
+            survives([&] {
+                if (server_.refuse(s, text, unwritable())) ledger_.refused(s);
+            });
+            break;
+        case 4:
+            survives([&] { static_cast<void>(whom(text).emit("all", byte_view(some_bytes), unwritable())); });
+            break;
+        default:
+            survives([&] {
+                if (auto const id = whom(text).emit_with_ack(p_.timeout(), "q", unwritable())) ledger_.asked_all(*id);
+            });
         }
     }
 
@@ -718,13 +874,16 @@ private:
 
     void drain() {
         for (;;) {
-            if (auto e = server_.poll_event()) {
+            std::optional<socketio::event> e;
+            if (!survives([&] { e = server_.poll_event(); })) continue;
+            if (e) {
                 ledger_.note(*e);
                 memory_.note(*e);
                 react(*e);
             } else if (auto const t = server_.poll_transmit(buffer_)) {
                 take(*t);
             } else {
+                held_.clear();
                 return;
             }
         }
@@ -734,7 +893,7 @@ private:
         if (is_wild_) {
             if (p_.byte() > 200) act();
         } else if (e.type == event_type::connecting) {
-            if (server_.accept(e.socket)) ledger_.accepted(e.socket);
+            accept(e.socket);
         } else if (e.type == event_type::event && !memory_.requests.empty()) {
             static_cast<void>(server_.acknowledge(memory_.requests.back(), 1));
         }
@@ -776,6 +935,8 @@ private:
 
     program& p_;
     bool is_wild_;
+    bool is_batching_;
+    bool is_random_broken_ = false;
     time_point now_{std::chrono::hours(1)};
     server server_;
     server_ledger ledger_;
@@ -786,6 +947,7 @@ private:
     std::vector<std::string> sids_;
     std::vector<std::string> pids_;
     std::vector<std::string> offsets_;
+    std::vector<std::unique_ptr<std::string>> held_;
     std::string buffer_;
 };
 
