@@ -311,7 +311,9 @@ TEST_CASE("what is kept for the clients of a connection that are not accepted ha
     w.receive(1, "40/a,");
     w.open(2);
     w.receive(2, "40");
-    auto const [s, a, other] = std::tuple(w.sockets[0], w.sockets[1], w.sockets[2]);
+    auto const s = w.sockets[0];
+    auto const a = w.sockets[1];
+    auto const other = w.sockets[2];
     std::string const text(700, 'x');
     CHECK(w.server.emit(s, "e", text));
     CHECK(w.server.emit(a, "e", text));
@@ -1267,7 +1269,7 @@ TEST_CASE("rooms are left by the names that the server gave", "[whole_server]") 
         }
     });
     CHECK(r.w.drain().size() == 8);
-    CHECK(among.size() == 0);
+    CHECK(r.all().size() == 0);
 }
 
 TEST_CASE("an audience is disconnected with the connections of its sockets", "[whole_server]") {
