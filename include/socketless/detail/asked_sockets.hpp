@@ -113,6 +113,7 @@ private:
     void shrink(early_acts& acts, std::size_t by) {
         acts.size -= by;
         auto const found = sizes_.find(acts.connection);
+        if (found == sizes_.end()) return; // nothing was counted
         found->second -= by;
         if (found->second == 0) sizes_.erase(found);
     }

@@ -596,13 +596,14 @@ protected:
 
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
         server_socket& s = sockets_[number];
-        if (!is_kept(s, reason)) return;
-        socketio::recoverable_session kept{s.recovery()->pid, std::string(s.sid()), s.nsp};
+        recovery_claim const* const claimed = s.recovery();
+        if (!claimed || !is_kept(s, reason)) return;
+        socketio::recoverable_session kept{claimed->pid, std::string(s.sid()), s.nsp};
         kept.owner = owner(sockets_.handle(number));
         rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
         kept.data = s.data;
-        kept.since = s.recovery()->since;
-        kept.left = s.recovery()->left;
+        kept.since = claimed->since;
+        kept.left = claimed->left;
         recovery_->persist(std::move(kept), now_);
         release_unused();
     }

@@ -39,7 +39,8 @@ constexpr result<void> check_namespace(std::string_view nsp) noexcept {
 }
 
 constexpr result<void> check_address(address const& to) noexcept {
-    if (to.id.value_or(0) > max_ack_id) return error{errc::invalid_ack_id};
+    auto const id = to.id; // a copy: GCC 12 warns of an id that is not there otherwise
+    if (id && *id > max_ack_id) return error{errc::invalid_ack_id};
     return check_namespace(to.nsp);
 }
 
