@@ -433,7 +433,7 @@ private:
         bool const was_asked = phase_ == phase::closing;
         bool const gives_up = backoff_.attempts() >= options_.reconnection_attempts.value_or(0xffffffff);
         bool const waits = !was_asked && is_wanted_ && options_.reconnection && !gives_up;
-        double const random = waits ? random_number() : 0;
+        std::uint64_t const random = waits ? random_bits(random_) >> 11u : 0; // 53 bits
         phase_ = phase::idle;
         if (was_asked || !is_wanted_) {
             backoff_.reset();
@@ -447,11 +447,9 @@ private:
             return;
         }
         phase_ = phase::waiting;
-        next_attempt_ = deadline(now_, backoff_.next(random));
+        next_attempt_ = deadline(now_, backoff_.next_of(random));
     }
 
-    // 0 to 1, 1 left out.
-    [[nodiscard]] double random_number() const { return static_cast<double>(random_bits(random_) >> 11u) * 0x1p-53; }
     static std::uint64_t random_bits(random_source const& random) {
         std::uint64_t bits = 0;
         std::array<std::byte, sizeof bits> bytes{};

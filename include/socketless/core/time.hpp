@@ -1,7 +1,7 @@
 // Time as the sessions know it: points on a clock that only the caller reads.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
 #include <optional>
 
 // Arduino makes macros of two functions that <chrono> defines.
@@ -23,15 +23,15 @@ using std::chrono::milliseconds;
 
 /// When `wait` will have passed. Saturates: where time does not go as far, its end; `wait` may be negative.
 [[nodiscard]] constexpr time_point deadline(time_point now, milliseconds wait) noexcept {
-    constexpr auto furthest = std::chrono::floor<milliseconds>(time_point::duration::max());
-    auto const after = [](time_point t, milliseconds step) { // a step of at most `furthest`, forwards or backwards
-        auto const d = time_point::duration(step);
-        if (step.count() > 0) return t > time_point::max() - d ? time_point::max() : t + d;
-        return t < time_point::min() - d ? time_point::min() : t + d;
-    };
-    for (; wait > furthest && now != time_point::max(); wait -= furthest) now = after(now, furthest);
-    for (; wait < -furthest && now != time_point::min(); wait += furthest) now = after(now, -furthest);
-    return after(now, std::clamp(wait, -furthest, furthest));
+    // In unsigned numbers: from one end of time to the other is more than a duration holds.
+    constexpr auto ticks = static_cast<std::uint64_t>(time_point::duration(milliseconds(1)).count());
+    auto const begin = static_cast<std::uint64_t>(now.time_since_epoch().count());
+    auto const steps = static_cast<std::uint64_t>(wait.count());
+    auto const end = wait.count() < 0 ? time_point::min() : time_point::max();
+    auto const room = static_cast<std::uint64_t>(end.time_since_epoch().count()) - begin;
+    bool const is_too_far = wait.count() < 0 ? 0 - steps > (0 - room) / ticks : steps > room / ticks;
+    if (is_too_far) return end;
+    return time_point(time_point::duration(static_cast<time_point::rep>(begin + steps * ticks)));
 }
 
 /// The earlier of two deadlines, either of which may be absent.

@@ -124,6 +124,16 @@ struct target_parts {
     query_view query;
 };
 
+// Whether a target begins with a slash and has no character that no target has.
+constexpr result<void> check_target(std::string_view target) noexcept {
+    if (!target.starts_with('/')) return error{errc::invalid_request_target, 0};
+    for (std::size_t i = 0; i != target.size(); ++i) {
+        auto const byte = static_cast<unsigned char>(target[i]);
+        if (byte <= ' ' || byte == 0x7f || byte == '#') return error{errc::invalid_request_target, i};
+    }
+    return {};
+}
+
 constexpr target_parts split_target(std::string_view target) noexcept {
     std::size_t const question = std::min(target.find('?'), target.size());
     return {target.substr(0, question), query_view(target.substr(std::min(question + 1, target.size())))};
@@ -152,11 +162,7 @@ constexpr target_parts split_target(std::string_view target) noexcept {
 /// characters or '#'. Linear.
 /// Source: Engine.IO protocol v4, "Protocol", query parameters.
 [[nodiscard]] constexpr result<request_target> parse_request_target(std::string_view target) noexcept {
-    if (!target.starts_with('/')) return error{errc::invalid_request_target, 0};
-    for (std::size_t i = 0; i != target.size(); ++i) {
-        auto const byte = static_cast<unsigned char>(target[i]);
-        if (byte <= ' ' || byte == 0x7f || byte == '#') return error{errc::invalid_request_target, i};
-    }
+    if (auto const good = detail::check_target(target); !good) return good.error();
     request_target read;
     auto const parts = detail::split_target(target);
     read.path = parts.path;
@@ -221,9 +227,9 @@ struct request_fields {
 /// path has (white space, control characters, '?', '#'); errc::buffer_too_small.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> write_request_target(Target&& target, request_fields const& fields) {
-    auto const path = parse_request_target(fields.path);
-    if (!path) return path.error();
-    if (path->path.size() != fields.path.size()) return error{errc::invalid_request_target, path->path.size()};
+    if (auto const good = detail::check_target(fields.path); !good) return good.error();
+    std::size_t const question = fields.path.find('?');
+    if (question != std::string_view::npos) return error{errc::invalid_request_target, question};
     return socketless::detail::write_to(target, [&](socketless::detail::output& out) -> result<void> {
         char separator = '?';
         auto const put = [&](query_parameter p) {

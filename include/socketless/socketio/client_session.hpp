@@ -26,6 +26,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -522,9 +523,12 @@ private:
             if (s.state != socket_state::connected || s.early.empty()) continue;
             current_ = std::move(s.early.front());
             is_current_ = true;
-            s.early.pop_front();
+            s.early.pop();
             early_size_ -= current_.size();
-            if (s.early.empty()) --early_;
+            if (s.early.empty()) {
+                s.early = {}; // gives the memory back
+                --early_;
+            }
             return take_event(e, s, current_.view(current_attachments_));
         }
     }
@@ -644,7 +648,10 @@ private:
     }
 
     void keep_early(socket& s, message const& m) {
-        early_size_ += s.early.emplace_back(stored_packet::copy_of(m)).size();
+        auto copy = stored_packet::copy_of(m);
+        std::size_t const size = copy.size();
+        s.early.push(std::move(copy));
+        early_size_ += size;
         if (early_size_ > options_.max_early) end(disconnect_reason::queue_overflow);
     }
 
@@ -699,7 +706,7 @@ private:
     }
     void forget_waiting(socket& s) noexcept {
         for (auto const& waiting : s.waiting) buffered_ -= waiting.packet.size();
-        s.waiting.clear();
+        std::vector<socket::waiting_event>().swap(s.waiting);
     }
 
     // Sends the first of the events that are sent until they are acknowledged, unless that is under way.

@@ -55,11 +55,9 @@ constexpr void put_address(socketless::detail::output& out, address const& to) n
 // JSON that is already made may hold what looks like a placeholder: plain data where it came from, but here it would stand
 // for one of these attachments, or for none.
 constexpr result<void> check_own_placeholders(std::string_view payload, std::size_t attachments) noexcept {
-    std::size_t found = 0;
-    auto const good = for_each_placeholder(payload, static_cast<std::uint32_t>(attachments),
-                                           [&found](placeholder const&) { ++found; });
-    if (!good) return good.error().code;
-    return found == attachments ? result<void>() : error{errc::invalid_placeholder};
+    auto const found = count_placeholders(payload, static_cast<std::uint32_t>(attachments));
+    if (!found) return found.error().code;
+    return *found == attachments ? result<void>() : error{errc::invalid_placeholder};
 }
 
 // What a packet may hold if nobody says otherwise.
@@ -74,6 +72,27 @@ constexpr result<void> check_attachments(attachment_list const& attachments, lim
         if (a.size() > left) return error{errc::attachments_too_large};
         left -= a.size();
     }
+    return {};
+}
+
+// Checks the payload, which begins there, and counts its attachments. It is the same for all payloads: see encode_packet.
+constexpr result<void> finish_packet(socketless::detail::output& out, std::size_t begin, json::writer const& payload,
+                                     attachment_list const* attachments, limits const& l, packet_type type) {
+    if (auto const status = payload.status(); !status) return status;
+    // What did not fit has only been measured; it is looked at once there is room.
+    if (!out.overflowed()) {
+        auto const good = check_payload(type, json::text::trusted(out.kept().substr(begin)), revision::v5);
+        if (!good) return good.error().code;
+    }
+    if (attachments == nullptr || attachments->empty()) return {};
+    if (auto const good = check_attachments(*attachments, l); !good) return good;
+    if (!out.overflowed()) {
+        auto const good = check_own_placeholders(out.kept().substr(begin), attachments->size());
+        if (!good) return good;
+    }
+    out.replace(0, digit_of(is_event(type) ? packet_type::binary_event : packet_type::binary_ack));
+    out.insert(1, "-");
+    out.insert(1, socketless::detail::decimal_text(attachments->size()).view());
     return {};
 }
 
@@ -92,23 +111,7 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
         std::size_t const begin = out.size();
         json::writer payload(out, attachments, l.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
-        if (auto const status = payload.status(); !status) return status;
-        // What did not fit has only been measured; it is looked at once there is room.
-        if (!out.overflowed()) {
-            auto const good = check_payload(type, json::text::trusted(out.kept().substr(begin)), revision::v5);
-            if (!good) return good.error().code;
-        }
-        if (attachments != nullptr && !attachments->empty()) {
-            if (auto const good = check_attachments(*attachments, l); !good) return good;
-            if (!out.overflowed()) {
-                if (auto const good = check_own_placeholders(out.kept().substr(begin), attachments->size()); !good)
-                    return good;
-            }
-            out.replace(0, digit_of(is_event(type) ? packet_type::binary_event : packet_type::binary_ack));
-            out.insert(1, "-");
-            out.insert(1, socketless::detail::decimal_text(attachments->size()).view());
-        }
-        return {};
+        return finish_packet(out, begin, payload, attachments, l, type);
     });
     if (!written && attachments != nullptr) attachments->clear();
     return written;
@@ -266,8 +269,9 @@ template <output_target Target>
     if (is_ack(p.type) && !p.id) return error{errc::missing_ack_id};
     if (is_binary(p.type) != (p.attachments != 0)) return error{errc::invalid_attachment_count};
     auto good = detail::check_payload(p.type, p.data, revision::v5);
-    if (good && is_binary(p.type))
-        good = detail::for_each_placeholder(p.data.raw(), p.attachments, [](detail::placeholder const&) {});
+    if (good && is_binary(p.type)) {
+        if (auto const count = detail::count_placeholders(p.data.raw(), p.attachments); !count) good = count.error();
+    }
     if (!good) return good.error();
     return socketless::detail::write_to(target, [&](socketless::detail::output& out) -> result<void> {
         out.put(detail::digit_of(p.type));

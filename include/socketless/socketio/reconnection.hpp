@@ -5,7 +5,9 @@
 #include <socketless/core/time.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
+#include <limits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -41,33 +43,51 @@ public:
     /// over `delay_max`, after any number of attempts.
     [[nodiscard]] constexpr milliseconds next(double random) noexcept {
         SOCKETLESS_ASSERT(random >= 0 && random < 1);
-        double delay = doubled(static_cast<double>(options_.delay.count()), attempts_++);
-        double const deviation = whole(random * factor() * delay);
-        bool const is_shorter = static_cast<int>(random * 10) % 2 == 0;
-        delay += is_shorter ? -deviation : deviation;
-        if (delay >= static_cast<double>(options_.delay_max.count())) return options_.delay_max;
-        return milliseconds(static_cast<milliseconds::rep>(delay));
+        return next_of((static_cast<std::uint64_t>(random * 0x1p54) + 1) / 2);
+    }
+    /// The same for a random number below 2^53, which stands for that part of it. Without floating point, which small
+    /// machines do not have.
+    [[nodiscard]] constexpr milliseconds next_of(std::uint64_t random) noexcept {
+        constexpr std::uint64_t too_far = std::uint64_t{1}
+                                          << 62u; // in milliseconds: `delay_max`, whatever it is, decides
+        auto delay = static_cast<std::uint64_t>(options_.delay.count());
+        for (std::uint64_t i = std::min(attempts_++, most_doublings); i != 0 && delay < too_far; --i) delay *= 2;
+        if (delay >= too_far) return options_.delay_max;
+        // The reference rounds its products, and so a number just below a whole one is whole: hence the small addends.
+        std::uint64_t const deviation = part_of(part_of(random, factor()) + 1, delay);
+        bool const is_shorter = ((random * 10 + 8) >> bits) % 2 == 0;
+        delay = is_shorter ? delay - std::min(delay, deviation) : delay + deviation;
+        auto const longest = static_cast<std::uint64_t>(options_.delay_max.count());
+        return milliseconds(static_cast<milliseconds::rep>(std::min(delay, longest)));
     }
 
 private:
-    // Jitter takes nine tenths at most, so that from here on `delay_max`, whatever it is, decides. The reference goes
-    // on to infinity, where it subtracts that from itself and does not wait at all.
-    static constexpr std::uint64_t most_doublings = 128;
+    static constexpr unsigned bits = 53; // of a part, as in a double: 2^53 is all of it
+    static constexpr std::uint64_t one = std::uint64_t{1} << bits;
 
-    [[nodiscard]] static constexpr double doubled(double delay, std::uint64_t times) noexcept {
-        for (std::uint64_t i = std::min(times, most_doublings); i != 0; --i) delay *= 2;
-        return delay;
+    // Where the first delay is a millisecond, the last one is too far already.
+    static constexpr std::uint64_t most_doublings = 64;
+
+    // part * n / 2^53, rounded down. Precondition: part <= 2^53, n <= 2^62.
+    [[nodiscard]] static constexpr std::uint64_t part_of(std::uint64_t part, std::uint64_t n) noexcept {
+        constexpr std::uint64_t low = 0xffffffff;
+        std::uint64_t const upper = part >> 32u;
+        std::uint64_t const lower = part & low;
+        std::uint64_t const middle = lower * (n >> 32u) + (lower * (n & low) >> 32u);
+        std::uint64_t const rest = upper * (n & low) + (middle & low);
+        // What is left are multiples of 2^32, and of 2^64.
+        return ((upper * (n >> 32u) + (middle >> 32u) + (rest >> 32u)) << (64u - bits)) +
+               ((rest & low) >> (bits - 32u));
     }
 
-    // std::floor, at compile time too. Numbers from 2^53 on are whole.
-    [[nodiscard]] static constexpr double whole(double x) noexcept {
-        constexpr double all_whole = 9'007'199'254'740'992;
-        return x < all_whole ? static_cast<double>(static_cast<std::int64_t>(x)) : x;
-    }
-
-    [[nodiscard]] constexpr double factor() const noexcept {
-        double const f = options_.randomization_factor;
-        return f > 0 && f <= 1 ? f : 0;
+    // As a part. The bits of the double say it: its sign, 11 bits of exponent, 52 of the number behind a leading 1.
+    [[nodiscard]] constexpr std::uint64_t factor() const noexcept {
+        static_assert(std::numeric_limits<double>::is_iec559);
+        constexpr std::uint64_t exponent_of_one = 1023;
+        auto const raw = std::bit_cast<std::uint64_t>(options_.randomization_factor);
+        if (raw > exponent_of_one << 52u) return 0; // over 1, negative, or no number
+        std::uint64_t const too_small = exponent_of_one - (raw >> 52u);
+        return too_small >= bits ? 0 : ((raw << 1u & (one - 1)) | one) >> too_small;
     }
 
     backoff_options options_;

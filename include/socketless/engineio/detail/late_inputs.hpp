@@ -48,12 +48,10 @@ public:
         if (ends) waiting_->over.push_back(i.id);
         if (!all.empty() && all.back().type == input_type::end) return;
         // Of times between which nothing has come, the last one counts.
-        if (i.type == input_type::timeout && !all.empty() && all.back().type == input_type::timeout)
-            all.back() = i;
-        else if (all.size() - waiting_->next < max_unread_inputs)
-            all.push_back(i);
-        else
-            all.push_back({.type = input_type::end, .reason = close_reason::queue_overflow, .now = i.now});
+        bool const replaces = i.type == input_type::timeout && !all.empty() && all.back().type == input_type::timeout;
+        bool const fits = replaces || all.size() - waiting_->next < max_unread_inputs;
+        if (!replaces) all.emplace_back();
+        all.back() = fits ? i : input{.type = input_type::end, .reason = close_reason::queue_overflow, .now = i.now};
     }
 
     // Precondition: not empty.

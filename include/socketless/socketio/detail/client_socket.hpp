@@ -1,6 +1,7 @@
 // What a client keeps for each of its sockets, connected or not.
 #pragma once
 
+#include <socketless/core/detail/fifo.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/json/text.hpp>
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -63,9 +65,9 @@ struct client_socket {
     std::string sid;
     std::string pid;
     std::string offset;
-    std::deque<waiting_event> waiting;
+    std::vector<waiting_event> waiting;
     std::deque<retried_event> retries;
-    std::deque<stored_packet> early;
+    socketless::detail::fifo<stored_packet> early;
 
     [[nodiscard]] socket_handle handle() const noexcept { return {index, 1}; }
 
@@ -119,8 +121,8 @@ struct client_socket {
 
     // Drops what came before the answer to CONNECT, and takes its size off.
     void drop_early(std::size_t& early_size) {
-        for (stored_packet const& p : early) early_size -= p.size();
-        early.clear();
+        for (; !early.empty(); early.pop()) early_size -= early.front().size();
+        early = {};
     }
 
 private:

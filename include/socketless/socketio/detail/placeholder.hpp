@@ -128,6 +128,13 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
     return {};
 }
 
+// How many there are, if they are right.
+constexpr result<std::size_t> count_placeholders(std::string_view json, std::uint32_t attachments) {
+    std::size_t count = 0;
+    auto const good = for_each_placeholder(json, attachments, [&count](placeholder const&) { ++count; });
+    return good ? result<std::size_t>(count) : good.error();
+}
+
 } // namespace socketless::inline v0::socketio::detail
 
 #include <socketless/core/detail/epilogue.hpp>
