@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <span>
 #include <string>
 
 using namespace socketless;
@@ -24,6 +26,10 @@ constexpr milliseconds longest = milliseconds::max();
 constexpr time_point moments[] = {first,        first + 1ns,    time_point{-1h}, time_point{-1ns},
                                   time_point{}, time_point{1h}, last - 1ns,      last};
 constexpr milliseconds waits[] = {shortest, shortest + 1ms, -24h, -1ms, 0ms, 1ms, 24h, longest - 1ms, longest};
+
+void no_randomness(std::span<std::byte> bytes) {
+    std::ranges::fill(bytes, std::byte{});
+}
 
 } // namespace
 
@@ -92,7 +98,7 @@ TEST_CASE("delays of reconnection that are negative are none, and none overflows
 TEST_CASE("what recovery keeps expires without overflow", "[time]") {
     for (time_point const now : moments) {
         for (milliseconds const duration : waits) {
-            socketio::recovery_store<int> store({.max_disconnection_duration = duration});
+            socketio::recovery_store<int> store({.max_disconnection_duration = duration}, no_randomness);
             store.persist({.pid = "pid", .sid = "sid"}, now);
             store.handle_timeout(now);
             CHECK((store.session_count() == 1) == (deadline(now, duration) > now));
