@@ -122,8 +122,8 @@ const socketCases = {
   'eleven attachments against the default limit of ten': ['511-["a"]'],
   'huge count': ['59999999999-["a"]'],
   'reserved name in a binary event': [`51-["disconnect",${placeholder(0)}]`, bytes('01')],
-  '128 levels of JSON': [`2["a",${'['.repeat(127)}${']'.repeat(127)}]`],
-  '129 levels of JSON': [`2["a",${'['.repeat(128)}${']'.repeat(128)}]`],
+  '1,000 levels of JSON': [`2["a",${'['.repeat(999)}${']'.repeat(999)}]`],
+  '1,001 levels of JSON': [`2["a",${'['.repeat(1000)}${']'.repeat(1000)}]`],
 };
 
 const frame3Cases = {

@@ -685,7 +685,7 @@ TEST_CASE("with more to be sent than the limit the connection ends, and the emit
     CHECK(asking.drain() == lines{"disconnected /: queue overflow", "closed: queue overflow", "close"});
 }
 
-TEST_CASE("what is too large alone is refused, and ends nothing", "[client_socket]") {
+TEST_CASE("what is too large alone is refused, and ends nothing, at a client", "[client_socket]") {
     for (std::uint32_t const retries : {0u, 1u}) {
         auto options = with_retries(retries);
         options.max_queued = 1'000;

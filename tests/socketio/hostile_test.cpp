@@ -168,8 +168,8 @@ TEST_CASE("numbers that fit are numbers, whatever others make of them", "[hostil
 }
 
 TEST_CASE("as deep as the limit is not too deep", "[hostile]") {
-    std::string const open(127, '[');
-    std::string const close(127, ']');
+    std::string const open(limits().max_depth - 1, '[');
+    std::string const close(limits().max_depth - 1, ']');
     std::string const event = R"(["a",)" + open + close + "]";
     check_servers(hostile("depth", "2" + event), lines{"event / " + event} + transport_close);
     check_servers(hostile("depth", R"(2["a",[)" + open + close + "]]"), parse_error);

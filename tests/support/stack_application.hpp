@@ -69,6 +69,7 @@ protected:
 
     void change_rooms(std::size_t n) {
         joining& j = model_.joinings()[n];
+        if (j.at == joining::state::asked) return; // what is kept until it is accepted: tests/stack/server_test.cpp
         std::string const room(random_.pick(room_names));
         auto const found = std::find(j.rooms.begin(), j.rooms.end(), room);
         bool const was_in = found != j.rooms.end();
@@ -90,6 +91,7 @@ protected:
 
     void server_emits(std::size_t n) {
         joining& j = model_.joinings()[n];
+        if (j.at == joining::state::asked) return; // as above
         auto const kind = random_.below(8);
         emitted e = draw_event(j.nsp);
         e.is_volatile = kind == 0;
