@@ -139,7 +139,8 @@ constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std
     return static_cast<std::uint32_t>(count.value);
 }
 
-constexpr result<void> read_namespace(std::string_view text, std::size_t& position, packet& h, revision r) noexcept {
+template <class Header>
+constexpr result<void> read_namespace(std::string_view text, std::size_t& position, Header& h, revision r) noexcept {
     std::size_t const comma = std::min(text.find(',', position), text.size());
     h.nsp = text.substr(position, comma - position);
     if (auto const valid = utf8::validate(h.nsp); !valid)
@@ -155,7 +156,8 @@ constexpr result<void> read_namespace(std::string_view text, std::size_t& positi
 }
 
 // Reads all but the payload into `h`, which is as it was made; returns where the payload begins.
-constexpr result<void> read_header(std::string_view text, packet& h, std::size_t& position, revision r,
+template <class Header>
+constexpr result<void> read_header(std::string_view text, Header& h, std::size_t& position, revision r,
                                    limits const& l) noexcept {
     if (text.empty()) return error{errc::empty_packet};
     auto const type = static_cast<unsigned char>(text.front() - '0');
@@ -194,10 +196,11 @@ constexpr result<void> read_header(std::string_view text, packet& h, std::size_t
 /// Source: Socket.IO protocol v5, "Packet encoding", "Format".
 [[nodiscard]] constexpr result<header> decode_header(std::string_view text, revision r = revision::v5,
                                                      limits const& l = {}) noexcept {
-    packet p;
+    header h;
     std::size_t position = 0;
-    if (auto const read = detail::read_header(text, p, position, r, l); !read) return read.error();
-    return header{p.type, p.nsp, p.query, p.id, p.attachments, text.substr(position)};
+    if (auto const read = detail::read_header(text, h, position, r, l); !read) return read.error();
+    h.payload = text.substr(position);
+    return h;
 }
 
 /// Decodes the text of a packet and checks all of it: the JSON of the payload, its shape for the packet's type,

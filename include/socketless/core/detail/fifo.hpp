@@ -12,20 +12,31 @@
 
 namespace socketless::inline v0::detail {
 
-// First in, first out. Memory is that of the most that were ever queued between two times of being empty.
+// First in, first out. Memory is that of the most that were queued since it was last empty, or twice that.
 template <class T>
 class fifo {
 public:
     [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
-    // Precondition of both: not empty.
+    [[nodiscard]] std::size_t size() const noexcept { return items_.size() - head_; }
+    // Precondition of all three: not empty.
     [[nodiscard]] T& front() noexcept {
         SOCKETLESS_ASSERT(!empty());
         return items_[head_];
     }
+    [[nodiscard]] T& back() noexcept {
+        SOCKETLESS_ASSERT(!empty());
+        return items_.back();
+    }
     void pop() noexcept {
         SOCKETLESS_ASSERT(!empty());
-        if (++head_ != items_.size()) return;
-        items_.clear();
+        constexpr std::size_t few = 64;
+        if (++head_ == items_.size()) {
+            items_.clear();
+        } else if (head_ > few && head_ > size()) { // paid for by those that were taken off
+            items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
+        } else {
+            return;
+        }
         head_ = 0;
     }
     void push(T item) { items_.push_back(std::move(item)); }

@@ -1,6 +1,7 @@
 // What both sides of a Socket.IO session do with a message that arrives: make packets of it, one at a time.
 #pragma once
 
+#include <socketless/core/detail/fifo.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/input.hpp>
 #include <socketless/core/limits.hpp>
@@ -9,7 +10,6 @@
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/packet.hpp>
 
-#include <deque>
 #include <memory>
 #include <string_view>
 
@@ -42,7 +42,7 @@ public:
         if (unread_ || !later_) return false;
         if (later_->inputs.empty()) return false; // too many
         auto const next = later_->inputs.front();
-        later_->inputs.pop_front();
+        later_->inputs.pop();
         now = next.at;
         frame_ = next.message;
         unread_ = next.is_message;
@@ -102,7 +102,7 @@ private:
     };
     // What came before the first message had been read: rare.
     struct later_inputs {
-        std::deque<later_input> inputs;
+        socketless::detail::fifo<later_input> inputs;
         bool has_overflown = false;
     };
 
@@ -110,9 +110,13 @@ private:
         if (!later_) later_ = std::make_unique<later_inputs>();
         auto& inputs = later_->inputs;
         bool const replaces = !i.is_message && !inputs.empty() && !inputs.back().is_message;
-        if (replaces) inputs.pop_back();
-        if (inputs.size() == max_unread_inputs) later_->has_overflown = true;
-        if (!later_->has_overflown) inputs.push_back(i);
+        if (replaces) {
+            inputs.back() = i;
+        } else if (later_->has_overflown || inputs.size() == max_unread_inputs) {
+            later_->has_overflown = true;
+        } else {
+            inputs.push(i);
+        }
     }
 
     template <class IsWelcome>
