@@ -258,8 +258,11 @@ TEST_CASE("a whole server keeps nothing of a large namespace that it refused", "
     server.server.websocket_opened(channel, "/socket.io/?transport=websocket&EIO=4", server.now);
     drain();
     std::size_t const before = memory_in_use();
-    server.server.websocket_received(channel, {frame_kind::text, "4" + input.messages.front().data}, server.now);
-    drain();
+    {
+        std::string const message = "4" + input.messages.front().data;
+        server.server.websocket_received(channel, {frame_kind::text, message}, server.now);
+        drain();
+    }
     CHECK(server.server.size() == 1);
     server.now += 26s; // a ping goes out, and buffers are given back
     server.server.handle_timeout(server.now);

@@ -138,11 +138,11 @@ TEST_CASE("unsigned characters are bytes wherever they lie together, and never n
     std::vector<unsigned char> const vector{1, 2};
     std::array<std::uint8_t, 2> const array{1, 2};
     std::uint8_t const plain[2] = {1, 2};
-    std::basic_string<unsigned char> const string(2, 1);
+    std::vector<unsigned char> const more(2, 1);
     attachment_list attachments;
     auto const json = pieces(
         [&](json::writer& w) {
-            w.begin_array().value(vector).value(array).value(plain).value(string).value(std::span(vector));
+            w.begin_array().value(vector).value(array).value(plain).value(more).value(std::span(vector));
             w.value(std::optional(vector))
                 .value(std::vector{array})
                 .value(std::variant<int, std::span<std::uint8_t const>>(plain));

@@ -232,6 +232,8 @@ protected:
             bool const is_limited = clients_[i].session.options().max_buffered < 10'000;
             ledger_.expect(is_limited && (!is_connected || e.is_retried), "a buffer is full that cannot be");
             ++stack_figures_.buffer_full;
+        } else if (code == message_too_large) {
+            ledger_.expect(e.size >= plan_.server.max_payload, "an event is too large that is not");
         } else {
             bool const may_fail = code == not_open || (code == queue_overflow && is_uncertain_);
             ledger_.expect(may_fail && !e.is_retried, "a client cannot emit an event");

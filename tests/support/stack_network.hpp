@@ -69,8 +69,8 @@ private:
                 for (std::size_t left = burst(); left != 0; --left) server_emits(n);
             });
         default:
-            return as_client(i, [this, i] {
-                for (std::size_t left = burst(); left != 0; --left) client_emits(i);
+            return as_client(i, [this, i] { // now and then more than its queue takes
+                for (std::size_t left = 3 * burst(); left != 0; --left) client_emits(i);
             });
         }
     }
