@@ -61,9 +61,8 @@ public:
 
 private:
     void check() const noexcept {
-        if (fill_) return;
-        SOCKETLESS_ASSERT(false && "a random_source is not empty");
-        std::abort();
+        SOCKETLESS_ASSERT(static_cast<bool>(fill_)); // a source that is empty
+        if (!fill_) std::abort();
     }
 
     function fill_;
