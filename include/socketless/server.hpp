@@ -239,7 +239,7 @@ public:
         if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
         auto const* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
-        if (s->recovery()) s->recovery()->note_left(room);
+        if (s->recovery() != nullptr) s->recovery()->note_left(room);
         return rooms_.leave(socket.index, room);
     }
     [[nodiscard]] bool is_in(socket_handle socket, std::string_view room) const noexcept {

@@ -311,7 +311,7 @@ protected:
         e.recovered = find_kept(s) != nullptr;
         bool const skips = e.recovered && options_.skip_middlewares;
         bool const is_asked = namespaces_.admission(*nsp) == admission::ask && !skips;
-        if (is_asked && s.recovery()) s.recovery()->is_promised = e.recovered;
+        if (is_asked && s.recovery() != nullptr) s.recovery()->is_promised = e.recovered;
         auto const accepted = is_asked ? result<void>() : let_in(e.socket);
         undo_socket.commit();
         undo.commit();
@@ -353,7 +353,7 @@ protected:
         auto const number = socket.index;
         auto& session = connections_[s->connection.index]->session;
         if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
-        bool const is_promised = s->recovery() && s->recovery()->is_promised;
+        bool const is_promised = s->recovery() != nullptr && s->recovery()->is_promised;
         reserve_own_events();
         rooms_.enter(s->nsp, number);
         rollback undo_room([&]() noexcept { rooms_.exit(number); });
@@ -373,7 +373,7 @@ protected:
             else
                 filed.first->second = before;
         });
-        auto const pid = s->recovery() ? std::string_view(s->recovery()->pid) : std::string_view();
+        auto const pid = s->recovery() != nullptr ? std::string_view(s->recovery()->pid) : std::string_view();
         auto const accepted = session.accept(s->local, s->sid(), pid);
         if (!accepted) {
             flush(*s);
@@ -449,7 +449,7 @@ protected:
             packet_.emplace_back(frame{frame_kind::text, text_});
             packet_.insert(packet_.end(), p.attachments.begin(), p.attachments.end());
             std::string_view const own = s.sid();
-            if (offset && s.recovery()) keep(*offset, {s.nsp, {&own, 1}, {}});
+            if (offset && s.recovery() != nullptr) keep(*offset, {s.nsp, {&own, 1}, {}});
             if (!send_packet(number)) return; // its connection ends
         }
     }
@@ -540,7 +540,7 @@ protected:
 
     // The kept session that an asked socket may have again: nobody has its id, and what it missed can be queued.
     [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
-        if (!s.recovery()) return nullptr;
+        if (s.recovery() == nullptr) return nullptr;
         recovery_claim const& claimed = *s.recovery();
         auto const* const kept = recovery_->find(claimed.pid, claimed.offset, s.nsp, now_);
         if (kept == nullptr || is_taken(kept->sid)) return nullptr;
@@ -556,7 +556,7 @@ protected:
 
     // The state that the socket has again. Its pid is the old one then, and a new one else.
     [[nodiscard]] std::optional<restored_state> restore(server_socket& s) {
-        if (!s.recovery()) return std::nullopt;
+        if (s.recovery() == nullptr) return std::nullopt;
         recovery_claim& claimed = *s.recovery();
         if (find_kept(s) == nullptr) {
             claimed = {
@@ -587,7 +587,8 @@ protected:
     // Whether the state of a connected socket is kept when it ends for this reason.
     [[nodiscard]] bool is_kept(server_socket const& s, socketio::disconnect_reason reason) const noexcept {
         bool const may_recover = s.may_recover && connections_[s.connection.index]->may_recover;
-        return s.recovery() && may_recover && s.state == socket_state::connected && socketio::is_recoverable(reason);
+        return s.recovery() != nullptr && may_recover && s.state == socket_state::connected &&
+               socketio::is_recoverable(reason);
     }
 
     [[nodiscard]] static std::uint64_t owner(socket_handle socket) noexcept {
@@ -595,9 +596,9 @@ protected:
     }
 
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
-        server_socket& s = sockets_[number];
+        server_socket const& s = sockets_[number];
         recovery_claim const* const claimed = s.recovery();
-        if (!claimed || !is_kept(s, reason)) return;
+        if (claimed == nullptr || !is_kept(s, reason)) return;
         socketio::recoverable_session kept{claimed->pid, std::string(s.sid()), s.nsp};
         kept.owner = owner(sockets_.handle(number));
         rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
@@ -610,7 +611,7 @@ protected:
 
     // The socket was sent an event that misleads its client: see recovery_store.
     static void raise_since(server_socket const& s, socketio::recovery_offset const& since) noexcept {
-        if (s.recovery()) s.recovery()->since = std::max(s.recovery()->since, since);
+        if (s.recovery() != nullptr) s.recovery()->since = std::max(s.recovery()->since, since);
     }
 
     // Keeps a packet that is on its way, for those who miss it.

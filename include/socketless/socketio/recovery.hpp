@@ -95,7 +95,7 @@ public:
     /// `next_offset` and is greater than that of any event kept before. Linear in the names of the audience, amortized.
     void keep(recovery_offset const& offset, recovery_audience const& audience, Payload payload, std::size_t bytes,
               time_point now) {
-        auto const number = offsets_.number(offset);
+        auto const number = detail::offset_series::number(offset);
         SOCKETLESS_ASSERT(offset <= last_offset() && (packets_.empty() || packets_.back().number < number));
         for (auto const names : {audience.rooms, audience.except})
             for (std::string_view const name : names) bytes += name.size() + size_of_string;
@@ -129,7 +129,8 @@ public:
         drop_expired(now);
         forget(session.pid);
         kept_namespace& nsp = of(session.nsp);
-        auto const added = sessions_.insert(sessions_.end(), {std::move(session), now, offsets_.number(last_offset())});
+        auto const added =
+            sessions_.insert(sessions_.end(), {std::move(session), now, detail::offset_series::number(last_offset())});
         ++nsp.references;
         by_pid_.emplace(added->session.pid, added);
         if (added->session.owner != 0) by_owner_.insert_or_assign(added->session.owner, added);
@@ -285,7 +286,7 @@ private:
     [[nodiscard]] bool is_good(std::string_view offset, kept_session const& kept) const {
         recoverable_session const& session = kept.session;
         auto const number = offsets_.find(offset);
-        if (!number || *number <= offsets_.number(session.since) || *number > kept.last) return false;
+        if (!number || *number <= detail::offset_series::number(session.since) || *number > kept.last) return false;
         dropped_packet const& dropped = namespaces_[session.nsp].dropped;
         if (dropped.number == *number) return may_have_been_for(dropped, session);
         auto const p = std::ranges::lower_bound(packets_, *number, {}, &kept_packet::number);
