@@ -38,7 +38,7 @@ public:
     void push(frame_kind kind, std::shared_ptr<std::string const> shared) {
         compact();
         std::size_t const size = shared->size();
-        entries_.push_back({kind, bytes_.size(), 0, std::move(shared)});
+        entries_.push_back({kind, bytes_.size(), size, std::move(shared)});
         size_ += size;
     }
 
@@ -58,9 +58,8 @@ public:
     [[nodiscard]] std::size_t count() const noexcept { return entries_.size() - head_; }
     void truncate(std::size_t count) noexcept {
         for (; this->count() > count; entries_.pop_back()) {
-            entry const& last = entries_.back();
-            size_ -= last.shared ? last.shared->size() : last.size;
-            bytes_.resize(last.begin);
+            size_ -= entries_.back().size;
+            bytes_.resize(entries_.back().begin);
         }
     }
 
@@ -78,12 +77,13 @@ public:
     [[nodiscard]] frame front() const noexcept {
         SOCKETLESS_ASSERT(!empty());
         entry const& e = entries_[head_];
-        return {e.kind, e.shared ? std::string_view(*e.shared) : std::string_view(bytes_).substr(e.begin, e.size)};
+        return {e.kind, {e.shared ? e.shared->data() : bytes_.data() + e.begin, e.size}};
     }
 
     // Takes the first frame off. Its bytes stay until the next one is queued.
     void pop() noexcept {
-        size_ -= front().data.size();
+        SOCKETLESS_ASSERT(!empty());
+        size_ -= entries_[head_].size;
         ++head_;
     }
 
@@ -125,8 +125,14 @@ private:
     // Drops what has been taken off: at once when nothing is left, else when it is half of the queue.
     void compact() noexcept {
         if (head_ == 0) return;
-        if (!empty() && head_ < entries_.size() - head_) return;
-        std::size_t const taken = empty() ? bytes_.size() : entries_[head_].begin;
+        if (empty()) {
+            entries_.clear();
+            bytes_.clear();
+            head_ = 0;
+            return;
+        }
+        if (head_ < entries_.size() - head_) return;
+        std::size_t const taken = entries_[head_].begin;
         bytes_.erase(0, taken);
         entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
         for (entry& e : entries_) e.begin -= taken;
