@@ -38,17 +38,7 @@ public:
     [[nodiscard]] bool empty() const noexcept { return !unread_ && !later_; }
 
     // Goes on to what came next, unless a message is unread. Returns whether that is a time.
-    bool go_on(time_point& now) noexcept {
-        if (unread_ || !later_) return false;
-        if (later_->inputs.empty()) return false; // too many
-        auto const next = later_->inputs.front();
-        later_->inputs.pop();
-        now = next.at;
-        frame_ = next.message;
-        unread_ = next.is_message;
-        if (later_->inputs.empty() && !later_->has_overflown) later_.reset();
-        return !unread_;
-    }
+    bool go_on(time_point& now) noexcept { return !unread_ && later_ && take_later(now); }
 
     // Whether a message can be read.
     [[nodiscard]] bool has_next() const noexcept { return unread_ || (later_ && later_->inputs.empty()); }
@@ -117,6 +107,17 @@ private:
         } else {
             inputs.push(i);
         }
+    }
+
+    bool take_later(time_point& now) noexcept {
+        if (later_->inputs.empty()) return false; // too many
+        auto const next = later_->inputs.front();
+        later_->inputs.pop();
+        now = next.at;
+        frame_ = next.message;
+        unread_ = next.is_message;
+        if (later_->inputs.empty() && !later_->has_overflown) later_.reset();
+        return !unread_;
     }
 
     template <class IsWelcome>
