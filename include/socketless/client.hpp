@@ -245,9 +245,7 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
-        std::optional<event> e(
-            std::in_place); // made empty otherwise, GCC would zero it, with an instruction that is slow
-        e.reset();
+        std::optional<event> e = socketio::detail::no_event();
         while (!e && step(e)) {
         }
         return e;

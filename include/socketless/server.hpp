@@ -276,9 +276,7 @@ public:
 
     /// The next event of any socket. While `disconnected` is handled its socket's id, rooms and data are still there.
     [[nodiscard]] std::optional<event> poll_event() {
-        std::optional<event> e(
-            std::in_place); // made empty otherwise, GCC would zero it, with an instruction that is slow
-        e.reset();
+        std::optional<event> e = socketio::detail::no_event();
         while (!e && step(e)) {
         }
         return e;

@@ -222,7 +222,7 @@ public:
     /// The next event, or nothing until there is other input: connecting, connected, connect_error, event, ack,
     /// disconnected, and closed once for each connection.
     [[nodiscard]] std::optional<event> poll_event() {
-        std::optional<event> e;
+        std::optional<event> e = detail::no_event();
         poll_event(e);
         return e;
     }

@@ -217,7 +217,7 @@ public:
 
     /// The next event, or nothing until there is other input: connecting, event, ack, disconnected, and once closed.
     [[nodiscard]] std::optional<event> poll_event() {
-        std::optional<event> e;
+        std::optional<event> e = detail::no_event();
         poll_event(e);
         return e;
     }

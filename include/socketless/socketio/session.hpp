@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -233,6 +234,15 @@ struct event {
             return args().template get<T...>();
     }
 };
+
+namespace detail {
+
+// No event yet. GCC zeroes one that is declared empty, with an instruction that is slow: events are large.
+[[nodiscard]] inline std::optional<event> no_event() noexcept {
+    return std::nullopt;
+}
+
+} // namespace detail
 
 enum class transmit_type : std::uint8_t {
     /// Send `message`.
