@@ -738,3 +738,153 @@ TEST_CASE("a dispatcher serves the sessions below", "[socketio]") {
     }
     CHECK(log == calls{"connected", "3", "connecting", "4"});
 }
+
+#if defined(__cpp_exceptions)
+
+namespace {
+
+// What a handler throws.
+struct failure {};
+
+// An argument that cannot be read without throwing.
+struct careless {
+    friend result<void> read_json(json::text, careless&) { throw failure(); }
+};
+
+// A handler that throws once it is called.
+auto failing(calls& log, std::string name) {
+    return [&log, name = std::move(name)](event&) {
+        log.push_back(name);
+        throw failure();
+    };
+}
+
+} // namespace
+
+TEST_CASE("a handler that throws ends the dispatch, and the dispatcher goes on with the next event", "[socketio]") {
+    dispatcher d;
+    calls log;
+    d.on_any(noting(log, "any"));
+    d.on("a", noting(log, "first"));
+    auto const bad = d.on("a", failing(log, "bad"));
+    d.on("a", noting(log, "last"));
+    for (int i = 0; i != 2; ++i) {
+        CHECK_THROWS_AS(dispatch(d, R"(2["a"])"), failure);
+        CHECK(std::exchange(log, {}) == calls{"any", "first", "bad"});
+    }
+    CHECK_FALSE(dispatch(d, event_type::connected));
+    CHECK(d.off(bad)); // at once: no dispatch is under way
+    CHECK(dispatch(d, R"(2["a"])"));
+    CHECK(log == calls{"any", "first", "last"});
+}
+
+TEST_CASE("what was removed before a handler has thrown is destroyed, whichever handler that was", "[socketio]") {
+    dispatcher d;
+    calls log;
+    auto const owned = std::make_shared<int>(1);
+    registration other{};
+    d.once("a", [&log, &d, &other, owned](event&) {
+        d.off(other);
+        log.push_back("once");
+        throw failure();
+    });
+    other = d.on("a", [&log, owned](event&) { log.push_back("other"); });
+    d.once("a", [&log, owned](event&) { log.push_back("once more"); });
+    CHECK_THROWS_AS(dispatch(d, R"(2["a"])"), failure);
+    CHECK(owned.use_count() == 2); // that of the one that was not reached
+    CHECK(dispatch(d, R"(2["a"])"));
+    CHECK(owned.use_count() == 1);
+    CHECK(log == calls{"once", "once more"});
+}
+
+TEST_CASE("where a handler throws those of the acknowledgement are not kept for ever", "[socketio]") {
+    dispatcher d;
+    calls log;
+    auto const owned = std::make_shared<int>(1);
+    socket_handle const socket{3, 1};
+    auto const handler = [&log, owned](event&) { log.push_back("told"); };
+    auto const bad = d.on(event_type::ack, failing(log, "bad"));
+    d.on_ack(socket, 7, handler);
+    d.on_acks(8, handler);
+    d.on_ack(socket, 9, handler);
+    long const registered = owned.use_count();
+    event e;
+    e.type = event_type::ack;
+    e.socket = socket;
+    e.id = 7;
+    CHECK_THROWS_AS(d.dispatch(e), failure);
+    CHECK(owned.use_count() == registered - 1);
+    e.id = 8; // one of several outcomes
+    CHECK_THROWS_AS(d.dispatch(e), failure);
+    CHECK(owned.use_count() == registered - 1);
+    CHECK(log == calls{"bad", "bad"});
+    d.off(bad);
+    CHECK(d.dispatch(e));
+    d.on(event_type::acks_complete, failing(log, "bad"));
+    e.type = event_type::acks_complete;
+    CHECK_THROWS_AS(d.dispatch(e), failure);
+    CHECK(owned.use_count() == registered - 2);
+    e.type = event_type::ack;
+    e.id = 9;
+    CHECK(d.dispatch(e));
+    CHECK(log == calls{"bad", "bad", "told", "bad", "told"});
+    CHECK(owned.use_count() == registered - 3);
+}
+
+TEST_CASE("an argument whose reading throws is as a handler that throws", "[socketio]") {
+    dispatcher d;
+    calls log;
+    constexpr typed_event<careless> risky{"risky"};
+    d.on(risky, [&](careless const&) { log.push_back("called"); });
+    d.on("risky", noting(log, "behind it"));
+    d.on_mismatch([&](event&, error) { log.push_back("mismatch"); });
+    CHECK_THROWS_AS(dispatch(d, R"(2["risky",1])"), failure);
+    CHECK(log.empty());
+    CHECK(dispatch(d, R"(2["risky"])")); // an argument too few is known before it is read
+    CHECK(log == calls{"mismatch", "behind it"});
+    d.on_mismatch([](event&, error) { throw failure(); });
+    CHECK_THROWS_AS(dispatch(d, R"(2["risky"])"), failure);
+    d.off(risky);
+    CHECK_FALSE(dispatch(d, R"(2["risky"])"));
+}
+
+TEST_CASE("a dispatch within a dispatch that throws leaves the outer one whole", "[socketio]") {
+    dispatcher d;
+    calls log;
+    d.once("inner", failing(log, "inner"));
+    d.on("a", [&](event&) {
+        CHECK_THROWS_AS(dispatch(d, R"(2["inner"])"), failure);
+        log.push_back("a");
+    });
+    d.on("a", noting(log, "last"));
+    CHECK(dispatch(d, R"(2["a"])"));
+    CHECK(log == calls{"inner", "a", "last"});
+    CHECK_FALSE(dispatch(d, R"(2["inner"])"));
+}
+
+TEST_CASE("an event whose handler throws has been taken, and may still be acknowledged", "[socketio]") {
+    calls log;
+    support::stacks stacks;
+    dispatcher on_server;
+    on_server.on("bad", failing(log, "bad"));
+    on_server.on("good", noting(log, "good"));
+    stacks.on_server_event = [&](event& e) {
+        try {
+            on_server.dispatch(e);
+        } catch (failure const&) {
+            CHECK(stacks.server.acknowledge(e.ack, "it failed").has_value());
+        }
+    };
+    stacks.on_client_event = [&](std::size_t, event& e) {
+        if (e.type == event_type::ack) log.push_back(e.get<std::string>().value_or("?"));
+    };
+    auto& client = stacks.client(stacks.add());
+    auto const socket = client.connect();
+    REQUIRE(socket.has_value());
+    CHECK(client.emit_with_ack(*socket, std::nullopt, "bad").has_value());
+    CHECK(client.emit(*socket, "good").has_value());
+    stacks.settle();
+    CHECK(log == calls{"bad", "good", "it failed"});
+}
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/unique_function.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/result.hpp>
@@ -85,9 +86,15 @@ result<void> call_typed(Handler& handler, event& e) {
 ///
 /// A handler is any function object, also one that can only be moved; what it returns is ignored. Handlers are called
 /// in the order in which they were registered, those of a type before those of a name. They may register and remove
-/// handlers, themselves too, dispatch other events, and throw: what is registered during a dispatch is not called by it, and
+/// handlers, themselves too, and dispatch other events: what is registered during a dispatch is not called by it, and
 /// what is removed is not called any more. A function object is destroyed when it is removed, or, during a dispatch,
 /// when that is over.
+///
+/// Where a handler or the reading of its arguments throws, `dispatch` passes that on, and the handlers behind it are not
+/// called for this event. The dispatcher, the session and the event stay as usable as before: the event has been taken
+/// from its session already, so nothing is called again unless the caller dispatches it again; its `ack` may still be
+/// answered. What is called only once is removed as if nothing had thrown: the `once` handlers that were reached, and
+/// all those of an acknowledgement, for which there is no other outcome.
 ///
 /// `on` and `dispatch` are logarithmic in the number of handlers, `off` and a dispatch in which one is removed linear.
 /// Dispatching does not allocate unless a handler is removed. Precondition: neither moved nor destroyed during a
@@ -208,9 +215,15 @@ public:
         auto const of_name = e.type == event_type::event ? find(e.name()) : std::pair(by_name_.end(), by_name_.end());
         auto const [of_ack, of_acks] = find_acks(e);
         bool const is_last = e.type == event_type::acks_complete;
+        // Its handlers would stay for ever where one before them throws.
+        socketless::detail::rollback end_acks([this, of_ack = of_ack, of_acks = of_acks, is_last]() noexcept {
+            remove_range(of_ack);
+            if (is_last) remove_range(of_acks);
+        });
         bool const by_type = call(of_type, e, newest);
         bool const by_ack = call(of_ack, e, newest);
         bool const by_acks = call(of_acks, e, newest, is_last);
+        end_acks.commit();
         return call(of_name, e, newest) || by_type || by_ack || by_acks;
     }
 
@@ -315,6 +328,10 @@ private:
             if (auto const told = mismatch_) (*told)(e, called.error());
         }
         return any;
+    }
+
+    void remove_range(ack_range range) noexcept {
+        for (auto it = range.first; it != range.second; ++it) it->second.removed = has_removed_ = true;
     }
 
     // Removes those of which `matches(key, entry)` holds.
