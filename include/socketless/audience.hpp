@@ -53,7 +53,7 @@ public:
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each that there is now. `f` may do anything.
+    /// Calls f(socket_handle) for each that there is now. `f` may do anything; where it throws the others are not called.
     template <class F>
     void for_each(F f) const;
 
@@ -72,7 +72,7 @@ public:
                                                                                        Args const&... args)
     const;
     /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete, all
-    /// with the id that is returned. Errors: as above.
+    /// with the id that is returned. Errors: as above. Where it throws, nobody was asked.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(std::optional<milliseconds> timeout, Name const& name, Args const&... args)
@@ -83,7 +83,8 @@ public:
         return emit(std::string_view("message"), json::detail::passed_on(args)...);
     }
 
-    /// Puts all into a room, takes all out of it. `room` may be a view that the server has given, as by `rooms_of`.
+    /// Puts all into a room, takes all out of it. `room` may be a view that the server has given, as by `rooms_of`. Where
+    /// memory runs out it is done for some: to be called again.
     void join(std::string_view room) const;
     void leave(std::string_view room) const;
     /// Disconnects all: "server namespace disconnect".

@@ -3,6 +3,8 @@
 
 #include <socketless/audience.hpp>
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
@@ -358,19 +360,32 @@ public:
 private:
     friend class audience;
 
+    // An audience whose names have been looked up: going over it cannot fail.
+    struct found_audience {
+        std::uint32_t nsp;
+        std::vector<std::uint32_t> except;
+        std::vector<std::uint32_t> by_id;
+    };
+
+    [[nodiscard]] found_audience look_up(audience const& whom, std::uint32_t nsp) const {
+        found_audience found{nsp, numbers_except(whom, nsp), {}};
+        found.by_id = numbers_to(whom, nsp, found.except);
+        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // their turn comes later
+        return found;
+    }
+
     // Calls f(number) for each socket of an audience.
     template <class F>
-    void for_each(audience const& whom, F f) {
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (!nsp) return;
+    void for_each(audience const& whom, found_audience const& found, F f) {
         auto const live = [&](std::uint32_t number) {
             if (is_live(sockets_[number])) f(number);
         };
-        auto except = numbers_except(whom, *nsp);
-        auto const by_id = numbers_to(whom, *nsp, except);
-        except.insert(except.end(), by_id.begin(), by_id.end()); // their turn comes later
-        rooms_.for_each(*nsp, whom.to_, whom.except_, except, live);
-        for (std::uint32_t const number : by_id) live(number);
+        rooms_.for_each(found.nsp, whom.to_, whom.except_, found.except, live);
+        for (std::uint32_t const number : found.by_id) live(number);
+    }
+    template <class F>
+    void for_each(audience const& whom, F f) {
+        if (auto const nsp = namespaces_.find(whom.nsp_)) for_each(whom, look_up(whom, *nsp), f);
     }
 
     // The sockets that are not to be reached, but for those in rooms.
@@ -416,6 +431,7 @@ private:
     result<std::size_t> broadcast(audience const& whom, Name const& name, Args const&... args) {
         auto const nsp = namespaces_.find(whom.nsp_);
         if (!nsp) return std::size_t{0};
+        auto const found = look_up(whom, *nsp);
         if (recovery_) {
             auto const offset = recovery_->next_offset();
             auto const made = make_packet(*nsp, std::nullopt, name, args..., offset.view());
@@ -425,7 +441,7 @@ private:
             return made.error();
         }
         std::size_t receivers = 0;
-        for_each(whom, [&](std::uint32_t number) { receivers += send_packet(number).has_value() ? 1u : 0u; });
+        for_each(whom, found, [&](std::uint32_t number) { receivers += reaches(number) ? 1u : 0u; });
         return receivers;
     }
 
@@ -449,7 +465,7 @@ private:
         for_each(whom, [&](std::uint32_t number) {
             if (!is_writable(sockets_[number])) return;
             if (since) raise_since(sockets_[number], *since);
-            receivers += send_packet(number).has_value() ? 1u : 0u;
+            receivers += reaches(number) ? 1u : 0u;
         });
         return receivers;
     }
@@ -459,32 +475,43 @@ private:
                                              Name const& name, Args const&... args) {
         auto const id = ++last_ack_id_;
         reserve_own_events();
-        auto const asked = broadcast_acks_.try_emplace(id).first;
-        detail::rollback undo([&]() noexcept {
-            if (asked->second.expected == 0) broadcast_acks_.erase(asked); // those who were asked end it
-        });
-        if (auto const nsp = namespaces_.find(whom.nsp_)) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (nsp)
             if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
-            for_each(whom, [&](std::uint32_t number) { ask(number, id, timeout, asked->second); });
+        // All acknowledgements are awaited before the first is asked for: where it throws, nobody was asked.
+        std::vector<std::uint32_t> asked;
+        broadcast_acks& acks = broadcast_acks_[id];
+        detail::rollback undo([&]() noexcept {
+            for (std::uint32_t const number : asked) session_of(number).forget_ack(sockets_[number].local, id);
+            broadcast_acks_.erase(id);
+        });
+        if (nsp) {
+            for_each(whom, [&](std::uint32_t number) {
+                detail::reserve(asked, asked.size() + 1);
+                if (awaits(number, id, timeout)) asked.push_back(number);
+            });
         }
-        if (asked->second.expected == 0) {
+        if (asked.empty()) {
             own_events_.push({socketio::event_type::acks_complete, {}, false, id});
             return id;
         }
         undo.commit();
+        acks.expected = asked.size();
+        // A connection that cannot take it ends, and the acknowledgement with it.
+        for (std::uint32_t const number : asked) reaches(number);
         return id;
     }
 
-    // Sends packet_ to one socket, which is to acknowledge it.
-    void ask(std::uint32_t number, std::uint64_t id, std::optional<milliseconds> timeout, broadcast_acks& asked) {
-        server_socket const& s = sockets_[number];
-        auto& session = connections_[s.connection.index]->session;
+    [[nodiscard]] socketio::server_session& session_of(std::uint32_t number) noexcept {
+        return connections_[sockets_[number].connection.index]->session;
+    }
+
+    // Whether an acknowledgement is awaited from the socket.
+    [[nodiscard]] bool awaits(std::uint32_t number, std::uint64_t id, std::optional<milliseconds> timeout) {
+        auto& session = session_of(number);
         session.handle_timeout(now_); // what the timeout counts from
-        if (!session.expect_ack(s.local, id, timeout)) return;
-        ++asked.expected;
-        touch(s.connection.index);
-        static_cast<void>(
-            send_packet(number)); // a connection that cannot take it ends, and the acknowledgement with it
+        touch(sockets_[number].connection.index);
+        return session.expect_ack(sockets_[number].local, id, timeout).has_value();
     }
 };
 

@@ -1272,6 +1272,37 @@ TEST_CASE("rooms are left by the names that the server gave", "[whole_server]") 
     CHECK(r.all().size() == 0);
 }
 
+#if defined(__cpp_exceptions)
+TEST_CASE("a function that throws while it goes over an audience has done to it what it did before", "[whole_server]") {
+    struct failure {};
+    wires w;
+    for (std::uint64_t channel = 1; channel != 6; ++channel) w.server.join(w.connect(channel), "room");
+    auto const among = w.server.to("room");
+    // It leaves, joins and disconnects meanwhile, and throws at the third.
+    int calls = 0;
+    auto const visit = [&](socketio::socket_handle s) {
+        ++calls;
+        w.server.leave(s, "room");
+        w.server.join(s, "other");
+        if (calls == 2) w.server.disconnect(w.sockets[4]);
+        if (calls == 3) throw failure();
+    };
+    CHECK_THROWS_AS(among.for_each(visit), failure);
+    CHECK(calls == 3);
+    CHECK(w.drain() == lines{"4 disconnected /: server namespace disconnect", "5: 41"});
+    CHECK(w.server.to("other").size() == 3);
+    CHECK(among.size() == 1);
+    CHECK(w.after([&] { CHECK(w.server.in("/").emit("x") == std::size_t{4}); }).size() == 4);
+    calls = -10;
+    among.for_each(visit);
+    CHECK(calls == -9);
+    CHECK(w.server.to("other").size() == 4);
+    CHECK(w.server.rooms_of(w.sockets[0]) == std::vector<std::string_view>{"other"});
+    w.cut(1);
+    CHECK(w.server.to("other").size() == 3);
+}
+#endif
+
 TEST_CASE("an audience is disconnected with the connections of its sockets", "[whole_server]") {
     rooms_of_four r;
     r.w.server.declare("/a");

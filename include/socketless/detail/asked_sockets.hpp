@@ -100,15 +100,17 @@ public:
     void forget(std::uint32_t number) { static_cast<void>(take(number)); }
 
 private:
+    // With a place where its size is counted, so that this cannot fail once something has been done.
     [[nodiscard]] early_acts& acts_of(std::uint32_t number, std::uint32_t connection) {
         early_acts& acts = all_[number];
         acts.connection = connection;
+        sizes_.try_emplace(connection, 0);
         return acts;
     }
 
-    void grow(early_acts& acts, std::size_t by) {
+    void grow(early_acts& acts, std::size_t by) noexcept {
         acts.size += by;
-        sizes_[acts.connection] += by;
+        sizes_.find(acts.connection)->second += by;
     }
     void shrink(early_acts& acts, std::size_t by) {
         acts.size -= by;

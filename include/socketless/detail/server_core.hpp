@@ -357,15 +357,15 @@ protected:
         reserve_own_events();
         rooms_.enter(s->nsp, number);
         rollback undo_room([&]() noexcept { rooms_.exit(number); });
-        auto restored = restore(*s);
-        if (is_promised && !restored) { // it was accepted as somebody that it cannot be any more
+        auto const* const kept = find_kept(*s); // it is kept until nothing can fail any more
+        if (is_promised && kept == nullptr) {   // it was accepted as somebody that it cannot be any more
             end(s->connection.index, socketio::disconnect_reason::forced_server_close);
             return error{errc::not_connected};
         }
-        if (restored)
-            s->short_sid = id_from(restored->session.sid);
+        if (kept != nullptr)
+            prepare_as(*s, number, *kept);
         else
-            give_sid(*s);
+            prepare_afresh(*s);
         auto const filed = by_sid_.try_emplace(s->key(), number);
         rollback undo_sid([&, before = std::exchange(filed.first->second, number)]() noexcept {
             if (filed.second)
@@ -381,14 +381,19 @@ protected:
         }
         undo_sid.commit();
         undo_room.commit();
+        auto const restored = kept != nullptr ? std::optional(restore(*s, *kept)) : std::nullopt;
         s->state = socket_state::connected;
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
         flush_or_break_off(s->connection.index);
+        if (restored && !attempt([&] { replay(*s, *restored); }))
+            break_off(s->connection.index); // it may come back for what it has missed
         bool const is_whole = attempt([&] {
-            if (restored) replay(*s, number, *restored);
             if (auto const early = asked_.take(number)) catch_up(*s, number, *early);
         });
-        if (!is_whole) break_off(s->connection.index);
+        if (!is_whole) {
+            s->may_recover = false; // without what is lost
+            break_off(s->connection.index);
+        }
         return {};
     }
 
@@ -413,7 +418,9 @@ protected:
         auto& session = connections_[s->connection.index]->session;
         session.handle_timeout(now_); // what the timeout counts from
         if (auto const awaited = session.expect_early_ack(s->local, id, timeout); !awaited) return awaited.error();
+        rollback undo([&]() noexcept { session.forget_ack(s->local, id); });
         keep_early(socket.index, *s, true);
+        undo.commit();
         touch(s->connection.index);
         return id;
     }
@@ -450,7 +457,7 @@ protected:
             packet_.insert(packet_.end(), p.attachments.begin(), p.attachments.end());
             std::string_view const own = s.sid();
             if (offset && s.recovery() != nullptr) keep(*offset, {s.nsp, {&own, 1}, {}});
-            if (!send_packet(number)) return; // its connection ends
+            static_cast<void>(send_packet(number)); // to a connection that is lost no more than it is kept
         }
     }
 
@@ -554,19 +561,26 @@ protected:
         return size <= options_.engine.max_queued ? kept : nullptr;
     }
 
-    // The state that the socket has again. Its pid is the old one then, and a new one else.
-    [[nodiscard]] std::optional<restored_state> restore(server_socket& s) {
-        if (s.recovery() == nullptr) return std::nullopt;
-        recovery_claim& claimed = *s.recovery();
-        if (find_kept(s) == nullptr) {
-            claimed = {
+    // What may fail before a client is let in: as the one whose state is kept, under the old pid, or under a new one.
+    void prepare_as(server_socket& s, std::uint32_t number, socketio::recoverable_session const& kept) {
+        s.short_sid = id_from(kept.sid);
+        for (std::string const& room : kept.rooms) rooms_.join(number, room);
+    }
+    void prepare_afresh(server_socket& s) {
+        if (s.recovery() != nullptr)
+            *s.recovery() = {
                 .pid = std::string(view(make_random_id(random_))), .offset = {}, .since = recovery_->last_offset()};
-            return std::nullopt;
-        }
-        auto session = recovery_->restore(claimed.pid, claimed.offset, s.nsp, now_);
-        claimed.since = session->since;
-        claimed.left = session->left;
-        return restored_state{std::move(*session), std::exchange(claimed.offset, {})};
+        give_sid(s);
+    }
+
+    // The state that the socket has again.
+    [[nodiscard]] restored_state restore(server_socket& s, socketio::recoverable_session const& kept) noexcept {
+        recovery_claim& claimed = *s.recovery();
+        auto session = recovery_->take(kept);
+        claimed.since = session.since;
+        claimed.left = std::move(session.left);
+        if (!s.data) s.data = session.data; // what was set for the new connection stays
+        return restored_state{std::move(session), std::exchange(claimed.offset, {})};
     }
 
     // Whether a socket has this id. The last one does not while its end is told.
@@ -575,10 +589,8 @@ protected:
         return found != by_sid_.end() && sockets_[found->second].state == socket_state::connected;
     }
 
-    // The rest of it, once the client has been let in.
-    void replay(server_socket& s, std::uint32_t number, restored_state const& restored) {
-        for (std::string const& room : restored.session.rooms) rooms_.join(number, room);
-        if (!s.data) s.data = restored.session.data; // what was set for the new connection stays
+    // What its client has missed, once that has been let in.
+    void replay(server_socket const& s, restored_state const& restored) {
         recovery_->for_each_missed(restored.session, restored.offset, [&](messages const& missed) {
             for (auto const& message : missed) static_cast<void>(hand_down(s.connection, message));
         });
@@ -696,6 +708,13 @@ protected:
             sent = hand_down(s.connection, *message);
         undo.commit();
         return sent;
+    }
+
+    // The same for one of many: whether it is sent. A connection for which there is no memory ends; no other is concerned.
+    bool reaches(std::uint32_t number) noexcept {
+        bool is_sent = false;
+        attempt([&] { is_sent = send_packet(number).has_value(); });
+        return is_sent;
     }
 
     // All events that will come of the acknowledgements of broadcasts, and two more, can be queued.

@@ -156,14 +156,20 @@ public:
     /// CONNECT that was garbled on its way must not cost the state of a client that will ask properly.
     [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
                                                              std::uint32_t nsp, time_point now) {
-        if (find(pid, offset, nsp, now) == nullptr) return std::nullopt;
-        auto const found = by_pid_.find(pid);
-        auto const entry = found->second;
-        by_pid_.erase(found);
+        auto const* const found = find(pid, offset, nsp, now);
+        if (found == nullptr) return std::nullopt;
+        return take(*found);
+    }
+
+    /// Takes out a session that `find` has given. It cannot fail: to be called once all that may has been done.
+    [[nodiscard]] recoverable_session take(recoverable_session const& found) noexcept {
+        auto const by_pid = by_pid_.find(found.pid);
+        auto const entry = by_pid->second;
+        by_pid_.erase(by_pid);
         by_owner_.erase(entry->session.owner);
-        std::optional<recoverable_session> session(std::move(entry->session));
+        recoverable_session session = std::move(entry->session);
         sessions_.erase(entry);
-        end_reference(nsp);
+        end_reference(session.nsp);
         return session;
     }
 

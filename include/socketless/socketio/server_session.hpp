@@ -156,7 +156,7 @@ public:
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
         if (auto const may = expect_ack(socket, id, timeout); !may) return may;
-        socketless::detail::rollback undo([&]() noexcept { static_cast<void>(acks_->take(id, socket.index)); });
+        socketless::detail::rollback undo([&]() noexcept { forget_ack(socket, id); });
         if (auto const put =
                 queue_->put_event(bounds(), {s->nsp, id}, detail::name_of(name), json::detail::passed_on(args)...);
             !put)
@@ -172,7 +172,11 @@ public:
         if (find(socket, state::connected) == nullptr) return error{errc::not_connected};
         return await(socket, id, timeout);
     }
-    /// The same for a client that has not been let in yet: its event is sent when it is. Where it is refused instead,
+    /// Awaits it no more: the event was not sent. No event comes of that.
+    void forget_ack(socket_handle socket, std::uint64_t id) noexcept {
+        if (acks_) static_cast<void>(acks_->take(id, socket.index));
+    }
+    /// The same as `expect_ack` for a client that has not been let in yet: its event is sent when it is. Where it is refused instead,
     /// its acknowledgements end, and `disconnected` follows.
     result<void> expect_early_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
         if (find(socket, state::asked) == nullptr) return error{errc::not_connected};

@@ -1,0 +1,276 @@
+// What a server has begun for one client or for many when an allocation fails: it is undone, or it is finished. Linked
+// with allocation_test.cpp, in which allocations fail.
+
+#include "support/catch.hpp"
+#include "support/chance.hpp"
+#include "support/stacks.hpp"
+
+#include <socketless/json/writer.hpp>
+#include <socketless/server.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <new>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#if defined(__cpp_exceptions)
+
+using namespace socketless;
+using namespace std::chrono_literals;
+using socketio::event_type;
+using socketio::socket_handle;
+using support::chance;
+using support::fate;
+
+namespace {
+
+// A server and clients over raw frames of WebSockets, by their channels.
+class raw_server {
+public:
+    explicit raw_server(server_options options) : server(std::move(options), support::counting_random(), now) {}
+
+    time_point now{1h};
+    socketless::server server;
+    std::map<std::uint64_t, std::vector<std::string>> sent; // what each channel was sent, but for the handshake
+    std::set<std::uint64_t> closed;
+    std::function<void(socketio::event&)> on_event = [](socketio::event&) {};
+    bool is_careless = false; // allocations may fail
+
+    // Calls the library. Whether nothing has failed.
+    template <class F>
+    bool guarded(F f) {
+        fate.is_armed = is_careless;
+        bool is_good = true;
+        try {
+            f();
+        } catch (std::bad_alloc const&) {
+            is_good = false;
+        }
+        fate.is_armed = false;
+        return is_good;
+    }
+
+    void open(std::uint64_t channel, std::string const& connect) {
+        guarded([&] { server.websocket_opened(channel, "/socket.io/?EIO=4&transport=websocket", now); });
+        drain();
+        receive(channel, connect);
+    }
+    void receive(std::uint64_t channel, std::string const& message) {
+        guarded([&] { server.websocket_received(channel, {frame_kind::text, message}, now); });
+        drain();
+    }
+    void lose(std::uint64_t channel) {
+        guarded([&] { server.channel_closed(channel, now); });
+        drain();
+    }
+
+    void drain() {
+        for (;;) {
+            std::optional<socketio::event> e;
+            if (!guarded([&] { e = server.poll_event(); })) continue;
+            if (e) {
+                on_event(*e);
+                continue;
+            }
+            std::optional<engineio::transmit> t;
+            if (!guarded([&] { t = server.poll_transmit(buffer_); })) continue;
+            if (!t) return;
+            if (t->type == engineio::transmit_type::close) closed.insert(t->id);
+            if (t->type == engineio::transmit_type::send && !t->data.data.starts_with("0{"))
+                sent[t->id].emplace_back(t->data.data);
+        }
+    }
+
+private:
+    std::string buffer_;
+};
+
+std::string member(std::string const& connect, std::string_view key) {
+    auto const at = connect.find("\"" + std::string(key) + "\":\"") + key.size() + 4;
+    return connect.substr(at, connect.find('"', at) - at);
+}
+
+// How many of the messages are an event of this name.
+std::size_t count(std::vector<std::string> const& sent, std::string_view name) {
+    return static_cast<std::size_t>(std::count_if(sent.begin(), sent.end(), [&](std::string const& message) {
+        return message.starts_with("42[\"" + std::string(name) + "\"");
+    }));
+}
+
+// A client is lost and comes back, while the nth allocation fails: once more where it was not let in or was cut off.
+void come_back(bool skips) {
+    server_options options;
+    options.recovery.emplace();
+    options.skip_middlewares = skips;
+    raw_server w(options);
+    w.server.declare("/", admission::ask);
+    socket_handle socket;
+    bool is_recovered = false;
+    std::string const room = "a room with a name that is too long to be kept in place";
+    bool is_first = true;
+    std::size_t times_asked = 0;
+    w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::connecting) {
+            if (!is_first) {
+                ++times_asked;
+                auto const early = [&] { static_cast<void>(w.server.emit(e.socket, "early")); };
+                if (!w.guarded(early)) early();
+            }
+            result<void> accepted;
+            if (!w.guarded([&] { accepted = w.server.accept(e.socket); })) accepted = w.server.accept(e.socket);
+            CHECK(accepted);
+        }
+        if (e.type == event_type::connected) {
+            socket = e.socket;
+            is_recovered = e.recovered;
+        }
+    };
+    w.open(1, "40");
+    REQUIRE(w.sent[1].size() == 1);
+    std::string const sid = member(w.sent[1][0], "sid");
+    std::string const pid = member(w.sent[1][0], "pid");
+    CHECK(w.server.join(socket, room));
+    CHECK(w.server.join(socket, "another"));
+    w.server.set_data(socket, std::make_shared<int>(42));
+    static_cast<void>(w.server.emit(socket, "first"));
+    w.drain();
+    std::string const& event = w.sent[1].back();
+    std::string const offset = event.substr(event.rfind(",\"") + 2, socketio::recovery_offset::size);
+    w.lose(1);
+    static_cast<void>(w.server.to(room).emit("missed"));
+    is_first = false;
+
+    std::string const again = R"(40{"pid":")" + pid + R"(","offset":")" + offset + "\"}";
+    w.is_careless = true;
+    w.open(2, again);
+    w.is_careless = false;
+    std::uint64_t last = 2;
+    // Its connection was cut off, or it was told that there is no such namespace.
+    if (w.closed.contains(2) || w.server.socket_count() == 0) w.open(last = 3, again);
+    CHECK(w.server.socket_count() == 1);
+    CHECK(w.server.is_connected(socket));
+    auto const& sent = w.sent[last];
+    // What was done before a connection was cut off may be among what was missed.
+    std::size_t const early = count(sent, "early");
+    CHECK((skips ? early == 0 : early >= 1 && early <= times_asked));
+    if (!skips && !is_recovered) return; // what was done early was lost on the way
+    CHECK(is_recovered);
+    CHECK(w.server.sid(socket) == sid);
+    CHECK(w.server.rooms_of(socket) == std::vector<std::string_view>{room, "another"});
+    REQUIRE(w.server.data<int>(socket) != nullptr);
+    CHECK(*w.server.data<int>(socket) == 42);
+    REQUIRE_FALSE(sent.empty());
+    CHECK(member(sent[0], "sid") == sid);
+    CHECK(count(sent, "missed") == 1);
+}
+
+// Four clients, one of which owes an acknowledgement already, are asked for another, while the nth allocation fails.
+void ask_all() {
+    raw_server w({});
+    std::vector<socket_handle> sockets;
+    std::map<std::uint64_t, std::size_t> told; // outcomes by their ids
+    std::set<std::uint64_t> complete;
+    w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::connected) sockets.push_back(e.socket);
+        if (e.type == event_type::ack) ++told[e.id];
+        if (e.type == event_type::acks_complete) {
+            CHECK(told[e.id] == 4);
+            CHECK(complete.insert(e.id).second);
+        }
+    };
+    for (std::uint64_t channel = 1; channel != 5; ++channel) w.open(channel, "40");
+    REQUIRE(sockets.size() == 4);
+    auto const single = w.server.emit_with_ack(sockets[2], 5s, "single");
+    REQUIRE(single);
+    w.drain();
+
+    std::array<std::byte, 100> const picture{};
+    std::optional<std::uint64_t> id;
+    w.is_careless = true;
+    w.guarded([&] {
+        auto const asked = w.server.in("/").emit_with_ack(5s, "question", picture);
+        id = asked.value();
+    });
+    w.is_careless = false;
+    w.drain();
+    std::size_t asked = 0;
+    for (std::uint64_t channel = 1; channel != 5; ++channel)
+        for (std::string const& message : w.sent[channel]) asked += message.find("question") != std::string::npos;
+    // Where it throws nobody is asked, else all are but those whose connections have ended.
+    CHECK(asked == (id ? 4 - w.closed.size() : 0));
+    CHECK(w.closed.size() <= (id ? 1u : 0u));
+    w.now += 5s;
+    w.server.handle_timeout(w.now);
+    w.drain();
+    CHECK(told[*single] == 1);
+    if (id) CHECK(complete.contains(*id));
+    CHECK(told.size() == (id ? 2u : 1u)); // no id that nobody has
+}
+
+// The same without acknowledgements.
+void tell_all() {
+    server_options options;
+    options.recovery.emplace();
+    raw_server w(options);
+    for (std::uint64_t channel = 1; channel != 5; ++channel) w.open(channel, "40");
+    std::array<std::byte, 100> const picture{};
+    bool is_volatile = false;
+    for (auto const* const name : {"news", "weather"}) {
+        w.is_careless = true;
+        bool const is_told = w.guarded([&] {
+            auto const to = w.server.in("/").except("nobody");
+            static_cast<void>(is_volatile ? to.emit_volatile(name, picture) : to.emit(name, picture));
+        });
+        w.is_careless = false;
+        w.drain();
+        is_volatile = true;
+        std::size_t receivers = 0;
+        for (std::uint64_t channel = 1; channel != 5; ++channel)
+            for (std::string const& message : w.sent[channel]) receivers += message.find(name) != std::string::npos;
+        CHECK(receivers == (is_told ? 4 - w.closed.size() : 0));
+        CHECK(w.closed.size() <= 1);
+    }
+}
+
+// What happens where each allocation in turn fails.
+template <class F>
+void at_each_allocation(F f) {
+    std::size_t nth = 0;
+    for (bool has_thrown = true; has_thrown; ++nth) {
+        CAPTURE(nth);
+        fate = {chance::allocation, nth};
+        f();
+        has_thrown = fate.has_thrown;
+    }
+    CHECK(nth > 3);
+}
+
+} // namespace
+
+TEST_CASE("a client that comes back while memory is short has its state again, then or on its next attempt",
+          "[allocation][throwing]") {
+    at_each_allocation([] { come_back(true); });
+    at_each_allocation([] { come_back(false); });
+}
+
+TEST_CASE("a broadcast that fails half-way has asked nobody for an acknowledgement", "[allocation][throwing]") {
+    at_each_allocation([] { ask_all(); });
+}
+
+TEST_CASE("a broadcast for which memory is short reaches nobody, or all but those whose connections end",
+          "[allocation][throwing]") {
+    at_each_allocation([] { tell_all(); });
+}
+
+#endif
