@@ -53,7 +53,8 @@ public:
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each that there is now. `f` may do anything; where it throws the others are not called.
+    /// Calls f(socket_handle) for each that there is now. `f` may do anything. Where it throws it is
+    /// not called any more.
     template <class F>
     void for_each(F f) const;
 
@@ -83,8 +84,8 @@ public:
         return emit(std::string_view("message"), json::detail::passed_on(args)...);
     }
 
-    /// Puts all into a room, takes all out of it. `room` may be a view that the server has given, as by `rooms_of`. Where
-    /// memory runs out it is done for some: to be called again.
+    /// Puts all into a room, takes all out of it. `room` may be a view that the server has given, as by `rooms_of`.
+    /// Where memory runs out it is done for some: to be called again.
     void join(std::string_view room) const;
     void leave(std::string_view room) const;
     /// Disconnects all: "server namespace disconnect".

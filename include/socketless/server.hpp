@@ -137,7 +137,7 @@ public:
     result<void> accept(socket_handle socket) { return let_in(socket); }
 
     /// Keeps it out. `message` is for people, `data` for programs. Errors: as above; errc::invalid_utf8,
-    /// errc::message_too_large, after which it may be tried again.
+    /// errc::depth_exceeded, errc::message_too_large, after which it may be tried again.
     result<void> refuse(socket_handle socket, std::string_view message) {
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message); });
     }

@@ -291,6 +291,16 @@ TEST_CASE("a socket that is connected again without auth uses that of the last t
     CHECK(c.drain() == lines{R"(send 0{"token":1})"});
 }
 
+TEST_CASE("auth is no deeper than a server with the same limits reads", "[client_socket]") {
+    client_options options;
+    options.limits.max_depth = 2;
+    driver c(options);
+    CHECK(c.session.connect("/", json::object("x", json::text::trusted("[[]]"))) == error{errc::depth_exceeded});
+    CHECK(c.session.connect("/", json::object("x", std::vector<std::vector<int>>(1))) == error{errc::depth_exceeded});
+    CHECK(c.session.connect("/", json::object("x", json::text::trusted("[]"))).has_value());
+    CHECK(c.open() == lines{R"(send 0{"x":[]})"});
+}
+
 TEST_CASE("auth is an object", "[client_socket]") {
     driver c;
     CHECK(c.session.connect("/", 1) == error{errc::invalid_payload});

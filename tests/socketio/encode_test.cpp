@@ -1,10 +1,12 @@
 #include "support/catch.hpp"
 
+#include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/encode.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <span>
@@ -87,6 +89,103 @@ TEST_CASE("what a receiver's limits refuse is not encoded where they are given",
     CHECK(encode_ack(text, attachments, l, {.id = 1}, one).has_value());
     CHECK(encode_event(text, attachments, l, {}, "e", json::object("a", 1), json::object()).has_value());
     CHECK(encode_event(text, attachments, {}, "e", std::vector<byte_view>(1'000, one)).has_value()); // no limits given
+}
+
+namespace {
+
+// JSON so many levels deep.
+std::string nested(std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+}
+
+// It writes JSON by its parts.
+struct in_parts {
+    std::string json;
+
+    friend void write_json(json::writer& out, in_parts const& p) {
+        out.begin_object().key("parts").begin_raw();
+        for (std::size_t i = 0; i < p.json.size(); i += 7) out.raw_part(std::string_view(p.json).substr(i, 7));
+        out.end_raw().end_object();
+    }
+};
+
+} // namespace
+
+TEST_CASE("JSON that is already made is as deep as it is, wherever it is put", "[socketio]") {
+    for (std::uint32_t const max : {3u, 63u, 1'000u, limits::deepest}) {
+        CAPTURE(max);
+        limits l;
+        l.max_depth = max;
+        attachment_list attachments;
+        // Written within `levels` containers, the arguments' own included: encoded if it can be decoded, and only then.
+        auto const check = [&](std::size_t levels, auto const& put) {
+            for (std::size_t const depth : {max - levels, max - levels + 1}) {
+                std::string const made = nested(depth);
+                std::string text;
+                auto const done = put(text, json::text::trusted(made));
+                if (depth + levels > max) {
+                    CHECK(done == error{errc::depth_exceeded});
+                    CHECK(text.empty());
+                } else {
+                    CHECK(done.has_value());
+                    CHECK(decode(text, revision::v5, l).has_value());
+                }
+            }
+        };
+        check(1, [&](std::string& text, json::text made) { return encode_event(text, attachments, l, {}, "e", made); });
+        check(1, [&](std::string& text, json::text made) {
+            return encode_ack(text, attachments, l, {.id = 1}, 1, made, 2);
+        });
+        check(2, [&](std::string& text, json::text made) {
+            return encode_event(text, attachments, l, {}, "e", 1, std::vector<json::text>(3, made));
+        });
+        check(3, [&](std::string& text, json::text made) {
+            return encode_event(text, attachments, l, {}, "e", json::object("a", std::tuple(1, std::optional(made))));
+        });
+        check(2, [&](std::string& text, json::text made) {
+            return encode_array(text, attachments, l, packet_type::event, {}, std::tuple("e", std::vector{made}));
+        });
+        check(2, [&](std::string& text, json::text made) {
+            return encode_event(text, attachments, l, {}, "e", in_parts{std::string(made.raw())});
+        });
+        check(1, [&](std::string& text, json::text made) {
+            return encode_connect_error(text, l, "/", json::object("message", "m", "data", made));
+        });
+        // What came with attachments is written anew, by its parts.
+        check(1, [&](std::string& text, json::text made) {
+            std::string raw(made.raw());
+            raw.insert(raw.size() / 2, "1");
+            packet p;
+            std::string const array = "[\"e\"," + raw + R"(,{"_placeholder":true,"num":0}])";
+            p.data = json::text::trusted(array);
+            std::vector const bytes{as_bytes(std::string_view("1"))};
+            auto const args = arguments(p, bytes);
+            return encode_event(text, attachments, l, {}, "e", *args.begin(), *std::next(args.begin()));
+        });
+    }
+}
+
+TEST_CASE("many brackets are no deep ones", "[socketio]") {
+    limits l;
+    l.max_depth = 5;
+    attachment_list attachments;
+    std::string const in_string = "\"" + std::string(1'000, '[') + R"(\"{{{\\")";
+    std::string wide = "[";
+    for (int i = 0; i != 1'000; ++i) wide += R"([{"[":[]}],)";
+    wide += "1]";
+    for (std::string const& made : {in_string, "[" + in_string + "," + in_string + "]", wide}) {
+        std::string text;
+        CHECK(encode_event(text, attachments, l, {}, "e", json::text::trusted(made)).has_value());
+    }
+    l.max_depth = 4;
+    std::string text;
+    CHECK(encode_event(text, attachments, l, {}, "e", json::text::trusted(wide)) == error{errc::depth_exceeded});
+    // Behind many characters that are no brackets, and at any place of a block.
+    for (std::size_t before = 900; before != 1'100; ++before) {
+        std::string const late = "[\"" + std::string(before, 'x') + "\"," + nested(4) + "]";
+        CHECK(encode_event(text, attachments, l, {}, "e", json::text::trusted(late)) == error{errc::depth_exceeded});
+    }
+    CHECK(text.empty());
 }
 
 TEST_CASE("an event is its name and its arguments", "[socketio]") {

@@ -774,6 +774,20 @@ TEST_CASE("what the client would refuse is not sent to it", "[server_session]") 
     CHECK(s.after([&] { CHECK(s.session.acknowledge(s.requests[0], one, one).has_value()); }).size() == 3);
 }
 
+TEST_CASE("the data of a refusal is no deeper than its client reads", "[server_session]") {
+    socketio::server_options options;
+    options.limits.max_depth = 3;
+    driver s(v5, options);
+    s.receive("0/a");
+    CHECK(s.after([&] {
+        auto const socket = s.socket("/a");
+        CHECK(s.session.refuse(socket, "no", json::text::trusted("[[[]]]")) == error{errc::depth_exceeded});
+        CHECK(s.session.refuse(socket, "no", std::vector<std::vector<std::vector<int>>>(1, {{}})) ==
+              error{errc::depth_exceeded});
+        CHECK(s.session.refuse(socket, "no", json::text::trusted("[[]]")).has_value());
+    }) == lines{R"(send 4/a,{"message":"no","data":[[]]})"});
+}
+
 TEST_CASE("nothing joined within connect_timeout: the connection is closed", "[server_session]") {
     SECTION("nothing asked") {
         driver s;

@@ -710,7 +710,7 @@ protected:
         return sent;
     }
 
-    // The same for one of many: whether it is sent. A connection for which there is no memory ends; no other is concerned.
+    // The same for one of many: whether it is sent. A connection for which there is no memory ends, and no other one.
     bool reaches(std::uint32_t number) noexcept {
         bool is_sent = false;
         attempt([&] { is_sent = send_packet(number).has_value(); });

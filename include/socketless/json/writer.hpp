@@ -6,6 +6,7 @@
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/json/detail/depth.hpp>
 #include <socketless/json/detail/number.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/json/detail/write_value.hpp>
@@ -38,8 +39,8 @@ namespace socketless::inline v0::json {
 class writer {
 public:
     /// `attachments` receives the binary values; null where there may be none. With more than `max_depth` arrays and
-    /// objects open at once the write fails (errc::depth_exceeded). Precondition: `out` and `attachments` outlive the
-    /// writer.
+    /// objects open at once, those within JSON that is already made included, the write fails (errc::depth_exceeded).
+    /// Precondition: `out` and `attachments` outlive the writer.
     constexpr explicit writer(socketless::detail::output& out, attachment_list* attachments = nullptr,
                               std::uint32_t max_depth = 0xffffffff) noexcept
         : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
@@ -71,16 +72,23 @@ public:
     }
 
     /// JSON that is already made. An empty text, such as the auth of a client that sent none, is null.
-    constexpr writer& raw(text made) noexcept { return token(made.empty() ? "null" : made.raw()); }
+    constexpr writer& raw(text made) noexcept {
+        if (detail::is_deeper(made.raw(), depth_left_)) [[unlikely]]
+            fail(errc::depth_exceeded);
+        return raw_known(made);
+    }
+    /// The same where it is known not to be too deep.
+    constexpr writer& raw_known(text made) noexcept { return token(made.empty() ? "null" : made.raw()); }
 
     /// JSON that is already made but for the binary values in it: its parts, in order, between `begin_raw` and
-    /// `end_raw`, with `binary` where one goes. Together they are one value.
+    /// `end_raw`, with `binary` where one goes. Together they are one value. Precondition: no part ends within a string.
     constexpr writer& begin_raw() noexcept {
         separate();
         comma_due_ = false;
         return *this;
     }
     constexpr writer& raw_part(std::string_view part) noexcept {
+        if (depth_left_ <= most_counted && !detail::follow_depth(part, depth_left_)) fail(errc::depth_exceeded);
         out_->put(part);
         comma_due_ = false;
         return *this;
@@ -147,6 +155,8 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t most_counted = 0x7fffffff; // else there is no limit
+
     constexpr void separate() noexcept {
         if (comma_due_) out_->put(',');
         comma_due_ = true;

@@ -125,10 +125,10 @@ public:
         return connect_with(nsp, [](socket&) { return result<void>(); });
     }
     /// Joins it with auth: any value that is written as a JSON object; null and an empty json::text are no auth.
-    /// Errors: as above; errc::invalid_payload; errc::message_too_large.
+    /// Errors: as above; errc::invalid_payload; errc::depth_exceeded; errc::message_too_large.
     template <class Auth>
     result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
-        return connect_with(nsp, [&](socket& s) { return s.set_auth(auth, options_.max_queued); });
+        return connect_with(nsp, [&](socket& s) { return s.set_auth(auth, bounds()); });
     }
     /// Joins it with auth that is asked for afresh each time.
     result<socket_handle> connect(std::string_view nsp, ask_for_auth_t) {
@@ -138,12 +138,12 @@ public:
         });
     }
 
-    /// Answers event_type::connecting. Errors: errc::invalid_payload; errc::already_connected where nothing was asked.
+    /// Answers event_type::connecting. Errors: errc::invalid_payload; errc::depth_exceeded; errc::already_connected where nothing was asked.
     template <class Auth>
     result<void> authenticate(socket_handle handle, Auth const& auth) {
         socket* const s = find(handle);
         if (s == nullptr || s->state != socket_state::authenticating) return error{errc::already_connected};
-        if (auto const set = s->set_auth(auth, options_.max_queued); !set) return set;
+        if (auto const set = s->set_auth(auth, bounds()); !set) return set;
         s->asks_for_auth = true;
         send_connect(*s);
         return {};

@@ -90,10 +90,10 @@ result<void> call_typed(Handler& handler, event& e) {
 /// what is removed is not called any more. A function object is destroyed when it is removed, or, during a dispatch,
 /// when that is over.
 ///
-/// Where a handler or the reading of its arguments throws, `dispatch` passes that on, and the handlers behind it are not
-/// called for this event. The dispatcher, the session and the event stay as usable as before: the event has been taken
-/// from its session already, so nothing is called again unless the caller dispatches it again; its `ack` may still be
-/// answered. What is called only once is removed as if nothing had thrown: the `once` handlers that were reached, and
+/// Where a handler or the reading of its arguments throws, `dispatch` passes that on, and the handlers behind it are
+/// not called for this event. The dispatcher, the session and the event stay as usable as before: the event has been
+/// taken from its session already, so nothing is called again unless the caller dispatches it again; its `ack` may still
+/// be answered. What is called only once is removed as if nothing had thrown: the `once` handlers that were reached, and
 /// all those of an acknowledgement, for which there is no other outcome.
 ///
 /// `on` and `dispatch` are logarithmic in the number of handlers, `off` and a dispatch in which one is removed linear.

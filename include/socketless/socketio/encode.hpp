@@ -172,8 +172,8 @@ template <output_target Target, class... Args>
                                 json::detail::passed_on(args)...);
 }
 /// The same within the limits of a receiver, so that what it would refuse is not sent. Errors:
-/// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (JSON that is already made is not
-/// counted), and those above.
+/// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (levels
+/// of JSON that is already made count too), and those above.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments, limits const& l,
                                                          address const& to, json::detail::string_argument name,
@@ -229,6 +229,12 @@ template <output_target Target, class T>
                                                                  T const& payload) {
     return detail::encode_value(target, nullptr, detail::no_limits, packet_type::connect_error, {nsp, std::nullopt},
                                 payload);
+}
+/// The same within the limits of a receiver: see `encode_event`.
+template <output_target Target, class T>
+[[nodiscard]] constexpr result<std::size_t> encode_connect_error(Target&& target, limits const& l, std::string_view nsp,
+                                                                 T const& payload) {
+    return detail::encode_value(target, nullptr, l, packet_type::connect_error, {nsp, std::nullopt}, payload);
 }
 
 /// Encodes DISCONNECT.

@@ -115,8 +115,8 @@ public:
     }
 
     /// Keeps the client out: CONNECT_ERROR with a message for people and, if there is any, data for programs (a client of
-    /// revision 4 is told the message only). Errors: errc::not_connected; errc::invalid_utf8, errc::message_too_large,
-    /// after which it may be tried again.
+    /// revision 4 is told the message only). Errors: errc::not_connected; errc::invalid_utf8, errc::depth_exceeded,
+    /// errc::message_too_large, after which it may be tried again.
     result<void> refuse(socket_handle socket, std::string_view message) {
         return refuse_with(socket, message, json::object("message", message));
     }
@@ -176,8 +176,8 @@ public:
     void forget_ack(socket_handle socket, std::uint64_t id) noexcept {
         if (acks_) static_cast<void>(acks_->take(id, socket.index));
     }
-    /// The same as `expect_ack` for a client that has not been let in yet: its event is sent when it is. Where it is refused instead,
-    /// its acknowledgements end, and `disconnected` follows.
+    /// The same as `expect_ack` for a client that has not been let in yet: its event is sent when it is. Where it is
+    /// refused instead, its acknowledgements end, and `disconnected` follows.
     result<void> expect_early_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
         if (find(socket, state::asked) == nullptr) return error{errc::not_connected};
         return await(socket, id, timeout);
@@ -537,7 +537,7 @@ private:
     result<void> put_refusal(std::string_view nsp, std::string_view message, Payload const& payload) {
         return queue_->put(options_->max_queued, [&](std::string& text, attachment_list&) {
             return revision_ == revision::v4 ? encode_connect_error(text, nsp, message)
-                                             : encode_connect_error(text, nsp, payload);
+                                             : encode_connect_error(text, options_->limits, nsp, payload);
         });
     }
 

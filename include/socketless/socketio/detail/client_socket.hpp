@@ -76,12 +76,14 @@ struct client_socket {
 
     // An auth of null is none, as in JavaScript.
     template <class Auth>
-    result<void> set_auth(Auth const& value, std::size_t max_size) {
+    result<void> set_auth(Auth const& value, packet_bounds const& bounds) {
         std::string text;
         if (auto const written = json::write(text, value); !written) return written.error();
         if (text == "null") text.clear();
         if (!text.empty() && !json::text::trusted(text).is(json::kind::object)) return error{errc::invalid_payload};
-        if (text.size() > max_size - std::min(max_size, name_.size())) return error{errc::message_too_large};
+        if (text.size() > bounds.max_size - std::min(bounds.max_size, name_.size()))
+            return error{errc::message_too_large};
+        if (json::detail::is_deeper(text, bounds.limits.max_depth)) return error{errc::depth_exceeded};
         auth = std::move(text);
         asks_for_auth = false;
         return {};
@@ -92,7 +94,7 @@ struct client_socket {
         out.begin_object();
         if (!s.pid.empty()) out.member("pid", s.pid);
         if (!s.pid.empty() && !s.offset.empty()) out.member("offset", s.offset);
-        for (json::member const m : json::text::trusted(s.auth).members()) out.raw_key(m.key).raw(m.value);
+        for (json::member const m : json::text::trusted(s.auth).members()) out.raw_key(m.key).raw_known(m.value);
         out.end_object();
     }
 
