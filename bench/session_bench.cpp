@@ -72,7 +72,7 @@ std::size_t drain(server& s, std::string& buffer) {
 class pair {
 public:
     explicit pair(transport t) : server_({}, counting()), client_({.transports = {t}}) {
-        client_.open(now_);
+        if (!client_.open(now_)) std::abort();
         settle();
         if (!client_.is_open()) std::abort();
     }

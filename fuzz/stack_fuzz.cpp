@@ -197,8 +197,7 @@ private:
         case 3: check(connected || !session_->emit(s, p_.text(), byte_view(some_bytes))); break;
         case 4: ask(s, connected); break;
         case 5:
-            if (auto* const request = memory_.request(p_))
-                static_cast<void>(session_->acknowledge(*request, p_.text()));
+            if (auto* const request = memory_.request(p_)) session_->acknowledge(*request, p_.text()).ignore();
             break;
         case 6:
             session_->disconnect(s);
@@ -239,7 +238,7 @@ private:
         } else if (e.type == event_type::connecting) {
             if (session_->accept(e.socket, "sid")) sockets_.at(key_of(e.socket)) = state::connected;
         } else if (e.type == event_type::event && !memory_.requests.empty()) {
-            static_cast<void>(session_->acknowledge(memory_.requests.back(), 1));
+            session_->acknowledge(memory_.requests.back(), 1).ignore();
         }
     }
 
@@ -371,18 +370,19 @@ private:
     void act() {
         auto const s = socket();
         switch (p_.byte() % 8u) {
-        case 0: static_cast<void>(session_.connect(*p_.pick(namespaces))); break;
-        case 1: static_cast<void>(session_.connect(*p_.pick(namespaces), json::object("token", p_.text()))); break;
-        case 2: static_cast<void>(session_.connect(*p_.pick(namespaces), socketio::ask_for_auth)); break;
-        case 3: static_cast<void>(session_.authenticate(s, json::object("token", p_.text()))); break;
+        case 0: session_.connect(*p_.pick(namespaces)).ignore(); break;
+        case 1: session_.connect(*p_.pick(namespaces), json::object("token", p_.text())).ignore(); break;
+        case 2: session_.connect(*p_.pick(namespaces), socketio::ask_for_auth).ignore(); break;
+        case 3: session_.authenticate(s, json::object("token", p_.text())).ignore(); break;
         case 4: session_.disconnect(s); break;
         case 5:
-            static_cast<void>(p_.flag() ? session_.emit_volatile(s, "v", p_.text())
-                                        : session_.emit(s, "e", p_.text(), byte_view(some_bytes)));
+            (p_.flag() ? session_.emit_volatile(s, "v", p_.text())
+                       : session_.emit(s, "e", p_.text(), byte_view(some_bytes)))
+                .ignore();
             break;
         case 6: ask(s); break;
         default:
-            if (auto* const request = memory_.request(p_)) static_cast<void>(session_.acknowledge(*request, p_.text()));
+            if (auto* const request = memory_.request(p_)) session_.acknowledge(*request, p_.text()).ignore();
         }
         auto const& o = session_.options();
         check(session_.buffered() <= o.max_buffered);
@@ -418,9 +418,9 @@ private:
         if (is_wild_) {
             if (p_.byte() > 200) act();
         } else if (e.type == event_type::connecting) {
-            static_cast<void>(session_.authenticate(e.socket, json::object("token", 1)));
+            session_.authenticate(e.socket, json::object("token", 1)).ignore();
         } else if (e.type == event_type::event && !memory_.requests.empty()) {
-            static_cast<void>(session_.acknowledge(memory_.requests.back(), 1));
+            session_.acknowledge(memory_.requests.back(), 1).ignore();
         }
     }
 
@@ -791,17 +791,17 @@ private:
         case 2:
             if (server_.refuse(s, text)) ledger_.refused(s);
             break;
-        case 3: static_cast<void>(server_.emit(s, "e", text, byte_view(some_bytes))); break;
-        case 4: static_cast<void>(server_.emit_volatile(s, "v", byte_view(some_bytes), text)); break;
+        case 3: server_.emit(s, "e", text, byte_view(some_bytes)).ignore(); break;
+        case 4: server_.emit_volatile(s, "v", byte_view(some_bytes), text).ignore(); break;
         case 5:
             if (auto const id = server_.emit_with_ack(s, p_.timeout(), "q", text)) ledger_.asked_one(*id, s);
             break;
         case 6:
-            if (auto* const request = memory_.request(p_)) static_cast<void>(server_.acknowledge(*request, text));
+            if (auto* const request = memory_.request(p_)) server_.acknowledge(*request, text).ignore();
             break;
         case 7: static_cast<void>(p_.flag() ? server_.join(s, text) : server_.leave(s, text)); break;
-        case 8: static_cast<void>(whom(text).emit("all", text, byte_view(some_bytes))); break;
-        case 9: static_cast<void>(whom(text).emit_volatile("all", byte_view(some_bytes))); break;
+        case 8: whom(text).emit("all", text, byte_view(some_bytes)).ignore(); break;
+        case 9: whom(text).emit_volatile("all", byte_view(some_bytes)).ignore(); break;
         case 10:
             if (auto const id = whom(text).emit_with_ack(p_.timeout(), "q", text)) ledger_.asked_all(*id);
             break;
@@ -829,9 +829,7 @@ private:
     // Code of the application's throws in the middle of a call: of that nothing is sent, and nothing owed.
     void fail(socket_handle s, std::string_view text) {
         switch (p_.byte() % 6u) {
-        case 0:
-            survives([&] { static_cast<void>(server_.emit(s, "e", text, byte_view(some_bytes), unwritable())); });
-            break;
+        case 0: survives([&] { server_.emit(s, "e", text, byte_view(some_bytes), unwritable()).ignore(); }); break;
         case 1:
             survives([&] {
                 if (auto const id = server_.emit_with_ack(s, p_.timeout(), "q", unwritable()))
@@ -840,17 +838,14 @@ private:
             break;
         case 2:
             if (auto* const request = memory_.request(p_))
-                survives(
-                    [&] { static_cast<void>(server_.acknowledge(*request, byte_view(some_bytes), unwritable())); });
+                survives([&] { server_.acknowledge(*request, byte_view(some_bytes), unwritable()).ignore(); });
             break;
         case 3:
             survives([&] {
                 if (server_.refuse(s, text, unwritable())) ledger_.refused(s);
             });
             break;
-        case 4:
-            survives([&] { static_cast<void>(whom(text).emit("all", byte_view(some_bytes), unwritable())); });
-            break;
+        case 4: survives([&] { whom(text).emit("all", byte_view(some_bytes), unwritable()).ignore(); }); break;
         default:
             survives([&] {
                 if (auto const id = whom(text).emit_with_ack(p_.timeout(), "q", unwritable())) ledger_.asked_all(*id);
@@ -895,7 +890,7 @@ private:
         } else if (e.type == event_type::connecting) {
             accept(e.socket);
         } else if (e.type == event_type::event && !memory_.requests.empty()) {
-            static_cast<void>(server_.acknowledge(memory_.requests.back(), 1));
+            server_.acknowledge(memory_.requests.back(), 1).ignore();
         }
     }
 

@@ -234,7 +234,7 @@ struct joined_sessions {
         : client({.transports = {engineio::transport::websocket}, .revision = revision}),
           server({.transports = {engineio::transport::websocket}, .allow_v3 = true}, [](std::span<std::byte>) {}) {
         buffer.reserve(1'000);
-        client.open(now);
+        REQUIRE(client.open(now));
         run();
     }
 
@@ -282,8 +282,8 @@ TEST_CASE("a connected WebSocket session that sends and receives text does not a
         REQUIRE(joined.client.is_open());
         auto const talk = [&joined] {
             for (int i = 0; i != 10; ++i) {
-                static_cast<void>(joined.client.send({frame_kind::text, "2[\"to the server\",1]"}, joined.now));
-                static_cast<void>(joined.server.send(joined.session, frame{frame_kind::text, "2[\"to the client\"]"}));
+                joined.client.send({frame_kind::text, "2[\"to the server\",1]"}, joined.now).ignore();
+                joined.server.send(joined.session, frame{frame_kind::text, "2[\"to the client\"]"}).ignore();
             }
             joined.run();
         };

@@ -223,9 +223,9 @@ private:
     }
 
     void broadcast(std::string_view what) {
-        guarded([&] { static_cast<void>(server->in("/").emit("all", what, picture)); });
-        guarded([&] { static_cast<void>(server->to("room").emit("all", what, token{7})); });
-        guarded([&] { static_cast<void>(server->to("room").emit_volatile("all", what)); });
+        guarded([&] { server->in("/").emit("all", what, picture).ignore(); });
+        guarded([&] { server->to("room").emit("all", what, token{7}).ignore(); });
+        guarded([&] { server->to("room").emit_volatile("all", what).ignore(); });
         result<std::uint64_t> id = error{errc::not_connected};
         guarded([&] { id = server->in("/").emit_with_ack(5s, "all asked", what, picture); });
         if (id) broadcasts.insert(*id);
@@ -235,7 +235,7 @@ private:
 
     void handle_at_server(socketio::event& e) {
         switch (e.type) {
-        case event_type::connecting: insist([&] { static_cast<void>(server->accept(e.socket)); }); break;
+        case event_type::connecting: insist([&] { server->accept(e.socket).ignore(); }); break;
         case event_type::connected: CHECK(sockets.emplace(e.socket.index, e.socket.generation).second); break;
         case event_type::disconnected: CHECK(sockets.erase(e.socket.index) == 1); break;
         case event_type::event: take_at_server(e); break;
@@ -259,13 +259,13 @@ private:
             CHECK(*known == from.owner);
         guarded([&] { server->join(e.socket, "room"); });
         guarded([&] { server->join(e.socket, "room of " + std::to_string(from.owner)); });
-        bool const emitted = guarded([&] { static_cast<void>(server->emit(e.socket, "yours", from, picture)); });
+        bool const emitted = guarded([&] { server->emit(e.socket, "yours", from, picture).ignore(); });
         CHECK((emitted || !is_calm_));
         result<std::uint64_t> id = error{errc::not_connected};
         guarded([&] { id = server->emit_with_ack(e.socket, 5s, "asked", from, picture); });
         if (id) asked_by_server.insert(*id);
-        guarded([&] { static_cast<void>(server->in("/").except(e.socket).emit("others", from)); });
-        if (e.ack) guarded([&] { static_cast<void>(server->acknowledge(e.ack, from, picture)); });
+        guarded([&] { server->in("/").except(e.socket).emit("others", from).ignore(); });
+        if (e.ack) guarded([&] { server->acknowledge(e.ack, from, picture).ignore(); });
     }
 
     void handle_at_client(std::size_t i, socketio::event& e) {
@@ -298,7 +298,7 @@ private:
             } else if (name == R"("others")") {
                 if (guarded([&] { to = e.get<token>().value_or(token{}); })) CHECK(to.owner != static_cast<int>(i));
             }
-            if (e.ack) guarded([&] { static_cast<void>(p.client->acknowledge(e.ack, to)); });
+            if (e.ack) guarded([&] { p.client->acknowledge(e.ack, to).ignore(); });
             break;
         }
         default: break;

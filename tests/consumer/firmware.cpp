@@ -38,11 +38,11 @@ void fill(std::span<std::byte> bytes) {
 
 void handle(client& io, socketio::socket_handle socket, socketio::event& e) {
     if (e.type == event_type::connected) {
-        static_cast<void>(io.emit(socket, "hello", "board", 7));
+        io.emit(socket, "hello", "board", 7).ignore();
     } else if (e.type == event_type::event && e.name() == "led") {
         auto const is_on = e.get<int>();
         if (is_on) board_led(*is_on);
-        if (e.ack) static_cast<void>(io.acknowledge(e.ack, is_on.has_value()));
+        if (e.ack) io.acknowledge(e.ack, is_on.has_value()).ignore();
     }
 }
 

@@ -138,12 +138,12 @@ int main() {
     socketless::socketio::dispatcher of_server;
     of_server.on("message", [&](socketless::socketio::event& e) {
         heard = e.get<std::string>().value_or("");
-        static_cast<void>(network.server.acknowledge(e.ack));
-        static_cast<void>((network.server.send)(e.socket, heard + "!"));
+        network.server.acknowledge(e.ack).ignore();
+        (network.server.send)(e.socket, heard + "!").ignore();
     });
     std::string answer;
     auto const lobby = (network.client.connect)("/").value();
-    static_cast<void>((network.client.send)(lobby, "hello"));
+    (network.client.send)(lobby, "hello").ignore();
     network.run([&](socketless::socketio::event& e) { of_server.dispatch(e); },
                 [&](socketless::socketio::event& e) {
                     if (e.type == event_type::event) answer = e.get<std::string>().value_or("");

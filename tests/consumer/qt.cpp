@@ -35,11 +35,11 @@ int main(int argc, char** argv) {
     consumer::memory network;
     auto const lobby = network.client.connect("/").value();
 #ifdef QT_NO_KEYWORDS
-    static_cast<void>(network.client.emit(lobby, "message", "hello"));
+    network.client.emit(lobby, "message", "hello").ignore();
 #else
     receiver r;
     r.take();
-    static_cast<void>(network.client.send(lobby, "hello"));
+    network.client.send(lobby, "hello").ignore();
 #endif
     network.run(
         [&](socketless::socketio::event& e) {

@@ -40,6 +40,7 @@ static_assert(wrong.error() == error{errc::invalid_json, 3});
 static_assert(result<int>(errc::wrong_kind).error() == error{errc::wrong_kind, 0});
 static_assert(result<int>(errc::wrong_kind, 5).error() == error{errc::wrong_kind, 5});
 static_assert(result<point>(point{1, 2})->y == 2);
+static_assert(noexcept(six.ignore()) && noexcept(result<void>().ignore()));
 static_assert(noexcept(six.value()) && noexcept(*six) && noexcept(six.error()));
 
 static_assert(std::is_same_v<result<int>::value_type, int> && std::is_same_v<result<int>::error_type, error>);
@@ -127,14 +128,30 @@ TEST_CASE("a chain moves a value that can only be moved from step to step", "[re
     CHECK(**large == 0);
 }
 
+TEST_CASE("a result may be ignored where it says so, and is what it was", "[result]") {
+    auto const step = [](result<void> r) {
+        r.ignore();
+        return r;
+    };
+    CHECK(step({}));
+    CHECK(step(errc::invalid_json) == error{errc::invalid_json});
+    auto const half = half_of(6);
+    half.ignore();
+    CHECK(half == 3);
+    int calls = 0;
+    auto const count = [&]() -> result<int> { return ++calls; };
+    count().ignore();
+    CHECK(calls == 1);
+}
+
 TEST_CASE("only the step that applies is called", "[result]") {
     int calls = 0;
     auto const count = [&](auto const&) -> result<int> { return ++calls; };
-    (void)six.or_else(count);
-    (void)wrong.and_then(count);
+    six.or_else(count).ignore();
+    wrong.and_then(count).ignore();
     CHECK(calls == 0);
-    (void)wrong.or_else(count);
-    (void)six.and_then(count);
+    wrong.or_else(count).ignore();
+    six.and_then(count).ignore();
     CHECK(calls == 2);
 }
 

@@ -340,7 +340,7 @@ TEST_CASE("opening again at once still ends what the earlier connection had begu
     auto c = websocket();
     c.session.abort();
     CHECK(c.session.poll_event().has_value());
-    c.session.open(c.now);
+    REQUIRE(c.session.open(c.now));
     CHECK(c.drain() == lines{"close 1", "open websocket 2"});
 }
 
@@ -900,7 +900,7 @@ TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once, in eve
     }
     SECTION("before it was opened") {
         driver c(websocket_only());
-        c.session.open(c.now);
+        REQUIRE(c.session.open(c.now));
         c.session.channel_closed(1, c.now);
         CHECK(c.drain() == lines{"closed: transport error"});
     }

@@ -53,7 +53,7 @@ public:
 
     void run(capture const& all) {
         run_until(session_, now_, recorded_.happenings.front().time, [this] { drain(); });
-        session_.open(now_);
+        REQUIRE(session_.open(now_));
         drain();
         for (happening const& h : recorded_.happenings) {
             run_until(session_, now_, h.time, [this] { drain(); });

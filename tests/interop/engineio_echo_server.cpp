@@ -14,7 +14,7 @@ struct echo {
     engineio::server& io;
 
     void handle(engineio::server_event const& e) {
-        if (e.event.type == engineio::event_type::message) io.send(e.session, e.event.message);
+        if (e.event.type == engineio::event_type::message) io.send(e.session, e.event.message).ignore();
     }
 };
 

@@ -59,11 +59,11 @@ private:
         auto auth = std::make_shared<std::string>(auth_of(e));
         auto const token = json::text::trusted(*auth).find("token");
         if (e.nsp == "/guarded" && !(token && token->equals("123"))) {
-            io_.refuse(e.socket, "not authorized", json::object("code", 401));
+            io_.refuse(e.socket, "not authorized", json::object("code", 401)).ignore();
             return;
         }
         io_.set_data(e.socket, std::move(auth));
-        io_.accept(e.socket);
+        io_.accept(e.socket).ignore();
     }
 
     // What the client has said when it asked to join, as a JSON object. Clients of revision 4 have a query instead.
@@ -83,13 +83,13 @@ private:
 
     void greet(socketio::event const& e) {
         auto const* const auth = io_.data<std::string>(e.socket);
-        io_.emit(e.socket, "auth", json::text::trusted(*auth));
+        io_.emit(e.socket, "auth", json::text::trusted(*auth)).ignore();
     }
 
     void take(socketio::event& e) {
         auto const args = e.args();
         if (e.name() == "message") {
-            io_.emit(e.socket, "message-back", spread(args));
+            io_.emit(e.socket, "message-back", spread(args)).ignore();
         } else if (e.name() == "join") {
             if (auto const room = e.get<std::string>()) io_.join(e.socket, *room);
         } else if (e.name() == "leave") {
@@ -97,14 +97,14 @@ private:
         } else if (e.name() == "say") {
             say(e);
         } else if (e.name() == "shout") {
-            io_.in(e.nsp).emit("shouted", spread(args));
+            io_.in(e.nsp).emit("shouted", spread(args)).ignore();
         } else if (e.name() == "ask") {
             if (auto const id = io_.emit_with_ack(e.socket, std::nullopt, "question", spread(args)))
                 askers_.emplace(*id, e.socket);
         } else if (e.name() == "kick") {
             return io_.disconnect(e.socket);
         }
-        if (e.ack) io_.acknowledge(e.ack, spread(args));
+        if (e.ack) io_.acknowledge(e.ack, spread(args)).ignore();
     }
 
     void say(socketio::event const& e) {
@@ -114,12 +114,13 @@ private:
         auto const room = rest.front().get<std::string>();
         if (!room) return;
         rest.erase(rest.begin());
-        io_.in(e.nsp).to(*room).except(e.socket).emit("said", spread(rest));
+        io_.in(e.nsp).to(*room).except(e.socket).emit("said", spread(rest)).ignore();
     }
 
     void take_answer(socketio::event const& e) {
         auto const asked = askers_.extract(e.id);
-        if (e.outcome == socketio::ack_outcome::answered) io_.emit(asked.mapped(), "answered", spread(e.args()));
+        if (e.outcome == socketio::ack_outcome::answered)
+            io_.emit(asked.mapped(), "answered", spread(e.args())).ignore();
     }
 
     server& io_;

@@ -43,8 +43,8 @@ struct echo_server {
 
     void handle(socketio::event& e) {
         if (e.type != event_type::event) return;
-        io.emit(e.socket, e.name().str(), spread(e.args()));
-        if (e.ack) io.acknowledge(e.ack, spread(e.args()));
+        io.emit(e.socket, e.name().str(), spread(e.args())).ignore();
+        if (e.ack) io.acknowledge(e.ack, spread(e.args())).ignore();
     }
 };
 

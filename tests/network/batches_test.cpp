@@ -176,7 +176,7 @@ private:
 class engine_client final : public subject {
 public:
     engine_client(transport t, revision r) : session_(options(t, r)) {
-        session_.open(support::start);
+        REQUIRE(session_.open(support::start));
         events_of_session(session_);
         session_.channel_opened(1, support::start);
     }
@@ -487,7 +487,7 @@ TEST_CASE("whole stacks read inputs in batches as they read them one by one", "[
 TEST_CASE("more inputs than may wait close the session behind those that do, never silently", "[batches]") {
     constexpr std::size_t too_many = max_unread_inputs + 10;
     engineio::client_session session({.transports = {transport::websocket}});
-    session.open(support::start);
+    REQUIRE(session.open(support::start));
     CHECK(events_of_session(session).empty());
     session.channel_opened(1, support::start);
     session.websocket_received(1, text(open_packet), support::start);

@@ -293,7 +293,7 @@ TEST_CASE("an event lives on when the connection overflows while it is handled",
         options.max_queued = 100;
         socketless::engineio::client_session session(options);
         std::string buffer;
-        session.open({});
+        REQUIRE(session.open({}));
         auto const opening = session.poll_transmit(buffer);
         REQUIRE(opening);
         auto const channel = opening->id;

@@ -29,28 +29,28 @@ struct member_of {
 void write(server& io, socketio::socket_handle s, std::string& out) {
     int number = 0;
     user::anything any(true);
-    io.emit(s, "a", &number);                                     // a pointer is not written
-    io.emit(s, "a", &any);                                        // a pointer is not written
-    io.emit(s, "a", std::vector<void*>());                        // a pointer is not written
-    io.emit(s, "a", &member_of::x);                               // a pointer is not written
-    io.emit(s, "a", L"wide");                                     // text in JSON is UTF-8
-    io.emit(s, "a", std::u16string());                            // text in JSON is UTF-8
-    io.emit(s, "a", static_cast<char32_t const*>(U""));           // text in JSON is UTF-8
-    io.emit(s, "a", std::vector<char>());                         // these characters may be text or bytes
-    io.emit(s, "a", 'a');                                         // a character may be text or a number
-    io.emit(s, "a", std::optional(color::red));                   // an enumerator may be a number or a name
-    io.emit(s, "a", green);                                       // an enumerator may be a number or a name
-    io.emit(s, "a", std::deque<unsigned char>());                 // bytes are sent from one piece of memory
-    static_cast<void>(json::write(out, std::filesystem::path())); // a range of itself has no end
-    static_cast<void>(json::write(out, std::map<int, int>()));    // the names in a JSON object are strings
+    io.emit(s, "a", &number).ignore();                           // a pointer is not written
+    io.emit(s, "a", &any).ignore();                              // a pointer is not written
+    io.emit(s, "a", std::vector<void*>()).ignore();              // a pointer is not written
+    io.emit(s, "a", &member_of::x).ignore();                     // a pointer is not written
+    io.emit(s, "a", L"wide").ignore();                           // text in JSON is UTF-8
+    io.emit(s, "a", std::u16string()).ignore();                  // text in JSON is UTF-8
+    io.emit(s, "a", static_cast<char32_t const*>(U"")).ignore(); // text in JSON is UTF-8
+    io.emit(s, "a", std::vector<char>()).ignore();               // these characters may be text or bytes
+    io.emit(s, "a", 'a').ignore();                               // a character may be text or a number
+    io.emit(s, "a", std::optional(color::red)).ignore();         // an enumerator may be a number or a name
+    io.emit(s, "a", green).ignore();                             // an enumerator may be a number or a name
+    io.emit(s, "a", std::deque<unsigned char>()).ignore();       // bytes are sent from one piece of memory
+    json::write(out, std::filesystem::path()).ignore();          // a range of itself has no end
+    json::write(out, std::map<int, int>()).ignore();             // the names in a JSON object are strings
 }
 
 void read(socketio::event& e, json::text text, socketio::dispatcher& handlers) {
-    static_cast<void>(e.get<std::string_view>());                // cannot be read as a std::string_view
-    static_cast<void>(text.get<std::vector<char const*>>());     // cannot be read as a std::string_view
-    static_cast<void>(text.get<std::optional<char>>());          // a character may be text or a number
-    static_cast<void>(text.get<std::vector<std::uint8_t>>());    // bytes are not JSON
-    static_cast<void>(text.get<std::map<std::string, color>>()); // no reading of JSON is known
+    e.get<std::string_view>().ignore();                // cannot be read as a std::string_view
+    text.get<std::vector<char const*>>().ignore();     // cannot be read as a std::string_view
+    text.get<std::optional<char>>().ignore();          // a character may be text or a number
+    text.get<std::vector<std::uint8_t>>().ignore();    // bytes are not JSON
+    text.get<std::map<std::string, color>>().ignore(); // no reading of JSON is known
     constexpr socketio::typed_event<std::u16string_view> typed{"a"};
     handlers.on(typed, [](auto const&) {}); // cannot be read as a std::string_view
 }

@@ -236,12 +236,12 @@ TEST_CASE("without auto_connect the connection is opened by open", "[client]") {
     auto const socket = c.connect();
     CHECK(c.drain().empty());
     CHECK(c.client.is_idle());
-    c.client.open();
-    c.client.open(); // once
+    CHECK(c.client.open());
+    CHECK(c.client.open()); // once
     CHECK(c.drain() == lines{"open websocket 1"});
-    c.client.open();
+    CHECK(c.client.open());
     CHECK(c.handshaken(1) == lines{"opened", "send 1: 40"});
-    c.client.open();
+    CHECK(c.client.open());
     CHECK(c.drain().empty());
     c.client.close();
     c.drain();
@@ -254,7 +254,7 @@ TEST_CASE("without auto_connect the connection is opened by open", "[client]") {
 
 TEST_CASE("open needs no namespace: one that is joined later uses the connection", "[client]") {
     driver c;
-    c.client.open();
+    CHECK(c.client.open());
     CHECK(c.drain() == lines{"open websocket 1"});
     CHECK(c.handshaken(1) == lines{"opened"});
     CHECK(c.pass(10s).empty());
@@ -489,7 +489,7 @@ TEST_CASE("attempts can have a limit: then there is no other, until open", "[cli
     CHECK(c.cut(3) == lines{"open_failed: transport error", "reconnect_failed"});
     CHECK(c.client.is_idle());
     CHECK(c.pass(1h).empty());
-    c.client.open();
+    CHECK(c.client.open());
     CHECK(c.drain() == lines{"open websocket 4"});
     CHECK(c.cut(4) == lines{"open_failed: transport error"});
     CHECK(c.due() == 1s); // counted anew
@@ -509,7 +509,7 @@ TEST_CASE("without reconnection the client stays where it is, until open", "[cli
     CHECK(c.cut(1) == lines{"disconnected /: transport close", "closed: transport close"});
     CHECK(c.client.is_idle());
     CHECK(c.pass(1h).empty());
-    c.client.open();
+    CHECK(c.client.open());
     CHECK(c.drain() == lines{"open websocket 2"});
     CHECK(c.handshaken(2) == lines{"opened", "send 2: 40"});
 }
@@ -538,7 +538,7 @@ TEST_CASE("open while the client waits opens at once", "[client]") {
     connected_driver c;
     c.cut(1);
     c.pass(300ms);
-    c.client.open();
+    CHECK(c.client.open());
     CHECK(c.drain() == lines{"open websocket 2"});
     CHECK(c.cut(2) == lines{"open_failed: transport error"});
     CHECK(c.due() == 2s); // the next wait, all the same
@@ -581,7 +581,7 @@ TEST_CASE("joining again in the handler of disconnected: on the next connection 
 TEST_CASE("open in the handler of disconnected opens another connection once this one has closed", "[client]") {
     connected_driver c;
     c.on_event = [&](client::event& e) {
-        if (e.type == event_type::disconnected) c.client.open();
+        if (e.type == event_type::disconnected) CHECK(c.client.open());
     };
     CHECK(c.disconnect(c.socket) == lines{"disconnected /: io client disconnect", "send 1: 41", "close 1",
                                           "closed: forced close", "open websocket 2"});
@@ -637,7 +637,7 @@ TEST_CASE("auth that is asked for afresh is asked for once the connection is ope
 TEST_CASE("in closed and in open_failed the client can be told what to do next", "[client]") {
     connected_driver c;
     c.on_event = [&](client::event& e) {
-        if (e.type == event_type::closed || e.type == event_type::open_failed) c.client.open(); // do not wait
+        if (e.type == event_type::closed || e.type == event_type::open_failed) CHECK(c.client.open()); // do not wait
     };
     CHECK(c.cut(1) == lines{"disconnected /: transport close", "closed: transport close", "open websocket 2"});
     CHECK(c.cut(2) == lines{"open_failed: transport error", "open websocket 3"});

@@ -89,7 +89,7 @@ TEST_CASE("the number of a namespace to which a client may come back is never gi
         if (e.type != event_type::connected) return;
         recovered[std::string(e.nsp)] = e.recovered;
         sockets[std::string(e.nsp)] = e.socket;
-        if (!e.recovered) world.server.emit(e.socket, "hello");
+        if (!e.recovered) CHECK(world.server.emit(e.socket, "hello"));
     };
     // A client in a namespace of its own is lost, and others, who come back, as often as a store has room.
     raw_client kept(world, 1);
@@ -126,16 +126,16 @@ TEST_CASE("namespaces that predicates made go when nobody can come back to them"
     for (std::uint64_t channel = 1; channel != 50; ++channel) {
         raw_client client(world, channel);
         client.send("40/room" + std::to_string(channel) + ",");
-        world.server.in("/room" + std::to_string(channel)).emit("news");
+        CHECK(world.server.in("/room" + std::to_string(channel)).emit("news"));
         client.drain();
         client.lose();
     }
     CHECK(asked == 49);
-    world.server.in("/room1").emit("is kept"); // the namespace is there while somebody may come back
+    CHECK(world.server.in("/room1").emit("is kept")); // the namespace is there while somebody may come back
     world.now += 120s;
     REQUIRE(world.server.poll_timeout() <= world.now);
     world.server.handle_timeout(world.now);
-    world.server.in("/room1").emit("is not kept");
+    CHECK(world.server.in("/room1").emit("is not kept"));
     world.server.handle_timeout(world.now += 1s);
     CHECK_FALSE(world.server.poll_timeout());
 }
@@ -147,9 +147,9 @@ TEST_CASE("an offset from before a socket was connected recovers nothing", "[ser
     };
     raw_client first(world, 1);
     first.send("40");
-    world.server.to("board").emit("secret", "1");
+    CHECK(world.server.to("board").emit("secret", "1"));
     std::vector<std::string> const seen = {offset_in(first.drain()), [&] {
-                                               world.server.to("board").emit("secret", "2");
+                                               CHECK(world.server.to("board").emit("secret", "2"));
                                                return offset_in(first.drain());
                                            }()};
 
@@ -171,18 +171,18 @@ TEST_CASE("what was kept for a namespace that is gone is not replayed in one tha
     world.server.declare_matching([](std::string_view, json::text) { return true; });
     raw_client secret(world, 1);
     secret.send("40/secret,");
-    world.server.in("/secret").emit("hello");
+    CHECK(world.server.in("/secret").emit("hello"));
     auto const before = offset_in(secret.drain());
     secret.lose();
     world.now += 100s;
     world.server.handle_timeout(world.now);
-    world.server.in("/secret").emit("payroll", "alice 100");
+    CHECK(world.server.in("/secret").emit("payroll", "alice 100"));
     world.now += 21s; // the session has expired, the event has not
     world.server.handle_timeout(world.now);
 
     raw_client pub(world, 2);
     auto const pid = member(pub.send("40/pub,").at(0), "pid");
-    world.server.in("/pub").emit("hello");
+    CHECK(world.server.in("/pub").emit("hello"));
     auto const seen = offset_in(pub.drain());
     pub.lose();
     for (std::string const& offset : {before, seen}) {
@@ -203,11 +203,11 @@ TEST_CASE("data that was set before a socket is accepted is not replaced by reco
     world.on_server_event = [&](socketio::event& e) {
         if (e.type == event_type::connecting) {
             world.server.set_data(e.socket, std::make_shared<std::string>(user));
-            world.server.accept(e.socket);
+            CHECK(world.server.accept(e.socket));
         }
         if (e.type == event_type::connected) {
             users.push_back(*world.server.data<std::string>(e.socket));
-            world.server.emit(e.socket, "hello");
+            CHECK(world.server.emit(e.socket, "hello"));
         }
     };
     raw_client alice(world, 1);
@@ -226,7 +226,7 @@ TEST_CASE("who is disconnected while the loss of its connection is told does not
     socketio::socket_handle chat;
     world.on_server_event = [&](socketio::event& e) {
         if (e.type == event_type::connected && e.nsp == "/chat") chat = e.socket;
-        if (e.type == event_type::connected) world.server.emit(e.socket, "hello");
+        if (e.type == event_type::connected) CHECK(world.server.emit(e.socket, "hello"));
         if (e.type == event_type::disconnected && e.nsp == "/") world.server.disconnect(chat); // a ban
     };
     raw_client client(world, 1);
@@ -257,7 +257,7 @@ TEST_CASE("a predicate may declare the namespace that it is asked for, and other
 TEST_CASE("a claim to an earlier connection may be written with escapes", "[server][recovery]") {
     support::stacks world(with_recovery());
     world.on_server_event = [&](socketio::event& e) {
-        if (e.type == event_type::connected) world.server.emit(e.socket, "hello");
+        if (e.type == event_type::connected) CHECK(world.server.emit(e.socket, "hello"));
     };
     raw_client client(world, 1);
     auto const answer = client.send("40");
@@ -347,7 +347,7 @@ TEST_CASE("a volatile event that ends with a string never makes a client miss ev
             emit("before");
             emit_volatile(last, to_all);
             client.wire->lose();
-            for (int i = 0; i != 8; ++i) world.server.in("/").emit("missed", i);
+            for (int i = 0; i != 8; ++i) CHECK(world.server.in("/").emit("missed", i));
             client.connect();
             CHECK_FALSE(client.recovered);
             CHECK(client.received.empty());
@@ -356,7 +356,7 @@ TEST_CASE("a volatile event that ends with a string never makes a client miss ev
             emit_volatile(last, to_all);
             emit("after");
             client.wire->lose();
-            world.server.in("/").emit("missed");
+            CHECK(world.server.in("/").emit("missed"));
             client.connect();
             CHECK(client.recovered);
             CHECK(client.received == std::vector<std::string>{"missed"});
@@ -372,14 +372,14 @@ TEST_CASE("an offset that a peer has foreseen makes nobody miss events", "[serve
         if (e.type == event_type::connected) socket = e.socket;
     };
     honest_client client(world);
-    world.server.emit(socket, "one");
+    CHECK(world.server.emit(socket, "one"));
     client.take(client.wire->drain());
     std::string foreseen = client.offset;
     foreseen.back() = static_cast<char>(foreseen.back() + 3);
-    world.server.emit_volatile(socket, "chat", foreseen);
+    CHECK(world.server.emit_volatile(socket, "chat", foreseen));
     client.take(client.wire->drain());
     CHECK(client.offset == foreseen);
-    for (int i = 0; i != 5; ++i) world.server.in("/").emit("on its way", i); // it never sees them
+    for (int i = 0; i != 5; ++i) CHECK(world.server.in("/").emit("on its way", i)); // it never sees them
     client.wire->lose();
     client.connect();
     CHECK_FALSE(client.recovered);
@@ -395,14 +395,14 @@ TEST_CASE("the offset of another socket in the namespace recovers nothing", "[se
     honest_client alice(world);
     raw_client bob(world, 1);
     bob.send("40");
-    world.server.emit(sockets[0], "one");
+    CHECK(world.server.emit(sockets[0], "one"));
     alice.take(alice.wire->drain());
     auto const seen = alice.offset;
-    world.server.emit(sockets[0], "two"); // which she never sees
-    world.server.emit(sockets[1], "to bob alone");
+    CHECK(world.server.emit(sockets[0], "two")); // which she never sees
+    CHECK(world.server.emit(sockets[1], "to bob alone"));
     auto const of_bob = offset_in(bob.drain());
     alice.wire->lose();
-    world.server.in("/").emit("to all");
+    CHECK(world.server.in("/").emit("to all"));
     auto const after = offset_in(bob.drain());
 
     auto const pid = alice.pid;
@@ -428,14 +428,14 @@ TEST_CASE("who has left a room after its last event still recovers", "[server][r
     honest_client client(world);
     for (int n = 0; n != 3; ++n) {
         world.server.join(socket, "room");
-        world.server.to("room").emit("news");
+        CHECK(world.server.to("room").emit("news"));
         client.take(client.wire->drain());
         CHECK(world.server.leave(socket, "room"));
         CHECK_FALSE(world.server.leave(socket, "room"));
         for (int more = 0; more != 2; ++more) {
             client.wire->lose();
-            world.server.to("room").emit("not for it");
-            world.server.in("/").emit("missed");
+            CHECK(world.server.to("room").emit("not for it"));
+            CHECK(world.server.in("/").emit("missed"));
             client.connect();
             CHECK(client.recovered);
             CHECK(client.received == std::vector<std::string>{"missed"});

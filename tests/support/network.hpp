@@ -63,7 +63,7 @@ private:
             c.attempt = ledger_.begin_attempt(i, server_peer_.frozen || plan_.tight);
             ledger_.at(*c.attempt).may_open = plan_.may_open(c.session.options());
             ledger_.at(*c.attempt).open_deadline = now_ + c.session.options().open_timeout;
-            c.session.open(now_);
+            ledger_.expect(c.session.open(now_).has_value(), "a client cannot be opened");
             pump_client(i);
         });
     }

@@ -102,7 +102,7 @@ protected:
 
     void open(std::size_t i) {
         note("client ", i, ": open()");
-        clients_[i].session.open();
+        ledger_.expect(clients_[i].session.open().has_value(), "a client cannot be opened");
         want_connection(i);
     }
 

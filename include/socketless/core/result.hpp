@@ -35,10 +35,10 @@ concept value_for = plain_value<U> && std::constructible_from<T, U>;
 } // namespace detail
 
 /// Either a `T` or an `error`. The members are those of `std::expected`; asking for the one that is not
-/// there is a precondition violation, never an exception. Functions whose result must not be ignored say so themselves:
-/// an event that could not be emitted, as to a socket that has just gone, may be.
+/// there is a precondition violation, never an exception. The compiler warns where a result is dropped: check it, or say
+/// `ignore()` where a failure does not matter.
 template <class T>
-class result {
+class [[nodiscard]] result {
     static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, socketless::error>);
 
 public:
@@ -113,6 +113,10 @@ public:
         return value_ ? std::move(*this) : std::invoke(std::forward<F>(f), error_);
     }
 
+    /// Does nothing: says that this failure does not matter, as of an event to a socket that may just have gone:
+    /// `io.emit(socket, "tick").ignore()`.
+    constexpr void ignore() const noexcept {}
+
     friend constexpr bool operator==(result const& a, result const& b) {
         return a.value_ == b.value_ && (a.value_ || a.error_ == b.error_);
     }
@@ -133,7 +137,7 @@ private:
 
 /// Success without a value, or an `error`.
 template <>
-class result<void> {
+class [[nodiscard]] result<void> {
 public:
     using value_type = void;
     using error_type = socketless::error;
@@ -150,6 +154,9 @@ public:
         SOCKETLESS_ASSERT(!has_value());
         return error_;
     }
+
+    /// Does nothing: says that this failure does not matter.
+    constexpr void ignore() const noexcept {}
 
     friend constexpr bool operator==(result const&, result const&) noexcept = default;
     friend constexpr bool operator==(result const& r, socketless::error const& e) noexcept { return r.error_ == e; }

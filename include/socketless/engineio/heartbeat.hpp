@@ -38,7 +38,7 @@ public:
     [[nodiscard]] bool is_pinging() const noexcept { return state_ != state::watching; }
 
     /// What the time has brought.
-    action handle_timeout(time_point now, intervals const& i) noexcept {
+    [[nodiscard]] action handle_timeout(time_point now, intervals const& i) noexcept {
         if (now < deadline_) return action::none;
         if (state_ != state::waiting_to_ping) return action::expired;
         state_ = state::awaiting_pong;

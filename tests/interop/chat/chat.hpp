@@ -126,7 +126,7 @@ public:
         });
         handlers_.on(typing, [this](event& e, std::string const& room) {
             if (is_member(e.socket, room))
-                io_.to(room).except(e.socket).emit_volatile(is_typing, room, nickname(e.socket));
+                io_.to(room).except(e.socket).emit_volatile(is_typing, room, nickname(e.socket)).ignore();
         });
         handlers_.on_mismatch([this](event& e, error) { fail(e, "That was not understood."); });
     }
@@ -159,13 +159,13 @@ private:
         auto const nickname = text("nickname");
         auto const secret = text("secret");
         if (!is_name(nickname) || secret.empty() || secret.size() > longest_key) {
-            io_.refuse(e.socket, "That is no nickname.");
+            io_.refuse(e.socket, "That is no nickname.").ignore();
             return;
         }
         forget_lost();
         auto& who = people_[nickname];
         if (who && who->secret != secret) {
-            io_.refuse(e.socket, "That nickname is taken.");
+            io_.refuse(e.socket, "That nickname is taken.").ignore();
             return;
         }
         if (!who) {
@@ -177,7 +177,7 @@ private:
         who->socket = e.socket;
         who->lost_at.reset();
         io_.set_data(e.socket, who);
-        io_.accept(e.socket);
+        io_.accept(e.socket).ignore();
     }
 
     // Nicknames are kept for those who may come back.
@@ -191,7 +191,7 @@ private:
             for (auto const name : io_.rooms_of(e.socket)) open(std::string(name));
             tell_rooms_of(e.socket, "came back");
         }
-        io_.emit(e.socket, rooms, room_names());
+        io_.emit(e.socket, rooms, room_names()).ignore();
     }
 
     void part(event const& e) {
@@ -214,7 +214,7 @@ private:
     }
 
     void tell(socket_handle socket, std::string_view room, std::string_view what) {
-        io_.to(room).except(socket).emit(presence, room, nickname(socket), what);
+        io_.to(room).except(socket).emit(presence, room, nickname(socket), what).ignore();
     }
 
     [[nodiscard]] std::string const& nickname(socket_handle socket) const { return io_.data<person>(socket)->nickname; }
@@ -227,22 +227,22 @@ private:
         if (!rooms_.contains(name) && rooms_.size() == most_rooms) return fail(e, "There are too many rooms.");
         auto const& room = open(name);
         if (io_.join(e.socket, name)) tell(e.socket, name, "joined");
-        io_.acknowledge(e.ack, json::object("members", members(name)));
+        io_.acknowledge(e.ack, json::object("members", members(name))).ignore();
         for (entry const& old : room.history)
-            if (old.id > seen) io_.emit(e.socket, said, name, old);
+            if (old.id > seen) io_.emit(e.socket, said, name, old).ignore();
     }
 
     void go(event& e, std::string const& name) {
         if (!is_member(e.socket, name)) return fail(e, "You are not in this room.");
         io_.leave(e.socket, name);
         tell(e.socket, name, "left");
-        io_.acknowledge(e.ack, json::object());
+        io_.acknowledge(e.ack, json::object()).ignore();
         close_if_empty(name);
     }
 
     room_record& open(std::string const& name) {
         auto const [found, is_new] = rooms_.try_emplace(name);
-        if (is_new) io_.in("/").emit(rooms, room_names());
+        if (is_new) io_.in("/").emit(rooms, room_names()).ignore();
         return found->second;
     }
 
@@ -250,7 +250,7 @@ private:
         auto const found = rooms_.find(name);
         if (found == rooms_.end() || found->second.is_permanent || io_.to(name).size() != 0) return;
         rooms_.erase(found);
-        io_.in("/").emit(rooms, room_names());
+        io_.in("/").emit(rooms, room_names()).ignore();
     }
 
     [[nodiscard]] bool is_member(socket_handle socket, std::string_view name) const {
@@ -279,12 +279,12 @@ private:
         auto const is_same = [&](entry const& old) { return old.from == what.from && old.key == what.key; };
         auto const old = std::ranges::find_if(history, is_same);
         if (old != history.end()) { // the acknowledgement was lost
-            io_.acknowledge(e.ack, json::object("id", old->id));
+            io_.acknowledge(e.ack, json::object("id", old->id)).ignore();
             return;
         }
         what.id = last_id_ = std::max(last_id_ + 1, milliseconds_since_1970());
-        io_.to(name).except(e.socket).emit(said, name, what);
-        io_.acknowledge(e.ack, json::object("id", what.id));
+        io_.to(name).except(e.socket).emit(said, name, what).ignore();
+        io_.acknowledge(e.ack, json::object("id", what.id)).ignore();
         keep(rooms_[name], std::move(what));
     }
 
@@ -302,7 +302,7 @@ private:
         return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
     }
 
-    void fail(event& e, std::string_view why) { io_.acknowledge(e.ack, json::object("error", why)); }
+    void fail(event& e, std::string_view why) { io_.acknowledge(e.ack, json::object("error", why)).ignore(); }
 
     server& io_;
     socketio::dispatcher handlers_;

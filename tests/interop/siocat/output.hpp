@@ -188,13 +188,13 @@ private:
     }
     static std::string plain(std::string_view text) {
         std::string json;
-        static_cast<void>(json::write(json, text));
+        json::write(json, text).ignore();
         return plain(json::text::trusted(json));
     }
 
     static std::string in_one_line(json::text json) {
         std::string text;
-        static_cast<void>(json::write(text, shown_json{json}));
+        json::write(text, shown_json{json}).ignore();
         return text;
     }
 
@@ -202,7 +202,7 @@ private:
         std::string text;
         for (socketio::argument const a : args) {
             text += ' ';
-            static_cast<void>(json::write(text, shown_argument(a, shown_bytes)));
+            json::write(text, shown_argument(a, shown_bytes)).ignore();
         }
         return text;
     }

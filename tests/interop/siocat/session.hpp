@@ -212,7 +212,7 @@ private:
         auto why = std::string(name(reason));
         if (reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
         std::string text;
-        static_cast<void>(json::write(text, why));
+        json::write(text, why).ignore();
         for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), {});
     }
 
