@@ -35,8 +35,8 @@ concept value_for = plain_value<U> && std::constructible_from<T, U>;
 } // namespace detail
 
 /// Either a `T` or an `error`. The members are those of `std::expected`; asking for the one that is not
-/// there is a precondition violation, never an exception. The compiler warns where a result is dropped: check it, or say
-/// `ignore()` where a failure does not matter.
+/// there is a precondition violation, never an exception. The compiler warns where a result is dropped: check it, or
+/// say `ignore()` where a failure does not matter.
 template <class T>
 class [[nodiscard]] result {
     static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, socketless::error>);
