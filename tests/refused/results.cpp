@@ -1,5 +1,5 @@
-// Whoever drops a result is warned: refused.cmake makes errors of these warnings, and looks for the words of each comment
-// in the one at its line. A call that says `ignore()` compiles.
+// Whoever drops a result is warned: refused.cmake makes errors of these warnings, and looks for the words of each
+// comment in the one at its line. A call that says `ignore()` compiles.
 #include <socketless/client.hpp>
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/server.hpp>
