@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+namespace captures_captures_test {
+
 namespace {
 
 using namespace demo;
@@ -204,3 +206,5 @@ TEST_CASE("msgpack: Engine.IO carries what another parser has encoded", "[captur
     CHECK(s.lines().size() == s.count_starting("client p") + s.count_starting("server p") + s.count("server open") +
                                   s.count("client upgrade") + s.count("server noop") + s.count("client close"));
 }
+
+} // namespace captures_captures_test

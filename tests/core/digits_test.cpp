@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+namespace core_digits_test {
+
 using namespace socketless::detail;
 
 namespace {
@@ -82,3 +84,5 @@ TEST_CASE("integers of every width are written with all their digits", "[digits]
         CHECK(decimal(negative) == std::to_string(negative));
     }
 }
+
+} // namespace core_digits_test

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <vector>
 
+namespace core_error_test {
+
 using namespace socketless;
 
 namespace {
@@ -73,3 +75,5 @@ TEST_CASE("the category is called socketless and says what message says", "[erro
     CHECK(error_category().message(0) == "unknown error");
     CHECK(error_category().message(255) == "unknown error");
 }
+
+} // namespace core_error_test

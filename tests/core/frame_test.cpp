@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string_view>
 
+namespace core_frame_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 
@@ -29,3 +31,5 @@ TEST_CASE("no characters are no bytes", "[frame]") {
     CHECK(as_bytes({}).empty());
     CHECK(as_characters({}).empty());
 }
+
+} // namespace core_frame_test

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+namespace core_name_map_test {
+
 using namespace socketless;
 using socketless::detail::name_map;
 using socketless::detail::siphash;
@@ -113,3 +115,5 @@ TEST_CASE("a table that has become empty gives its buckets back and keeps its ke
     CHECK(names.bucket_count() <= few);
     CHECK(names.hash_function()("name") == siphash(hash_key{11, 22}, "name"));
 }
+
+} // namespace core_name_map_test

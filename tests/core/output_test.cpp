@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+namespace core_output_test {
+
 using namespace socketless;
 using socketless::detail::output;
 using socketless::detail::write_to;
@@ -205,3 +207,5 @@ TEST_CASE("what is wrong with the value matters more than the size of the span",
     });
     CHECK(written == error{errc::invalid_utf8, 1});
 }
+
+} // namespace core_output_test

@@ -21,6 +21,8 @@
 #include <cstdio>
 #endif
 
+namespace core_random_test {
+
 using namespace socketless;
 
 namespace {
@@ -121,3 +123,5 @@ TEST_CASE("an empty source ends the program where it is made, not at the first i
 }
 
 #endif
+
+} // namespace core_random_test

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+namespace core_result_test {
+
 using namespace socketless;
 
 namespace {
@@ -177,3 +179,5 @@ TEST_CASE("the value can be changed in place", "[result]") {
     text = std::string("again");
     CHECK(text == "again");
 }
+
+} // namespace core_result_test

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+namespace core_shrink_test {
+
 using socketless::detail::shrink;
 
 TEST_CASE("a vector that has become much smaller gives memory back", "[core]") {
@@ -45,3 +47,5 @@ TEST_CASE("a large vector that has become empty gives all of it back", "[core]")
     shrink(v);
     CHECK(v.capacity() == 0);
 }
+
+} // namespace core_shrink_test

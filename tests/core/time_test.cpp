@@ -13,6 +13,8 @@
 #include <span>
 #include <string>
 
+namespace core_time_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 
@@ -106,3 +108,5 @@ TEST_CASE("what recovery keeps expires without overflow", "[time]") {
         }
     }
 }
+
+} // namespace core_time_test

@@ -10,6 +10,8 @@
 #include <optional>
 #include <vector>
 
+namespace core_timer_wheel_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketless::detail::timer_wheel;
@@ -255,3 +257,5 @@ TEST_CASE("deadlines at the ends of time", "[timer_wheel]") {
         CHECK_FALSE(wheel.next());
     }
 }
+
+} // namespace core_timer_wheel_test

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+namespace engineio_client_session_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::chrono_literals;
@@ -1036,3 +1038,5 @@ TEST_CASE("slow or silent peers: a server that never answers a POST is a ping ti
     silent.send("a");
     CHECK(silent.at(45'000) == lines{"closed: ping timeout", "abort 2", "abort 3"});
 }
+
+} // namespace engineio_client_session_test

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+namespace engineio_handshake_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::chrono_literals;
@@ -164,3 +166,5 @@ TEST_CASE("transports are known by their names", "[engineio]") {
     for (std::string_view const name : {"", "__proto__", "constructor", "toString", "Polling", "flashsocket"})
         CHECK_FALSE(transport_named(name).has_value());
 }
+
+} // namespace engineio_handshake_test

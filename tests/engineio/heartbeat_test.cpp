@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+namespace engineio_heartbeat_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::chrono_literals;
@@ -68,3 +70,5 @@ TEST_CASE("a ping to the side that pings changes nothing", "[engineio]") {
     CHECK(h.is_pinging());
     CHECK(h.deadline() == start + 25s);
 }
+
+} // namespace engineio_heartbeat_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+namespace engineio_outbox_test {
+
 using namespace socketless;
 using engineio::shared_message;
 using engineio::detail::outbox;
@@ -120,3 +122,5 @@ TEST_CASE("a queue does what a deque of strings would", "[engineio]") {
         REQUIRE(queue.front().data() == model.front().second);
     }
 }
+
+} // namespace engineio_outbox_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+namespace engineio_packet_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::string_view_literals;
@@ -142,3 +144,5 @@ TEST_CASE("a buffer that is too small is told what it takes", "[engineio]") {
           error{errc::buffer_too_small, 6});
     CHECK(encode(std::span<char>(buffer), text_packet(packet_type::message, "hell")) == 5u);
 }
+
+} // namespace engineio_packet_test

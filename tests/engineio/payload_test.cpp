@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace engineio_payload_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::string_literals;
@@ -267,3 +269,5 @@ TEST_CASE("every prefix and every one-byte change of a good body is read or refu
         });
     }
 }
+
+} // namespace engineio_payload_test

@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+namespace engineio_replay_test {
+
 namespace {
 
 using namespace socketless;
@@ -423,3 +425,5 @@ TEST_CASE("a server does in a recorded session what the reference did", "[replay
         CHECK(replay.sessions() == 0);
     }
 }
+
+} // namespace engineio_replay_test

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+namespace engineio_request_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 
@@ -185,3 +187,5 @@ TEST_CASE("every prefix and every one-byte change of a target is read or refused
                                    }
                                });
 }
+
+} // namespace engineio_request_test

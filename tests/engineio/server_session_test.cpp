@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+namespace engineio_server_session_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::chrono_literals;
@@ -1011,3 +1013,5 @@ TEST_CASE("slow or silent peers: a stream that sends a byte at a time gets as fa
     }
     CHECK(said == lines{"message slow"});
 }
+
+} // namespace engineio_server_session_test

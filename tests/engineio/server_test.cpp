@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace engineio_server_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::chrono_literals;
@@ -1117,3 +1119,5 @@ TEST_CASE("a flood of empty messages is bounded too", "[server]") {
     CHECK(sent == error{errc::queue_overflow});
     CHECK(queued < 5'000);
 }
+
+} // namespace engineio_server_test

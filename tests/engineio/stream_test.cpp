@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+namespace engineio_stream_test {
+
 using namespace socketless;
 using namespace socketless::engineio;
 using namespace std::string_literals;
@@ -155,3 +157,5 @@ TEST_CASE("every chunking of a stream gives the same packets", "[engineio]") {
         REQUIRE(read(chunks) == whole);
     }
 }
+
+} // namespace engineio_stream_test

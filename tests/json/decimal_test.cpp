@@ -13,6 +13,8 @@
 #include <vector>
 #include <version>
 
+namespace json_decimal_test {
+
 using namespace socketless::json::detail;
 
 namespace {
@@ -301,3 +303,5 @@ TEST_CASE("random numbers are read as std::from_chars reads them", "[decimal]") 
 }
 
 #endif
+
+} // namespace json_decimal_test

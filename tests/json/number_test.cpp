@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+namespace json_number_test {
+
 using namespace socketless;
 using json::detail::read_floating;
 using json::detail::read_integer;
@@ -213,3 +215,5 @@ TEST_CASE("what is printed for any double is a JSON number that is read as the s
         if (!number || !number->is(json::kind::number) || number->get<double>() != value) FAIL_CHECK(text);
     }
 }
+
+} // namespace json_number_test

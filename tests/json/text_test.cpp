@@ -20,6 +20,8 @@
 #include <unordered_map>
 #include <vector>
 
+namespace json_text_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 using json::kind;
@@ -613,3 +615,5 @@ TEST_CASE("reading random bytes as JSON stays within them and ends", "[text]") {
     }
     CHECK(seen != 0);
 }
+
+} // namespace json_text_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace json_validate_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 using json::validate;
@@ -605,3 +607,5 @@ TEST_CASE("every character is judged within a string as RFC 8259 says", "[valida
         }
     }
 }
+
+} // namespace json_validate_test

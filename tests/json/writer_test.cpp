@@ -24,6 +24,8 @@
 #include <variant>
 #include <vector>
 
+namespace json_writer_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 
@@ -497,3 +499,5 @@ TEST_CASE("a value fills a span from its start, or the error says how large the 
         }
     }
 }
+
+} // namespace json_writer_test

@@ -28,6 +28,8 @@
 #include <utility>
 #include <vector>
 
+namespace network_batches_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using engineio::revision;
@@ -584,3 +586,5 @@ TEST_CASE("a POST is read before what breaks the rules of HTTP ends its session"
         CHECK(drain() == lines{"message a", "message b", "closed: transport error", "answer 2: 200 text 1"});
     }
 }
+
+} // namespace network_batches_test

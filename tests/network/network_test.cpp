@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+namespace network_network_test {
+
 namespace {
 
 using namespace support;
@@ -70,3 +72,5 @@ TEST_CASE("sessions keep their promises over any network", "[network]") {
     if (schedules >= 2'000) check_coverage(figures);
     SUCCEED();
 }
+
+} // namespace network_network_test

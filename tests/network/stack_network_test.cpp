@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+namespace network_stack_network_test {
+
 namespace {
 
 using namespace support;
@@ -90,3 +92,5 @@ TEST_CASE("whole stacks keep their promises over any network", "[network]") {
     if (schedules >= 2'000) check_coverage(network, stacks);
     SUCCEED();
 }
+
+} // namespace network_stack_network_test

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace network_stack_regression_test {
+
 namespace {
 
 using namespace support;
@@ -333,3 +335,5 @@ TEST_CASE("an event lives on when the connection overflows while it is handled",
         CHECK(e->args().size() == 1);
     }
 }
+
+} // namespace network_stack_regression_test

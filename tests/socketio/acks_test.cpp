@@ -9,6 +9,8 @@
 #include <map>
 #include <optional>
 
+namespace socketio_acks_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::chrono_literals;
@@ -205,3 +207,5 @@ TEST_CASE("pending acknowledgements do what a map of them would", "[socketio]") 
         REQUIRE(acks.next_deadline() == naive.next_deadline());
     }
 }
+
+} // namespace socketio_acks_test

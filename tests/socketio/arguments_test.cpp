@@ -14,6 +14,8 @@
 #include <tuple>
 #include <vector>
 
+namespace socketio_arguments_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::string_view_literals;
@@ -308,3 +310,5 @@ TEST_CASE("what looks like a placeholder cannot be relayed beside attachments", 
         text.clear();
     }
 }
+
+} // namespace socketio_arguments_test

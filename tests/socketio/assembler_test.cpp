@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+namespace socketio_assembler_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 
@@ -124,3 +126,5 @@ TEST_CASE("reset forgets the packet under way", "[socketio]") {
     CHECK(a.attachments_due() == 0);
     CHECK(a.push(text("0"))->has_value());
 }
+
+} // namespace socketio_assembler_test

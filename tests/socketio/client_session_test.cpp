@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_client_session_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::chrono_literals;
@@ -1562,3 +1564,5 @@ TEST_CASE("every prefix and every one-byte change of good messages is taken or r
         }
     }
 }
+
+} // namespace socketio_client_session_test

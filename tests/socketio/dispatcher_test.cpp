@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_dispatcher_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 
@@ -524,7 +526,7 @@ public:
     }
     bool off(std::size_t id) { return dispatcher_.off(ids_[id]); }
     bool off(std::string const& name) { return dispatcher_.off(name); }
-    bool dispatch(std::string const& name) { return ::dispatch(dispatcher_, "2[\"" + name + "\"]"); }
+    bool dispatch(std::string const& name) { return socketio_dispatcher_test::dispatch(dispatcher_, "2[\"" + name + "\"]"); }
 
 private:
     dispatcher dispatcher_;
@@ -888,3 +890,5 @@ TEST_CASE("an event whose handler throws has been taken, and may still be acknow
 }
 
 #endif
+
+} // namespace socketio_dispatcher_test

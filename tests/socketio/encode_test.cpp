@@ -15,6 +15,8 @@
 #include <tuple>
 #include <vector>
 
+namespace socketio_encode_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 
@@ -389,3 +391,5 @@ TEST_CASE("a query is part of CONNECT only, and has no comma", "[socketio]") {
     CHECK(encode(text, p) == error{errc::invalid_namespace});
     CHECK(text.empty());
 }
+
+} // namespace socketio_encode_test

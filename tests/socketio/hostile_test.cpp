@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+namespace socketio_hostile_test {
+
 using namespace socketless;
 using support::binary;
 using support::hostile;
@@ -275,3 +277,5 @@ TEST_CASE("acknowledgements that were never asked for are ignored, however many"
     for (int i = 0; i != 1'000; ++i) CHECK(w.receive(1, "43" + std::to_string(i) + "[]").empty());
     CHECK(w.server.size() == 1);
 }
+
+} // namespace socketio_hostile_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace socketio_packet_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 
@@ -318,3 +320,5 @@ TEST_CASE("every prefix and every one-byte change of 1,000 good packets decodes 
     }
     CHECK(good == 1'000);
 }
+
+} // namespace socketio_packet_test

@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+namespace socketio_reconnection_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::chrono_literals;
@@ -115,3 +117,5 @@ TEST_CASE("a delay is what the reference's formula gives", "[socketio]") {
         }
     }
 }
+
+} // namespace socketio_reconnection_test

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_recovery_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::chrono_literals;
@@ -571,3 +573,5 @@ TEST_CASE("a recovery store does what remembering all that ever was would", "[so
     }
     CHECK(restored_sessions > 20);
 }
+
+} // namespace socketio_recovery_test

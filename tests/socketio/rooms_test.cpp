@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_rooms_test {
+
 using socketless::socketio::rooms;
 
 namespace {
@@ -324,3 +326,5 @@ TEST_CASE("rooms with a key of their own are the same rooms", "[rooms]") {
     for (int i = 0; i != 1'000; ++i) CHECK(r.leave(0, std::to_string(i)));
     CHECK(r.room_count(5) == 0);
 }
+
+} // namespace socketio_rooms_test

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_server_session_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::chrono_literals;
@@ -1047,3 +1049,5 @@ TEST_CASE("one queue serves many sessions when each is drained before another is
     CHECK(b.emit({0, 1}, "b"));
     CHECK(drain(b) == lines{R"(send 2["b"])"});
 }
+
+} // namespace socketio_server_session_test

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_session_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 
@@ -295,3 +297,5 @@ TEST_CASE("an event can be read though other namespaces have been declared", "[s
     stacks.settle();
     CHECK(connected == 1);
 }
+
+} // namespace socketio_session_test

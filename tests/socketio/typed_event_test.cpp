@@ -23,6 +23,8 @@
 #include <utility>
 #include <vector>
 
+namespace socketio_typed_event_test {
+
 using namespace socketless;
 using namespace socketless::socketio;
 
@@ -285,3 +287,5 @@ TEST_CASE("a typed event carries bytes", "[socketio]") {
 TEST_CASE("a number that the declared type cannot hold is refused where it is read", "[socketio]") {
     CHECK(carried(typed_event<std::uint8_t>{"small"}, 300).second == error{errc::out_of_range, 0});
 }
+
+} // namespace socketio_typed_event_test

@@ -23,6 +23,8 @@
 #include <utility>
 #include <vector>
 
+namespace stack_client_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using engineio::transport;
@@ -1262,3 +1264,5 @@ TEST_CASE("requests of two clients differ", "[client]") {
     CHECK(first_target(1) == first_target(1));
     CHECK(first_target(1) != first_target(2));
 }
+
+} // namespace stack_client_test

@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+namespace stack_examples_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketio::event;
@@ -449,3 +451,5 @@ TEST_CASE("example: either side can leave, and the other one hears why", "[examp
     CHECK(log == texts{"server: server namespace disconnect", "client: io server disconnect"});
     CHECK(s.server.size() == 0);
 }
+
+} // namespace stack_examples_test

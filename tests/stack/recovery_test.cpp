@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+namespace stack_recovery_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketio::event_type;
@@ -442,3 +444,5 @@ TEST_CASE("who has left a room after its last event still recovers", "[server][r
         }
     }
 }
+
+} // namespace stack_recovery_test

@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+namespace stack_replay_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using demo::happening;
@@ -724,3 +726,5 @@ TEST_CASE("a client says to a recorded server what the reference said", "[replay
         }
     }
 }
+
+} // namespace stack_replay_test

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+namespace stack_server_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketio::ack_outcome;
@@ -1948,3 +1950,5 @@ TEST_CASE("a socket enters no more rooms than it may", "[whole_server]") {
     CHECK(w.server.leave(first, "a"));
     CHECK(w.server.join(first, "c"));
 }
+
+} // namespace stack_server_test

@@ -16,9 +16,9 @@ inline std::string read_file(std::string const& path) {
 // The lines of tests/data/<name>; none if there is no such file.
 inline std::vector<std::string> data_lines(std::string const& name) {
     std::ifstream file(std::string(SOCKETLESS_TEST_DATA) + "/" + name, std::ios::binary);
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line);) lines.push_back(std::move(line));
-    return lines;
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) all.push_back(std::move(line));
+    return all;
 }
 
 } // namespace support

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace text_base64_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 
@@ -199,3 +201,5 @@ TEST_CASE("a buffer that is too small is not written to, and the size needed is 
         }
     }
 }
+
+} // namespace text_base64_test

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+namespace text_percent_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 
@@ -154,3 +156,5 @@ TEST_CASE("a decoded copy has no errors: what is not an escape stays", "[percent
     CHECK(percent::decoded("%zz%4%%41%") == "%zz%4%A%");
     CHECK(percent::decoded("").empty());
 }
+
+} // namespace text_percent_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+namespace text_utf8_test {
+
 using namespace socketless;
 using namespace std::string_view_literals;
 using support::to_hex;
@@ -239,3 +241,5 @@ TEST_CASE("JavaScript counts a character beyond U+FFFF twice", "[utf8]") {
     CHECK(utf8::utf16_length("\U0001f600") == 2);
     CHECK(utf8::utf16_length("a\U0001f600b") == 4);
 }
+
+} // namespace text_utf8_test

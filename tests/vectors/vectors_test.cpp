@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+namespace vectors_vectors_test {
+
 namespace {
 
 namespace json = socketless::json;
@@ -115,3 +117,5 @@ TEST_CASE("packets of Socket.IO revision 5 encode to the bytes of the reference"
 TEST_CASE("packets of Socket.IO revision 4 encode to the bytes of the reference", "[vectors]") {
     every_row_encodes("socketio-v4-packet-encode.jsonl", "packet", always("socketio-v4"));
 }
+
+} // namespace vectors_vectors_test
