@@ -526,7 +526,9 @@ public:
     }
     bool off(std::size_t id) { return dispatcher_.off(ids_[id]); }
     bool off(std::string const& name) { return dispatcher_.off(name); }
-    bool dispatch(std::string const& name) { return socketio_dispatcher_test::dispatch(dispatcher_, "2[\"" + name + "\"]"); }
+    bool dispatch(std::string const& name) {
+        return socketio_dispatcher_test::dispatch(dispatcher_, "2[\"" + name + "\"]");
+    }
 
 private:
     dispatcher dispatcher_;

@@ -19,6 +19,8 @@
 #include <unordered_map>
 #include <vector>
 
+namespace stack_flooding_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketio::event_type;
@@ -212,3 +214,5 @@ TEST_CASE("namespaces whose names are a flood are joined and forgotten as any ot
         CHECK(f.server.in(names[3]).size() == 0);
     }
 }
+
+} // namespace stack_flooding_test
