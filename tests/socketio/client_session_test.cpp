@@ -294,7 +294,7 @@ TEST_CASE("a socket that is connected again without auth uses that of the last t
 }
 
 TEST_CASE("auth is no deeper than a server with the same limits reads", "[client_socket]") {
-    client_options options;
+    socketio::client_options options;
     options.limits.max_depth = 2;
     driver c(options);
     CHECK(c.session.connect("/", json::object("x", json::text::trusted("[[]]"))) == error{errc::depth_exceeded});

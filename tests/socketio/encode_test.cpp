@@ -160,8 +160,8 @@ TEST_CASE("JSON that is already made is as deep as it is, wherever it is put", "
             packet p;
             std::string const array = "[\"e\"," + raw + R"(,{"_placeholder":true,"num":0}])";
             p.data = json::text::trusted(array);
-            std::vector const bytes{as_bytes(std::string_view("1"))};
-            auto const args = arguments(p, bytes);
+            std::vector const one{as_bytes(std::string_view("1"))};
+            auto const args = arguments(p, one);
             return encode_event(text, attachments, l, {}, "e", *args.begin(), *std::next(args.begin()));
         });
     }
