@@ -354,7 +354,7 @@ private:
         if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
         if (std::exchange(reconnecting_due_, false)) return tell(e, socketio::event_type::reconnecting), true;
         session_.poll_event(e);
-        flush_or_break_off();
+        if (session_.has_transmit()) flush_or_break_off();
         if (e) {
             take(e);
             return true;

@@ -249,7 +249,7 @@ protected:
     void poll_session(std::optional<event>& e, std::uint32_t index) {
         auto& session = connections_[index]->session;
         session.poll_event(e); // ends the connection where it throws
-        flush_or_break_off(index);
+        if (session.has_transmit()) flush_or_break_off(index);
         if (e) {
             if (!translate(index, *e)) e.reset();
             return;

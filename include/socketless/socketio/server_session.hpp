@@ -245,6 +245,9 @@ public:
         return std::nullopt;
     }
 
+    /// Whether `poll_transmit` has something to give.
+    [[nodiscard]] bool has_transmit() const noexcept { return !lost_ && (close_due_ || !queue_->empty()); }
+
     /// When `handle_timeout` is to be called, if ever. Changes with every input and every acknowledgement asked for.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
         if (is_closed_) return std::nullopt;
