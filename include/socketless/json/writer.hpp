@@ -167,7 +167,8 @@ private:
         return *this;
     }
     constexpr writer& open(char bracket) noexcept {
-        if (depth_left_-- == 0) fail(errc::depth_exceeded);
+        if (depth_left_-- == 0) [[unlikely]]
+            fail(errc::depth_exceeded);
         separate();
         out_->put(bracket);
         comma_due_ = false;

@@ -81,13 +81,13 @@ constexpr result<void> finish_packet(socketless::detail::output& out, std::size_
     if (auto const status = payload.status(); !status) return status;
     // What did not fit has only been measured; it is looked at once there is room.
     if (!out.overflowed()) {
-        auto const good = check_payload(type, json::text::trusted(out.kept().substr(begin)), revision::v5);
+        auto const good = check_payload(type, json::text::trusted(out.kept(begin)), revision::v5);
         if (!good) return good.error().code;
     }
     if (attachments == nullptr || attachments->empty()) return {};
     if (auto const good = check_attachments(*attachments, l); !good) return good;
     if (!out.overflowed()) {
-        auto const good = check_own_placeholders(out.kept().substr(begin), attachments->size());
+        auto const good = check_own_placeholders(out.kept(begin), attachments->size());
         if (!good) return good;
     }
     out.replace(0, digit_of(is_event(type) ? packet_type::binary_event : packet_type::binary_ack));

@@ -60,9 +60,10 @@ public:
         return static_cast<std::size_t>(position_ - begin_) + lost_;
     }
     [[nodiscard]] constexpr bool overflowed() const noexcept { return lost_ != 0; }
-    // What was kept.
-    [[nodiscard]] constexpr std::string_view kept() const noexcept {
-        return {begin_, static_cast<std::size_t>(position_ - begin_)};
+    // What was kept of all from `at` on. Precondition: nothing was lost.
+    [[nodiscard]] constexpr std::string_view kept(std::size_t at = 0) const noexcept {
+        SOCKETLESS_ASSERT(at <= static_cast<std::size_t>(position_ - begin_));
+        return {begin_ + at, static_cast<std::size_t>(position_ - begin_) - at};
     }
 
 private:

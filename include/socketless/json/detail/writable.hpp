@@ -46,12 +46,10 @@ concept map_like = std::ranges::input_range<T const> && requires {
 // Stands for a null pointer where a string is due. It is not UTF-8: whoever writes it fails, and tells it by its address.
 inline constexpr char null_text[] = "\xff";
 
-// Up to the first zero or the end: a buffer may be full, and a literal ends with one.
+// Up to the first zero or the end: a buffer may be full.
 template <class Char, std::size_t N>
 constexpr std::basic_string_view<Char> string_in(Char const (&array)[N]) noexcept {
-    using traits = std::char_traits<Char>;
-    if (array[N - 1] == Char()) return {array, traits::length(array)};
-    auto const* const zero = traits::find(array, N, Char());
+    auto const* const zero = std::char_traits<Char>::find(array, N, Char());
     return {array, zero == nullptr ? N : static_cast<std::size_t>(zero - array)};
 }
 
