@@ -209,6 +209,20 @@ TEST_CASE("revision 4: the root is joined unasked, other namespaces with the que
     CHECK(c.disconnect(plain) == lines{"disconnected /plain: io client disconnect", "send 1/plain,"});
 }
 
+TEST_CASE("revision 4: a client that was refused at the root asks for it when it tries again", "[client_socket]") {
+    driver c(speaking(socketio::revision::v4));
+    auto const socket = c.connect("/");
+    CHECK(c.open().empty());
+    CHECK(c.receive(R"(4"no")") == lines{R"(connect_error / "no")"});
+    c.connect("/");
+    CHECK(c.drain() == lines{"send 0"});
+    CHECK(c.receive("0") == lines{"connected /"});
+    CHECK(c.receive(R"(4"an error of the application's")").empty());
+    c.disconnect(socket);
+    c.connect("/");
+    CHECK(c.drain().back() == "send 0");
+}
+
 TEST_CASE("revision 4: the namespace of an event lives as long as it, whatever query its handler connects with",
           "[client_socket]") {
     client_session session(speaking(socketio::revision::v4));

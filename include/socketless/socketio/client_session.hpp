@@ -617,6 +617,7 @@ private:
     void take_connect_error(std::optional<event>& e, socket& s, packet const& p) {
         if (s.state == socket_state::leaving) return has_left(s);
         if (s.state != socket_state::connecting) return;
+        if (p.nsp == "/") root_ = root_state::left; // it does not come unasked any more
         refuse(s);
         event& told = tell(e, event_type::connect_error, s);
         if (!p.data.is(json::kind::object)) {
