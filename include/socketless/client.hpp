@@ -164,7 +164,7 @@ public:
         if (auto const good = engine_.check_options(); !good) return good;
         is_wanted_ = true;
         may_be_idle_ = false;
-        if (phase_ == phase::idle || phase_ == phase::waiting) begin_open();
+        if (phase_ == phase::idle || phase_ == phase::waiting) try_to_open();
         return {};
     }
 
@@ -325,6 +325,10 @@ private:
         static_cast<void>(engine_.open(now_)); // the options have been checked
         phase_ = phase::opening;
         was_open_ = false;
+    }
+
+    void try_to_open() noexcept {
+        detail::attempt([this] { begin_open(); });
     }
 
     // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before anything
@@ -490,10 +494,10 @@ private:
     }
 
     result<socket_handle> joined(result<socket_handle> socket) {
-        static_cast<void>(flush());
+        flush_or_break_off();
         if (!socket || !options_.auto_connect) return socket;
         is_wanted_ = true;
-        if (phase_ == phase::idle) begin_open(); // an attempt that is waited for will do
+        if (phase_ == phase::idle) try_to_open(); // an attempt that is waited for will do
         return socket;
     }
 

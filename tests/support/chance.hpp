@@ -6,7 +6,7 @@
 
 namespace support {
 
-enum class chance : std::uint8_t { allocation, predicate, random, writing, reading };
+enum class chance : std::uint8_t { allocation, predicate, random, writing, reading, allowing, handling };
 
 // What user code throws.
 struct thrown {};
