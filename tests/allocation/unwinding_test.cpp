@@ -26,6 +26,8 @@
 
 #if defined(__cpp_exceptions)
 
+namespace allocation_unwinding_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketio::event_type;
@@ -272,5 +274,7 @@ TEST_CASE("a broadcast for which memory is short reaches nobody, or all but thos
           "[allocation][throwing]") {
     at_each_allocation([] { tell_all(); });
 }
+
+} // namespace allocation_unwinding_test
 
 #endif

@@ -7,9 +7,13 @@
 
 #include <socketless/socketio/packet.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace socketio_hostile_test {
@@ -276,6 +280,87 @@ TEST_CASE("acknowledgements that were never asked for are ignored, however many"
     w.connect(1);
     for (int i = 0; i != 1'000; ++i) CHECK(w.receive(1, "43" + std::to_string(i) + "[]").empty());
     CHECK(w.server.size() == 1);
+}
+
+TEST_CASE("2026-11 audit: what a peer leaves empty is null where it is handed on", "[hostile]") {
+    server_options options;
+    options.engine.allow_v3 = true;
+    for (char const* const query : {"EIO=4&transport=websocket", "EIO=3&transport=websocket"}) {
+        support::server_wires w(options);
+        auto const before = w.connect(9);
+        w.server.declare("/", admission::ask);
+        w.on_event = [&](socketio::event& e) {
+            if (e.type != socketio::event_type::connecting) return;
+            CHECK(e.data.empty());
+            CHECK(w.server.in("/").emit("asks", e.data, std::vector{e.data}, json::object("auth", e.data)));
+            CHECK(w.server.emit_with_ack(before, std::nullopt, "asks", e.data));
+            CHECK(w.server.refuse(e.socket, "no", e.data));
+        };
+        auto all = w.open(1, query);
+        if (all.empty()) all = w.receive(1, "40");
+        CHECK(std::count(all.begin(), all.end(), R"(9: 42["asks",null,[null],{"auth":null}])") == 1);
+        CHECK(std::count(all.begin(), all.end(), R"(9: 421["asks",null])") == 1);
+        CHECK(w.server.is_connected(before));
+    }
+    // At a client: an event without arguments, a refusal without data.
+    socketio::client_session session;
+    auto const socket = session.connect();
+    REQUIRE(socket.has_value());
+    session.opened(support::start);
+    while (session.poll_transmit()) {
+    }
+    for (char const* const packet : {R"(0{"sid":"sid"})", R"(27["asks"])"}) {
+        session.message_received({frame_kind::text, packet}, support::start);
+        while (auto e = session.poll_event()) {
+            if (e->type != socketio::event_type::event) continue;
+            CHECK(session.emit(*socket, "handed on", e->data, e->message));
+            CHECK(session.acknowledge(e->ack, e->data));
+        }
+    }
+    lines sent;
+    while (auto const t = session.poll_transmit()) sent.emplace_back(t->message.data);
+    CHECK(sent == lines{R"(2["handed on",null,null])", "37[null]"});
+}
+
+TEST_CASE("a session id with half a surrogate pair, which no request can carry, is refused", "[hostile]") {
+    std::string const rest = R"(,"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000})";
+    for (char const* const sid : {R"("\ud800")", R"("\udc00")", R"("a\ud800b")", R"("\ud800\ud800")"}) {
+        CAPTURE(sid);
+        std::string const handshake = "0{\"sid\":" + std::string(sid) + rest;
+        for (auto const t : {engineio::transport::websocket, engineio::transport::polling}) {
+            socketless::client client({.transports = {t}, .reconnection = false}, support::counting_random(),
+                                      support::start);
+            CHECK(client.connect());
+            std::string buffer;
+            std::size_t failed = 0;
+            std::size_t requests = 0;
+            for (bool is_answered = false;;) {
+                if (auto const e = client.poll_event()) {
+                    CHECK(e->type != socketio::event_type::connected);
+                    CHECK(e->type != socketio::event_type::opened);
+                    failed += e->type == socketio::event_type::open_failed;
+                } else if (auto const sent = client.poll_transmit(buffer)) {
+                    requests += sent->type != engineio::transmit_type::close;
+                    if (std::exchange(is_answered, true)) continue;
+                    std::uint64_t const id = sent->id;
+                    std::string body = handshake;
+                    if (t == engineio::transport::polling) {
+                        client.http_response(id, 200, false, body, support::start);
+                    } else {
+                        client.channel_opened(id, support::start);
+                        client.websocket_received(id, {frame_kind::text, body}, support::start);
+                    }
+                    while (auto const told = client.poll_event())
+                        failed += told->type == socketio::event_type::open_failed;
+                } else {
+                    break;
+                }
+            }
+            CHECK(failed == 1);
+            CHECK(requests == 1); // none that bears what is not the id
+            CHECK(client.is_idle());
+        }
+    }
 }
 
 } // namespace socketio_hostile_test

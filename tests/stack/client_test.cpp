@@ -1244,14 +1244,19 @@ TEST_CASE("open_failed says why a WebSocket was refused, and nothing where nobod
 }
 
 TEST_CASE("a path that cannot be one is an error of connect and of open", "[client]") {
-    auto options = over_websocket();
-    options.path = "/a?b";
-    socketless::client client(options, always(0), support::start);
-    CHECK(client.connect().error() == error{errc::invalid_request_target, 2});
-    CHECK(client.connect("/", json::object("token", 1)).error() == error{errc::invalid_request_target, 2});
-    CHECK(client.open() == error{errc::invalid_request_target, 2});
-    CHECK(client.is_idle());
-    CHECK_FALSE(client.poll_event().has_value());
+    for (char const* const path : {"/a?b", "/a#b"}) {
+        auto options = over_websocket();
+        options.path = path;
+        socketless::client client(options, always(0), support::start);
+        CHECK(client.connect().error() == error{errc::invalid_request_target, 2});
+        CHECK(client.connect("/", json::object("token", 1)).error() == error{errc::invalid_request_target, 2});
+        CHECK(client.open() == error{errc::invalid_request_target, 2});
+        CHECK(client.is_idle());
+        CHECK_FALSE(client.poll_event().has_value());
+        std::string buffer;
+        CHECK_FALSE(client.poll_transmit(buffer).has_value());
+        CHECK_FALSE(client.poll_timeout().has_value());
+    }
 }
 
 TEST_CASE("requests of two clients differ", "[client]") {
