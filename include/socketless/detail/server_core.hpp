@@ -567,8 +567,8 @@ protected:
         for (std::string const& room : kept.rooms) rooms_.join(number, room);
     }
     void prepare_afresh(server_socket& s) {
-        if (s.recovery() != nullptr)
-            *s.recovery() = {
+        if (auto* const claimed = s.recovery())
+            *claimed = {
                 .pid = std::string(view(make_random_id(random_))), .offset = {}, .since = recovery_->last_offset()};
         give_sid(s);
     }
