@@ -198,7 +198,9 @@ public:
         expect(old->sid == sid, "a socket is not recovered");
         old->persisted.reset();
         j.pid = j.claim.pid;
-        j.rooms = old->rooms;
+        auto const early = std::exchange(j.rooms, old->rooms); // joined while it was asked
+        for (std::string const& room : early)
+            if (!j.is_in(room)) j.rooms.push_back(room);
         j.data = old->data;
         j.down.sent = kept.missed(*old, j.claim.offset);
         ++figures_.recovered;
