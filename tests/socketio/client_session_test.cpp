@@ -1343,6 +1343,7 @@ TEST_CASE("the server refuses: with an object, a string, or nothing", "[client_s
     CHECK(old.receive(R"(4"not authorized")") == lines{R"(connect_error / "not authorized")"});
     // Its server sends the data of the error instead, if it has any.
     old.connect("/");
+    CHECK(old.drain() == lines{"send 0"}); // it does not come unasked any more
     CHECK(old.receive(R"(4{"code":401})") == lines{R"(connect_error / {"code":401})"});
     CHECK_FALSE(old.session.is_active());
 }
