@@ -746,6 +746,7 @@ private:
         if (exchanges_.empty()) return;
         auto const exchange = *exchanges_.begin();
         exchanges_.erase(exchange);
+        aborted_.insert(exchange); // an answer that is due already may still come
         server_.http_aborted(exchange, now_);
     }
 
@@ -896,7 +897,8 @@ private:
 
     void take(engineio::transmit const& t) {
         note_secrets(t.data.data);
-        if (t.type == engineio::transmit_type::respond) return check(exchanges_.erase(t.id) == 1);
+        if (t.type == engineio::transmit_type::respond)
+            return check(exchanges_.erase(t.id) == 1 || aborted_.erase(t.id) == 1);
         if (t.type == engineio::transmit_type::close) return check(channels_.erase(t.id) == 1);
         auto const found = channels_.find(t.id);
         check(t.type == engineio::transmit_type::send && found != channels_.end() && !found->second.is_paused);
@@ -938,6 +940,7 @@ private:
     memory memory_;
     std::map<std::uint64_t, channel> channels_;
     std::set<std::uint64_t> exchanges_;
+    std::set<std::uint64_t> aborted_;
     std::uint64_t last_name_ = 0;
     std::vector<std::string> sids_;
     std::vector<std::string> pids_;
