@@ -1,5 +1,5 @@
-// session_bench: the cost of sessions: messages between an Engine.IO client and server joined in memory, the memory and the
-// heartbeat of very many idle ones; events between whole stacks, their memory, and a broadcast.
+// session_bench: the cost of sessions: messages between an Engine.IO client and server joined in memory, the memory and
+// the heartbeat of very many idle ones; events between whole stacks, their memory, and a broadcast.
 //
 //     session_bench --ratio      whole stacks against the codecs alone: medians of interleaved rounds
 //     session_bench --crowd      1,000,000 connected sockets

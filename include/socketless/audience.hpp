@@ -72,8 +72,8 @@ public:
     requires socketio::event_name_for<Name, Args...> result<std::size_t> emit_volatile(Name const& name,
                                                                                        Args const&... args)
     const;
-    /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete, all
-    /// with the id that is returned. Errors: as above. Where it throws, nobody was asked.
+    /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete,
+    /// all with the id that is returned. Errors: as above. Where it throws, nobody was asked.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(std::optional<milliseconds> timeout, Name const& name, Args const&... args)

@@ -30,8 +30,8 @@
 
 namespace socketless::inline v0 {
 
-/// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (Its `auth` is said
-/// where a namespace is joined: `client::connect`.)
+/// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (Its `auth` is
+/// said where a namespace is joined: `client::connect`.)
 struct client_options {
     /// Gets its slashes where it lacks them, and is percent-encoded: see engineio::normalize_path.
     std::string path = "/socket.io/";
@@ -97,8 +97,8 @@ struct client_options {
 ///     }
 ///
 /// Inputs and transmits are those of engineio::client_session, events those of socketio::client_session and opened,
-/// upgraded, open_failed, reconnecting, reconnect_failed. The time of a call that takes none is that of the last call that
-/// took one: an application that acts on a timer of its own says `handle_timeout(now)` first.
+/// upgraded, open_failed, reconnecting, reconnect_failed. The time of a call that takes none is that of the last call
+/// that took one: an application that acts on a timer of its own says `handle_timeout(now)` first.
 class client {
 public:
     using event = socketio::event;
@@ -145,8 +145,8 @@ public:
     void pause(engineio::channel_id channel) noexcept { engine_.pause(channel); }
     void resume(engineio::channel_id channel) noexcept { engine_.resume(channel); }
 
-    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own. A
-    /// spurious call is harmless.
+    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own.
+    /// A spurious call is harmless.
     void handle_timeout(time_point now) {
         tell(now);
         engine_.handle_timeout(now);
@@ -199,8 +199,9 @@ public:
         static_cast<void>(flush());
     }
 
-    /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and that
-    /// is yet to be told. Errors: those of socketio::client_session. With `retries` an overflow is none: another try follows.
+    /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and
+    /// that is yet to be told. Errors: those of socketio::client_session. With `retries` an overflow is none: another
+    /// try follows.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
                                                                        Args const&... args) {
@@ -251,7 +252,8 @@ public:
         return e;
     }
 
-    /// The next thing to do, or nothing until there is other input. `buffer` is where targets and bodies are put together.
+    /// The next thing to do, or nothing until there is other input. `buffer` is where targets and bodies are put
+    /// together.
     [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
         return engine_.poll_transmit(buffer);
     }
@@ -331,8 +333,8 @@ private:
         detail::attempt([this] { begin_open(); });
     }
 
-    // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before anything
-    // is emitted, which waits for the next one then.
+    // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before
+    // anything is emitted, which waits for the next one then.
     void look() {
         if (phase_ != phase::open) return;
         engine_.handle_timeout(now_);
@@ -429,8 +431,8 @@ private:
         }
     }
 
-    // The connection is gone: perhaps another is to be opened, at once or later. Nothing has changed where the random source
-    // throws.
+    // The connection is gone: perhaps another is to be opened, at once or later. Nothing has changed where the random
+    // source throws.
     void after_close() {
         bool const was_asked = phase_ == phase::closing;
         bool const gives_up = backoff_.attempts() >= options_.reconnection_attempts.value_or(0xffffffff);

@@ -29,8 +29,8 @@
 
 namespace socketless::inline v0 {
 
-/// A whole server: all connections of a process, or of one of its threads; two servers share nothing. "/" is there from the
-/// start, other namespaces are declared, one by one or by a predicate.
+/// A whole server: all connections of a process, or of one of its threads; two servers share nothing. "/" is there from
+/// the start, other namespaces are declared, one by one or by a predicate.
 ///
 ///     for (;;) {
 ///         if (auto e = server.poll_event()) { ...; continue; }            // for the application
@@ -39,9 +39,9 @@ namespace socketless::inline v0 {
 ///     }
 ///
 /// Inputs and transmits are those of engineio::server. Events are those of socketio::server_session but for `closed`,
-/// `connected` for each socket, and acks_complete. The work for one input, event, transmit or timer is constant, however
-/// many connections there are. The time of a call that takes none is that of the last call that took one: an application
-/// that acts on a timer of its own says `handle_timeout(now)` first.
+/// `connected` for each socket, and acks_complete. The work for one input, event, transmit or timer is constant,
+/// however many connections there are. The time of a call that takes none is that of the last call that took one: an
+/// application that acts on a timer of its own says `handle_timeout(now)` first.
 class server : private detail::server_core {
 public:
     using event = socketio::event;
@@ -112,8 +112,8 @@ public:
     void pause(engineio::channel_id channel) { engine_.pause(channel); }
     void resume(engineio::channel_id channel) { engine_.resume(channel); }
 
-    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own. A
-    /// spurious call is harmless.
+    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own.
+    /// A spurious call is harmless.
     void handle_timeout(time_point now) {
         now_ = now;
         shrink();
@@ -132,8 +132,8 @@ public:
 
     //=== what the application wants: one socket ===//
 
-    /// Lets a client in that event_type::connecting told of. Errors: errc::not_connected where it is gone, or was let in
-    /// before; errc::queue_overflow.
+    /// Lets a client in that event_type::connecting told of. Errors: errc::not_connected where it is gone, or was let
+    /// in before; errc::queue_overflow.
     result<void> accept(socket_handle socket) { return let_in(socket); }
 
     /// Keeps it out. `message` is for people, `data` for programs. Errors: as above; errc::invalid_utf8,
@@ -170,8 +170,8 @@ public:
         if (!is_writable(*s)) return error{errc::would_wait};
         return emit_volatile_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
-    /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as `emit`;
-    /// errc::too_many_acks. Where it throws, no acknowledgement is awaited.
+    /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as
+    /// `emit`; errc::too_many_acks. Where it throws, no acknowledgement is awaited.
     template <class Name, class... Args>
     requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
     emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
@@ -266,8 +266,8 @@ public:
     /// The sockets of a room of "/".
     [[nodiscard]] audience to(std::string_view room) { return in("/").to(room); }
 
-    /// Ends everything: sockets are told "server shutting down" here, and their clients find the connection closed once all
-    /// that is queued has gone. New connections are closed at once; the I/O layer is done when `size` is 0.
+    /// Ends everything: sockets are told "server shutting down" here, and their clients find the connection closed once
+    /// all that is queued has gone. New connections are closed at once; the I/O layer is done when `size` is 0.
     void close() {
         is_closing_ = true;
         for (std::uint32_t index = 0; index != connections_.size(); ++index)
@@ -284,8 +284,8 @@ public:
         return e;
     }
 
-    /// What has happened to connections and requests, if `engine.max_connection_events` asks for it: to be taken, as the
-    /// events are, after each input. If one is closed with "forced close" and an error, it could not be read as
+    /// What has happened to connections and requests, if `engine.max_connection_events` asks for it: to be taken, as
+    /// the events are, after each input. If one is closed with "forced close" and an error, it could not be read as
     /// Socket.IO.
     [[nodiscard]] std::optional<engineio::connection_event> poll_connection_event() noexcept {
         return engine_.poll_connection_event();
@@ -310,8 +310,8 @@ public:
     [[nodiscard]] std::size_t socket_count() const noexcept { return by_sid_.size(); }
 
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
-    /// The socket's id; empty if there is none. That of a client of revision 4 is the id of its connection, as the client
-    /// has it too: `id` in "/", `/nsp#id` in other namespaces.
+    /// The socket's id; empty if there is none. That of a client of revision 4 is the id of its connection, as the
+    /// client has it too: `id` in "/", `/nsp#id` in other namespaces.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
         return s != nullptr && s->state != socket_state::asked && s->state != socket_state::refused
@@ -329,8 +329,8 @@ public:
         if (!number) return std::nullopt;
         return sockets_.handle(*number);
     }
-    /// Its connection, or null if it is gone: transport, revision, bytes queued, ... Sockets of one client share it. Valid
-    /// until the next call that is not const.
+    /// Its connection, or null if it is gone: transport, revision, bytes queued, ... Sockets of one client share it.
+    /// Valid until the next call that is not const.
     [[nodiscard]] engineio::server_session const* connection(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
         return s == nullptr ? nullptr : engine_.find(s->connection);
@@ -339,14 +339,15 @@ public:
     /// The request with which its connection began: path, query, and the I/O layer's number for it. Also while the
     /// client asks to join, and while the end is told; empty once the connection is gone. Views live as long as it.
     ///
-    ///     if (e.type == event_type::connecting && io.handshake(e.socket).query.get("token") == token) io.accept(e.socket);
+    ///     if (e.type == event_type::connecting && io.handshake(e.socket).query.get("token") == token)
+    /// io.accept(e.socket);
     [[nodiscard]] engineio::handshake_request handshake(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
         return s == nullptr ? engineio::handshake_request() : engine_.handshake(s->connection);
     }
 
-    /// Something of the application's own, kept with the socket and recovered with it, unless something else was set before
-    /// the socket was accepted.
+    /// Something of the application's own, kept with the socket and recovered with it, unless something else was set
+    /// before the socket was accepted.
     void set_data(socket_handle socket, std::shared_ptr<void> data) {
         if (auto* const s = sockets_.find(socket)) s->data = std::move(data);
     }

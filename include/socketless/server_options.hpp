@@ -20,8 +20,8 @@ struct server_options {
     /// What goes on over them. Their `max_queued` is at most that of the connections, less a byte for each message of a
     /// packet.
     socketio::server_options sockets = {};
-    /// Rooms that one socket may be in at once, beside that of its id; `join` puts it into no other (it returns false). It
-    /// bounds what a client can cost whose wishes an application follows.
+    /// Rooms that one socket may be in at once, beside that of its id; `join` puts it into no other (it returns false).
+    /// It bounds what a client can cost whose wishes an application follows.
     std::size_t max_rooms = 10'000;
     /// Connection state recovery, if it is wanted.
     std::optional<socketio::recovery_options> recovery = std::nullopt;

@@ -1,5 +1,5 @@
-// Whole stacks in which user code or an allocation throws, at each place in turn: whoever is not concerned notices nothing,
-// nothing waits for ever, nothing is lost without a word, and all memory comes back.
+// Whole stacks in which user code or an allocation throws, at each place in turn: whoever is not concerned notices
+// nothing, nothing waits for ever, nothing is lost without a word, and all memory comes back.
 
 #include "support/catch.hpp"
 #include "support/chance.hpp"

@@ -1,5 +1,5 @@
-// The headers behind macros of the frameworks that README names, defined so that no use of them compiles; and the macros
-// are there afterwards.
+// The headers behind macros of the frameworks that README names, defined so that no use of them compiles; and the
+// macros are there afterwards.
 
 // What a framework brings itself comes before its macros.
 #include <algorithm>

@@ -26,7 +26,8 @@ using socketio::typed_event;
 inline constexpr typed_event<std::string> join{"join"};
 inline constexpr typed_event<std::string> say{"say"};
 inline constexpr typed_event<std::string, byte_view> picture{"picture"};
-// What the server tells the others in the room: who has come, who says what, whose picture this is (to be acknowledged).
+// What the server tells the others in the room: who has come, who says what, whose picture this is (to be
+// acknowledged).
 inline constexpr typed_event<std::string> joined{"joined"};
 inline constexpr typed_event<std::string, std::string> said{"said"};
 inline constexpr typed_event<std::string, std::string, byte_view> shown{"shown"};

@@ -1,5 +1,5 @@
-// demo: a chat over a server and two clients, all in this program and its memory. Prints each message that would be on a
-// wire, as it is there and as it is to be understood, and what the applications see; and checks it.
+// demo: a chat over a server and two clients, all in this program and its memory. Prints each message that would be on
+// a wire, as it is there and as it is to be understood, and what the applications see; and checks it.
 //
 //     c++ -std=c++20 -I include -I tests tests/demo/demo.cpp -o demo && ./demo
 

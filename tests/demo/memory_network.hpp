@@ -21,8 +21,8 @@ namespace demo {
 
 using namespace socketless;
 
-// Joins a server and clients, each at its end. Exchanges and channels, here wires, have numbers: the server knows them by
-// these, a client by names of its own.
+// Joins a server and clients, each at its end. Exchanges and channels, here wires, have numbers: the server knows them
+// by these, a client by names of its own.
 class memory_network {
 public:
     static constexpr milliseconds latency{10};

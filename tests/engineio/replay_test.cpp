@@ -40,8 +40,8 @@ using support::speech;
 
 //=== a client ===//
 
-// A client_session before the server's side of one connection. POSTs are answered at once; the answer to a GET is handed
-// to whichever GET is pending.
+// A client_session before the server's side of one connection. POSTs are answered at once; the answer to a GET is
+// handed to whichever GET is pending.
 class client_replay {
 public:
     explicit client_replay(connection const& recorded) : recorded_(recorded), session_(options(recorded)) {}

@@ -1,5 +1,5 @@
-// What must not compile, and what the compiler has to say then: refused.cmake compiles this file and looks for the words of
-// each comment in an error that stems from its line. Each type stands here once, as a template is made once.
+// What must not compile, and what the compiler has to say then: refused.cmake compiles this file and looks for the
+// words of each comment in an error that stems from its line. Each type stands here once, as a template is made once.
 #include <socketless/server.hpp>
 #include <socketless/socketio/dispatcher.hpp>
 

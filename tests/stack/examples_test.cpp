@@ -1,8 +1,8 @@
 // What the documentation of Socket.IO opens with, in C++: each test is a small application, and shows one thing.
 //
-// `stage` stands for what a program has around it: a server, some clients and a network between them, in memory. `io` and
-// `client.on` are dispatchers, which call handlers as the loop of the README polls events; a program may as well switch
-// over `e.type` by itself. Time passes when a test says so.
+// `stage` stands for what a program has around it: a server, some clients and a network between them, in memory. `io`
+// and `client.on` are dispatchers, which call handlers as the loop of the README polls events; a program may as well
+// switch over `e.type` by itself. Time passes when a test says so.
 
 #include "support/catch.hpp"
 #include "support/stacks.hpp"

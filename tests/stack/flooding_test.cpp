@@ -1,5 +1,5 @@
-// Names that peers choose so that they lie in one place of a hash table whose hash has no key: 40,000 of them, through two
-// whole servers. What is counted are the names that a look-up meets, never time.
+// Names that peers choose so that they lie in one place of a hash table whose hash has no key: 40,000 of them, through
+// two whole servers. What is counted are the names that a look-up meets, never time.
 
 #include "support/catch.hpp"
 #include "support/stacks.hpp"

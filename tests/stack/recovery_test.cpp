@@ -1,4 +1,5 @@
-// What recovery must not give: what was sent before a socket was there, what is another's, what was taken away on purpose.
+// What recovery must not give: what was sent before a socket was there, what is another's, what was taken away on
+// purpose.
 
 #include "support/catch.hpp"
 #include "support/stacks.hpp"

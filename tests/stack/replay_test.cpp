@@ -1,10 +1,10 @@
-// The captures of tests/data, replayed against whole stacks: what the recorded client sent is given to a server, what the
-// recorded server sent to a client, each with an application that does what the recorded one did.
+// The captures of tests/data, replayed against whole stacks: what the recorded client sent is given to a server, what
+// the recorded server sent to a client, each with an application that does what the recorded one did.
 //
-// Compared is what our side says in Socket.IO packets: their types, ids (which event an acknowledgement is for), payloads
-// byte for byte, and attachments, in order for each namespace. Not compared, because each side is free in it: how packets
-// are spread over bodies and exchanges, how those of different namespaces interleave, sids, pids, offsets, the numbers that
-// stand for an id, and all of Engine.IO (tests/engineio/replay_test.cpp does that).
+// Compared is what our side says in Socket.IO packets: their types, ids (which event an acknowledgement is for),
+// payloads byte for byte, and attachments, in order for each namespace. Not compared, because each side is free in it:
+// how packets are spread over bodies and exchanges, how those of different namespaces interleave, sids, pids, offsets,
+// the numbers that stand for an id, and all of Engine.IO (tests/engineio/replay_test.cpp does that).
 //
 // The one deviation is in `as_we_do_it`.
 
@@ -204,8 +204,8 @@ struct cue {
     std::function<void(server_replay&)> act;
 };
 
-// A server before the recorded clients. There is always a GET pending while a client uses long-polling: when the recorded
-// one asked again depends on what its server put into one body.
+// A server before the recorded clients. There is always a GET pending while a client uses long-polling: when the
+// recorded one asked again depends on what its server put into one body.
 class server_replay {
 public:
     server_replay(capture const& recorded, std::string_view name)
@@ -452,8 +452,8 @@ std::vector<cue> cues_of(std::string_view name) {
     return {};
 }
 
-// The deviation: the reference sends what a recovered client has missed before it answers its CONNECT, we do it after, so
-// that a client need not keep what comes before it is connected.
+// The deviation: the reference sends what a recovered client has missed before it answers its CONNECT, we do it after,
+// so that a client need not keep what comes before it is connected.
 std::map<std::string, lines> as_we_do_it(std::map<std::string, lines> said) {
     for (auto& [nsp, packets] : said) {
         auto const connect =

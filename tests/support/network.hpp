@@ -1,5 +1,5 @@
-// A tiny network: a server and some clients joined in memory, under a virtual clock and a seed. It delays, cuts and loses
-// what they send, and holds them at every step to what sessions promise.
+// A tiny network: a server and some clients joined in memory, under a virtual clock and a seed. It delays, cuts and
+// loses what they send, and holds them at every step to what sessions promise.
 #pragma once
 
 #include "support/wires.hpp"

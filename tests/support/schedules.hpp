@@ -19,8 +19,8 @@ inline std::uint64_t setting(char const* variable, std::uint64_t otherwise) {
     return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
-// Runs `run(seed, std::string* trace)`, which says what was wrong. SOCKETLESS_SCHEDULES says how many schedules are run,
-// SOCKETLESS_SEED which is the first. Returns how many that were.
+// Runs `run(seed, std::string* trace)`, which says what was wrong. SOCKETLESS_SCHEDULES says how many schedules are
+// run, SOCKETLESS_SEED which is the first. Returns how many that were.
 template <class Run>
 std::uint64_t run_schedules(std::string_view test, Run run) {
     std::uint64_t const schedules = setting("SOCKETLESS_SCHEDULES", 2'000);

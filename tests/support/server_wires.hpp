@@ -1,13 +1,13 @@
-// A whole server driven by hand, over WebSockets and exchanges that the test plays itself: each input returns what came of
-// it, drained into lines.
+// A whole server driven by hand, over WebSockets and exchanges that the test plays itself: each input returns what came
+// of it, drained into lines.
 //
 //     0 connected /                  an event (see socket_lines.hpp) of the socket that was told of first
 //     7: 42["news"], 7: <0102>       a message on channel 7
 //     answer 3: 200 text 42["news"]  the answer to exchange 3
 //     close 7
 //
-// Secrets stand by their names: sid0 is the id of socket 0, pid0 the first secret of recovery, 1 the first of its offsets.
-// Handshakes and heartbeats are left out; pings are answered.
+// Secrets stand by their names: sid0 is the id of socket 0, pid0 the first secret of recovery, 1 the first of its
+// offsets. Handshakes and heartbeats are left out; pings are answered.
 #pragma once
 
 #include "support/catch.hpp"

@@ -1,5 +1,5 @@
-// A socketio::server_session driven by hand: each input returns what came of it, drained into lines (see socket_lines.hpp).
-// What must hold of every session is checked on the way.
+// A socketio::server_session driven by hand: each input returns what came of it, drained into lines (see
+// socket_lines.hpp). What must hold of every session is checked on the way.
 #pragma once
 
 #include "support/catch.hpp"
@@ -129,8 +129,8 @@ public:
     }
 
 private:
-    // A namespace is asked for once before it ends once; all acknowledgements of a socket end before it does, each once;
-    // `closed` is the last word.
+    // A namespace is asked for once before it ends once; all acknowledgements of a socket end before it does, each
+    // once; `closed` is the last word.
     void note(socketio::event& e) {
         using enum socketio::event_type;
         CHECK_FALSE(closed_);

@@ -1,4 +1,5 @@
-// The acknowledgements that whole stacks await: each has one outcome, and an answer is one that was given to that event.
+// The acknowledgements that whole stacks await: each has one outcome, and an answer is one that was given to that
+// event.
 #pragma once
 
 #include "support/stack_ledger.hpp"

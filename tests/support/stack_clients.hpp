@@ -1,5 +1,5 @@
-// What the applications of clients do, drawn from the seed: they join and leave namespaces, emit and answer, and tell the
-// ledger.
+// What the applications of clients do, drawn from the seed: they join and leave namespaces, emit and answer, and tell
+// the ledger.
 #pragma once
 
 #include "support/stack_acks.hpp"

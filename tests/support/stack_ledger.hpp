@@ -1,4 +1,5 @@
-// What happens to events and sockets, as clients, the server and the wire tell it: holds whole stacks to what they promise.
+// What happens to events and sockets, as clients, the server and the wire tell it: holds whole stacks to what they
+// promise.
 #pragma once
 
 #include "support/ledger.hpp"

@@ -1,5 +1,5 @@
-// What whole stacks are about: events, sockets, acknowledgements, and what a store for recovery must keep; as simply as it
-// can be said, without sessions, queues and slots.
+// What whole stacks are about: events, sockets, acknowledgements, and what a store for recovery must keep; as simply as
+// it can be said, without sessions, queues and slots.
 #pragma once
 
 #include "support/stack_plan.hpp"

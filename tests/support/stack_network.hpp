@@ -1,5 +1,5 @@
-// Whole stacks over the tiny network: a server and some clients, applications that use all that there is, and the ledger
-// that holds them to what they promise.
+// Whole stacks over the tiny network: a server and some clients, applications that use all that there is, and the
+// ledger that holds them to what they promise.
 #pragma once
 
 #include "support/stack_peers.hpp"

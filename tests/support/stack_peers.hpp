@@ -1,5 +1,5 @@
-// Clients and a server on the tiny network, as their I/O and their applications see them: drained after each input, told to
-// the ledger, their wires read.
+// Clients and a server on the tiny network, as their I/O and their applications see them: drained after each input,
+// told to the ledger, their wires read.
 #pragma once
 
 #include "support/stack_application.hpp"
@@ -336,7 +336,8 @@ protected:
         link const& l = model_.link_of(j.attempt);
         using enum disconnect_reason;
         if (reason == server_shutting_down) return ledger_.expect(is_shut_down_, "a server shuts down that does not");
-        // Where there may be few, what a client sends to a socket that the server has disconnected may close its connection.
+        // Where there may be few, what a client sends to a socket that the server has disconnected may close its
+        // connection.
         if (reason == forced_server_close && server_.options().sockets.max_sockets < namespace_count) return;
         if (reason == forced_server_close)
             return ledger_.expect(!was_joined(l) && now_ - t.begun >= server_.options().sockets.connect_timeout,

@@ -128,8 +128,8 @@ struct stack_figures {
 
 //=== options ===//
 
-// Adapts the plan: its messages are Socket.IO's, which take more room than text and are never too large alone, and clients
-// have a fixed upgrade_timeout.
+// Adapts the plan: its messages are Socket.IO's, which take more room than text and are never too large alone, and
+// clients have a fixed upgrade_timeout.
 inline socketless::server_options draw_stack_server(random_source& random, network_plan& plan) {
     plan.server.initial_message.clear();
     plan.server.max_payload = std::max<std::size_t>(plan.server.max_payload, 600);

@@ -1,5 +1,5 @@
-// What whole stacks may put on the wire: packets of namespaces that are joined, in the order in which they were sent, each
-// event once or as often as it may be tried, each answer once.
+// What whole stacks may put on the wire: packets of namespaces that are joined, in the order in which they were sent,
+// each event once or as often as it may be tried, each answer once.
 #pragma once
 
 #include "support/stack_ledger.hpp"

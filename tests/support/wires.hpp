@@ -1,5 +1,5 @@
-// What lies between a server and its clients: HTTP exchanges that come late or fail, channels that never open or die. The
-// same for the sessions of Engine.IO and for whole stacks, which are driven alike.
+// What lies between a server and its clients: HTTP exchanges that come late or fail, channels that never open or die.
+// The same for the sessions of Engine.IO and for whole stacks, which are driven alike.
 #pragma once
 
 #include "support/mutations.hpp"

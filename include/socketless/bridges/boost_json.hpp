@@ -113,9 +113,9 @@ private:
 } // namespace detail
 
 /// A Boost.JSON value with binary values in it. Where one belongs the tree has its placeholder, which names it by its
-/// index in `attachments`: the very form that both have in a packet, so that nothing is copied, converted or lost on the
-/// way in and out. (A form within the tree, such as base64 under a name of its own, would cost both of the former, and
-/// what a peer sent as plain data could pass for binary.)
+/// index in `attachments`: the very form that both have in a packet, so that nothing is copied, converted or lost on
+/// the way in and out. (A form within the tree, such as base64 under a name of its own, would cost both of the former,
+/// and what a peer sent as plain data could pass for binary.)
 ///
 ///     json::value_with_attachments message;
 ///     message.value = {{"name", "x.png"}, {"file", message.attach(bytes)}};
@@ -146,8 +146,8 @@ struct value_with_attachments {
     }
 };
 
-/// Writes a boost::json::value, object, array or string: members in their order, numbers and strings as the writer does.
-/// What looks like a placeholder is plain data.
+/// Writes a boost::json::value, object, array or string: members in their order, numbers and strings as the writer
+/// does. What looks like a placeholder is plain data.
 /// Errors: errc::invalid_utf8 in any string or name; errc::depth_exceeded with more than limits::deepest_tree arrays
 /// and objects open at once. Linear; recurses limits::deepest_tree times at most.
 template <detail::boost_json T>
@@ -156,8 +156,8 @@ void write_json(writer& out, T const& value) {
 }
 
 /// Writes a value with its binary values as attachments, numbered anew.
-/// Errors: those above; errc::unexpected_binary where no attachments may be; errc::invalid_placeholder for a placeholder
-/// that names none of the attachments, if there are any.
+/// Errors: those above; errc::unexpected_binary where no attachments may be; errc::invalid_placeholder for a
+/// placeholder that names none of the attachments, if there are any.
 inline void write_json(writer& out, value_with_attachments const& v) {
     detail::boost_writer(out, v.attachments).write(v.value, 0);
 }
@@ -214,12 +214,12 @@ T* boost_part(boost::json::value& from) noexcept {
 
 /// Reads an argument as a boost::json::value, object, array or string, as boost::json::parse would. A number without
 /// fraction and exponent that an std::int64_t or std::uint64_t can hold is an integer, any other the nearest double; of
-/// several members with one name the last is kept. Half a surrogate pair ("\ud800"), which JavaScript's strings may hold
-/// and the parser refuses, is U+FFFD: one such string does not make all the others unreadable. Allocates from the memory
-/// resource of `to`.
+/// several members with one name the last is kept. Half a surrogate pair ("\ud800"), which JavaScript's strings may
+/// hold and the parser refuses, is U+FFFD: one such string does not make all the others unreadable. Allocates from the
+/// memory resource of `to`.
 /// Errors, the offset counted in `from.json()`: errc::wrong_kind for another type, for a binary value in the argument
-/// and for no JSON at all, errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more than
-/// limits::deepest_tree arrays and objects open at once, which `decode` lets nobody send who keeps to its default.
+/// and for no JSON at all, errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more
+/// than limits::deepest_tree arrays and objects open at once, which `decode` lets nobody send who keeps to its default.
 /// Nothing but an allocator throws. Linear.
 template <json::detail::boost_json T>
 [[nodiscard]] result<void> read_json(argument const& from, T& to) {

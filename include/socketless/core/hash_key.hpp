@@ -12,8 +12,8 @@
 
 namespace socketless::inline v0 {
 
-/// The key of the tables in which names are found that peers choose. While a peer does not know it, it cannot choose names
-/// that collide. Zero, and known to all, if none is given: good enough where the names are one's own.
+/// The key of the tables in which names are found that peers choose. While a peer does not know it, it cannot choose
+/// names that collide. Zero, and known to all, if none is given: good enough where the names are one's own.
 struct hash_key {
     std::uint64_t first = 0;
     std::uint64_t second = 0;

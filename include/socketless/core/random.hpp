@@ -26,16 +26,16 @@ inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcd
 
 } // namespace detail
 
-/// Fills bytes with randomness that cannot be guessed: ids are secrets. Made from any function object that is called with
-/// a std::span<std::byte> and can be copied:
+/// Fills bytes with randomness that cannot be guessed: ids are secrets. Made from any function object that is called
+/// with a std::span<std::byte> and can be copied:
 ///
 ///     client io(options, [](std::span<std::byte> bytes) { fill_from_the_system(bytes); }, now);
 ///
-/// Preconditions: it fills all bytes, and not with the same ones each time, or no second id could be told from the first.
-/// It may throw: see "What you can rely on" in README.md.
+/// Preconditions: it fills all bytes, and not with the same ones each time, or no second id could be told from the
+/// first. It may throw: see "What you can rely on" in README.md.
 ///
-/// There is no empty source. Nothing and nullptr do not compile; an empty std::function, a null pointer to a function and
-/// a source that was moved from end the program where a source is made of them: by SOCKETLESS_ASSERT, or without
+/// There is no empty source. Nothing and nullptr do not compile; an empty std::function, a null pointer to a function
+/// and a source that was moved from end the program where a source is made of them: by SOCKETLESS_ASSERT, or without
 /// assertions by std::abort. A server that makes no random ids must not start.
 class random_source {
 public:

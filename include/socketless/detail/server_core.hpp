@@ -498,8 +498,8 @@ protected:
 
     //=== ids ===//
 
-    // Clients of revision 4 know themselves by the id of their connection, in other namespaces than "/" by `/nsp#id`. In
-    // revision 5 that id is a secret which no socket has for its own.
+    // Clients of revision 4 know themselves by the id of their connection, in other namespaces than "/" by `/nsp#id`.
+    // In revision 5 that id is a secret which no socket has for its own.
     void give_sid(server_socket& s) const {
         auto const* const connection = engine_.find(s.connection);
         auto const id = connection == nullptr ? std::string_view() : connection->id();

@@ -157,7 +157,8 @@ public:
         take({.type = detail::input_type::chunk, .id = channel, .data = data, .now = now});
     }
 
-    /// The channel is gone, or could not be opened.
+    /// The channel is gone, or could not be opened. A close of it that is already due may still come, and is to be
+    /// dropped; so is the abort of an exchange that has ended.
     void channel_closed(channel_id channel, time_point now) {
         take({.type = detail::input_type::closed, .id = channel, .now = now});
     }

@@ -118,8 +118,8 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
     return h;
 }
 
-/// Writes `h` as the data of an open packet, to a character container or a std::span<char>. Durations that no peer would
-/// take are written as the nearest that it does: 1 ms to `longest_ping`.
+/// Writes `h` as the data of an open packet, to a character container or a std::span<char>. Durations that no peer
+/// would take are written as the nearest that it does: 1 ms to `longest_ping`.
 /// Errors: errc::invalid_utf8 in `sid`, errc::buffer_too_small.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_handshake(Target&& target, handshake const& h) {

@@ -57,8 +57,9 @@ struct server_event {
 /// The work for one input, event, transmit or timer is constant, however many sessions there are. Exchanges and
 /// channels are named by the caller. Each exchange is answered exactly once, unless it was aborted.
 ///
-/// The random source may throw, and so may an allocation. An input that throws was not taken: its exchange is the caller's
-/// to answer (503), its channel to close. What throws while a session is worked for ends that one at most (transport_error).
+/// The random source may throw, and so may an allocation. An input that throws was not taken: its exchange is the
+/// caller's to answer (503), its channel to close. What throws while a session is worked for ends that one at most
+/// (transport_error).
 class server {
 public:
     server(server_options options, random_source random)
@@ -71,9 +72,9 @@ public:
 
     //=== what happened ===//
 
-    /// The head of a request has been read, its body is on its way; `http_received` or `http_aborted` follows. Optional:
-    /// an I/O layer that tells this lets the server notice a second POST of a session while the first is still read,
-    /// which the protocol asks for, and one that is given up half-way. Either closes the session.
+    /// The head of a request has been read, its body is on its way; `http_received` or `http_aborted` follows.
+    /// Optional: an I/O layer that tells this lets the server notice a second POST of a session while the first is
+    /// still read, which the protocol asks for, and one that is given up half-way. Either closes the session.
     void http_started(http_request const& request, time_point) {
         if (request.method != http_method::post) return;
         auto const checked = check({request.target, transport_use::http, request.method, request.context});
@@ -112,8 +113,8 @@ public:
         touch(index);
     }
 
-    /// Whether a target is this server's: see `is_under`. The I/O layer answers the others; given them, the server refuses
-    /// them with 404.
+    /// Whether a target is this server's: see `is_under`. The I/O layer answers the others; given them, the server
+    /// refuses them with 404.
     [[nodiscard]] bool takes(std::string_view target) const noexcept { return is_under(target, options_.path); }
 
     /// How the request for a WebSocket is to be refused; nothing if the WebSocket may be opened.
@@ -177,7 +178,7 @@ public:
         open_stream(channel, *first, std::move(stream), now);
     }
 
-    /// A WebSocket or a stream is gone.
+    /// A WebSocket or a stream is gone. A close of it that is already due may still come, and is to be dropped.
     void channel_closed(channel_id channel, time_point now) {
         new_streams_.erase(channel);
         auto const found = channels_.find(channel);
@@ -299,8 +300,8 @@ public:
         return std::nullopt;
     }
 
-    /// What has happened to connections and requests, if `max_connection_events` asks for it: to be taken, as the events
-    /// are, after each input. It says nothing that the protocol needs.
+    /// What has happened to connections and requests, if `max_connection_events` asks for it: to be taken, as the
+    /// events are, after each input. It says nothing that the protocol needs.
     [[nodiscard]] std::optional<connection_event> poll_connection_event() noexcept { return log_.take(); }
 
     /// The next thing to do, for any session. Its views live until the next call that is not const, or until
@@ -561,8 +562,8 @@ private:
         }
     }
 
-    // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. All of it,
-    // or nothing where that throws.
+    // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. All of
+    // it, or nothing where that throws.
     template <class Names, class Open>
     void make_session(Names& names, std::uint64_t name, checked_request const& asked, detail::kept_request request,
                       Open open) {

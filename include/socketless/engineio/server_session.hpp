@@ -214,7 +214,7 @@ public:
         if (auto* const c = find(channel)) c->bytes_received(chunk);
     }
 
-    /// The channel is gone, whoever closed it.
+    /// The channel is gone, whoever closed it. A close of it that is already due may still come, and is to be dropped.
     void channel_closed(channel_id channel, time_point now) {
         if (has_unread()) return wait({.type = detail::input_type::closed, .id = channel, .now = now});
         now_ = now;

@@ -81,7 +81,8 @@ public:
     constexpr writer& raw_known(text made) noexcept { return token(made.empty() ? "null" : made.raw()); }
 
     /// JSON that is already made but for the binary values in it: its parts, in order, between `begin_raw` and
-    /// `end_raw`, with `binary` where one goes. Together they are one value. Precondition: no part ends within a string.
+    /// `end_raw`, with `binary` where one goes. Together they are one value. Precondition: no part ends within a
+    /// string.
     constexpr writer& begin_raw() noexcept {
         separate();
         comma_due_ = false;
@@ -261,11 +262,12 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 ///   a type with write_json(writer&, T)      what that writes
 ///
 /// What does not compile, and says why: pointers to anything but char and char8_t, which would pass for bools; strings
-/// that are not UTF-8 by their type (std::wstring); single characters and ranges of char; bytes that are not contiguous;
-/// enumerations; integers of more than 64 bits; std::filesystem::path.
+/// that are not UTF-8 by their type (std::wstring); single characters and ranges of char; bytes that are not
+/// contiguous; enumerations; integers of more than 64 bits; std::filesystem::path.
 ///
-/// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::unexpected_binary, errc::buffer_too_small (the offset is the size
-/// needed). After an error the container is as it was. One pass where the container has room to spare, else two.
+/// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::unexpected_binary,
+/// errc::buffer_too_small (the offset is the size needed). After an error the container is as it was. One pass where
+/// the container has room to spare, else two.
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> write(Target&& target, T const& value) {
     return detail::write_passed_on(target, detail::passed_on(value));

@@ -195,7 +195,8 @@ public:
 
     constexpr arguments() noexcept = default;
 
-    /// Of a binary packet the attachments belong with it: a placeholder whose attachment is not there stands for nothing.
+    /// Of a binary packet the attachments belong with it: a placeholder whose attachment is not there stands for
+    /// nothing.
     constexpr explicit arguments(packet const& p, std::span<byte_view const> attachments = {}) noexcept
         : first_(p.data.elements().begin(), attachments) {
         if (is_event(p.type) && first_ != std::default_sentinel) ++first_;
@@ -240,8 +241,8 @@ private:
     iterator first_;
 };
 
-/// Arguments whose number is known only at run time, in place of one: `emit("echo", spread(e.args()))` emits what `e` has
-/// brought. Of any range; borrows it.
+/// Arguments whose number is known only at run time, in place of one: `emit("echo", spread(e.args()))` emits what `e`
+/// has brought. Of any range; borrows it.
 template <std::ranges::input_range Range>
 class spread {
 public:

@@ -37,9 +37,9 @@ struct client_options {
     socketio::revision revision = revision::v5;
     /// How long an acknowledgement is awaited where the call does not say; for ever if empty.
     std::optional<milliseconds> ack_timeout = std::nullopt;
-    /// How often an event that was not acknowledged is sent again. If it is not 0, events go one at a time, in order, each
-    /// when the one before has been acknowledged or has failed: at least once, therefore, up to `retries` + 1 tries.
-    /// `ack_timeout` says how long a try takes.
+    /// How often an event that was not acknowledged is sent again. If it is not 0, events go one at a time, in order,
+    /// each when the one before has been acknowledged or has failed: at least once, therefore, up to `retries` + 1
+    /// tries. `ack_timeout` says how long a try takes.
     std::uint32_t retries = 0;
     /// Whether the state of a socket is recovered on the next connection, by a server that offers it.
     bool recovery = true;
@@ -61,9 +61,9 @@ struct client_options {
 struct ask_for_auth_t {};
 inline constexpr ask_for_auth_t ask_for_auth{};
 
-/// The client's sockets: messages in, messages out, over any channel that keeps their order. It outlives its connections:
-/// sockets that are wanted are connected again on the next one, what was emitted meanwhile is sent then, and where the
-/// server supports it their state is recovered.
+/// The client's sockets: messages in, messages out, over any channel that keeps their order. It outlives its
+/// connections: sockets that are wanted are connected again on the next one, what was emitted meanwhile is sent then,
+/// and where the server supports it their state is recovered.
 ///
 ///     A socket:
 ///                 connect()                      CONNECT                DISCONNECT, disconnect()
@@ -74,11 +74,11 @@ inline constexpr ask_for_auth_t ask_for_auth{};
 ///     disconnect() while connecting: the answer to CONNECT is awaited, and DISCONNECT sent then; nothing is told.
 ///
 /// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
-/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of
-/// a call that takes none is that of the last call that took one.
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The
+/// time of a call that takes none is that of the last call that took one.
 ///
-/// The application's write_json may throw, and so may an allocation. Then the call has done nothing; where it is poll_event
-/// that throws, the connection ends (transport_error), since a message is lost.
+/// The application's write_json may throw, and so may an allocation. Then the call has done nothing; where it is
+/// poll_event that throws, the connection ends (transport_error), since a message is lost.
 class client_session {
 public:
     /// `now` is what timeouts count from that are asked for before anything has happened.
@@ -119,8 +119,8 @@ public:
 
     //=== what the application wants: sockets ===//
 
-    /// Joins a namespace, now or when a connection is open; without auth, or with the auth of the last time. In revision 4
-    /// a query may follow a '?'. Errors: errc::invalid_namespace, errc::already_connected.
+    /// Joins a namespace, now or when a connection is open; without auth, or with the auth of the last time. In
+    /// revision 4 a query may follow a '?'. Errors: errc::invalid_namespace, errc::already_connected.
     result<socket_handle> connect(std::string_view nsp = "/") {
         return connect_with(nsp, [](socket&) { return result<void>(); });
     }
@@ -138,7 +138,8 @@ public:
         });
     }
 
-    /// Answers event_type::connecting. Errors: errc::invalid_payload; errc::depth_exceeded; errc::already_connected where nothing was asked.
+    /// Answers event_type::connecting. Errors: errc::invalid_payload; errc::depth_exceeded; errc::already_connected
+    /// where nothing was asked.
     template <class Auth>
     result<void> authenticate(socket_handle handle, Auth const& auth) {
         socket* const s = find(handle);
@@ -167,11 +168,11 @@ public:
 
     //=== what the application wants: events ===//
 
-    /// Emits an event: at once if the socket is connected, else when it is. Errors: errc::not_connected for a handle that
-    /// names no socket; errc::reserved_event_name, errc::invalid_utf8; what no receiver with the same limits takes:
-    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is
-    /// larger than `max_queued` alone; errc::buffer_full; errc::queue_overflow: with it more than `max_queued` bytes
-    /// would wait, and the connection ends.
+    /// Emits an event: at once if the socket is connected, else when it is. Errors: errc::not_connected for a handle
+    /// that names no socket; errc::reserved_event_name, errc::invalid_utf8; what no receiver with the same limits
+    /// takes: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large:
+    /// it is larger than `max_queued` alone; errc::buffer_full; errc::queue_overflow: with it more than `max_queued`
+    /// bytes would wait, and the connection ends.
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit(socket_handle handle, Name const& name,
                                                              Args const&... args) {
@@ -203,7 +204,8 @@ public:
     }
 
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged;
-    /// errc::not_connected where the socket has been disconnected since; those of `emit`, after which it may be tried again.
+    /// errc::not_connected where the socket has been disconnected since; those of `emit`, after which it may be tried
+    /// again.
     template <class... Args>
     result<void> acknowledge(ack_request& request, Args const&... args) {
         if (!request) return error{errc::already_acknowledged};

@@ -92,9 +92,9 @@ result<void> call_typed(Handler& handler, event& e) {
 ///
 /// Where a handler or the reading of its arguments throws, `dispatch` passes that on, and the handlers behind it are
 /// not called for this event. The dispatcher, the session and the event stay as usable as before: the event has been
-/// taken from its session already, so nothing is called again unless the caller dispatches it again; its `ack` may still
-/// be answered. What is called only once is removed as if nothing had thrown: the `once` handlers that were reached, and
-/// all those of an acknowledgement, for which there is no other outcome.
+/// taken from its session already, so nothing is called again unless the caller dispatches it again; its `ack` may
+/// still be answered. What is called only once is removed as if nothing had thrown: the `once` handlers that were
+/// reached, and all those of an acknowledgement, for which there is no other outcome.
 ///
 /// `on` and `dispatch` are logarithmic in the number of handlers, `off` and a dispatch in which one is removed linear.
 /// Dispatching does not allocate unless a handler is removed. Precondition: neither moved nor destroyed during a
@@ -213,10 +213,12 @@ public:
         // Both are looked up before any handler may touch the event.
         auto const of_type = by_type_.equal_range(e.type);
         auto const of_name = e.type == event_type::event ? find(e.name()) : std::pair(by_name_.end(), by_name_.end());
-        auto const [of_ack, of_acks] = find_acks(e);
+        auto const found = find_acks(e);
+        ack_range const of_ack = found.first;
+        ack_range const of_acks = found.second;
         bool const is_last = e.type == event_type::acks_complete;
         // Its handlers would stay for ever where one before them throws.
-        socketless::detail::rollback end_acks([this, of_ack = of_ack, of_acks = of_acks, is_last]() noexcept {
+        socketless::detail::rollback end_acks([&]() noexcept {
             remove_range(of_ack);
             if (is_last) remove_range(of_acks);
         });

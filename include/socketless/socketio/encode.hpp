@@ -52,8 +52,8 @@ constexpr void put_address(socketless::detail::output& out, address const& to) n
     if (to.id) out.put(socketless::detail::decimal_text(*to.id).view());
 }
 
-// JSON that is already made may hold what looks like a placeholder: plain data where it came from, but here it would stand
-// for one of these attachments, or for none.
+// JSON that is already made may hold what looks like a placeholder: plain data where it came from, but here it would
+// stand for one of these attachments, or for none.
 constexpr result<void> check_own_placeholders(std::string_view payload, std::size_t attachments) noexcept {
     auto const found = count_placeholders(payload, static_cast<std::uint32_t>(attachments));
     if (!found) return found.error().code;
@@ -75,7 +75,8 @@ constexpr result<void> check_attachments(attachment_list const& attachments, lim
     return {};
 }
 
-// Checks the payload, which begins there, and counts its attachments. It is the same for all payloads: see encode_packet.
+// Checks the payload, which begins there, and counts its attachments. It is the same for all payloads: see
+// encode_packet.
 constexpr result<void> finish_packet(socketless::detail::output& out, std::size_t begin, json::writer const& payload,
                                      attachment_list const* attachments, limits const& l, packet_type type) {
     if (auto const status = payload.status(); !status) return status;
@@ -151,9 +152,9 @@ constexpr void no_payload(json::writer&) noexcept {}
 // start, and return how many bytes they wrote. After an error a container is as it was.
 //
 // Errors of all of them: errc::invalid_namespace for a namespace without a leading '/' or with a comma in it,
-// errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::invalid_placeholder for JSON that is
-// already made and would be taken for an attachment beside those that there are, errc::buffer_too_small for a span
-// (the offset is the size needed: encoding into an empty span measures a packet).
+// errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::invalid_placeholder for JSON
+// that is already made and would be taken for an attachment beside those that there are, errc::buffer_too_small for a
+// span (the offset is the size needed: encoding into an empty span measures a packet).
 
 /// Encodes an event: its name and any arguments that `json::write` can write, binary ones included: each
 /// becomes a placeholder, numbered depth-first, and an entry of `attachments`, which is cleared first and must be

@@ -23,16 +23,16 @@ struct packet_bounds {
     socketless::limits const& limits;
 };
 
-/// Where the messages of a session wait until its `poll_transmit` takes them. One queue may serve any number of sessions
-/// if each is drained before another is called: idle sessions then hold no memory for it.
+/// Where the messages of a session wait until its `poll_transmit` takes them. One queue may serve any number of
+/// sessions if each is drained before another is called: idle sessions then hold no memory for it.
 class message_queue : private socketless::detail::frame_queue {
 public:
     using frame_queue::empty;
     /// Bytes that wait.
     using frame_queue::size;
 
-    // For the sessions: queues the messages of the packet that `encode(std::string&, attachment_list&)` encodes: all, or
-    // none where it fails or throws, or where they are larger together than `max_size`.
+    // For the sessions: queues the messages of the packet that `encode(std::string&, attachment_list&)` encodes: all,
+    // or none where it fails or throws, or where they are larger together than `max_size`.
     template <class Encode>
     result<void> put(std::size_t max_size, Encode encode) {
         attachment_list attachments;

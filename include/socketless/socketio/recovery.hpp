@@ -54,8 +54,8 @@ struct recoverable_session {
     std::uint64_t owner = 0;
     /// The application's own.
     std::shared_ptr<void> data = nullptr;
-    /// The last offset that had been given when it was connected: what was sent before is not its to have. Later, if it was
-    /// sent an event that is `misleading`.
+    /// The last offset that had been given when it was connected: what was sent before is not its to have. Later, if it
+    /// was sent an event that is `misleading`.
     recovery_offset since = {};
     /// Rooms that it has left since it was connected: events for them may be the last that its client has seen.
     std::vector<std::string> left = {};
@@ -113,18 +113,18 @@ public:
     [[nodiscard]] recovery_offset last_offset() const noexcept { return offsets_.last(); }
 
     /// Clients take the last argument of any event for an offset if it is a string, unless the event asks for an
-    /// acknowledgement. Where an event without an offset of its own, a volatile one, ends with the text of an offset of this
-    /// store, a client that has seen it may come back with that in place of its own. `event` is the text of such a packet.
-    /// If it misleads in this way: what `since` of all its receivers must not be less than from now on, so that only offsets
-    /// of later events recover their sessions.
+    /// acknowledgement. Where an event without an offset of its own, a volatile one, ends with the text of an offset of
+    /// this store, a client that has seen it may come back with that in place of its own. `event` is the text of such a
+    /// packet. If it misleads in this way: what `since` of all its receivers must not be less than from now on, so that
+    /// only offsets of later events recover their sessions.
     [[nodiscard]] std::optional<recovery_offset> misleading(std::string_view event) const {
         return offsets_.misleading(event);
     }
 
     //=== sessions ===//
 
-    /// Keeps a session that has ended in a way that can be recovered from, in place of an earlier one of the same pid. Its
-    /// client has seen no event that is kept later.
+    /// Keeps a session that has ended in a way that can be recovered from, in place of an earlier one of the same pid.
+    /// Its client has seen no event that is kept later.
     void persist(recoverable_session session, time_point now) {
         drop_expired(now);
         forget(session.pid);
@@ -287,8 +287,8 @@ private:
         return deadline(since, options_.max_disconnection_duration);
     }
 
-    // Whether the offset is that of an event that the session's client may have seen last, and all that came after it in
-    // the namespace is still here.
+    // Whether the offset is that of an event that the session's client may have seen last, and all that came after it
+    // in the namespace is still here.
     [[nodiscard]] bool is_good(std::string_view offset, kept_session const& kept) const {
         recoverable_session const& session = kept.session;
         auto const number = offsets_.find(offset);
@@ -299,8 +299,8 @@ private:
         return p != packets_.end() && p->number == *number && p->nsp == session.nsp && may_have_been_for(*p, session);
     }
 
-    // What the rooms of a session say of an event before its end. It may have been in a room that it has left, and not yet
-    // in one that it has joined.
+    // What the rooms of a session say of an event before its end. It may have been in a room that it has left, and not
+    // yet in one that it has joined.
     template <class Packet>
     [[nodiscard]] static bool may_have_been_for(Packet const& p, recoverable_session const& session) {
         auto rooms = rooms_of(session);

@@ -21,8 +21,8 @@ namespace detail {
 class offset_series;
 } // namespace detail
 
-/// The place of an event among all that a store was given. On the wire it is text: the last argument of the event. Later
-/// offsets of a store are greater.
+/// The place of an event among all that a store was given. On the wire it is text: the last argument of the event.
+/// Later offsets of a store are greater.
 class recovery_offset {
 public:
     /// Characters of its text.
@@ -30,8 +30,9 @@ public:
 
     constexpr recovery_offset() noexcept = default;
 
-    /// Base64url: nothing that JSON would escape. It begins with random characters, the same for all offsets of a store, so
-    /// that no other string is taken for one. Empty for the offset that was never given. Lives as long as the offset.
+    /// Base64url: nothing that JSON would escape. It begins with random characters, the same for all offsets of a
+    /// store, so that no other string is taken for one. Empty for the offset that was never given. Lives as long as the
+    /// offset.
     [[nodiscard]] constexpr std::string_view view() const noexcept {
         return {text_.data(), number_ == 0 ? 0 : text_.size()};
     }
@@ -106,7 +107,8 @@ private:
         return number == 0 ? std::nullopt : std::optional(number);
     }
 
-    // The string that ends an array, with its quotes; empty if the last element is none, or longer than any offset can be.
+    // The string that ends an array, with its quotes; empty if the last element is none, or longer than any offset can
+    // be.
     [[nodiscard]] static std::string_view last_string(std::string_view array) noexcept {
         constexpr std::string_view space = " \t\r\n";
         auto end = array.find_last_not_of(space);

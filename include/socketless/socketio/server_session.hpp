@@ -58,11 +58,11 @@ struct server_options {
 ///     decoded: "parse error". Revision 4: "/" is asked for by the connection itself.
 ///
 /// The loop is that of every session: after each input, or several (see `max_unread_inputs`), take events, then
-/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The time of
-/// a call that takes none is that of the last call that took one.
+/// transmits, until both run dry; then wait for input or `poll_timeout`. Packets are borrowed from the messages. The
+/// time of a call that takes none is that of the last call that took one.
 ///
-/// The application's write_json may throw, and so may an allocation. Then the call has done nothing; where it is poll_event
-/// that throws, the connection ends (transport_error), since a message is lost.
+/// The application's write_json may throw, and so may an allocation. Then the call has done nothing; where it is
+/// poll_event that throws, the connection ends (transport_error), since a message is lost.
 class server_session {
 public:
     /// `options` and `queue` outlive the session. See `message_queue` for how many sessions one may serve.
@@ -97,9 +97,9 @@ public:
 
     //=== what the application wants ===//
 
-    /// Lets the client into the namespace that it asked for. `sid` is the socket's id, of at least 120 random bits; `pid`,
-    /// if there is one, the secret by which its state can be recovered. Errors: errc::not_connected where nothing is asked
-    /// for (any more); errc::invalid_utf8; errc::message_too_large; errc::queue_overflow.
+    /// Lets the client into the namespace that it asked for. `sid` is the socket's id, of at least 120 random bits;
+    /// `pid`, if there is one, the secret by which its state can be recovered. Errors: errc::not_connected where
+    /// nothing is asked for (any more); errc::invalid_utf8; errc::message_too_large; errc::queue_overflow.
     result<void> accept(socket_handle socket, std::string_view sid, std::string_view pid = {}) {
         slot* const s = find(socket, state::asked);
         if (s == nullptr) return error{errc::not_connected};
@@ -114,8 +114,8 @@ public:
         return check_queue();
     }
 
-    /// Keeps the client out: CONNECT_ERROR with a message for people and, if there is any, data for programs (a client of
-    /// revision 4 is told the message only). Errors: errc::not_connected; errc::invalid_utf8, errc::depth_exceeded,
+    /// Keeps the client out: CONNECT_ERROR with a message for people and, if there is any, data for programs (a client
+    /// of revision 4 is told the message only). Errors: errc::not_connected; errc::invalid_utf8, errc::depth_exceeded,
     /// errc::message_too_large, after which it may be tried again.
     result<void> refuse(socket_handle socket, std::string_view message) {
         return refuse_with(socket, message, json::object("message", message));
@@ -147,8 +147,9 @@ public:
         return check_queue();
     }
 
-    /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack. `id` is the caller's choice, at
-    /// most `max_ack_id`. Errors: as above, and errc::too_many_acks. Precondition: `id` is greater than any one before.
+    /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack. `id` is the caller's choice,
+    /// at most `max_ack_id`. Errors: as above, and errc::too_many_acks. Precondition: `id` is greater than any one
+    /// before.
     template <class Name, class... Args>
     requires event_name_for<Name, Args...> result<void> emit_with_ack(socket_handle socket, std::uint64_t id,
                                                                       std::optional<milliseconds> timeout,
@@ -166,8 +167,8 @@ public:
         return {};
     }
 
-    /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and precondition:
-    /// as above.
+    /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and
+    /// precondition: as above.
     result<void> expect_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
         if (find(socket, state::connected) == nullptr) return error{errc::not_connected};
         return await(socket, id, timeout);
@@ -448,7 +449,8 @@ private:
         end(disconnect_reason::transport_error);
     }
 
-    // The next event of the sockets that are ending: each with the acknowledgements that it owes. Precondition: some are.
+    // The next event of the sockets that are ending: each with the acknowledgements that it owes. Precondition: some
+    // are.
     void end_socket(std::optional<event>& e) {
         slot* s = slots_.data();
         while (s->state != state::ending) ++s;
@@ -510,8 +512,8 @@ private:
         told.query = p.query.value_or(std::string_view());
     }
 
-    // A slot for another namespace; null where there are as many as there may be. What the client has left is remembered
-    // as long as there is room.
+    // A slot for another namespace; null where there are as many as there may be. What the client has left is
+    // remembered as long as there is room.
     [[nodiscard]] slot* free_slot() {
         for (slot& s : slots_)
             if (s.state == state::free) return &s;

@@ -21,8 +21,8 @@
 
 namespace socketless::inline v0::socketio {
 
-/// A socket: one side's end of a namespace on a connection. A cheap value that never dangles: once the socket is gone it
-/// names nothing.
+/// A socket: one side's end of a namespace on a connection. A cheap value that never dangles: once the socket is gone
+/// it names nothing.
 struct socket_handle {
     std::uint32_t index = 0;
     std::uint32_t generation = 0;
@@ -87,8 +87,8 @@ enum class disconnect_reason : std::uint8_t {
 
 /// Each event tells one of these. Peers name their own events in `event::name`: the two never meet.
 enum class event_type : std::uint8_t {
-    /// Server: a client asks to join `nsp` with `data`, its auth: it is accepted or refused, or disconnected before. Client:
-    /// `nsp` is about to be joined and its auth is asked for.
+    /// Server: a client asks to join `nsp` with `data`, its auth: it is accepted or refused, or disconnected before.
+    /// Client: `nsp` is about to be joined and its auth is asked for.
     connecting,
     /// The socket is connected: `sid`, `recovered`.
     connected,
@@ -187,9 +187,9 @@ struct event {
     std::string_view nsp = {};
     /// connected: the socket's id. Empty for a client of revision 4, which is not told.
     std::string_view sid = {};
-    /// connected: the state of an earlier connection has been restored, and what was missed follows. Server, connecting: it
-    /// will be, if the client is accepted; should that have become impossible by then, the connection is closed instead, so
-    /// that the client comes anew.
+    /// connected: the state of an earlier connection has been restored, and what was missed follows. Server,
+    /// connecting: it will be, if the client is accepted; should that have become impossible by then, the connection is
+    /// closed instead, so that the client comes anew.
     bool recovered = false;
     /// connect_error: what was wrong, in the server's words: a string or nothing. In this library's words where
     /// `reason` is disconnect_reason::unsupported_revision.

@@ -28,8 +28,8 @@ namespace socketless::inline v0::socketio {
 ///     server.emit(socket, moved, 3, "north");                                  // or it does not compile
 ///     dispatcher.on(moved, [](int steps, std::string const& direction) { ... });
 ///
-/// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads; each takes
-/// what becomes JSON of its kind:
+/// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads; each
+/// takes what becomes JSON of its kind:
 ///
 ///   bool                                   bool
 ///   an integer type                        any integer type but bool and characters; how large it is, is not checked
@@ -44,8 +44,8 @@ namespace socketless::inline v0::socketio {
 ///   json::text                             anything but binary values
 ///   a type of the user's                   that type
 ///
-/// All of them are emitted, also where the last ones are optional: with connection state recovery there is one more behind
-/// them, which would be read in the place of one that is missing. `name` is borrowed.
+/// All of them are emitted, also where the last ones are optional: with connection state recovery there is one more
+/// behind them, which would be read in the place of one that is missing. `name` is borrowed.
 template <class... Args>
 struct typed_event {
     std::string_view name;
@@ -67,8 +67,8 @@ concept bytes = std::same_as<T, byte_view> || std::same_as<T, std::span<unsigned
 template <class T>
 concept null = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> || std::same_as<T, std::monostate>;
 
-// Whether a value of type `From` becomes JSON of the kind from which `To` is read. What the user has said how to write is
-// known only to be itself.
+// Whether a value of type `From` becomes JSON of the kind from which `To` is read. What the user has said how to write
+// is known only to be itself.
 template <class From, class To>
 consteval bool is_written_for() {
     using namespace json::detail;

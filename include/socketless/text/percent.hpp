@@ -75,7 +75,8 @@ constexpr void put(socketless::detail::output& out, std::string_view text) noexc
     return std::string_view(buffer.data(), size);
 }
 
-/// The same as a copy, and without errors: an escape that is not one stays as it is, as in JavaScript's URLSearchParams.
+/// The same as a copy, and without errors: an escape that is not one stays as it is, as in JavaScript's
+/// URLSearchParams.
 [[nodiscard]] inline std::string decoded(std::string_view text) {
     std::string copy;
     copy.reserve(text.size());

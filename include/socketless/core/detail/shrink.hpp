@@ -13,8 +13,8 @@
 namespace socketless::inline v0::detail {
 
 // Keeps room for twice what the vector holds once it holds less than an eighth of what it could. The work is paid for
-// by the elements that have gone. Vectors of a few elements stay as they are, so that these come and go for nothing; and
-// so does one for whose smaller copy there is no memory.
+// by the elements that have gone. Vectors of a few elements stay as they are, so that these come and go for nothing;
+// and so does one for whose smaller copy there is no memory.
 template <class T>
 void shrink(std::vector<T>& v) noexcept {
     constexpr std::size_t few = 64;

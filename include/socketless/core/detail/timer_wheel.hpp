@@ -58,8 +58,8 @@ public:
         return deadline(*base_, milliseconds(at->tick));
     }
 
-    // Takes out all timers that are due and calls `fire(timer)` for each. It may set and cancel timers. If it throws, those
-    // that it was not called for are due still.
+    // Takes out all timers that are due and calls `fire(timer)` for each. It may set and cancel timers. If it throws,
+    // those that it was not called for are due still.
     template <class Fire>
     void advance(time_point now, Fire fire) {
         if (!base_ || now < *base_) return;

@@ -44,8 +44,8 @@ constexpr bool follow_depth(std::string_view part, std::uint32_t& left) noexcept
     return true;
 }
 
-// Whether more than `left` containers of a whole value are open at once. A level takes two bytes, so that little of what
-// is written is looked at, and brackets are faster counted than matched.
+// Whether more than `left` containers of a whole value are open at once. A level takes two bytes, so that little of
+// what is written is looked at, and brackets are faster counted than matched.
 constexpr bool is_deeper(std::string_view json, std::uint32_t left) noexcept {
     if (json.size() / 2 <= left || (json.front() != '[' && json.front() != '{')) return false;
     return count_openers(json) > left && !follow_depth(json, left);

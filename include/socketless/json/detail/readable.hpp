@@ -33,7 +33,8 @@ template <class T>
 concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
     std::same_as<T, char16_t> || std::same_as<T, char32_t>;
 
-// The types of bytes, of which a sequence is binary. A signed char (std::int8_t) is a small number, a char part of a text.
+// The types of bytes, of which a sequence is binary. A signed char (std::int8_t) is a small number, a char part of a
+// text.
 template <class T>
 concept byte_type = std::same_as<T, std::byte> || std::same_as<T, unsigned char>;
 

@@ -43,7 +43,8 @@ concept map_like = std::ranges::input_range<T const> && requires {
     typename T::mapped_type;
 };
 
-// Stands for a null pointer where a string is due. It is not UTF-8: whoever writes it fails, and tells it by its address.
+// Stands for a null pointer where a string is due. It is not UTF-8: whoever writes it fails, and tells it by its
+// address.
 inline constexpr char null_text[] = "\xff";
 
 // Up to the first zero or the end: a buffer may be full.
@@ -76,8 +77,8 @@ constexpr std::string_view string_of(T const& s) {
     }
 }
 
-// A value as it is passed on: strings of every type, and literals of every length, as a view. So code is made for one of
-// them only.
+// A value as it is passed on: strings of every type, and literals of every length, as a view. So code is made for one
+// of them only.
 template <class T>
 constexpr decltype(auto) passed_on(T const& v) {
     if constexpr (written_as_string<T>)

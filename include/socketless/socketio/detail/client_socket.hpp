@@ -98,8 +98,8 @@ struct client_socket {
         out.end_object();
     }
 
-    // With recovery each event ends with its offset, unless it asks for an acknowledgement or is volatile. Whatever string
-    // stands there is taken for it: servers differ in what theirs look like, and know their own.
+    // With recovery each event ends with its offset, unless it asks for an acknowledgement or is volatile. Whatever
+    // string stands there is taken for it: servers differ in what theirs look like, and know their own.
     void note_offset(arguments const& args) {
         constexpr std::size_t longest = 256; // no server's is; what is kept for each socket is bounded
         json::text last;

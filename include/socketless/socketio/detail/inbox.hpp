@@ -21,8 +21,8 @@ namespace socketless::inline v0::socketio::detail {
 // no others have none.
 class inbox {
 public:
-    // Messages, and times that pass, wait here while one that came earlier is unread; `now` becomes the time of each when
-    // its turn comes. More than max_unread_inputs are an error of `next`, behind the others: errc::queue_overflow.
+    // Messages, and times that pass, wait here while one that came earlier is unread; `now` becomes the time of each
+    // when its turn comes. More than max_unread_inputs are an error of `next`, behind the others: errc::queue_overflow.
     void push(frame f, time_point at, time_point& now) {
         if (!empty()) return wait({f, at, true});
         now = at;
