@@ -552,9 +552,11 @@ private:
         check(!counts(channel) || last.mapped() == sent_.at(channel));
     }
 
-    // One that was asked before its client is let in may end before that, without an answer.
+    // One that was asked for before its client is let in may end before that, or because that is refused: unanswered.
     void note_ack(socketio::event const& e, key k) {
-        check(sockets_.at(k) == state::connected || e.outcome != socketio::ack_outcome::answered);
+        auto const socket = sockets_.find(k);
+        bool const is_connected = socket != sockets_.end() && socket->second == state::connected;
+        check(is_connected || e.outcome != socketio::ack_outcome::answered);
         if (auto const found = owed_.find(e.id); found != owed_.end()) {
             check(found->second == k);
             owed_.erase(found);
