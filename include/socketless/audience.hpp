@@ -22,7 +22,7 @@ class server;
 /// Sockets of one namespace: all of them, or those in some rooms, less those in others and less single ones. Made by
 /// `server::in`; each call says more, the last one acts:
 ///
-///     server.in("/chat").to("room 1").to("room 2").except("muted").except(sender).emit("news", text);
+///     server.in("/chat").to("room 1").to("room 2").except("muted").except(sender).emit("news", text).ignore();
 ///
 /// A socket that is in several of the rooms is one of the audience once. The id of a socket is a room that it is in by
 /// itself.
@@ -53,8 +53,8 @@ public:
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each that there is now. `f` may do anything. Where it throws it is
-    /// not called any more.
+    /// Calls f(socket_handle) for each that there is now. `f` may do anything. Where it throws it is not called any
+    /// more.
     template <class F>
     void for_each(F f) const;
 

@@ -152,7 +152,7 @@ public:
         engine_.handle_timeout(now);
         if (phase_ == phase::waiting && now >= next_attempt_) {
             begin_open();
-            reconnecting_due_ = true;
+            reconnecting_due_ = backoff_.attempts() != 0; // else the first one had no memory
         }
     }
 
@@ -176,8 +176,9 @@ public:
 
     //=== what the application wants: see socketio::client_session ===//
 
-    /// Joins a namespace. Errors: errc::invalid_namespace, errc::already_connected, errc::invalid_payload;
-    /// errc::invalid_request_target for a path that cannot be one.
+    /// Joins a namespace. Errors: errc::invalid_namespace, errc::already_connected; errc::invalid_payload,
+    /// errc::depth_exceeded, errc::message_too_large for `auth`; errc::invalid_request_target for a path that cannot be
+    /// one.
     result<socket_handle> connect(std::string_view nsp = "/") {
         if (auto const good = engine_.check_options(); !good) return good.error();
         return joined(session_.connect(nsp));
@@ -441,7 +442,7 @@ private:
         phase_ = phase::idle;
         if (was_asked || !is_wanted_) {
             backoff_.reset();
-            if (is_wanted_) begin_open(); // it was asked for again meanwhile
+            if (is_wanted_) try_to_open(); // it was asked for again meanwhile
             return;
         }
         if (!options_.reconnection) return;

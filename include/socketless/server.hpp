@@ -340,7 +340,7 @@ public:
     /// client asks to join, and while the end is told; empty once the connection is gone. Views live as long as it.
     ///
     ///     if (e.type == event_type::connecting && io.handshake(e.socket).query.get("token") == token)
-    /// io.accept(e.socket);
+    ///         io.accept(e.socket).ignore();
     [[nodiscard]] engineio::handshake_request handshake(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
         return s == nullptr ? engineio::handshake_request() : engine_.handshake(s->connection);

@@ -145,6 +145,10 @@ public:
         pass(10s);
         guarded([&] { peers[2].client->disconnect(peers[2].sockets.at("/ask")); });
         peers[2].connected.erase("/ask");
+        // Another leaves all, and wants to be back before its connection has ended.
+        for (auto const& [nsp, socket] : peers[0].sockets) insist([&] { peers[0].client->disconnect(socket); });
+        peers[0].connected.clear();
+        connect(0, "/");
         settle();
         connect(2, "/ask");
         pass(30s);

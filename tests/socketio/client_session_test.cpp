@@ -223,6 +223,19 @@ TEST_CASE("revision 4: a client that was refused at the root asks for it when it
     CHECK(c.drain().back() == "send 0");
 }
 
+TEST_CASE("revision 4: a root that is refused while nobody waits for it is asked for later", "[client_socket]") {
+    for (bool const was_wanted : {true, false}) {
+        driver c(speaking(socketio::revision::v4));
+        auto const socket = c.connect(was_wanted ? "/" : "/admin");
+        c.open();
+        if (was_wanted) c.disconnect(socket);
+        c.receive(R"(4"no")");
+        c.connect("/");
+        CHECK(c.drain() == lines{"send 0"});
+        CHECK(c.receive("0") == lines{"connected /"});
+    }
+}
+
 TEST_CASE("revision 4: the namespace of an event lives as long as it, whatever query its handler connects with",
           "[client_socket]") {
     client_session session(speaking(socketio::revision::v4));

@@ -549,6 +549,9 @@ private:
         packet const& p = m.packet;
         if (p.nsp == "/" && p.type == packet_type::connect) root_ = root_state::joined;
         if (p.nsp == "/" && p.type == packet_type::disconnect) root_ = root_state::left;
+        // Refused, it does not come unasked any more. To one that has joined that is an error of the application's.
+        if (p.nsp == "/" && p.type == packet_type::connect_error && root_ == root_state::awaited)
+            root_ = root_state::left;
         socket* const s = find(p.nsp);
         if (s == nullptr) return;
         if (p.type == packet_type::connect) return take_connect(e, *s, p);
@@ -619,7 +622,6 @@ private:
     void take_connect_error(std::optional<event>& e, socket& s, packet const& p) {
         if (s.state == socket_state::leaving) return has_left(s);
         if (s.state != socket_state::connecting) return;
-        if (p.nsp == "/") root_ = root_state::left; // it does not come unasked any more
         refuse(s);
         event& told = tell(e, event_type::connect_error, s);
         if (!p.data.is(json::kind::object)) {

@@ -73,7 +73,7 @@ result<void> call_typed(Handler& handler, event& e) {
 ///     inline constexpr socketio::typed_event<int, std::string> moved{"moved"};
 ///
 ///     socketio::dispatcher handlers;
-///     handlers.on("chat", [&](socketio::event& e) { ...; server.acknowledge(e.ack); });
+///     handlers.on("chat", [&](socketio::event& e) { ...; server.acknowledge(e.ack).ignore(); });
 ///     handlers.on(moved, [](int steps, std::string const& direction) { ... });
 ///     handlers.on(socketio::event_type::disconnected, [](socketio::event& e) { ... });
 ///
@@ -151,7 +151,7 @@ public:
     ///
     ///     handlers.on_ack(socket, server.emit_with_ack(socket, 5s, "question"), [](socketio::event& e) {
     ///         if (auto const answer = e.get<int>(); e.outcome == ack_outcome::answered && answer) ...
-    ///     });
+    ///     }).ignore(); // the error of emit_with_ack
     ///
     /// Ids of one session or server are unique, of several they are not: each wants a dispatcher of its own.
     template <class Handler>

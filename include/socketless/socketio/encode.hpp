@@ -173,8 +173,8 @@ template <output_target Target, class... Args>
                                 json::detail::passed_on(args)...);
 }
 /// The same within the limits of a receiver, so that what it would refuse is not sent. Errors:
-/// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (levels
-/// of JSON that is already made count too), and those above.
+/// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (levels of JSON that is already made
+/// count too), and those above.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments, limits const& l,
                                                          address const& to, json::detail::string_argument name,

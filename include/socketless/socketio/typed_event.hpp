@@ -25,7 +25,7 @@ namespace socketless::inline v0::socketio {
 ///
 ///     inline constexpr socketio::typed_event<int, std::string> moved{"moved"};
 ///
-///     server.emit(socket, moved, 3, "north");                                  // or it does not compile
+///     server.emit(socket, moved, 3, "north").ignore();                         // or it does not compile
 ///     dispatcher.on(moved, [](int steps, std::string const& direction) { ... });
 ///
 /// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads; each
