@@ -18,10 +18,10 @@ constexpr std::size_t count_openers(std::string_view json) noexcept {
     for (; json.size() >= block; json.remove_prefix(block)) {
         std::uint8_t n = 0;
         for (std::size_t i = 0; i != block; ++i) // '[' and '{' differ in this bit only
-            n = static_cast<std::uint8_t>(n + ((static_cast<unsigned char>(json[i]) | 0x20u) == '{'));
+            n = static_cast<std::uint8_t>(n + ((static_cast<unsigned char>(json[i]) | 0x20u) == '{' ? 1 : 0));
         total += n;
     }
-    for (char const c : json) total += c == '[' || c == '{';
+    for (char const c : json) total += c == '[' || c == '{' ? 1u : 0u;
     return total;
 }
 
