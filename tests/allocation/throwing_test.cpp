@@ -18,7 +18,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <new>
 #include <optional>
 #include <set>
 #include <span>
@@ -204,17 +203,7 @@ private:
     // Calls the library, in which something may throw. Whether nothing has.
     template <class F>
     bool guarded(F f) {
-        fate.is_armed = !is_calm_;
-        bool good = true;
-        try {
-            f();
-        } catch (std::bad_alloc const&) {
-            good = false;
-        } catch (support::thrown const&) {
-            good = false;
-        }
-        fate.is_armed = false;
-        return good;
+        return support::guarded(!is_calm_, std::move(f));
     }
 
     // Again where it throws, which it does only once.

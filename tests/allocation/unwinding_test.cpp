@@ -16,7 +16,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <new>
 #include <optional>
 #include <set>
 #include <string>
@@ -52,15 +51,7 @@ public:
     // Calls the library. Whether nothing has failed.
     template <class F>
     bool guarded(F f) {
-        fate.is_armed = is_careless;
-        bool is_good = true;
-        try {
-            f();
-        } catch (std::bad_alloc const&) {
-            is_good = false;
-        }
-        fate.is_armed = false;
-        return is_good;
+        return support::guarded(is_careless, std::move(f));
     }
 
     void open(std::uint64_t channel, std::string const& connect) {

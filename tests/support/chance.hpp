@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace support {
 
@@ -26,5 +27,25 @@ struct chances {
 };
 
 inline chances fate;
+
+#if defined(__cpp_exceptions)
+
+// Calls the library, in which something may throw while `is_armed`. Whether nothing has.
+template <class F>
+bool guarded(bool is_armed, F f) {
+    fate.is_armed = is_armed;
+    bool is_good = true;
+    try {
+        f();
+    } catch (std::bad_alloc const&) {
+        is_good = false;
+    } catch (thrown const&) {
+        is_good = false;
+    }
+    fate.is_armed = false;
+    return is_good;
+}
+
+#endif
 
 } // namespace support
