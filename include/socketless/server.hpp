@@ -463,7 +463,7 @@ private:
         if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
         auto const since = recovery_ ? recovery_->misleading(text_) : std::nullopt;
         std::size_t receivers = 0;
-        for_each(whom, [&](std::uint32_t number) {
+        for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
             if (!is_writable(sockets_[number])) return;
             if (since) raise_since(sockets_[number], *since);
             receivers += reaches(number) ? 1u : 0u;
@@ -487,7 +487,7 @@ private:
             broadcast_acks_.erase(id);
         });
         if (nsp) {
-            for_each(whom, [&](std::uint32_t number) {
+            for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
                 detail::reserve(asked, asked.size() + 1);
                 if (awaits(number, id, timeout)) asked.push_back(number);
             });

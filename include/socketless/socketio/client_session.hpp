@@ -545,13 +545,17 @@ private:
         return m;
     }
 
+    // What the server says of "/", which it joins unasked in revision 4.
+    void note_root(packet_type type) noexcept {
+        if (type == packet_type::connect) root_ = root_state::joined;
+        if (type == packet_type::disconnect) root_ = root_state::left;
+        // Refused, it does not come unasked any more. To one that has joined that is an error of the application's.
+        if (type == packet_type::connect_error && root_ == root_state::awaited) root_ = root_state::left;
+    }
+
     void take(std::optional<event>& e, message const& m) {
         packet const& p = m.packet;
-        if (p.nsp == "/" && p.type == packet_type::connect) root_ = root_state::joined;
-        if (p.nsp == "/" && p.type == packet_type::disconnect) root_ = root_state::left;
-        // Refused, it does not come unasked any more. To one that has joined that is an error of the application's.
-        if (p.nsp == "/" && p.type == packet_type::connect_error && root_ == root_state::awaited)
-            root_ = root_state::left;
+        if (p.nsp == "/") note_root(p.type);
         socket* const s = find(p.nsp);
         if (s == nullptr) return;
         if (p.type == packet_type::connect) return take_connect(e, *s, p);
