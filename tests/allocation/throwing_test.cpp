@@ -145,7 +145,7 @@ public:
         guarded([&] { peers[2].client->disconnect(peers[2].sockets.at("/ask")); });
         peers[2].connected.erase("/ask");
         // Another leaves all, and wants to be back before its connection has ended.
-        for (auto const& [nsp, socket] : peers[0].sockets) insist([&] { peers[0].client->disconnect(socket); });
+        for (auto const& left : peers[0].sockets) insist([&] { peers[0].client->disconnect(left.second); });
         peers[0].connected.clear();
         connect(0, "/");
         settle();
