@@ -64,20 +64,16 @@ public:
     /// errc::reserved_event_name, errc::invalid_utf8, errc::too_many_attachments, errc::attachments_too_large,
     /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. A receiver that does not read, so that with
     /// it more waits for it than `max_queued`, is disconnected; the others have it.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<std::size_t> emit(Name const& name, Args const&... args)
-    const;
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<std::size_t> emit(Name const& name, Args const&... args) const;
     /// Emits it to those whose transport can take it at once. Errors: as above.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<std::size_t> emit_volatile(Name const& name,
-                                                                                       Args const&... args)
-    const;
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<std::size_t> emit_volatile(Name const& name, Args const&... args) const;
     /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete,
     /// all with the id that is returned. Errors: as above. Where it throws, nobody was asked.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
-    emit_with_ack(std::optional<milliseconds> timeout, Name const& name, Args const&... args)
-    const;
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<std::uint64_t> emit_with_ack(std::optional<milliseconds> timeout, Name const& name,
+                                        Args const&... args) const;
     /// emit("message", ...), as in Socket.IO.
     template <class... Args>
     result<std::size_t> send(Args const&... args) const {

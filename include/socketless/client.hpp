@@ -203,9 +203,8 @@ public:
     /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and
     /// that is yet to be told. Errors: those of socketio::client_session. With `retries` an overflow is none: another
     /// try follows.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
-                                                                       Args const&... args) {
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
         look();
         auto const emitted = session_.emit(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         auto const sent = flush();
@@ -213,18 +212,17 @@ public:
         return emitted && !is_retried ? sent : emitted;
     }
     /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
-                                                                                Args const&... args) {
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<void> emit_volatile(socket_handle socket, Name const& name, Args const&... args) {
         look();
         if (!engine_.writable()) return error{errc::would_wait};
         return flushed(
             session_.emit_volatile(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...));
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
-    emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name,
+                                        Args const&... args) {
         look();
         auto const id =
             session_.emit_with_ack(socket, timeout, socketio::detail::name_of(name), json::detail::passed_on(args)...);

@@ -153,18 +153,16 @@ public:
     /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is
     /// larger than `max_queued` alone; errc::queue_overflow: with it more would wait than `max_queued`, and the
     /// connection ends.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
-                                                                       Args const&... args) {
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
         if (recovery_) return emit_kept(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         auto* const s = find_live(socket);
         if (s == nullptr) return emit_early(socket, name, args...);
         return emit_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event if its transport can take it at once; else it is dropped: errc::would_wait.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<void> emit_volatile(socket_handle socket, Name const& name,
-                                                                                Args const&... args) {
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<void> emit_volatile(socket_handle socket, Name const& name, Args const&... args) {
         auto* const s = find_live(socket);
         if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
@@ -172,9 +170,9 @@ public:
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as
     /// `emit`; errc::too_many_acks. Where it throws, no acknowledgement is awaited.
-    template <class Name, class... Args>
-    requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
-    emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+    template <class... Args, socketio::event_name_for<Args...> Name>
+    result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name,
+                                        Args const&... args) {
         auto* const s = find_live(socket);
         if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args...);
         auto const id = ++last_ack_id_;
@@ -530,22 +528,17 @@ void audience::for_each(F f) const {
     for (auto const socket : sockets) f(socket);
 }
 
-template <class Name, class... Args>
-requires socketio::event_name_for<Name, Args...> result<std::size_t> audience::emit(Name const& name,
-                                                                                    Args const&... args)
-const {
+template <class... Args, socketio::event_name_for<Args...> Name>
+result<std::size_t> audience::emit(Name const& name, Args const&... args) const {
     return server_->broadcast(*this, socketio::detail::name_of(name), json::detail::passed_on(args)...);
 }
-template <class Name, class... Args>
-requires socketio::event_name_for<Name, Args...> result<std::size_t> audience::emit_volatile(Name const& name,
-                                                                                             Args const&... args)
-const {
+template <class... Args, socketio::event_name_for<Args...> Name>
+result<std::size_t> audience::emit_volatile(Name const& name, Args const&... args) const {
     return server_->broadcast_volatile(*this, socketio::detail::name_of(name), json::detail::passed_on(args)...);
 }
-template <class Name, class... Args>
-requires socketio::event_name_for<Name, Args...> result<std::uint64_t>
-audience::emit_with_ack(std::optional<milliseconds> timeout, Name const& name, Args const&... args)
-const {
+template <class... Args, socketio::event_name_for<Args...> Name>
+result<std::uint64_t> audience::emit_with_ack(std::optional<milliseconds> timeout, Name const& name,
+                                              Args const&... args) const {
     return server_->broadcast_with_ack(*this, timeout, socketio::detail::name_of(name),
                                        json::detail::passed_on(args)...);
 }

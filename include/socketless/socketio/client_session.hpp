@@ -173,16 +173,14 @@ public:
     /// takes: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large:
     /// it is larger than `max_queued` alone; errc::buffer_full; errc::queue_overflow: with it more than `max_queued`
     /// bytes would wait, and the connection ends.
-    template <class Name, class... Args>
-    requires event_name_for<Name, Args...> result<void> emit(socket_handle handle, Name const& name,
-                                                             Args const&... args) {
+    template <class... Args, event_name_for<Args...> Name>
+    result<void> emit(socket_handle handle, Name const& name, Args const&... args) {
         return emit_event(handle, {}, detail::name_of(name), json::detail::passed_on(args)...);
     }
 
     /// Emits an event if it can go at once; else it is dropped. Errors: errc::would_wait, and as above.
-    template <class Name, class... Args>
-    requires event_name_for<Name, Args...> result<void> emit_volatile(socket_handle handle, Name const& name,
-                                                                      Args const&... args) {
+    template <class... Args, event_name_for<Args...> Name>
+    result<void> emit_volatile(socket_handle handle, Name const& name, Args const&... args) {
         socket const* const s = find(handle);
         if (s == nullptr) return error{errc::not_connected};
         if (s->state != socket_state::connected || !queue_.empty()) return error{errc::would_wait};
@@ -192,9 +190,9 @@ public:
     /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack with the id that is returned.
     /// `timeout` counts from now, or with `retries` from each try; without one it is `ack_timeout`.
     /// Errors: as above, and errc::too_many_acks.
-    template <class Name, class... Args>
-    requires event_name_for<Name, Args...> result<std::uint64_t>
-    emit_with_ack(socket_handle handle, std::optional<milliseconds> timeout, Name const& name, Args const&... args) {
+    template <class... Args, event_name_for<Args...> Name>
+    result<std::uint64_t> emit_with_ack(socket_handle handle, std::optional<milliseconds> timeout, Name const& name,
+                                        Args const&... args) {
         if (acks_.size() >= options_.max_pending_acks) return error{errc::too_many_acks};
         ack_wish const wish{++last_ack_id_, timeout ? timeout : options_.ack_timeout};
         if (auto const emitted = emit_event(handle, wish, detail::name_of(name), json::detail::passed_on(args)...);

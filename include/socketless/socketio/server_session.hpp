@@ -135,9 +135,8 @@ public:
     /// with the same limits takes: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded;
     /// errc::message_too_large: it is larger than `max_queued` alone; errc::queue_overflow: with it more than
     /// `max_queued` bytes would wait, and the connection ends.
-    template <class Name, class... Args>
-    requires event_name_for<Name, Args...> result<void> emit(socket_handle socket, Name const& name,
-                                                             Args const&... args) {
+    template <class... Args, event_name_for<Args...> Name>
+    result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
         if (auto const put = queue_->put_event(bounds(), {s->nsp, std::nullopt}, detail::name_of(name),
@@ -150,10 +149,9 @@ public:
     /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack. `id` is the caller's choice,
     /// at most `max_ack_id`. Errors: as above, and errc::too_many_acks. Precondition: `id` is greater than any one
     /// before.
-    template <class Name, class... Args>
-    requires event_name_for<Name, Args...> result<void> emit_with_ack(socket_handle socket, std::uint64_t id,
-                                                                      std::optional<milliseconds> timeout,
-                                                                      Name const& name, Args const&... args) {
+    template <class... Args, event_name_for<Args...> Name>
+    result<void> emit_with_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout,
+                               Name const& name, Args const&... args) {
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
         if (auto const may = expect_ack(socket, id, timeout); !may) return may;
