@@ -9,6 +9,7 @@
 #include <socketless/core/output.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/core/system_random.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/core/version.hpp>
 #include <socketless/engineio/client_session.hpp>

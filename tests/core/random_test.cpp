@@ -2,23 +2,35 @@
 
 #include <socketless/client.hpp>
 #include <socketless/core/random.hpp>
+#include <socketless/core/system_random.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/server.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <concepts>
 #include <cstddef>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #if __has_include(<sys/wait.h>)
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#endif
+#if __has_include(<linux/seccomp.h>)
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 namespace core_random_test {
@@ -29,6 +41,10 @@ namespace {
 
 void fill(std::span<std::byte> bytes) {
     for (std::byte& b : bytes) b = std::byte{1};
+}
+
+bool all_zero(std::span<std::byte const> bytes) {
+    return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{}; });
 }
 
 struct not_random {};
@@ -85,6 +101,19 @@ TEST_CASE("a source that was moved goes on where it was", "[random]") {
     CHECK(b[0] == std::byte{3});
 }
 
+TEST_CASE("the system fills as many bytes as it is asked for", "[random]") {
+    auto const source = system_random();
+    CHECK(view(make_random_id(source)) != view(make_random_id(source)));
+    source({});
+    for (std::size_t const size : {32u, 257u, 100'000u}) {
+        std::vector<std::byte> bytes(size + 1);
+        source(std::span(bytes).first(size));
+        CHECK_FALSE(all_zero(std::span(bytes).first(32)));
+        CHECK_FALSE(all_zero(std::span(bytes).last(33)));
+        CHECK(bytes[size] == std::byte{});
+    }
+}
+
 #if __has_include(<sys/wait.h>)
 
 namespace {
@@ -122,6 +151,43 @@ TEST_CASE("an empty source ends the program where it is made, not at the first i
     CHECK_FALSE(aborts([] { static_cast<void>(std::make_unique<client>(client_options{}, fill, time_point())); }));
 }
 
+TEST_CASE("signals do not keep the system from filling all bytes", "[random]") {
+    std::vector<std::byte> bytes(std::size_t{48} << 20u); // more than Linux gives at once
+    static int volatile alarms = 0;
+    struct sigaction act = {};
+    struct sigaction before = {};
+    act.sa_handler = [](int) { alarms = alarms + 1; }; // and calls are not restarted
+    REQUIRE(sigaction(SIGALRM, &act, &before) == 0);
+    itimerval const often{{0, 1000}, {0, 1000}};
+    itimerval const never{};
+    setitimer(ITIMER_REAL, &often, nullptr);
+    system_random()(bytes);
+    setitimer(ITIMER_REAL, &never, nullptr);
+    sigaction(SIGALRM, &before, nullptr);
+    CHECK(alarms > 0);
+    for (std::size_t at = 0; at != bytes.size(); at += std::size_t{1} << 20u)
+        CHECK_FALSE(all_zero(std::span(bytes).subspan(at, 32)));
+    CHECK_FALSE(all_zero(std::span(bytes).last(32)));
+}
+
+#if __has_include(<linux/seccomp.h>)
+
+TEST_CASE("a system that refuses randomness ends the program, and no id can be guessed", "[random]") {
+    CHECK(aborts([] {
+        sock_filter steps[] = {
+            {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+            {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_getrandom},
+            {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS},
+            {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+        };
+        sock_fprog const program{4, steps};
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+            std::abort(); // where nothing can be forbidden there is nothing to see
+        static_cast<void>(make_random_id(system_random()));
+    }));
+}
+
+#endif
 #endif
 
 } // namespace core_random_test

@@ -1,8 +1,8 @@
 // A chat: nicknames, rooms, pictures, who is there and who is typing. Serves its page too.
-#include "beast/random.hpp"
 #include "chat/chat.hpp"
 #include "server_program.hpp"
 
+#include <socketless/core/system_random.hpp>
 #include <socketless/server.hpp>
 
 #include <chrono>
@@ -82,7 +82,7 @@ The port is 3000 unless another is given.)";
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
     server io({.engine = arguments.engine, .recovery = socketio::recovery_options(), .path = arguments.path},
-              beast_driver::system_random(), std::chrono::steady_clock::now());
+              system_random(), std::chrono::steady_clock::now());
     chat::application application(io);
     bool const is_secure = !arguments.certificate.empty();
     return serve(io, application, arguments, page(directory, client), [is_secure](std::uint16_t port) {

@@ -1,7 +1,7 @@
 // An Engine.IO server that sends each message back.
-#include "beast/random.hpp"
 #include "server_program.hpp"
 
+#include <socketless/core/system_random.hpp>
 #include <socketless/engineio/server.hpp>
 
 #include <string>
@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
     arguments.engine.path = arguments.path;
-    engineio::server io(arguments.engine, beast_driver::system_random());
+    engineio::server io(arguments.engine, socketless::system_random());
     echo application{io};
     return serve(io, application, arguments);
 }

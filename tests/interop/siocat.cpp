@@ -1,6 +1,5 @@
 // siocat: a Socket.IO client for the terminal, and for programs that drive it line by line.
 #include "beast/client.hpp"
-#include "beast/random.hpp"
 #include "command_line.hpp"
 #include "siocat/command.hpp"
 #include "siocat/end_signals.hpp"
@@ -9,6 +8,7 @@
 #include "siocat/session.hpp"
 
 #include <socketless/client.hpp>
+#include <socketless/core/system_random.hpp>
 #include <socketless/engineio/transport.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -143,7 +143,7 @@ options read_options(int argc, char** argv) {
 class program {
 public:
     explicit program(options o)
-        : options_(std::move(o)), out_(make_output()), io_(options_.client, beast_driver::system_random(), now()),
+        : options_(std::move(o)), out_(make_output()), io_(options_.client, system_random(), now()),
           session_(io_, *out_, [this] { return network_.failure(); }), network_(context_, io_, *this, options_.network),
           input_(
               context_, [this](std::string_view line) { take(line); }, [this] { end(); }),

@@ -11,9 +11,9 @@
 //
 // in the namespaces "/" and "/custom", which tell who joins its auth (event auth), and "/guarded", whose auth is
 // {"token":"123"}.
-#include "beast/random.hpp"
 #include "server_program.hpp"
 
+#include <socketless/core/system_random.hpp>
 #include <socketless/engineio/request.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
     options.engine = arguments.engine;
     options.path = arguments.path;
 
-    server io(std::move(options), beast_driver::system_random(), std::chrono::steady_clock::now());
+    server io(std::move(options), system_random(), std::chrono::steady_clock::now());
     test_application application(io);
     return serve(io, application, arguments);
 }

@@ -1,10 +1,10 @@
 // Socket.IO over plain TCP and POSIX sockets: a server that sends each event back and acknowledges it with its
 // arguments, and a client that tries that out.
-#include "beast/random.hpp"
 #include "command_line.hpp"
 #include "posix/streams.hpp"
 
 #include <socketless/client.hpp>
+#include <socketless/core/system_random.hpp>
 #include <socketless/server.hpp>
 
 #include <algorithm>
@@ -98,7 +98,7 @@ private:
 int serve(arguments const& a) {
     engineio::server_options const engine{.max_payload = std::size_t{4} * 1024 * 1024,
                                           .transports = {engineio::transport::webtransport}};
-    server io({.engine = engine}, beast_driver::system_random(), now());
+    server io({.engine = engine}, system_random(), now());
     echo_server application{io};
     posix_driver::streams network(io, application);
     std::printf("listening on %u\n", static_cast<unsigned>(network.listen(a.port)));
@@ -108,8 +108,7 @@ int serve(arguments const& a) {
 }
 
 int connect(arguments const& a) {
-    client io({.transports = {engineio::transport::webtransport}, .reconnection = false}, beast_driver::system_random(),
-              now());
+    client io({.transports = {engineio::transport::webtransport}, .reconnection = false}, system_random(), now());
     echo_client application(io);
     posix_driver::streams network(io, application);
     network.connect_to(a.address, a.connect);

@@ -26,10 +26,11 @@ inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcd
 
 } // namespace detail
 
-/// Fills bytes with randomness that cannot be guessed: ids are secrets. Made from any function object that is called
-/// with a std::span<std::byte> and can be copied:
+/// Fills bytes with randomness that cannot be guessed: ids are secrets. A program on an operating system passes
+/// system_random(), of core/system_random.hpp. Any function object does that is called with a std::span<std::byte> and
+/// can be copied:
 ///
-///     client io(options, [](std::span<std::byte> bytes) { fill_from_the_system(bytes); }, now);
+///     client io(options, [](std::span<std::byte> bytes) { fill_from_the_board(bytes); }, now);
 ///
 /// Preconditions: it fills all bytes, and not with the same ones each time, or no second id could be told from the
 /// first. It may throw: see "What you can rely on" in README.md.
