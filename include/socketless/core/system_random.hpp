@@ -79,8 +79,8 @@ inline void fill_from_system(std::span<std::byte> bytes) {
 ///     server io(options, system_random(), now);
 ///
 /// It asks getrandom (Linux, ESP-IDF), arc4random_buf (macOS, the BSDs, Android) or BCryptGenRandom (Windows) each
-/// time. Any thread may call it. Where the system refuses, as in a sandbox that forbids the call, it ends the program by
-/// std::abort: no id is made of bytes that can be guessed.
+/// time. Any thread may call it. Where the system refuses, as in a sandbox that forbids the call, the source ends the
+/// program by std::abort: no id is made of bytes that can be guessed.
 [[nodiscard]] inline random_source system_random() {
     return detail::fill_from_system;
 }
