@@ -30,12 +30,12 @@
 
 namespace socketless::inline v0 {
 
-/// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (Its `auth` is
-/// said where a namespace is joined: `client::connect`.)
+/// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (`auth` is an
+/// argument of `client::connect`.)
 struct client_options {
-    /// Gets its slashes where it lacks them, and is percent-encoded: see engineio::normalize_path.
+    /// The path of all requests; engineio::normalize_path adds missing slashes and percent-encodes it.
     std::string path = "/socket.io/";
-    /// The caller's own query parameters. The protocol's are not theirs to set: EIO, transport, sid.
+    /// Query parameters of your own. The library sets those of the protocol: EIO, transport, sid.
     std::vector<std::pair<std::string, std::string>> query = {};
     /// EIO=4 goes with revision 5 of Socket.IO, EIO=3 with 4.
     engineio::revision revision = engineio::revision::v4;
@@ -49,7 +49,7 @@ struct client_options {
     std::string timestamp_param = "t";
     bool force_base64 = false;
 
-    /// Whether joining a namespace opens the connection; else `open` does.
+    /// Whether joining a namespace opens the connection; if not, call `open`.
     bool auto_connect = true;
     /// Whether to connect again when the connection is lost or could not be opened.
     bool reconnection = true;
@@ -58,19 +58,19 @@ struct client_options {
     /// How long to wait before the first attempt, and at most; each wait is twice as long as the one before.
     milliseconds reconnection_delay{1'000};
     milliseconds reconnection_delay_max{5'000};
-    /// By which part of itself a wait may be longer or shorter: 0 to 1.
+    /// Each wait is longer or shorter by a random part of itself, at most this: 0 to 1.
     double randomization_factor = 0.5;
     /// How long opening may take.
     milliseconds timeout{20'000};
-    /// How long an acknowledgement is awaited where the call does not say; for ever if empty.
+    /// How long the client waits for an acknowledgement if the call does not say; for ever if empty.
     std::optional<milliseconds> ack_timeout = std::nullopt;
-    /// How often an event that was not acknowledged is sent again: see socketio::client_options.
+    /// How often the client sends an event again that was not acknowledged: see socketio::client_options.
     std::uint32_t retries = 0;
-    /// Whether the state of a socket is recovered when the connection is made again, by a server that offers it.
+    /// Whether a socket recovers its state on the next connection, if the server offers that.
     bool recovery = true;
 
-    /// Bytes that may wait: handed to the transport, and for a socket to connect. See engineio::client_options and
-    /// socketio::client_options.
+    /// Bytes that may wait for the transport (`max_queued`), and for a socket to connect (`max_buffered`, `max_early`):
+    /// see engineio::client_options and socketio::client_options.
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
     std::size_t max_early = std::size_t{1} * 1024 * 1024;
@@ -97,15 +97,15 @@ struct client_options {
 ///     }
 ///
 /// Inputs and transmits are those of engineio::client_session, events those of socketio::client_session and opened,
-/// upgraded, open_failed, reconnecting, reconnect_failed. The time of a call that takes none is that of the last call
-/// that took one: an application that acts on a timer of its own says `handle_timeout(now)` first.
+/// upgraded, open_failed, reconnecting, reconnect_failed. Calls without a `now` use the time of the last call that had
+/// one: when a timer of your own fires, call `handle_timeout(now)` first.
 class client {
 public:
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
-    /// `random` spreads the attempts of many clients to connect again, and tells their requests apart. A path that
-    /// cannot be one is an error of `connect` and `open`.
+    /// `random` spreads the attempts of many clients to connect again, and tells their requests apart. If the path
+    /// of the options is invalid, `connect` and `open` return that error.
     client(client_options options, random_source random, time_point now)
         : options_(std::move(options)), random_(std::move(random)), now_(now),
           engine_(engine_options(options_, random_)), session_(session_options(options_), now),
@@ -115,51 +115,51 @@ public:
 
     void http_response(engineio::exchange_id exchange, int status, bool is_binary, std::span<char> body,
                        time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.http_response(exchange, status, is_binary, body, now);
     }
     void http_failed(engineio::exchange_id exchange, time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.http_failed(exchange, now);
     }
     void channel_opened(engineio::channel_id channel, time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.channel_opened(channel, now);
     }
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.websocket_received(channel, message, now);
     }
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.stream_received(channel, chunk, now);
     }
     void channel_closed(engineio::channel_id channel, time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.channel_closed(channel, now);
     }
     void channel_refused(engineio::channel_id channel, int status, std::string_view body, time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.channel_refused(channel, status, body, now);
     }
     void pause(engineio::channel_id channel) noexcept { engine_.pause(channel); }
     void resume(engineio::channel_id channel) noexcept { engine_.resume(channel); }
 
-    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own.
-    /// A spurious call is harmless.
+    /// Time has passed. Call it when `poll_timeout` is due, and before you act on a timer of your own. A spurious call
+    /// is harmless.
     void handle_timeout(time_point now) {
-        tell(now);
+        advance_clock(now);
         engine_.handle_timeout(now);
         if (phase_ == phase::waiting && now >= next_attempt_) {
             begin_open();
-            reconnecting_due_ = backoff_.attempts() != 0; // else the first one had no memory
+            reconnecting_due_ = backoff_.attempts() != 0; // 0 if the first attempt threw
         }
     }
 
     //=== what the application wants: the connection ===//
 
-    /// Opens the connection, if it is not open or about to be. `connect` does it unless `auto_connect` is off.
-    /// Errors: errc::invalid_request_target for a path that cannot be one.
+    /// Opens the connection, unless it is open or about to be. `connect` does so too unless `auto_connect` is off.
+    /// Errors: errc::invalid_request_target: the path of the options is invalid.
     result<void> open() {
         if (auto const good = engine_.check_options(); !good) return good;
         is_wanted_ = true;
@@ -168,17 +168,17 @@ public:
         return {};
     }
 
-    /// Leaves all namespaces and closes the connection, once what is queued has gone; no other attempt is made.
+    /// Leaves all namespaces, closes the connection once all that is queued has gone, and does not open another.
     void close() {
         for (std::uint32_t i = 0; i != session_.size(); ++i) session_.disconnect({i, 1});
-        leave();
+        stop_wanting_connection();
     }
 
     //=== what the application wants: see socketio::client_session ===//
 
     /// Joins a namespace. Errors: errc::invalid_namespace, errc::already_connected; errc::invalid_payload,
-    /// errc::depth_exceeded, errc::message_too_large for `auth`; errc::invalid_request_target for a path that cannot be
-    /// one.
+    /// errc::depth_exceeded, errc::message_too_large for `auth`; errc::invalid_request_target: the path of the options
+    /// is invalid.
     result<socket_handle> connect(std::string_view nsp = "/") {
         if (auto const good = engine_.check_options(); !good) return good.error();
         return joined(session_.connect(nsp));
@@ -193,28 +193,28 @@ public:
         return flushed(session_.authenticate(socket, auth));
     }
 
-    /// Leaves it. With the last namespace the connection is closed.
+    /// Leaves the namespace. When no namespace is left, the client closes the connection.
     void disconnect(socket_handle socket) {
         session_.disconnect(socket);
         may_be_idle_ = true;
         static_cast<void>(flush());
     }
 
-    /// Emits an event: at once if the socket is connected, else when it is, also where the connection has been lost and
-    /// that is yet to be told. Errors: those of socketio::client_session. With `retries` an overflow is none: another
-    /// try follows.
+    /// Emits an event: now if the socket is connected, otherwise once it is; also if the connection is already lost but
+    /// `disconnected` was not polled yet. Errors: those of socketio::client_session. With `retries`
+    /// errc::queue_overflow is not returned: the event is sent again.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
-        look();
+        notice_lost_connection();
         auto const emitted = session_.emit(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         auto const sent = flush();
         bool const is_retried = options_.retries != 0; // whatever has become of the first try
         return emitted && !is_retried ? sent : emitted;
     }
-    /// Emits an event if it can go at once; else it is dropped: errc::would_wait.
+    /// Emits an event if it can go at once; otherwise drops it: errc::would_wait.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit_volatile(socket_handle socket, Name const& name, Args const&... args) {
-        look();
+        notice_lost_connection();
         if (!engine_.writable()) return error{errc::would_wait};
         return flushed(
             session_.emit_volatile(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...));
@@ -223,7 +223,7 @@ public:
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name,
                                         Args const&... args) {
-        look();
+        notice_lost_connection();
         auto const id =
             session_.emit_with_ack(socket, timeout, socketio::detail::name_of(name), json::detail::passed_on(args)...);
         flush_or_break_off(); // a connection that cannot take it ends, and the acknowledgement with it
@@ -237,7 +237,7 @@ public:
     /// Acknowledges an event, once.
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
-        look();
+        notice_lost_connection();
         return flushed(session_.acknowledge(request, json::detail::passed_on(args)...));
     }
 
@@ -251,13 +251,13 @@ public:
         return e;
     }
 
-    /// The next thing to do, or nothing until there is other input. `buffer` is where targets and bodies are put
-    /// together.
+    /// The next thing to do, or nothing until there is other input. Targets and bodies are put together in
+    /// `buffer`.
     [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
         return engine_.poll_transmit(buffer);
     }
 
-    /// When `handle_timeout` is to be called, if ever. Changes with every input. Constant time.
+    /// When to call `handle_timeout`, if ever. Changes with every input. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
         auto const attempt = phase_ == phase::waiting ? std::optional(next_attempt_) : std::nullopt;
         return earlier(attempt, earlier(engine_.poll_timeout(), session_.poll_timeout()));
@@ -267,13 +267,13 @@ public:
 
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
     [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
-    /// Whether there is no connection, none to be opened and none to be closed.
+    /// Whether no connection is open, being opened or closed, or waited for.
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == phase::idle; }
     [[nodiscard]] engineio::transport transport() const noexcept { return engine_.transport(); }
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return session_.is_connected(socket); }
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept { return session_.sid(socket); }
     [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept { return session_.nsp(socket); }
-    /// Bytes that are queued and not yet handed to the I/O layer, and those that wait for a socket to connect.
+    /// Bytes that wait for `poll_transmit`, and bytes that wait for a socket to connect.
     [[nodiscard]] std::size_t queued() const noexcept { return engine_.queued(); }
     [[nodiscard]] std::size_t buffered() const noexcept { return session_.buffered(); }
 
@@ -309,9 +309,9 @@ private:
                 .limits = o.limits};
     }
 
-    void tell(time_point now) noexcept {
+    void advance_clock(time_point now) noexcept {
         now_ = now;
-        time_due_ = true; // what is unread below came before
+        time_due_ = true; // after what engine_ has not read yet
         if (!engine_.has_unread()) pass_time();
     }
     void pass_time() noexcept {
@@ -332,16 +332,15 @@ private:
         detail::attempt([this] { begin_open(); });
     }
 
-    // The connection may have ended, perhaps unnoticed while the machine slept: the sockets are to know that before
-    // anything is emitted, which waits for the next one then.
-    void look() {
+    // The connection may have died unnoticed (the machine slept). Checks that first, so that what is emitted is kept
+    // for the next connection.
+    void notice_lost_connection() {
         if (phase_ != phase::open) return;
         engine_.handle_timeout(now_);
         if (engine_.is_closed()) session_.closed(detail::reason_of(engine_.reason()), now_);
     }
 
-    // No connection is wanted any more.
-    void leave() {
+    void stop_wanting_connection() {
         is_wanted_ = false;
         flush_or_break_off();
         if (phase_ == phase::waiting) {
@@ -349,46 +348,46 @@ private:
             backoff_.reset();
         } else if (phase_ == phase::opening || phase_ == phase::open) {
             phase_ = phase::closing;
-            session_.closed(socketio::disconnect_reason::forced_close, now_); // what is asked for now needs another
+            session_.closed(socketio::disconnect_reason::forced_close, now_); // sockets that connect now need another
             engine_.close(now_);
         }
     }
 
-    // Does the next thing that is to be done, of which an event may come. Returns false where there is nothing.
+    // Does one step of work, which may produce an event; false if there is nothing to do.
     [[nodiscard]] bool step(std::optional<event>& e) {
-        if (std::exchange(may_be_idle_, false) && !session_.is_active()) leave();
-        if (std::exchange(reconnecting_due_, false)) return tell(e, socketio::event_type::reconnecting), true;
+        if (std::exchange(may_be_idle_, false) && !session_.is_active()) stop_wanting_connection();
+        if (std::exchange(reconnecting_due_, false)) return make_event(e, socketio::event_type::reconnecting), true;
         session_.poll_event(e);
         if (session_.has_transmit()) flush_or_break_off();
         if (e) {
-            take(e);
+            take_socket_event(e);
             return true;
         }
         if (closed_due_) {
             bool const failed = !was_open_ && phase_ == phase::opening;
-            event& told = tell(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed);
+            event& told = make_event(e, failed ? socketio::event_type::open_failed : socketio::event_type::closed);
             told.reason = reason_;
             add_failure(told);
             after_close();
-            closed_due_ = false; // not before: where that throws it is told the next time
+            closed_due_ = false; // last: if after_close throws, the next step makes the event again
             return true;
         }
-        if (std::exchange(failed_due_, false)) return tell(e, socketio::event_type::reconnect_failed), true;
+        if (std::exchange(failed_due_, false)) return make_event(e, socketio::event_type::reconnect_failed), true;
         auto const below = engine_.poll_event();
-        if (below) take(e, *below);
+        if (below) take_transport_event(e, *below);
         if (below || !time_due_) return below.has_value();
         pass_time();
         return true;
     }
 
-    event& tell(std::optional<event>& e, socketio::event_type type) const noexcept {
+    event& make_event(std::optional<event>& e, socketio::event_type type) const noexcept {
         event& told = e.emplace();
         told.type = type;
         told.attempt = backoff_.attempts();
         return told;
     }
 
-    // What the server has answered, if that was why.
+    // Adds the server's answer, if that was the cause.
     void add_failure(event& told) const noexcept {
         auto const& answer = engine_.failure();
         told.status = answer.status;
@@ -398,19 +397,17 @@ private:
         told.message = body->find("message").value_or(json::text());
     }
 
-    // An event of a socket.
-    void take(std::optional<event>& e) noexcept {
+    void take_socket_event(std::optional<event>& e) noexcept {
         if (e->type == socketio::event_type::closed)
-            e.reset(); // told when the transport has closed
+            e.reset(); // step makes it when the transport has closed
         else if (e->type == socketio::event_type::disconnected || e->type == socketio::event_type::connect_error)
             may_be_idle_ = true;
     }
 
-    // An event of the transport.
-    void take(std::optional<event>& e, engineio::event const& below) {
+    void take_transport_event(std::optional<event>& e, engineio::event const& below) {
         switch (below.type) {
         case engineio::event_type::opened:
-            tell(e, socketio::event_type::opened);
+            make_event(e, socketio::event_type::opened);
             was_open_ = true;
             backoff_.reset();
             phase_ = phase::open;
@@ -418,9 +415,9 @@ private:
             flush_or_break_off();
             break;
         case engineio::event_type::message: session_.message_received(below.message, engine_.now()); break;
-        case engineio::event_type::upgraded: tell(e, socketio::event_type::upgraded); break;
+        case engineio::event_type::upgraded: make_event(e, socketio::event_type::upgraded); break;
         case engineio::event_type::closed:
-            // Where the session has closed by itself, it knows better why.
+            // If the session has closed by itself, it knows better why.
             reason_ = session_reason_.value_or(detail::reason_of(below.reason));
             session_reason_.reset();
             session_.closed(reason_, engine_.now());
@@ -430,8 +427,8 @@ private:
         }
     }
 
-    // The connection is gone: perhaps another is to be opened, at once or later. Nothing has changed where the random
-    // source throws.
+    // The connection is gone: opens another now or later, if one is wanted. If the random source throws, nothing has
+    // changed.
     void after_close() {
         bool const was_asked = phase_ == phase::closing;
         bool const gives_up = backoff_.attempts() >= options_.reconnection_attempts.value_or(0xffffffff);
@@ -440,7 +437,7 @@ private:
         phase_ = phase::idle;
         if (was_asked || !is_wanted_) {
             backoff_.reset();
-            if (is_wanted_) try_to_open(); // it was asked for again meanwhile
+            if (is_wanted_) try_to_open(); // the application has asked for another meanwhile
             return;
         }
         if (!options_.reconnection) return;
@@ -463,7 +460,7 @@ private:
 
     //=== from the sockets to the transport ===//
 
-    // Where it throws, some of what was to be sent is lost: the connection ends.
+    // If it throws, a part of what the session sends is lost, so the connection ends.
     result<void> flush() {
         detail::rollback undo([this]() noexcept {
             session_reason_ = socketio::disconnect_reason::transport_error;
@@ -484,7 +481,7 @@ private:
         undo.commit();
         return sent;
     }
-    // Where something has been done already that must be told.
+    // For calls that have already done something, which they must report.
     void flush_or_break_off() noexcept {
         detail::attempt([this] { static_cast<void>(flush()); });
     }
@@ -498,7 +495,7 @@ private:
         flush_or_break_off();
         if (!socket || !options_.auto_connect) return socket;
         is_wanted_ = true;
-        if (phase_ == phase::idle) try_to_open(); // an attempt that is waited for will do
+        if (phase_ == phase::idle) try_to_open(); // when waiting, the next attempt is enough
         return socket;
     }
 
@@ -509,11 +506,11 @@ private:
     bool is_wanted_ = false; // the connection, by the application
     bool was_open_ = false;
     bool may_be_idle_ = false;
-    // Events that are to be told.
+    // Events that step makes next.
     bool reconnecting_due_ = false;
     bool closed_due_ = false;
     bool failed_due_ = false;
-    bool time_due_ = false; // for session_
+    bool time_due_ = false; // session_ does not know the time yet
     socketio::disconnect_reason reason_{};
     std::optional<socketio::disconnect_reason> session_reason_;
     time_point next_attempt_{};
