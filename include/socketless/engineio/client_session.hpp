@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/random.hpp>
@@ -740,8 +741,7 @@ private:
                      .timestamp = {options_.timestamp_param, stamped ? std::string_view(stamp) : std::string_view()},
                      .base64 = base64,
                      .sid = sid_});
-        SOCKETLESS_ASSERT(written.has_value()); // the path has been checked
-        static_cast<void>(written);
+        socketless::detail::must(written); // the path has been checked
     }
 
     // Differs from those of other clients by the seed, from those before by the count.

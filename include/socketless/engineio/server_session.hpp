@@ -1,7 +1,7 @@
 // engineio::server_session: the server's side of one connection, from its handshake to its end.
 #pragma once
 
-#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -591,9 +591,7 @@ private:
     [[nodiscard]] std::optional<packet> next_control_packet(std::string& handshake_buffer) {
         if (!std::exchange(handshake_due_, false)) return beats_.take();
         handshake_buffer.clear();
-        auto const written = encode_handshake(handshake_buffer, own_handshake());
-        SOCKETLESS_ASSERT(written.has_value());
-        static_cast<void>(written);
+        socketless::detail::must(encode_handshake(handshake_buffer, own_handshake()));
         return packet{packet_type::open, frame_kind::text, handshake_buffer};
     }
 
@@ -669,11 +667,7 @@ private:
         close_now(close_reason::forced_close);
     }
 
-    static void put(payload_writer<std::string>& writer, packet const& p) {
-        auto const pushed = writer.push(p);
-        SOCKETLESS_ASSERT(pushed.has_value());
-        static_cast<void>(pushed);
-    }
+    static void put(payload_writer<std::string>& writer, packet const& p) { socketless::detail::must(writer.push(p)); }
 
     server_options const* options_;
     session_id id_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -345,7 +346,7 @@ private:
             root_due_ = root_ == root_state::joined;
             return;
         }
-        auto const put = queue_.put(no_bound, [&](std::string& text, attachment_list&) {
+        auto const encode_it = [&](std::string& text, attachment_list&) {
             bool const bare = options_.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
             if (!bare) return encode_connect(text, s.name(), s);
             packet connect;
@@ -353,17 +354,14 @@ private:
             connect.nsp = s.name();
             connect.query = s.query;
             return encode(text, connect);
-        });
-        SOCKETLESS_ASSERT(put.has_value()); // both were checked when they were given
-        static_cast<void>(put);
+        };
+        socketless::detail::must(queue_.put(no_bound, encode_it)); // both were checked when they were given
         s.state = socket_state::connecting;
     }
 
     void put_disconnect(socket& s) {
-        auto const put = queue_.put(
-            no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); });
-        SOCKETLESS_ASSERT(put.has_value());
-        static_cast<void>(put);
+        auto const encode_it = [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); };
+        socketless::detail::must(queue_.put(no_bound, encode_it));
         s.was_left = true;
         if (s.name() == "/") root_ = root_state::left;
     }
@@ -734,9 +732,7 @@ private:
     }
 
     void put_stored(stored_packet const& packet, std::optional<std::uint64_t> id) {
-        auto const put = packet.put(queue_, id);
-        SOCKETLESS_ASSERT(put.has_value()); // it has been encoded before
-        static_cast<void>(put);
+        socketless::detail::must(packet.put(queue_, id)); // it has been encoded before
     }
 
     result<void> check_queue() {

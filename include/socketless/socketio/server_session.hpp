@@ -1,7 +1,7 @@
 // socketio::server_session: the server's side of one connection: the namespaces that its client has joined.
 #pragma once
 
-#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -545,10 +545,8 @@ private:
     }
 
     void put_disconnect(slot const& s) {
-        auto const put =
-            queue_->put(no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); });
-        SOCKETLESS_ASSERT(put.has_value()); // the namespace came from a packet
-        static_cast<void>(put);
+        auto const encode_it = [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); };
+        socketless::detail::must(queue_->put(no_bound, encode_it)); // the namespace came from a packet
     }
 
     result<void> check_queue() {

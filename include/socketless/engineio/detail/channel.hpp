@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/engineio/outbox.hpp>
@@ -76,8 +77,7 @@ public:
         auto const size = reader_     ? encode_for_stream(buffer, p)
                           : text_only ? encode_as_text(buffer, p, r)
                                       : encode(buffer, p, r);
-        SOCKETLESS_ASSERT(size.has_value());
-        static_cast<void>(size);
+        socketless::detail::must(size);
         return {.type = transmit_type::send, .id = id_, .data = {text_only ? frame_kind::text : p.kind, buffer}};
     }
 

@@ -1,7 +1,7 @@
 // A Socket.IO packet that is kept: what was emitted or received too early, or may have to be sent again.
 #pragma once
 
-#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -49,9 +49,7 @@ public:
     // Encodes a packet that was received. Precondition: it was decoded.
     static stored_packet copy_of(message const& m) {
         std::string text;
-        auto const encoded = encode(text, m.packet);
-        SOCKETLESS_ASSERT(encoded.has_value());
-        static_cast<void>(encoded);
+        socketless::detail::must(encode(text, m.packet));
         return {std::move(text), {m.attachments.begin(), m.attachments.end()}};
     }
 
