@@ -24,8 +24,6 @@ struct pending_ack {
     std::uint64_t id = 0;
     /// Which socket of the connection owes it: the caller's number for it, a small one: see `pending_acks`.
     std::uint32_t socket = 0;
-    /// The caller's own, given back at the end.
-    std::uint64_t token = 0;
     /// When waiting ends, if ever.
     std::optional<time_point> deadline = std::nullopt;
 

@@ -391,7 +391,7 @@ private:
         if (!acks_) acks_ = std::make_unique<pending_acks>();
         if (acks_->size() >= options_->max_pending_acks) return error{errc::too_many_acks};
         auto const until = timeout ? std::optional(deadline(now_, *timeout)) : std::nullopt;
-        acks_->await({id, socket.index, 0, until});
+        acks_->await({id, socket.index, until});
         return {};
     }
 

@@ -1,13 +1,19 @@
-// What a client keeps for each of its sockets, connected or not.
+// What a client keeps for each of its sockets, connected or not: its state, the events that wait for its connection,
+// and those that are sent until they are acknowledged.
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/must.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/socketio/acks.hpp>
 #include <socketless/socketio/arguments.hpp>
+#include <socketless/socketio/client_options.hpp>
 #include <socketless/socketio/detail/stored_packet.hpp>
+#include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
@@ -24,37 +30,46 @@
 
 namespace socketless::inline v0::socketio::detail {
 
-enum class client_socket_state : std::uint8_t {
-    idle,           // nothing is under way
-    authenticating, // its auth has been asked for
-    connecting,     // CONNECT is sent
-    leaving,        // CONNECT is sent, and the socket not wanted any more
-    connected,
-    ending, // its last events are yet to be taken
+// The acknowledgement that an event asks for; an id of 0 asks for none.
+struct ack_wish {
+    std::uint64_t id = 0;
+    std::optional<milliseconds> timeout = std::nullopt;
 };
 
-struct client_socket {
-    // An event that waits until the socket is connected.
-    struct waiting_event {
-        stored_packet packet;
-        std::uint64_t ack_id = 0; // none if 0
-    };
-    // An event that is sent until it is acknowledged.
-    struct retried_event {
-        stored_packet packet;
-        std::uint64_t ack_id = 0; // for the application; none if 0
-        std::optional<milliseconds> timeout = std::nullopt;
-        std::uint32_t tries = 0;
-        bool is_pending = false;
-        std::uint64_t try_id = 0; // on the wire
-    };
+// What the sockets of a client share: the queue of what they send, and the acknowledgements that they await.
+struct client_outbox {
+    client_options options;
+    time_point now{};
+    message_queue queue = {};
+    pending_acks acks = {};
+    std::uint64_t last_ack_id = 0;
+    std::size_t buffered = 0; // bytes of the events that sockets keep
 
+    [[nodiscard]] packet_bounds bounds() const noexcept { return {options.max_queued, options.limits}; }
+
+    void await(std::uint32_t socket, ack_wish const& wish) {
+        acks.await({wish.id, socket, wish.timeout ? std::optional(deadline(now, *wish.timeout)) : std::nullopt});
+    }
+    void forget(std::uint32_t socket, std::uint64_t id) noexcept { static_cast<void>(acks.take(id, socket)); }
+};
+
+enum class client_socket_state : std::uint8_t {
+    idle,           // nothing is under way
+    authenticating, // the application has been asked for the auth
+    connecting,     // CONNECT is sent
+    leaving,        // CONNECT is sent, and the application does not want the socket any more
+    connected,
+    ending, // its last events have not been polled yet
+};
+
+class client_socket {
+public:
     client_socket(std::uint32_t own_index, std::string_view nsp) : index(own_index), name_(nsp) {}
 
     std::uint32_t index;
     client_socket_state state = client_socket_state::idle;
     disconnect_reason reason{};
-    std::uint64_t last_ack_id = 0; // of those that are awaited up to the end, not beyond it
+    std::uint64_t last_ack_id = 0; // acknowledgements up to this one end with the socket, later ones do not
     std::uint32_t connection = 0;  // how often it has been connected
     bool wanted = false;
     bool was_left = false; // DISCONNECT was sent on this connection
@@ -65,16 +80,16 @@ struct client_socket {
     std::string sid;
     std::string pid;
     std::string offset;
-    std::vector<waiting_event> waiting;
-    std::deque<retried_event> retries;
-    socketless::detail::fifo<stored_packet> early;
+    socketless::detail::fifo<stored_packet> early; // events that came before the answer to CONNECT
 
     [[nodiscard]] socket_handle handle() const noexcept { return {index, 1}; }
 
-    // The namespace: always the same, for events borrow it. What revision 4 may send behind a '?' is the query's.
+    // The namespace. It never moves: events borrow it. In revision 4 it ends before the '?', which begins the query.
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
-    // An auth of null is none, as in JavaScript.
+    //=== joining ===//
+
+    // As in JavaScript, an auth of null is no auth.
     template <class Auth>
     result<void> set_auth(Auth const& value, packet_bounds const& bounds) {
         std::string text;
@@ -98,37 +113,128 @@ struct client_socket {
         out.end_object();
     }
 
-    // With recovery each event ends with its offset, unless it asks for an acknowledgement or is volatile. Whatever
-    // string stands there is taken for it: servers differ in what theirs look like, and know their own.
+    // With recovery the server puts an offset behind the arguments of each event, except of those that ask for an
+    // acknowledgement or are volatile. Any string in the last place is taken for it: only the server knows its form.
     void note_offset(arguments const& args) {
-        constexpr std::size_t longest = 256; // no server's is; what is kept for each socket is bounded
+        constexpr std::size_t longest = 256; // no server's is longer; it bounds what each socket keeps
         json::text last;
         for (argument const a : args) last = a.json();
         if (!last.is(json::kind::string) || last.raw().size() > longest) return;
         if (auto text = last.get<std::string>()) offset = std::move(*text);
     }
 
-    [[nodiscard]] bool awaits_try(std::uint64_t id) const noexcept {
-        return !retries.empty() && retries.front().is_pending && retries.front().try_id == id;
-    }
-
-    // Drops the event that asked for this acknowledgement, if it still waits; returns its size.
-    std::size_t forget_waiting(std::uint64_t ack_id) {
-        auto const found = std::ranges::find_if(waiting, [=](waiting_event const& w) { return w.ack_id == ack_id; });
-        if (found == waiting.end()) return 0;
-        std::size_t const size = found->packet.size();
-        waiting.erase(found);
-        return size;
-    }
-
-    // Drops what came before the answer to CONNECT, and takes its size off.
+    // Drops the early events, and subtracts their size.
     void drop_early(std::size_t& early_size) {
         for (; !early.empty(); early.pop()) early_size -= early.front().size();
         early = {};
     }
 
+    //=== events that wait until the socket is connected ===//
+
+    // Errors: those of stored_packet::event, errc::buffer_full.
+    template <class... Args>
+    result<void> emit_later(client_outbox& out, ack_wish const& wish, std::string_view event, Args const&... args) {
+        auto const id = wish.id != 0 ? std::optional(wish.id) : std::nullopt;
+        auto packet = store(out, id, event, args...);
+        if (!packet) return packet.error();
+        std::size_t const size = packet->size();
+        waiting_.push_back({std::move(*packet), wish.id});
+        socketless::detail::rollback undo([this]() noexcept { waiting_.pop_back(); });
+        if (id) out.await(index, wish);
+        undo.commit();
+        out.buffered += size;
+        return {};
+    }
+
+    // The socket is connected: queues them; then forgets them.
+    void put_waiting(client_outbox& out) const {
+        for (auto const& waiting : waiting_) put_stored(out, waiting.packet, std::nullopt);
+    }
+    void forget_waiting(client_outbox& out) noexcept {
+        for (auto const& waiting : waiting_) out.buffered -= waiting.packet.size();
+        std::vector<waiting_event>().swap(waiting_);
+    }
+
+    // Drops the event that asked for this acknowledgement, if it still waits.
+    void drop_waiting(client_outbox& out, std::uint64_t ack_id) {
+        auto const found = std::ranges::find_if(waiting_, [=](waiting_event const& w) { return w.ack_id == ack_id; });
+        if (found == waiting_.end()) return;
+        out.buffered -= found->packet.size();
+        waiting_.erase(found);
+    }
+
+    //=== events that are sent until they are acknowledged ===//
+
+    // Errors: as `emit_later`. The event has its turn in `send_next_try`.
+    template <class... Args>
+    result<void> emit_retried(client_outbox& out, ack_wish const& wish, std::string_view event, Args const&... args) {
+        auto packet = store(out, std::nullopt, event, args...);
+        if (!packet) return packet.error();
+        std::size_t const size = packet->size();
+        retries_.push_back({std::move(*packet), {wish.id, wish.timeout ? wish.timeout : out.options.ack_timeout}});
+        out.buffered += size;
+        return {};
+    }
+
+    // Sends the first of them, unless the socket is not connected or the event is under way.
+    void send_next_try(client_outbox& out) {
+        if (state != client_socket_state::connected || retries_.empty() || retries_.front().is_pending) return;
+        auto& first = retries_.front();
+        auto const id = ++out.last_ack_id;
+        out.await(index, {id, first.wish.timeout});
+        socketless::detail::rollback undo([&]() noexcept { out.forget(index, id); });
+        put_stored(out, first.packet, id);
+        undo.commit();
+        first.is_pending = true;
+        ++first.tries;
+        first.try_id = id;
+    }
+
+    // Whether this is the acknowledgement of the event that is under way.
+    [[nodiscard]] bool awaits_try(std::uint64_t id) const noexcept {
+        return !retries_.empty() && retries_.front().is_pending && retries_.front().try_id == id;
+    }
+
+    // The try under way has ended. Returns the id of the acknowledgement that has ended with it for the application; 0
+    // if the application asked for none or another try follows.
+    std::uint64_t end_try(client_outbox& out, bool is_answered) {
+        auto& first = retries_.front();
+        first.is_pending = false;
+        if (!is_answered && first.tries <= out.options.retries) return 0;
+        std::uint64_t const id = first.wish.id;
+        out.buffered -= first.packet.size();
+        retries_.pop_front();
+        return id;
+    }
+
 private:
+    struct waiting_event {
+        stored_packet packet;
+        std::uint64_t ack_id = 0; // 0: it asks for no acknowledgement
+    };
+    struct retried_event {
+        stored_packet packet;
+        ack_wish wish; // of the application
+        std::uint32_t tries = 0;
+        bool is_pending = false;
+        std::uint64_t try_id = 0; // on the wire
+    };
+
+    template <class... Args>
+    [[nodiscard]] result<stored_packet> store(client_outbox const& out, std::optional<std::uint64_t> id,
+                                              std::string_view event, Args const&... args) const {
+        auto packet = stored_packet::event(out.bounds(), {name_, id}, event, args...);
+        if (packet && packet->size() > out.options.max_buffered - out.buffered) return error{errc::buffer_full};
+        return packet;
+    }
+
+    static void put_stored(client_outbox& out, stored_packet const& packet, std::optional<std::uint64_t> id) {
+        socketless::detail::must(packet.put(out.queue, id)); // it has been encoded before
+    }
+
     std::string name_;
+    std::vector<waiting_event> waiting_;
+    std::deque<retried_event> retries_;
 };
 
 } // namespace socketless::inline v0::socketio::detail
