@@ -3,9 +3,9 @@
 // between different exchanges and channels.
 
 #include "demo/capture.hpp"
+#include "drivers/engineio_server.hpp"
 #include "support/catch.hpp"
 #include "support/recorded.hpp"
-#include "support/sessions.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/server.hpp>

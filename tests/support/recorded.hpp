@@ -2,8 +2,8 @@
 #pragma once
 
 #include "demo/capture.hpp"
+#include "drivers/lines.hpp"
 #include "support/catch.hpp"
-#include "support/sessions.hpp"
 
 #include <socketless/engineio/handshake.hpp>
 #include <socketless/engineio/packet.hpp>

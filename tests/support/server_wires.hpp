@@ -276,4 +276,32 @@ private:
     std::set<std::size_t> ended_;
 };
 
+namespace whole_server {
+
+using socketless::server_options;
+using wires = server_wires;
+
+inline constexpr std::byte one_two[] = {std::byte{1}, std::byte{2}};
+inline constexpr std::string_view placeholder = R"({"_placeholder":true,"num":0})";
+
+inline server_options with_v3() {
+    server_options options;
+    options.engine.allow_v3 = true;
+    return options;
+}
+
+inline server_options with_recovery() {
+    server_options options;
+    options.recovery.emplace();
+    options.engine.allow_v3 = true;
+    return options;
+}
+
+inline lines sorted(lines all) {
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
+} // namespace whole_server
+
 } // namespace support

@@ -12,7 +12,7 @@
 //     close
 #pragma once
 
-#include "support/sessions.hpp"
+#include "drivers/lines.hpp"
 
 #include <socketless/socketio/session.hpp>
 

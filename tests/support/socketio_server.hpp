@@ -10,6 +10,7 @@
 #include <socketless/socketio/server_session.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -163,5 +164,21 @@ private:
     std::set<std::pair<std::uint64_t, std::uint32_t>> awaited_; // acknowledgements, by id and socket
     std::set<std::pair<std::uint32_t, std::uint32_t>> ended_;
 };
+
+namespace socketio_server {
+
+using driver = socketio_server_driver;
+
+inline constexpr auto v4 = socketio::revision::v4;
+inline constexpr auto v5 = socketio::revision::v5;
+
+inline constexpr std::byte one_two[] = {std::byte{1}, std::byte{2}};
+
+// The end of a connection whose only socket is that of "/".
+inline lines ended(std::string_view reason) {
+    return {"disconnected /: " + std::string(reason), "closed: " + std::string(reason), "close"};
+}
+
+} // namespace socketio_server
 
 } // namespace support

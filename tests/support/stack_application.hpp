@@ -91,7 +91,8 @@ protected:
 
     void server_emits(std::size_t n) {
         joining& j = model_.joinings()[n];
-        if (j.at == joining::state::asked) return; // what is kept until it is accepted: tests/stack/server_test.cpp
+        // What is kept until a client is accepted has its tests in tests/stack/server_admission_test.cpp.
+        if (j.at == joining::state::asked) return;
         auto const kind = random_.below(8);
         emitted e = draw_event(j.nsp);
         e.is_volatile = kind == 0;

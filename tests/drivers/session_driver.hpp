@@ -1,0 +1,136 @@
+// Drives any Engine.IO session or server by hand: a clock, and the loop that drains it into lines (see lines.hpp).
+#pragma once
+
+#include "drivers/lines.hpp"
+#include "support/catch.hpp"
+
+#include <socketless/core/time.hpp>
+#include <socketless/engineio/server.hpp>
+#include <socketless/engineio/session.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace support {
+
+// The clock and the loop that drive any session. What must hold of all of them is checked here: each exchange is
+// answered, or each channel closed, once; nothing follows the end.
+template <class Session>
+class driver {
+public:
+    template <class... Arguments>
+    explicit driver(Arguments&&... arguments) : session(std::forward<Arguments>(arguments)...) {}
+
+    Session session;
+    socketless::time_point now = start;
+    int drains = 0;
+    // Exchanges that have not been answered, and channels that are open.
+    std::set<std::uint64_t> exchanges;
+    std::set<std::uint64_t> channels;
+    // Targets of a client's requests.
+    std::map<std::uint64_t, std::string> targets;
+    // The sessions of a server, in the order in which they opened.
+    std::vector<engineio::session_handle> handles;
+    // Where the bytes of the last send lay.
+    char const* sent_from = nullptr;
+
+    // What the session has to say and to ask for, until both run dry.
+    lines drain() {
+        lines all;
+        std::string buffer;
+        for (;;) {
+            if (auto const e = session.poll_event()) {
+                take(*e, all);
+            } else if (auto const t = session.poll_transmit(buffer)) {
+                take(*t);
+                all.push_back(show(*t));
+            } else {
+                return all;
+            }
+        }
+    }
+
+    // What `input` leads to.
+    template <class Input>
+    lines after(Input input) {
+        input();
+        return drain();
+    }
+
+    // Lets time pass until so many milliseconds after the start; the session is called when it wants to be.
+    lines at(std::int64_t milliseconds) {
+        auto const until = start + std::chrono::milliseconds(milliseconds);
+        lines all;
+        int calls = 0;
+        for (auto due = session.poll_timeout(); due && *due <= until; due = session.poll_timeout()) {
+            REQUIRE(++calls < 10'000);
+            now = std::max(now, *due);
+            session.handle_timeout(now);
+            append(all, drain());
+        }
+        now = until;
+        session.handle_timeout(now); // one too many does no harm
+        append(all, drain());
+        return all;
+    }
+
+protected:
+    static void append(lines& all, lines const& more) { all.insert(all.end(), more.begin(), more.end()); }
+
+private:
+    void take(engineio::event const& e, lines& all) {
+        REQUIRE_FALSE(closed_);
+        // A client may open again.
+        closed_ = e.type == engineio::event_type::closed && !requires {
+            session.open(now);
+        };
+        if (e.type == engineio::event_type::drained)
+            ++drains;
+        else
+            all.push_back(show(e));
+    }
+    void take(engineio::server_event const& e, lines& all) {
+        auto& closed = ended_[{e.session.index, e.session.generation}];
+        REQUIRE_FALSE(closed);
+        closed = e.event.type == engineio::event_type::closed;
+        if (e.event.type == engineio::event_type::opened) handles.push_back(e.session);
+        if (e.event.type == engineio::event_type::drained)
+            ++drains;
+        else
+            all.push_back(std::to_string(e.session.index) + " " + show(e.event));
+    }
+
+    void take(engineio::transmit const& t) {
+        using enum engineio::transmit_type;
+        switch (t.type) {
+        case respond:
+        case abort: REQUIRE(exchanges.erase(t.id) == 1); break;
+        case get:
+        case post:
+            REQUIRE(exchanges.insert(t.id).second);
+            targets[t.id] = t.target;
+            break;
+        case open_websocket:
+        case open_stream:
+            REQUIRE(channels.insert(t.id).second);
+            targets[t.id] = t.target;
+            break;
+        case send:
+            REQUIRE(channels.contains(t.id));
+            sent_from = t.data.data.data();
+            break;
+        case close: REQUIRE(channels.erase(t.id) == 1); break;
+        }
+    }
+
+    bool closed_ = false;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, bool> ended_;
+};
+
+} // namespace support
