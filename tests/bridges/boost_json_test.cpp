@@ -30,8 +30,8 @@ using namespace socketless;
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
+using json::boost_value_with_attachments;
 using json::validate;
-using json::value_with_attachments;
 
 namespace {
 
@@ -73,7 +73,7 @@ struct event {
 };
 
 // With a binary value now and then, if there is a place for it.
-value random_value(support::random_source& random, int depth, value_with_attachments* binary = nullptr) {
+value random_value(support::random_source& random, int depth, boost_value_with_attachments* binary = nullptr) {
     static std::string const bytes = "some bytes";
     switch (random.below(depth == 0 ? 7 : 10)) {
     case 0: return nullptr;
@@ -239,7 +239,7 @@ TEST_CASE("a Boost.JSON value cannot hold binary values and says so", "[boost_js
 
 TEST_CASE("a Boost.JSON value with attachments keeps placeholders, each with what it stands for", "[boost_json]") {
     event const e(json::object("name", "x.png", "file", as_bytes("bytes")));
-    auto const message = e.arguments().get<value_with_attachments>();
+    auto const message = e.arguments().get<boost_value_with_attachments>();
     REQUIRE(message.has_value());
     CHECK(message->value.at("name") == "x.png");
     CHECK_FALSE(message->binary(message->value.at("name")).has_value());
@@ -249,7 +249,7 @@ TEST_CASE("a Boost.JSON value with attachments keeps placeholders, each with wha
 }
 
 TEST_CASE("a Boost.JSON value with attachments is written with them, in the order of their places", "[boost_json]") {
-    value_with_attachments message;
+    boost_value_with_attachments message;
     auto const zero = message.attach(as_bytes("zero"));
     auto const one = message.attach(as_bytes("one"));
     message.value = {{"b", one}, {"a", {1, zero}}, {"again", one}};
@@ -264,7 +264,7 @@ TEST_CASE("a Boost.JSON value with attachments is written with them, in the orde
 }
 
 TEST_CASE("a placeholder of Boost.JSON's that names no attachment is refused", "[boost_json]") {
-    value_with_attachments message;
+    boost_value_with_attachments message;
     message.value = message.attach(as_bytes("zero"));
     for (value const& num : {value(1), value(-1), value(0.0), value("0"), value()}) {
         message.value.at("num") = num;
@@ -279,9 +279,9 @@ TEST_CASE("what looks like a placeholder without attachments is plain data to Bo
     value const plain = {{"_placeholder", true}, {"num", 0}};
     CHECK(event(plain).attachments.empty());
     CHECK(is(event(plain).arguments().get<value>(), plain));
-    value_with_attachments const without{plain, {}};
+    boost_value_with_attachments const without{plain, {}};
     CHECK(event(without).text == R"(2["e",{"_placeholder":true,"num":0}])");
-    CHECK(read<value_with_attachments>(R"({"_placeholder":true,"num":0})")->value == plain);
+    CHECK(read<boost_value_with_attachments>(R"({"_placeholder":true,"num":0})")->value == plain);
 }
 
 TEST_CASE("other types are read as before where Boost.JSON's bridge is included", "[boost_json]") {
@@ -309,12 +309,12 @@ TEST_CASE("random Boost.JSON values come back equal from a packet", "[boost_json
 TEST_CASE("random Boost.JSON values with binary values go through packets unchanged", "[boost_json]") {
     support::random_source random(71);
     for (int i = 0; i != 5'000; ++i) {
-        value_with_attachments message;
+        boost_value_with_attachments message;
         message.value = random_value(random, 5, &message);
         event const sent(message);
         CAPTURE(sent.text);
         REQUIRE(sent.size.has_value());
-        auto const received = sent.arguments().get<value_with_attachments>();
+        auto const received = sent.arguments().get<boost_value_with_attachments>();
         REQUIRE(received.has_value());
         event const again(*received);
         REQUIRE(again.text == sent.text);
@@ -358,7 +358,7 @@ TEST_CASE("reading wrongly trusted text into Boost.JSON values stays within it a
     auto const go = [&](std::string_view s) {
         socketio::argument const argument(json::text::trusted(s), attachments);
         values += static_cast<std::size_t>(argument.get<value>().has_value());
-        values += static_cast<std::size_t>(argument.get<value_with_attachments>().has_value());
+        values += static_cast<std::size_t>(argument.get<boost_value_with_attachments>().has_value());
     };
     support::for_each_mutation(text, go);
     support::for_each_removed_byte(text, go);
@@ -373,7 +373,7 @@ TEST_CASE("every change of a packet is refused or read into Boost.JSON values", 
     support::for_each_mutation(text, [&](std::string_view s) {
         auto const p = socketio::decode(s);
         if (!p) return;
-        auto const message = socketio::arguments(*p, attachments).get<value_with_attachments>();
+        auto const message = socketio::arguments(*p, attachments).get<boost_value_with_attachments>();
         if (!message) return;
         ++values;
         CHECK(event(*message).size.has_value());

@@ -4,7 +4,7 @@
 //     if (auto const value = argument.get<boost::json::value>()) ...
 //     if (auto const args = arguments.get<int, boost::json::object>()) ...
 //
-// Boost.JSON has no binary values. What holds some is a `json::value_with_attachments`.
+// Boost.JSON has no binary values. What holds some is a `json::boost_value_with_attachments`.
 #pragma once
 
 #include <socketless/bridges/detail/tree_reader.hpp>
@@ -117,15 +117,15 @@ private:
 /// the way in and out. (A form within the tree, such as base64 under a name of its own, would cost both of the former,
 /// and what a peer sent as plain data could pass for binary.)
 ///
-///     json::value_with_attachments message;
+///     json::boost_value_with_attachments message;
 ///     message.value = {{"name", "x.png"}, {"file", message.attach(bytes)}};
 ///     socketio::encode_event(text, attachments, {}, "upload", message);
 ///
-///     if (auto const message = argument.get<json::value_with_attachments>())
+///     if (auto const message = argument.get<json::boost_value_with_attachments>())
 ///         auto const file = message->binary(message->value.at("file"));
 ///
 /// The bytes are borrowed: from the packet they came in, or until the packet they go in is sent.
-struct value_with_attachments {
+struct boost_value_with_attachments {
     boost::json::value value;
     attachment_list attachments;
 
@@ -158,7 +158,7 @@ void write_json(writer& out, T const& value) {
 /// Writes a value with its binary values as attachments, numbered anew.
 /// Errors: those above; errc::unexpected_binary where no attachments may be; errc::invalid_placeholder for a
 /// placeholder that names none of the attachments, if there are any.
-inline void write_json(writer& out, value_with_attachments const& v) {
+inline void write_json(writer& out, boost_value_with_attachments const& v) {
     detail::boost_writer(out, v.attachments).write(v.value, 0);
 }
 
@@ -232,7 +232,7 @@ template <json::detail::boost_json T>
 }
 
 /// Reads an argument with the binary values in it. Errors: those above, but that binary values are none.
-[[nodiscard]] inline result<void> read_json(argument const& from, json::value_with_attachments& to) {
+[[nodiscard]] inline result<void> read_json(argument const& from, json::boost_value_with_attachments& to) {
     to.attachments.assign(from.attachments().begin(), from.attachments().end());
     return read_json(argument(from.json(), {}), to.value);
 }
@@ -243,7 +243,7 @@ namespace socketless::inline v0::json {
 
 /// Reads JSON, without binary values: placeholders are the objects that they are written as.
 template <class T>
-requires detail::boost_json<T> || std::same_as<T, value_with_attachments>
+requires detail::boost_json<T> || std::same_as<T, boost_value_with_attachments>
 [[nodiscard]] result<void> read_json(text from, T& to) {
     return socketio::read_json(socketio::argument(from, {}), to);
 }

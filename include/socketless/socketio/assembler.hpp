@@ -40,7 +40,7 @@ struct message {
 /// size of the messages that really came.
 class assembler {
 public:
-    explicit assembler(revision r = revision::v5, limits const& l = {}) noexcept : revision_(r), limits_(l) {}
+    explicit assembler(revision r = revision::v5, limits const& bounds = {}) noexcept : revision_(r), limits_(bounds) {}
 
     /// Takes the next message; returns the packet that it completes, or nothing while attachments are due.
     /// The input must live until the packet is complete or `retain` was called; the packet lives as long as the
@@ -128,9 +128,8 @@ private:
         if (text_.kept) {
             // The same packet again, cut from the copy.
             std::string_view const text = view(text_);
-            header const h = *decode_header(text, revision_, limits_);
-            auto const data = text.substr(data_offset_, packet_->data.raw().size());
-            packet_ = {h.type, h.nsp, h.query, h.id, h.attachments, json::text::trusted(data)};
+            auto const data = json::text::trusted(text.substr(data_offset_, packet_->data.raw().size()));
+            packet_ = detail::packet_of(*decode_header(text, revision_, limits_), data);
         }
         return {*packet_, attachments_};
     }

@@ -64,10 +64,10 @@ constexpr result<void> check_own_placeholders(std::string_view payload, std::siz
 inline constexpr limits no_limits{
     .max_depth = 0xffffffff, .max_attachments = 0xffffffff, .max_attachments_size = 0xffffffff};
 
-constexpr result<void> check_attachments(attachment_list const& attachments, limits const& l) noexcept {
-    if (attachments.size() > l.max_attachments) return error{errc::too_many_attachments};
-    if (&l == &no_limits) return {};
-    std::size_t left = l.max_attachments_size;
+constexpr result<void> check_attachments(attachment_list const& attachments, limits const& bounds) noexcept {
+    if (attachments.size() > bounds.max_attachments) return error{errc::too_many_attachments};
+    if (&bounds == &no_limits) return {};
+    std::size_t left = bounds.max_attachments_size;
     for (byte_view const a : attachments) {
         if (a.size() > left) return error{errc::attachments_too_large};
         left -= a.size();
@@ -78,7 +78,7 @@ constexpr result<void> check_attachments(attachment_list const& attachments, lim
 // Checks the payload, which begins there, and counts its attachments. It is the same for all payloads: see
 // encode_packet.
 constexpr result<void> finish_packet(socketless::detail::output& out, std::size_t begin, json::writer const& payload,
-                                     attachment_list const* attachments, limits const& l, packet_type type) {
+                                     attachment_list const* attachments, limits const& bounds, packet_type type) {
     if (auto const status = payload.status(); !status) return status;
     // What did not fit has only been measured; it is looked at once there is room.
     if (!out.overflowed()) {
@@ -86,7 +86,7 @@ constexpr result<void> finish_packet(socketless::detail::output& out, std::size_
         if (!good) return good.error().code;
     }
     if (attachments == nullptr || attachments->empty()) return {};
-    if (auto const good = check_attachments(*attachments, l); !good) return good;
+    if (auto const good = check_attachments(*attachments, bounds); !good) return good;
     if (!out.overflowed()) {
         auto const good = check_own_placeholders(out.kept(begin), attachments->size());
         if (!good) return good;
@@ -100,7 +100,7 @@ constexpr result<void> finish_packet(socketless::detail::output& out, std::size_
 // Writes a packet whose payload `write_payload(json::writer&)` writes. An event or an acknowledgement that turns
 // out to have attachments becomes of the binary type, and gets their count put in.
 template <output_target Target, class WritePayload>
-constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, limits const& l,
+constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, limits const& bounds,
                                             packet_type type, address const& to, WritePayload write_payload) {
     if (attachments != nullptr) attachments->clear();
     if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
@@ -110,18 +110,18 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
         out.put(digit_of(type));
         put_address(out, to);
         std::size_t const begin = out.size();
-        json::writer payload(out, attachments, l.max_depth); // NOLINT(misc-const-correctness): most payloads write
+        json::writer payload(out, attachments, bounds.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
-        return finish_packet(out, begin, payload, attachments, l, type);
+        return finish_packet(out, begin, payload, attachments, bounds, type);
     });
     if (!written && attachments != nullptr) attachments->clear();
     return written;
 }
 
 template <output_target Target, class... Args>
-constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, limits const& l,
+constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, limits const& bounds,
                                            address const& to, std::string_view name, Args const&... args) {
-    return encode_packet(target, attachments, l, packet_type::event, to, [&](json::writer& out) {
+    return encode_packet(target, attachments, bounds, packet_type::event, to, [&](json::writer& out) {
         out.begin_array().string(name);
         (out.value(args), ...);
         out.end_array();
@@ -129,9 +129,9 @@ constexpr result<std::size_t> encode_event(Target&& target, attachment_list* att
 }
 
 template <output_target Target, class... Args>
-constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attachments, limits const& l,
+constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attachments, limits const& bounds,
                                          address const& to, Args const&... args) {
-    return encode_packet(target, attachments, l, packet_type::ack, to, [&](json::writer& out) {
+    return encode_packet(target, attachments, bounds, packet_type::ack, to, [&](json::writer& out) {
         out.begin_array();
         (out.value(args), ...);
         out.end_array();
@@ -139,9 +139,9 @@ constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attac
 }
 
 template <output_target Target, class T>
-constexpr result<std::size_t> encode_value(Target&& target, attachment_list* attachments, limits const& l,
+constexpr result<std::size_t> encode_value(Target&& target, attachment_list* attachments, limits const& bounds,
                                            packet_type type, address const& to, T const& payload) {
-    return encode_packet(target, attachments, l, type, to, [&](json::writer& out) { out.value(payload); });
+    return encode_packet(target, attachments, bounds, type, to, [&](json::writer& out) { out.value(payload); });
 }
 
 constexpr void no_payload(json::writer&) noexcept {}
@@ -176,10 +176,10 @@ template <output_target Target, class... Args>
 /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (levels of JSON that is already made
 /// count too), and those above.
 template <output_target Target, class... Args>
-[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments, limits const& l,
-                                                         address const& to, json::detail::string_argument name,
-                                                         Args const&... args) {
-    return detail::encode_event(target, &attachments, l, to, name.view, json::detail::passed_on(args)...);
+[[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, attachment_list& attachments,
+                                                         limits const& bounds, address const& to,
+                                                         json::detail::string_argument name, Args const&... args) {
+    return detail::encode_event(target, &attachments, bounds, to, name.view, json::detail::passed_on(args)...);
 }
 
 /// Encodes an event without binary arguments; one is refused with errc::unexpected_binary.
@@ -198,9 +198,9 @@ template <output_target Target, class... Args>
 }
 /// The same within the limits of a receiver: see `encode_event`.
 template <output_target Target, class... Args>
-[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments, limits const& l,
-                                                       address const& to, Args const&... args) {
-    return detail::encode_ack(target, &attachments, l, to, json::detail::passed_on(args)...);
+[[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, attachment_list& attachments,
+                                                       limits const& bounds, address const& to, Args const&... args) {
+    return detail::encode_ack(target, &attachments, bounds, to, json::detail::passed_on(args)...);
 }
 
 /// Encodes an acknowledgement without binary arguments; one is refused with errc::unexpected_binary.
@@ -233,9 +233,9 @@ template <output_target Target, class T>
 }
 /// The same within the limits of a receiver: see `encode_event`.
 template <output_target Target, class T>
-[[nodiscard]] constexpr result<std::size_t> encode_connect_error(Target&& target, limits const& l, std::string_view nsp,
-                                                                 T const& payload) {
-    return detail::encode_value(target, nullptr, l, packet_type::connect_error, {nsp, std::nullopt}, payload);
+[[nodiscard]] constexpr result<std::size_t> encode_connect_error(Target&& target, limits const& bounds,
+                                                                 std::string_view nsp, T const& payload) {
+    return detail::encode_value(target, nullptr, bounds, packet_type::connect_error, {nsp, std::nullopt}, payload);
 }
 
 /// Encodes DISCONNECT.
@@ -256,10 +256,11 @@ template <output_target Target, class T>
 }
 /// The same within the limits of a receiver: see `encode_event`.
 template <output_target Target, class T>
-[[nodiscard]] constexpr result<std::size_t> encode_array(Target&& target, attachment_list& attachments, limits const& l,
-                                                         packet_type type, address const& to, T const& array) {
+[[nodiscard]] constexpr result<std::size_t> encode_array(Target&& target, attachment_list& attachments,
+                                                         limits const& bounds, packet_type type, address const& to,
+                                                         T const& array) {
     SOCKETLESS_ASSERT(type == packet_type::event || type == packet_type::ack);
-    return detail::encode_value(target, &attachments, l, type, to, array);
+    return detail::encode_value(target, &attachments, bounds, type, to, array);
 }
 
 /// Encodes a packet that is already made, such as a decoded one: its data goes out as it stands, placeholders

@@ -83,6 +83,11 @@ struct packet {
 
 namespace detail {
 
+// The packet whose header has been read.
+constexpr packet packet_of(header const& h, json::text payload) noexcept {
+    return {h.type, h.nsp, h.query, h.id, h.attachments, payload};
+}
+
 // Event names with a meaning of their own in the reference implementation.
 inline constexpr std::string_view reserved_event_names[] = {"connect",       "connect_error", "disconnect",
                                                             "disconnecting", "newListener",   "removeListener"};
@@ -126,7 +131,7 @@ constexpr result<void> check_payload(packet_type type, json::text data, revision
 }
 
 constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std::size_t& position,
-                                                      limits const& l) noexcept {
+                                                      limits const& bounds) noexcept {
     auto const count = socketless::detail::read_digits(text.substr(position));
     std::size_t const end = position + count.size;
     if (count.size == 0 || count.value == 0) {
@@ -134,7 +139,7 @@ constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std
         return error{too_many ? errc::too_many_attachments : errc::invalid_attachment_count, position};
     }
     if (end == text.size() || text[end] != '-') return error{errc::invalid_attachment_count, end};
-    if (count.value > l.max_attachments) return error{errc::too_many_attachments, position};
+    if (count.value > bounds.max_attachments) return error{errc::too_many_attachments, position};
     position = end + 1;
     return static_cast<std::uint32_t>(count.value);
 }
@@ -158,14 +163,14 @@ constexpr result<void> read_namespace(std::string_view text, std::size_t& positi
 // Reads all but the payload into `h`, which is as it was made; returns where the payload begins.
 template <class Header>
 constexpr result<void> read_header(std::string_view text, Header& h, std::size_t& position, revision r,
-                                   limits const& l) noexcept {
+                                   limits const& bounds) noexcept {
     if (text.empty()) return error{errc::empty_packet};
     auto const type = static_cast<unsigned char>(text.front() - '0');
     if (type > static_cast<unsigned char>(packet_type::binary_ack)) return error{errc::unknown_packet_type};
     h.type = static_cast<packet_type>(type);
     position = 1;
     if (is_binary(h.type)) {
-        auto const count = detail::read_attachment_count(text, position, l);
+        auto const count = detail::read_attachment_count(text, position, bounds);
         if (!count) return count.error();
         h.attachments = *count;
     }
@@ -195,10 +200,10 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
 /// size of the header.
 /// Source: Socket.IO protocol v5, "Packet encoding", "Format".
 [[nodiscard]] constexpr result<header> decode_header(std::string_view text, revision r = revision::v5,
-                                                     limits const& l = {}) noexcept {
+                                                     limits const& bounds = {}) noexcept {
     header h;
     std::size_t position = 0;
-    if (auto const read = detail::read_header(text, h, position, r, l); !read) return read.error();
+    if (auto const read = detail::read_header(text, h, position, r, bounds); !read) return read.error();
     h.payload = text.substr(position);
     return h;
 }
@@ -217,14 +222,14 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
 /// Errors, each with its offset in `text`: those of `decode_header` and json::validate; errc::invalid_payload,
 /// errc::invalid_event_name, errc::reserved_event_name, errc::invalid_placeholder. Linear; constant stack.
 [[nodiscard]] constexpr result<packet> decode(std::string_view text, revision r = revision::v5,
-                                              limits const& l = {}) noexcept {
+                                              limits const& bounds = {}) noexcept {
     packet p;
     std::size_t offset = 0;
-    if (auto const done = detail::read_header(text, p, offset, r, l); !done) return done.error();
+    if (auto const done = detail::read_header(text, p, offset, r, bounds); !done) return done.error();
     if (offset != text.size()) {
         // To the reference white space is an id; to us it is neither that nor a part of the payload.
         if (json::detail::is_space(text[offset])) return error{errc::invalid_json, offset};
-        auto const json = json::validate(text.substr(offset), l.max_depth);
+        auto const json = json::validate(text.substr(offset), bounds.max_depth);
         if (!json) return error{json.error().code, offset + json.error().offset};
         p.data = *json;
     }

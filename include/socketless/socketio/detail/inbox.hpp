@@ -47,7 +47,7 @@ public:
     // message any more; where `is_welcome(header)` says no it is not waited for (errc::not_connected). Precondition:
     // has_next().
     template <class IsWelcome>
-    [[nodiscard]] result<bool> next(message& m, revision r, limits const& l, IsWelcome is_welcome) {
+    [[nodiscard]] result<bool> next(message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
         if (!unread_) {
             later_.reset();
             return error{errc::queue_overflow};
@@ -56,9 +56,9 @@ public:
         unread_ = false;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
-            return assemble(f, m, r, l, is_welcome);
+            return assemble(f, m, r, bounds, is_welcome);
         assembler_.reset();
-        auto const p = decode(f.data, r, l);
+        auto const p = decode(f.data, r, bounds);
         if (!p) return p.error();
         m.packet = *p;
         return true;
@@ -121,15 +121,16 @@ private:
     }
 
     template <class IsWelcome>
-    [[nodiscard]] result<bool> assemble(frame f, message& m, revision r, limits const& l, IsWelcome is_welcome) {
-        if (!assembler_) assembler_ = std::make_unique<assembler>(r, l);
+    [[nodiscard]] result<bool> assemble(frame f, message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
+        if (!assembler_) assembler_ = std::make_unique<assembler>(r, bounds);
         auto const assembled = assembler_->push(f);
         if (!assembled) return assembled.error();
         if (*assembled) {
             m = **assembled;
             return true;
         }
-        if (f.kind == frame_kind::text && !is_welcome(*decode_header(f.data, r, l))) return error{errc::not_connected};
+        if (f.kind == frame_kind::text && !is_welcome(*decode_header(f.data, r, bounds)))
+            return error{errc::not_connected};
         assembler_->retain();
         return false;
     }

@@ -65,7 +65,7 @@ public:
         attachments.clear();
         for (std::string const& a : attachments_) attachments.push_back(as_bytes(a));
         header const h = decode_header(text_, revision::v5, unlimited).value_or(header());
-        return {{h.type, h.nsp, h.query, h.id, h.attachments, json::text::trusted(h.payload)}, attachments};
+        return {packet_of(h, json::text::trusted(h.payload)), attachments};
     }
 
     // Queues its messages, with another id where one is given.
