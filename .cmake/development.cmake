@@ -6,7 +6,7 @@ option(SOCKETLESS_UNITY_TESTS "Compile the tests as few large units: three times
 set(SOCKETLESS_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
 
 add_library(socketless_development INTERFACE)
-# The helpers in tests/support serve every program.
+# The headers in tests/tools, tests/drivers and tests/simulation serve every program.
 target_include_directories(socketless_development INTERFACE "${PROJECT_SOURCE_DIR}/tests")
 
 if(MSVC)

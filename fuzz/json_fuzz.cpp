@@ -1,7 +1,7 @@
 // Any text: validation, the view and the writer agree with each other. The input is the text.
 
 #include "input.hpp"
-#include "support/rewrite.hpp"
+#include "tools/rewrite.hpp"
 
 #include <socketless/socketless.hpp>
 

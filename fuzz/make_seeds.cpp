@@ -3,7 +3,7 @@
 //     make_seeds tests/data build/fuzz/seeds
 //     json_fuzz build/fuzz/corpus/json_fuzz build/fuzz/seeds/json_fuzz
 
-#include "support/hex.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/socketless.hpp>
 

@@ -3,7 +3,7 @@
 // messages, separated by 0xff (which is in no text); one that begins with 0xfe is binary.
 
 #include "input.hpp"
-#include "support/rewrite.hpp"
+#include "tools/rewrite.hpp"
 
 #include <socketless/socketless.hpp>
 

@@ -1,9 +1,9 @@
 // What the library promises not to allocate, or only so much of. Replaces the global operator new to count, so it is a
 // program of its own.
 
-#include "support/catch.hpp"
-#include "support/chance.hpp"
-#include "support/memory.hpp"
+#include "tools/catch.hpp"
+#include "tools/chance.hpp"
+#include "tools/memory.hpp"
 
 #include <socketless/socketless.hpp>
 

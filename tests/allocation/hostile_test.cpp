@@ -1,8 +1,8 @@
 // What hostile input leaves behind: nothing. Linked with allocation_test.cpp, which counts.
 
-#include "support/catch.hpp"
-#include "support/hostile.hpp"
-#include "support/memory.hpp"
+#include "drivers/hostile.hpp"
+#include "tools/catch.hpp"
+#include "tools/memory.hpp"
 
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>

@@ -1,10 +1,10 @@
 // Whole stacks in which user code or an allocation throws, at each place in turn: whoever is not concerned notices
 // nothing, nothing waits for ever, nothing is lost without a word, and all memory comes back.
 
-#include "support/catch.hpp"
-#include "support/chance.hpp"
-#include "support/memory.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
+#include "tools/chance.hpp"
+#include "tools/memory.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>

@@ -1,9 +1,9 @@
 // What a server has begun for one client or for many when an allocation fails: it is undone, or it is finished. Linked
 // with allocation_test.cpp, in which allocations fail.
 
-#include "support/catch.hpp"
-#include "support/chance.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
+#include "tools/chance.hpp"
 
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>

@@ -1,8 +1,8 @@
-#include "support/catch.hpp"
-#include "support/data.hpp"
-#include "support/mutations.hpp"
-#include "support/random.hpp"
-#include "support/random_json.hpp"
+#include "tools/catch.hpp"
+#include "tools/data.hpp"
+#include "tools/mutations.hpp"
+#include "tools/random.hpp"
+#include "tools/random_json.hpp"
 
 #include <socketless/bridges/boost_json.hpp>
 #include <socketless/json/validate.hpp>

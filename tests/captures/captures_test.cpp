@@ -2,7 +2,7 @@
 // bytes again is checked by tests/demo/inspect.)
 
 #include "demo/capture.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/socketless.hpp>
 

@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/counting_container.hpp"
+#include "tools/catch.hpp"
+#include "tools/counting_container.hpp"
 
 #include <socketless/core/detail/output.hpp>
 

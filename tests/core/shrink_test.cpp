@@ -1,4 +1,4 @@
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/core/detail/shrink.hpp>
 

@@ -2,7 +2,7 @@
 // tests/data/captures/README.md describes them.
 #pragma once
 
-#include "support/hex.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/socketless.hpp>
 

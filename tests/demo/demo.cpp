@@ -7,7 +7,7 @@
 #include "demo/inspector.hpp"
 #include "demo/memory_network.hpp"
 #include "demo/page.hpp"
-#include "support/random.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/socketless.hpp>
 

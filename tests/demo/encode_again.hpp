@@ -1,7 +1,7 @@
 // Packets and request targets encoded again from what they were decoded to: the bytes must be the same.
 #pragma once
 
-#include "support/rewrite.hpp"
+#include "tools/rewrite.hpp"
 
 #include <socketless/socketless.hpp>
 

@@ -5,7 +5,7 @@
 #include "demo/capture.hpp"
 #include "demo/encode_again.hpp"
 #include "demo/page.hpp"
-#include "support/rewrite.hpp"
+#include "tools/rewrite.hpp"
 
 #include <socketless/socketless.hpp>
 

@@ -1,7 +1,7 @@
 // The page that the demo prints on: rows of words in columns, wrapped, and coloured where a terminal shows it.
 #pragma once
 
-#include "support/hex.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/text/utf8.hpp>
 

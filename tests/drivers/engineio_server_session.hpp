@@ -2,8 +2,8 @@
 #pragma once
 
 #include "drivers/session_driver.hpp"
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/engineio/server_session.hpp>
 

@@ -9,7 +9,7 @@
 // Binary stands as <hex>, and '|' for the record separator of v4 bodies, in what comes out and in what is put in.
 #pragma once
 
-#include "support/hex.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/packet.hpp>

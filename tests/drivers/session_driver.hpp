@@ -2,7 +2,7 @@
 #pragma once
 
 #include "drivers/lines.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/server.hpp>

@@ -9,9 +9,9 @@
 
 #include "demo/capture.hpp"
 #include "drivers/lines.hpp"
-#include "support/catch.hpp"
-#include "support/hex.hpp"
-#include "support/recorded.hpp"
+#include "drivers/recorded.hpp"
+#include "tools/catch.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/core/frame.hpp>
 #include <socketless/json/text.hpp>

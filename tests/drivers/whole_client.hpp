@@ -2,9 +2,9 @@
 // it, drained into lines (see socket_lines.hpp).
 #pragma once
 
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
-#include "support/socket_lines.hpp"
+#include "drivers/socket_lines.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/client.hpp>
 

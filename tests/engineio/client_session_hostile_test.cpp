@@ -1,5 +1,5 @@
 #include "drivers/engineio_client.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 

@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/random.hpp"
+#include "tools/catch.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/engineio/outbox.hpp>
 

@@ -4,8 +4,8 @@
 
 #include "demo/capture.hpp"
 #include "drivers/engineio_server.hpp"
-#include "support/catch.hpp"
-#include "support/recorded.hpp"
+#include "drivers/recorded.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/server.hpp>

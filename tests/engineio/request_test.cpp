@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/engineio/request.hpp>
 

@@ -1,6 +1,6 @@
 #include "drivers/engineio_server.hpp"
-#include "support/catch.hpp"
-#include "support/random.hpp"
+#include "tools/catch.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/engineio/server.hpp>
 

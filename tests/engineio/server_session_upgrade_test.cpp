@@ -1,5 +1,5 @@
 #include "drivers/engineio_server_session.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/engineio/server_session.hpp>
 

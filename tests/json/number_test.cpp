@@ -1,6 +1,6 @@
-#include "support/catch.hpp"
-#include "support/data.hpp"
-#include "support/random.hpp"
+#include "tools/catch.hpp"
+#include "tools/data.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/json/detail/number.hpp>
 #include <socketless/json/validate.hpp>

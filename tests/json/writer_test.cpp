@@ -1,7 +1,7 @@
-#include "support/catch.hpp"
-#include "support/counting_container.hpp"
-#include "support/hex.hpp"
-#include "support/random.hpp"
+#include "tools/catch.hpp"
+#include "tools/counting_container.hpp"
+#include "tools/hex.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>

@@ -1,11 +1,11 @@
 // An I/O layer may hand in all that it has read before it asks what that means: the same inputs, given one by one with
 // both polls between them or in batches, lead to the same events. Every layer, role, revision and kind of channel.
 
-#include "support/catch.hpp"
-#include "support/random.hpp"
-#include "support/socket_lines.hpp"
-#include "support/socketio_server.hpp"
-#include "support/stacks.hpp"
+#include "drivers/socket_lines.hpp"
+#include "drivers/socketio_server.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/engineio/client_session.hpp>

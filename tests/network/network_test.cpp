@@ -1,8 +1,8 @@
 // Clients and a server, joined by a network that is as bad as networks are, in thousands of schedules.
 
-#include "support/catch.hpp"
-#include "support/network.hpp"
-#include "support/schedules.hpp"
+#include "simulation/network.hpp"
+#include "simulation/schedules.hpp"
+#include "tools/catch.hpp"
 
 #include <cstddef>
 #include <cstdint>

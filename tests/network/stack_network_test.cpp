@@ -1,8 +1,8 @@
 // Whole clients and a whole server, joined by a network that is as bad as networks are, in thousands of schedules.
 
-#include "support/catch.hpp"
-#include "support/schedules.hpp"
-#include "support/stack_network.hpp"
+#include "simulation/schedules.hpp"
+#include "simulation/stack_network.hpp"
+#include "tools/catch.hpp"
 
 #include <cstddef>
 #include <cstdint>

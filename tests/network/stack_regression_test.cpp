@@ -1,7 +1,7 @@
 // What random networks have found in whole stacks, one by one.
 
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>

@@ -1,6 +1,6 @@
 #include "drivers/socketio_client.hpp"
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/socketio/client_session.hpp>
 

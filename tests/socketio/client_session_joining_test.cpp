@@ -1,5 +1,5 @@
 #include "drivers/socketio_client.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/socketio/client_session.hpp>
 

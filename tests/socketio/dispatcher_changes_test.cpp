@@ -1,9 +1,9 @@
 // What handlers do to the dispatcher that calls them: they come, go, and throw.
 
 #include "drivers/dispatching.hpp"
-#include "support/catch.hpp"
-#include "support/random.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/socketio/dispatcher.hpp>
 

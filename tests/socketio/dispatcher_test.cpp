@@ -1,6 +1,6 @@
 #include "drivers/dispatching.hpp"
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/socketio/client_session.hpp>
 #include <socketless/socketio/dispatcher.hpp>

@@ -1,9 +1,9 @@
 // What has broken others, sent to every place here that it can reach.
 
-#include "support/catch.hpp"
-#include "support/hostile.hpp"
-#include "support/server_wires.hpp"
-#include "support/socketio_server.hpp"
+#include "drivers/hostile.hpp"
+#include "drivers/socketio_server.hpp"
+#include "drivers/whole_server.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/socketio/packet.hpp>
 

@@ -1,7 +1,7 @@
-#include "support/catch.hpp"
-#include "support/data.hpp"
-#include "support/hex.hpp"
-#include "support/mutations.hpp"
+#include "tools/catch.hpp"
+#include "tools/data.hpp"
+#include "tools/hex.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>

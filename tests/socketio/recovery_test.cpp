@@ -1,6 +1,6 @@
-#include "support/catch.hpp"
-#include "support/random.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/socketio/recovery.hpp>
 

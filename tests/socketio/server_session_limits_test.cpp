@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/socketio_server.hpp"
+#include "drivers/socketio_server.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/server_session.hpp>

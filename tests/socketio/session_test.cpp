@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/engineio/stream.hpp>

@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/audience.hpp>
 #include <socketless/client.hpp>

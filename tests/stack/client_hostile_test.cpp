@@ -1,8 +1,8 @@
 // What servers that break the rules can do to a whole client: nothing.
 
 #include "drivers/whole_client.hpp"
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/client.hpp>
 

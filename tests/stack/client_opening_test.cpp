@@ -1,7 +1,7 @@
 // When a whole client opens and closes its connection, and what its options change.
 
 #include "drivers/whole_client.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/client.hpp>
 

@@ -1,8 +1,8 @@
 // When a whole client connects again, and what is told and kept meanwhile.
 
 #include "drivers/whole_client.hpp"
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/client.hpp>
 

@@ -1,10 +1,10 @@
 // A whole client before the recorded servers (see drivers/transcript.hpp).
 
 #include "demo/capture.hpp"
+#include "drivers/recorded.hpp"
+#include "drivers/stacks.hpp"
 #include "drivers/transcript.hpp"
-#include "support/catch.hpp"
-#include "support/recorded.hpp"
-#include "support/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/client.hpp>
 

@@ -1,9 +1,9 @@
-// A whole client and a real server, joined in memory (see support/stacks.hpp).
+// A whole client and a real server, joined in memory (see drivers/stacks.hpp).
 
+#include "drivers/socket_lines.hpp"
+#include "drivers/stacks.hpp"
 #include "drivers/whole_client.hpp"
-#include "support/catch.hpp"
-#include "support/socket_lines.hpp"
-#include "support/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/client.hpp>
 

@@ -4,8 +4,8 @@
 // and `client.on` are dispatchers, which call handlers as the loop of the README polls events; a program may as well
 // switch over `e.type` by itself. Time passes when a test says so.
 
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>

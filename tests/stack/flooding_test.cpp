@@ -1,8 +1,8 @@
 // Names that peers choose so that they lie in one place of a hash table whose hash has no key: 40,000 of them, through
 // two whole servers. What is counted are the names that a look-up meets, never time.
 
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/core/detail/name_map.hpp>
 #include <socketless/detail/server_core.hpp>

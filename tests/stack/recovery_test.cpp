@@ -1,8 +1,8 @@
 // What recovery must not give: what was sent before a socket was there, what is another's, what was taken away on
 // purpose.
 
-#include "support/catch.hpp"
-#include "support/stacks.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <chrono>
 #include <cstddef>

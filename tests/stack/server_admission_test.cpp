@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
-#include "support/server_wires.hpp"
+#include "drivers/whole_server.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>

@@ -1,10 +1,10 @@
 // A whole server before the recorded clients (see drivers/transcript.hpp). The one deviation is in `as_we_do_it`.
 
 #include "demo/capture.hpp"
+#include "drivers/recorded.hpp"
+#include "drivers/stacks.hpp"
 #include "drivers/transcript.hpp"
-#include "support/catch.hpp"
-#include "support/recorded.hpp"
-#include "support/stacks.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/server.hpp>
 

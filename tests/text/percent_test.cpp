@@ -1,6 +1,6 @@
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
-#include "support/random.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/text/percent.hpp>
 

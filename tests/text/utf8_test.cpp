@@ -1,7 +1,7 @@
-#include "support/catch.hpp"
-#include "support/hex.hpp"
-#include "support/mutations.hpp"
-#include "support/random.hpp"
+#include "tools/catch.hpp"
+#include "tools/hex.hpp"
+#include "tools/mutations.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/text/utf8.hpp>
 

@@ -1,7 +1,7 @@
 // transcode: packets of every codec, decoded to and encoded from JSON lines, to compare the library with other
 // implementations. Line in, line out; the forms are those of tests/data/vectors/README.md.
 
-#include "support/transcode.hpp"
+#include "tools/transcode.hpp"
 
 #include <iostream>
 #include <string>

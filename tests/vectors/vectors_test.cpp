@@ -1,9 +1,9 @@
 // Every row of tests/data/vectors, both ways, through what tests/tools/transcode runs.
 
-#include "support/catch.hpp"
-#include "support/data.hpp"
-#include "support/json_equal.hpp"
-#include "support/transcode.hpp"
+#include "tools/catch.hpp"
+#include "tools/data.hpp"
+#include "tools/json_equal.hpp"
+#include "tools/transcode.hpp"
 
 #include <string>
 #include <string_view>

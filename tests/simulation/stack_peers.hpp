@@ -2,8 +2,8 @@
 // told to the ledger, their wires read.
 #pragma once
 
-#include "support/stack_application.hpp"
-#include "support/stack_wire.hpp"
+#include "simulation/stack_application.hpp"
+#include "simulation/stack_wire.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // What a schedule of the tiny network is made of, all of it drawn from a seed; and the figures that schedules leave.
 #pragma once
 
-#include "support/random.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/server_session.hpp>

@@ -10,10 +10,10 @@
 // offsets. Handshakes and heartbeats are left out; pings are answered.
 #pragma once
 
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
-#include "support/socket_lines.hpp"
-#include "support/stacks.hpp"
+#include "drivers/socket_lines.hpp"
+#include "drivers/stacks.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/server.hpp>
 

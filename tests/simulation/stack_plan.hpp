@@ -1,8 +1,8 @@
 // What a schedule of whole stacks adds to the plan of the tiny network; and the figures that schedules leave.
 #pragma once
 
-#include "support/network_plan.hpp"
-#include "support/random.hpp"
+#include "simulation/network_plan.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>

@@ -2,9 +2,9 @@
 // socket_lines.hpp). What must hold of every session is checked on the way.
 #pragma once
 
-#include "support/catch.hpp"
-#include "support/mutations.hpp"
-#include "support/socket_lines.hpp"
+#include "drivers/socket_lines.hpp"
+#include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/server_session.hpp>

@@ -7,4 +7,4 @@
 #include <catch2/catch.hpp>
 #endif
 
-#include "support/print.hpp"
+#include "tools/print.hpp"

@@ -2,7 +2,7 @@
 // moves sockets from room to room and disconnects them, and tells the ledger.
 #pragma once
 
-#include "support/stack_clients.hpp"
+#include "simulation/stack_clients.hpp"
 
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>

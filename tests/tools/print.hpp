@@ -1,4 +1,4 @@
-// How Catch2 prints the library's results when a check fails. Included by support/catch.hpp, behind Catch2.
+// How Catch2 prints the library's results when a check fails. Included by tools/catch.hpp, behind Catch2.
 #pragma once
 
 #include <socketless/core/result.hpp>

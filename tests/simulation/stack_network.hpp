@@ -2,7 +2,7 @@
 // ledger that holds them to what they promise.
 #pragma once
 
-#include "support/stack_peers.hpp"
+#include "simulation/stack_peers.hpp"
 
 #include <algorithm>
 #include <cstddef>

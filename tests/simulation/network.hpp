@@ -2,7 +2,7 @@
 // loses what they send, and holds them at every step to what sessions promise.
 #pragma once
 
-#include "support/wires.hpp"
+#include "simulation/wires.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/payload.hpp>

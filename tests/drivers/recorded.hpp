@@ -3,7 +3,7 @@
 
 #include "demo/capture.hpp"
 #include "drivers/lines.hpp"
-#include "support/catch.hpp"
+#include "tools/catch.hpp"
 
 #include <socketless/engineio/handshake.hpp>
 #include <socketless/engineio/packet.hpp>

@@ -2,7 +2,7 @@
 // it can be said, without sessions, queues and slots.
 #pragma once
 
-#include "support/stack_plan.hpp"
+#include "simulation/stack_plan.hpp"
 
 #include <socketless/core/frame.hpp>
 #include <socketless/socketio/session.hpp>

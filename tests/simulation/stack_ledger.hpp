@@ -2,9 +2,9 @@
 // promise.
 #pragma once
 
-#include "support/ledger.hpp"
-#include "support/stack_model.hpp"
-#include "support/wire_watch.hpp"
+#include "simulation/ledger.hpp"
+#include "simulation/stack_model.hpp"
+#include "simulation/wire_watch.hpp"
 
 #include <socketless/core/result.hpp>
 #include <socketless/socketio/session.hpp>

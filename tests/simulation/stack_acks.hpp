@@ -2,7 +2,7 @@
 // event.
 #pragma once
 
-#include "support/stack_ledger.hpp"
+#include "simulation/stack_ledger.hpp"
 
 #include <socketless/core/time.hpp>
 #include <socketless/socketio/session.hpp>

@@ -2,8 +2,8 @@
 // alone, and whole stacks. Each of them is joined first, takes the messages, and then its end is awaited.
 #pragma once
 
-#include "support/socket_lines.hpp"
-#include "support/stacks.hpp"
+#include "drivers/socket_lines.hpp"
+#include "drivers/stacks.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>

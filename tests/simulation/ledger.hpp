@@ -1,7 +1,7 @@
 // What was sent and what has arrived, what was done and how it ended: holds sessions to what they promise.
 #pragma once
 
-#include "support/random.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/engineio/payload.hpp>
 #include <socketless/engineio/server.hpp>

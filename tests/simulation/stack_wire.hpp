@@ -2,7 +2,7 @@
 // each event once or as often as it may be tried, each answer once.
 #pragma once
 
-#include "support/stack_ledger.hpp"
+#include "simulation/stack_ledger.hpp"
 
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/session.hpp>

@@ -1,7 +1,7 @@
 // Random JSON texts, written in all the ways that the grammar has: white space, escapes, exponents, duplicate names.
 #pragma once
 
-#include "support/random.hpp"
+#include "tools/random.hpp"
 
 #include <cstddef>
 #include <string>

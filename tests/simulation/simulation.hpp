@@ -1,9 +1,9 @@
 // What every simulation needs: a virtual clock, a seed, faults, sides that freeze, and a trace of all that happens.
 #pragma once
 
-#include "support/ledger.hpp"
-#include "support/network_plan.hpp"
-#include "support/random.hpp"
+#include "simulation/ledger.hpp"
+#include "simulation/network_plan.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/core/random.hpp>
 

@@ -2,8 +2,8 @@
 // The same for the sessions of Engine.IO and for whole stacks, which are driven alike.
 #pragma once
 
-#include "support/mutations.hpp"
-#include "support/simulation.hpp"
+#include "simulation/simulation.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/payload.hpp>

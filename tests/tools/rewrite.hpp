@@ -1,7 +1,7 @@
 // JSON read through the library's view and written through its writer, value by value, binary values included.
 #pragma once
 
-#include "support/hex.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/arguments.hpp>

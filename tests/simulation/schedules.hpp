@@ -1,8 +1,8 @@
 // What the tests of random schedules share: which seeds are run, what is said of one that fails, and of all.
 #pragma once
 
-#include "support/catch.hpp"
-#include "support/network_plan.hpp"
+#include "simulation/network_plan.hpp"
+#include "tools/catch.hpp"
 
 #include <array>
 #include <cstddef>

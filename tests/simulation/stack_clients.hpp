@@ -2,10 +2,10 @@
 // the ledger.
 #pragma once
 
-#include "support/stack_acks.hpp"
-#include "support/stack_ledger.hpp"
-#include "support/stack_plan.hpp"
-#include "support/wires.hpp"
+#include "simulation/stack_acks.hpp"
+#include "simulation/stack_ledger.hpp"
+#include "simulation/stack_plan.hpp"
+#include "simulation/wires.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/json/writer.hpp>

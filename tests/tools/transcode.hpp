@@ -1,8 +1,8 @@
 // Packets as the lines of the test vectors, and back: what tests/tools/transcode and the vector tests run.
 #pragma once
 
-#include "support/hex.hpp"
-#include "support/rewrite.hpp"
+#include "tools/hex.hpp"
+#include "tools/rewrite.hpp"
 
 #include <socketless/socketless.hpp>
 
