@@ -167,8 +167,8 @@ public:
 }
 
 /// What was wrong and where: `offset` counts bytes from the start of the input that was refused. With
-/// errc::buffer_too_small it is instead a size in bytes that is enough: of an encoder, the exact size of its output.
-/// Of `socketio::arguments::get` it is the index of an argument.
+/// errc::buffer_too_small it is a size in bytes that is enough: from an encoder, the exact size of its output. From
+/// `socketio::arguments::get` it is the index of an argument.
 struct error {
     errc code{};
     std::size_t offset = 0;

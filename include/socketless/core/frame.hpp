@@ -19,7 +19,7 @@ using attachment_list = std::vector<byte_view>;
 
 enum class frame_kind : std::uint8_t { text, binary };
 
-/// One WebSocket frame, one message: borrowed, and gone with the bytes that it was cut from.
+/// One WebSocket frame, or one message. Borrowed: valid as long as the bytes that it was cut from.
 struct frame {
     frame_kind kind = frame_kind::text;
     std::string_view data;

@@ -1,4 +1,4 @@
-// The key of a hash: what makes names that collide in one table not collide in another.
+// The key of a hash: names that collide with one key do not collide with another.
 #pragma once
 
 #include <socketless/core/random.hpp>
@@ -12,8 +12,8 @@
 
 namespace socketless::inline v0 {
 
-/// The key of the tables in which names are found that peers choose. While a peer does not know it, it cannot choose
-/// names that collide. Zero, and known to all, if none is given: good enough where the names are one's own.
+/// The key of the tables that find names which peers choose. A peer that does not know the key cannot choose names that
+/// collide. The default key is zero and known to all: good enough if you choose the names yourself.
 struct hash_key {
     std::uint64_t first = 0;
     std::uint64_t second = 0;
@@ -21,7 +21,7 @@ struct hash_key {
     friend constexpr bool operator==(hash_key const&, hash_key const&) noexcept = default;
 };
 
-/// A new key. Errors of the source are the source's own.
+/// A new key. Throws what the source throws.
 [[nodiscard]] inline hash_key make_hash_key(random_source const& random) {
     std::array<std::byte, 2 * sizeof(std::uint64_t)> bytes{};
     random(bytes);

@@ -1,4 +1,5 @@
-// The rule of inputs: what all sessions and stacks, of either role and layer, promise about what is given to them.
+// The rules of inputs and views: what all sessions and stacks, of either role and layer, promise about what you give to
+// them and what they give to you.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +15,9 @@ namespace socketless::inline v0 {
 ///     end of the channel that brought them, and a pong before the time that has passed since.
 ///   - The bytes of an input (a body, a frame, a chunk, a target) must stay valid until `poll_event` has returned
 ///     nothing.
-///   - One session keeps at most so many inputs waiting; they are a few words each. One that is given more delivers
-///     these and then closes: close_reason::queue_overflow, disconnect_reason::queue_overflow.
+///   - Views in an event are valid until the next `poll_event`; views in a transmit until the next non-const call.
+///   - One session keeps at most so many inputs waiting; they are a few words each. If it gets more it delivers these
+///     and then closes: close_reason::queue_overflow, disconnect_reason::queue_overflow.
 inline constexpr std::size_t max_unread_inputs = 65'536;
 
 } // namespace socketless::inline v0

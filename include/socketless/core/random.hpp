@@ -21,23 +21,23 @@ namespace socketless::inline v0 {
 
 namespace detail {
 
-// That of base64url.
+// The alphabet of base64url.
 inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 } // namespace detail
 
 /// Fills bytes with randomness that cannot be guessed: ids are secrets. A program on an operating system passes
-/// system_random(), of core/system_random.hpp. Any function object does that is called with a std::span<std::byte> and
-/// can be copied:
+/// system_random(), of core/system_random.hpp. Any function object will do that can be copied and
+/// called with a std::span<std::byte>:
 ///
 ///     client io(options, [](std::span<std::byte> bytes) { fill_from_the_board(bytes); }, now);
 ///
-/// Preconditions: it fills all bytes, and not with the same ones each time, or no second id could be told from the
-/// first. It may throw: see "What you can rely on" in README.md.
+/// Preconditions: it fills all bytes, and with others each time, so that ids differ. It may throw: see "What you can
+/// rely on" in README.md.
 ///
-/// There is no empty source. Nothing and nullptr do not compile; an empty std::function, a null pointer to a function
-/// and a source that was moved from end the program where a source is made of them: by SOCKETLESS_ASSERT, or without
-/// assertions by std::abort. A server that makes no random ids must not start.
+/// A source is never empty. Nothing and nullptr do not compile. Making a source of an empty std::function, a null
+/// pointer to a function or a source that was moved from ends the program: by SOCKETLESS_ASSERT, or without assertions
+/// by std::abort. A server that makes no random ids must not start.
 class random_source {
 public:
     using function = std::function<void(std::span<std::byte>)>;
@@ -77,7 +77,7 @@ using random_id = std::array<char, 20>;
     return {id.data(), id.size()};
 }
 
-/// A new id. Errors of the source are the source's own.
+/// A new id. Throws what the source throws.
 [[nodiscard]] inline random_id make_random_id(random_source const& random) {
     std::array<std::byte, 15> bytes{};
     random(bytes);
@@ -94,7 +94,8 @@ using random_id = std::array<char, 20>;
 
 namespace detail {
 
-// What ids are found by: enough of their bits that two never agree by chance. Precondition: as long as an id.
+// The key under which a table keeps an id: so many of its bits that two never agree by chance. Precondition: `id` is as
+// long as a random_id.
 inline std::uint64_t key_of(std::string_view id) noexcept {
     std::uint64_t key = 0;
     std::memcpy(&key, id.data(), sizeof key);

@@ -24,7 +24,7 @@ inline constexpr bool is_result = false;
 template <class T>
 inline constexpr bool is_result<result<T>> = true;
 
-// What a result is compared with or made from as a value.
+// What a result takes for a value, where it is made or compared.
 template <class U>
 concept plain_value = !is_result<std::remove_cvref_t<U>> && !std::same_as<std::remove_cvref_t<U>, error> &&
                       !std::same_as<std::remove_cvref_t<U>, errc>;
@@ -35,8 +35,8 @@ concept value_for = plain_value<U> && std::constructible_from<T, U>;
 } // namespace detail
 
 /// Either a `T` or an `error`. The members are those of `std::expected`; asking for the one that is not
-/// there is a precondition violation, never an exception. The compiler warns where a result is dropped: check it, or
-/// say `ignore()` where a failure does not matter.
+/// there violates a precondition and never throws. The compiler warns if you drop a result: check it, or call
+/// `ignore()` if the failure does not matter.
 template <class T>
 class [[nodiscard]] result {
     static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, socketless::error>);
@@ -113,7 +113,7 @@ public:
         return value_ ? std::move(*this) : std::invoke(std::forward<F>(f), error_);
     }
 
-    /// Does nothing: says that this failure does not matter, as of an event to a socket that may just have gone:
+    /// Does nothing: says that this failure does not matter, e.g. that of an event to a socket that may just have gone:
     /// `io.emit(socket, "tick").ignore()`.
     constexpr void ignore() const noexcept {}
 

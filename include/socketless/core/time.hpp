@@ -17,11 +17,13 @@
 
 namespace socketless::inline v0 {
 
-/// A point on the caller's monotonic clock. The library never asks what time it is.
+/// A point on the caller's monotonic clock. The library never asks what time it is: you say it with all that happened.
+/// Calls without a `now` use the time of the last call that had one. When a timer of your own fires, call
+/// `handle_timeout(now)` first.
 using time_point = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
 
-/// When `wait` will have passed. Saturates: where time does not go as far, its end; `wait` may be negative.
+/// `wait` after `now`, or before it if `wait` is negative; the end of time if time does not go that far.
 [[nodiscard]] constexpr time_point deadline(time_point now, milliseconds wait) noexcept {
     // In unsigned numbers: from one end of time to the other is more than a duration holds.
     constexpr auto ticks = static_cast<std::uint64_t>(time_point::duration(milliseconds(1)).count());

@@ -10,7 +10,7 @@ namespace socketless::inline v0::json {
 
 /// A std::string into which any JSON string can be read. JavaScript's strings may hold half a surrogate pair
 /// ("\ud800"), which UTF-8 cannot: std::string refuses it (errc::lone_surrogate), and here U+FFFD takes its place, as
-/// with String.prototype.toWellFormed. Stands wherever a type to read does:
+/// with String.prototype.toWellFormed. Use it wherever you name a type to read:
 ///
 ///     e.get<json::lossy_string>();    typed_event<int, std::optional<json::lossy_string>>;
 ///     text.get<std::map<json::lossy_string, int>>();

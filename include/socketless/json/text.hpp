@@ -29,8 +29,8 @@ enum class lone_surrogates : bool { refused, replaced };
 /// A borrowed JSON text that is known to be valid, without white space around it: a whole document or a
 /// value within one. Made by `validate`; lives as long as the bytes it was cut from. Copying is cheap.
 ///
-/// Reading never allocates except where a type that allocates is asked for, recurses only into the type asked
-/// for, never along the text, and stays within the text even where the promise of `trusted` was broken.
+/// Reading allocates only for a type that allocates. It recurses into the type that you ask for, never along the text,
+/// and stays within the text even if the promise of `trusted` was broken.
 class text {
 public:
     /// No JSON: what a packet without a payload holds.
@@ -62,16 +62,16 @@ public:
     ///   text                        anything
     ///   a type with read_json       what that takes
     ///
-    /// A default-constructible type of the user's is read by a function beside it, found by argument-dependent
-    /// lookup, which leaves the value in `to` or returns what was wrong, the offset counted in `from`:
+    /// A default-constructible type of your own is read by a function beside it, which argument-dependent lookup finds.
+    /// It leaves the value in `to`, or returns an error with its offset counted in `from`:
     ///
     ///     socketless::result<void> read_json(socketless::json::text from, point& to);
     ///
     /// A std::string_view cannot be read: there is no memory for what the escapes of a string stand for. It does not
-    /// compile, so that it cannot fail for one string in a hundred; `borrow_string` is for who wants no copy.
+    /// compile, rather than fail for one string in a hundred. If you want no copy, use `borrow_string`.
     ///
     /// Errors: errc::wrong_kind, errc::not_an_integer, errc::out_of_range, errc::lone_surrogate, and those of
-    /// read_json; of several the first, its offset in this text. Linear in the size of the text.
+    /// read_json; of several errors the first, its offset in this text. Linear in the size of the text.
     template <class T>
     [[nodiscard]] constexpr result<T> get() const;
 
@@ -80,8 +80,8 @@ public:
         return is(json::kind::string) && raw_.find('\\') != std::string_view::npos;
     }
 
-    /// The contents of a string. One without escapes is returned as a part of this text; another is unescaped
-    /// into `buffer`, for which `raw().size()` bytes are always enough.
+    /// The contents of a string. Without escapes they are a part of this text; otherwise they are unescaped into
+    /// `buffer`, for which `raw().size()` bytes are always enough.
     /// Errors: errc::wrong_kind, errc::lone_surrogate (offset in the text), errc::buffer_too_small.
     [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer) const noexcept {
         return unescape(buffer, detail::lone_surrogates::refused);
@@ -93,7 +93,7 @@ public:
     }
 
     /// The contents of a string that is written without escapes: a part of this text. A peer may write any character
-    /// as an escape, so there has to be an answer for errc::escaped_string too.
+    /// as an escape, so have an answer for errc::escaped_string too.
     /// Errors: errc::wrong_kind, errc::escaped_string. Linear.
     [[nodiscard]] constexpr result<std::string_view> borrow_string() const noexcept {
         if (!is(json::kind::string)) return error{errc::wrong_kind};
@@ -104,10 +104,10 @@ public:
     /// Whether this is a string whose contents are `contents`. Neither copies nor allocates.
     [[nodiscard]] constexpr bool equals(std::string_view contents) const noexcept;
 
-    /// The elements of an array, in order; of anything else, none.
+    /// The elements of an array, in order. Empty for any other kind.
     [[nodiscard]] constexpr element_range elements() const noexcept;
 
-    /// The members of an object, in order, duplicates included; of anything else, none.
+    /// The members of an object, in order, duplicates included. Empty for any other kind.
     [[nodiscard]] constexpr member_range members() const noexcept;
 
     /// The value of the member called `key`; of several the last, which is the one that JSON.parse keeps.
@@ -123,7 +123,7 @@ private:
     [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer,
                                                               detail::lone_surrogates halves) const noexcept;
 
-    // What is between the quotes, brackets or braces.
+    // The text between the quotes, brackets or braces.
     [[nodiscard]] constexpr std::string_view inside() const noexcept {
         return raw_.size() < 2 ? raw_.substr(0, 0) : raw_.substr(1, raw_.size() - 2);
     }
@@ -173,7 +173,7 @@ constexpr member next_item(std::string_view& rest, member const& /*of this kind*
     return {key, value};
 }
 
-// Goes over what is inside an array or an object, an Item at a time.
+// Walks the inside of an array or an object, an Item at a time.
 template <class Item>
 class item_iterator {
 public:

@@ -28,7 +28,7 @@ constexpr std::size_t word_length(char const* p, char const* end) noexcept {
     return 0;
 }
 
-// Where something ends, and whether it was good: if not, that is where it went wrong.
+// Where a part of the text ends or, if it is not good, where it goes wrong.
 struct progress {
     char const* p;
     bool good;
@@ -56,8 +56,8 @@ constexpr progress skip_number(char const* p, char const* end) noexcept {
     return {skip_digits(p + 1, end), true};
 }
 
-// A pushdown automaton over RFC 8259's grammar. Its stack is one bit a level: array or object. What it works on
-// is kept in locals of one function, so that it lies in registers.
+// A pushdown automaton over RFC 8259's grammar. Its stack is one bit a level: array or object. Its state
+// is in locals of one function, so that it stays in registers.
 class validator {
 public:
     constexpr validator(std::string_view s, std::uint32_t max_depth) noexcept
@@ -71,7 +71,7 @@ public:
         bool key_due = false;
         std::uint32_t depth = 0;
         for (;;) {
-            // A value or, if that is due, a key.
+            // A value or, if one is due, a key.
             if (p == end) return wrong(p);
             char const c = *p;
             if (c == '"') {
@@ -111,7 +111,7 @@ public:
                 p += length;
             }
 
-            // What ends or goes on behind it.
+            // Behind it: the ends of containers, then a comma or the end of the text.
             for (;;) {
                 if (depth == 0) {
                     char const* const last = p;
@@ -146,7 +146,7 @@ private:
         bits = (bits & ~(std::uint64_t{1} << bit)) | std::uint64_t{object} << bit;
     }
 
-    // From what is not plain to the closing quote.
+    // From a character that is not plain to the closing quote.
     constexpr progress rest_of_string(char const* p) noexcept {
         for (;; p = skip_plain(p, end_)) {
             if (p == end_) return {p, false};

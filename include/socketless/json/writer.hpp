@@ -35,10 +35,10 @@ namespace socketless::inline v0::json {
 /// found by argument-dependent lookup. The writer puts the commas and colons. Preconditions: containers are
 /// closed in the order they were opened, and in an object each value has its key.
 ///
-/// Text must be UTF-8. What is not makes the whole write fail with errc::invalid_utf8; nothing is thrown.
+/// Text must be UTF-8: other text makes the whole write fail with errc::invalid_utf8. Nothing throws.
 class writer {
 public:
-    /// `attachments` receives the binary values; null where there may be none. With more than `max_depth` arrays and
+    /// `attachments` receives the binary values; null allows no binary values. With more than `max_depth` arrays and
     /// objects open at once, those within JSON that is already made included, the write fails (errc::depth_exceeded).
     /// Precondition: `out` and `attachments` outlive the writer.
     constexpr explicit writer(socketless::detail::output& out, attachment_list* attachments = nullptr,
@@ -47,7 +47,7 @@ public:
 
     constexpr writer& null() noexcept { return token("null"); }
     constexpr writer& boolean(bool b) noexcept { return token(b ? "true" : "false"); }
-    /// A pointer is no bool.
+    /// Not for pointers, which would become bools.
     template <class T>
     requires std::is_pointer_v<T> writer& boolean(T) = delete;
 
@@ -77,12 +77,12 @@ public:
             fail(errc::depth_exceeded);
         return raw_known(made);
     }
-    /// The same where it is known not to be too deep.
+    /// The same for JSON that is known not to be too deep.
     constexpr writer& raw_known(text made) noexcept { return token(made.empty() ? "null" : made.raw()); }
 
-    /// JSON that is already made but for the binary values in it: its parts, in order, between `begin_raw` and
-    /// `end_raw`, with `binary` where one goes. Together they are one value. Precondition: no part ends within a
-    /// string.
+    /// JSON that is already made, but without its binary values: write its parts in order between `begin_raw` and
+    /// `end_raw`, and call `binary` where a binary value goes. Together they are one value. Precondition: no part ends
+    /// within a string.
     constexpr writer& begin_raw() noexcept {
         separate();
         comma_due_ = false;
@@ -99,8 +99,8 @@ public:
         return *this;
     }
 
-    /// A placeholder, and an attachment behind the ones before it. Where no attachments may be, the write
-    /// fails with errc::unexpected_binary. The bytes are borrowed until the packet is sent.
+    /// A binary value: writes a placeholder and adds an attachment. If attachments are not allowed, the write fails
+    /// with errc::unexpected_binary. The bytes are borrowed until the packet is sent.
     constexpr writer& binary(byte_view bytes) {
         if (attachments_ == nullptr) return fail(errc::unexpected_binary);
         begin_object().member("_placeholder", true).member("num", attachments_->size()).end_object();
@@ -156,7 +156,7 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t most_counted = 0x7fffffff; // else there is no limit
+    static constexpr std::uint32_t most_counted = 0x7fffffff; // a higher limit is no limit
 
     constexpr void separate() noexcept {
         if (comma_due_) out_->put(',');
@@ -202,7 +202,7 @@ private:
         out_->put('"');
     }
 
-    // ECMAScript's QuoteJSONString: short escapes where there are any, else \u00XX in lower case.
+    // ECMAScript's QuoteJSONString: a short escape if there is one, otherwise \u00XX in lower case.
     constexpr void escape(char c) noexcept {
         out_->put('\\');
         switch (c) {
@@ -222,7 +222,7 @@ private:
 
     socketless::detail::output* out_;
     attachment_list* attachments_;
-    std::uint32_t depth_left_; // how many more may be open
+    std::uint32_t depth_left_; // how many more arrays and objects may open
     bool comma_due_ = false;
     errc failure_{};
 };
@@ -252,7 +252,7 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 ///   json::text                              itself; null if it is empty
 ///   std::optional                           its value or null
 ///   std::variant                            its alternative
-///   std::span<std::byte const>, and any     a binary attachment, where the packet may have them
+///   std::span<std::byte const>, and any     a binary attachment, if the packet may have some
 ///     contiguous range of std::byte or
 ///     unsigned char (std::uint8_t)
 ///   ranges with a mapped_type (std::map)    an object; the keys are strings
@@ -261,13 +261,13 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 ///   json::object(...)                       an object, made on the spot
 ///   a type with write_json(writer&, T)      what that writes
 ///
-/// What does not compile, and says why: pointers to anything but char and char8_t, which would pass for bools; strings
-/// that are not UTF-8 by their type (std::wstring); single characters and ranges of char; bytes that are not
-/// contiguous; enumerations; integers of more than 64 bits; std::filesystem::path.
+/// These do not compile, and the compiler says why: pointers to anything but char and char8_t, which would pass for
+/// bools; strings that are not UTF-8 by their type (std::wstring); single characters and ranges of char; bytes that are
+/// not contiguous; enumerations; integers of more than 64 bits; std::filesystem::path.
 ///
 /// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::unexpected_binary,
-/// errc::buffer_too_small (the offset is the size needed). After an error the container is as it was. One pass where
-/// the container has room to spare, else two.
+/// errc::buffer_too_small (the offset is the size needed). After an error the container is as it was. One pass if
+/// the container has room to spare, otherwise two.
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> write(Target&& target, T const& value) {
     return detail::write_passed_on(target, detail::passed_on(value));

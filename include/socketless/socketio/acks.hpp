@@ -22,7 +22,7 @@ namespace socketless::inline v0::socketio {
 struct pending_ack {
     /// As on the wire.
     std::uint64_t id = 0;
-    /// Which socket of the connection owes it: the caller's number for it, a small one: see `pending_acks`.
+    /// The socket of the connection that owes it: a small number of the caller's, see `pending_acks`.
     std::uint32_t socket = 0;
     /// When waiting ends, if ever.
     std::optional<time_point> deadline = std::nullopt;
@@ -36,14 +36,14 @@ struct pending_ack {
 ///                   |-----deadline-------------> take_expired
 ///                   `-----socket disconnected--> take_of
 ///
-/// Memory is proportional to how many are awaited, and to the greatest number of a socket; with a constant number of
-/// them nothing is allocated.
+/// Memory is proportional to how many are awaited, and to the greatest number of a socket; while
+/// their number stays constant, nothing is allocated.
 class pending_acks {
 public:
     [[nodiscard]] bool empty() const noexcept { return live_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return live_; }
 
-    /// Waits for one more. Precondition: its id is greater than any given before. Amortized O(log n).
+    /// Waits for one more. Precondition: its id is greater than all before. Amortized O(log n).
     void await(pending_ack const& ack) {
         SOCKETLESS_ASSERT(entries_.empty() || entries_.back().ack.id < ack.id);
         if (ack.socket >= chains_.size()) chains_.resize(std::size_t{ack.socket} + 1);
@@ -62,7 +62,7 @@ public:
         ++live_;
     }
 
-    /// The one that this socket answers; nothing if none with this id is awaited from it. Amortized O(log n).
+    /// The one that this socket answers; nothing if it owes no acknowledgement with this id. Amortized O(log n).
     [[nodiscard]] std::optional<pending_ack> take(std::uint64_t id, std::uint32_t socket) {
         std::size_t const i = find(id);
         if (!is_live(i, id) || entries_[i].ack.socket != socket) return std::nullopt;
@@ -90,7 +90,7 @@ public:
         return socket < chains_.size() && chains_[socket].first != none;
     }
 
-    /// When `take_expired` has something to give, if ever: exact. Constant time.
+    /// When `take_expired` has something to give, if ever. Exact. Constant time.
     [[nodiscard]] std::optional<time_point> next_deadline() const noexcept {
         if (deadlines_.empty()) return std::nullopt;
         return deadlines_.front().at;
@@ -99,7 +99,7 @@ public:
 private:
     static constexpr std::uint32_t none = 0xffffffff;
 
-    // What one socket owes is linked from the lowest id to the highest, by their places in entries_.
+    // The acknowledgements of one socket are linked from the lowest id to the highest, by their places in entries_.
     struct entry {
         pending_ack ack;
         bool live = true;
@@ -149,7 +149,7 @@ private:
         (b == none ? chains_[socket].last : entries_[b].previous) = a;
     }
 
-    // Keeps a deadline that counts at the top of the heap, and those that do not fewer than those that do.
+    // Keeps a deadline at the top of the heap that is not stale, and at most as many stale ones as others.
     void drop_deadlines() {
         auto const is_stale = [this](due const& d) { return !is_live(find(d.id), d.id); };
         while (!deadlines_.empty() && is_stale(deadlines_.front())) {
@@ -168,7 +168,7 @@ private:
         std::uint32_t kept = 0;
         for (entry const& e : entries_) {
             if (!e.live) continue;
-            // Neighbours before it have moved already, and have said so.
+            // Neighbours before it have moved already, and have updated its links.
             link(e.previous, kept, e.ack.socket);
             link(kept, e.next, e.ack.socket);
             entries_[kept++] = e;

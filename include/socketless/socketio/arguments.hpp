@@ -40,8 +40,8 @@ public:
     /// The argument itself, if it is binary.
     [[nodiscard]] constexpr std::optional<byte_view> binary() const noexcept { return binary(json_); }
 
-    /// What `value`, a part of this argument, stands for, if it is a placeholder. Always nothing in a packet without
-    /// attachments: there such an object is plain data.
+    /// The binary value for which `value`, a part of this argument, stands, if it is a placeholder. In a packet without
+    /// attachments such an object is plain data: nothing.
     [[nodiscard]] constexpr std::optional<byte_view> binary(json::text value) const noexcept {
         if (attachments_.empty()) return std::nullopt;
         auto const count = static_cast<std::uint32_t>(attachments_.size());
@@ -50,7 +50,7 @@ public:
         return attachments_[*index];
     }
 
-    /// `value`, a part of this argument, as one of its own: with the same attachments.
+    /// `value`, a part of this argument, as an argument of its own with the same attachments.
     [[nodiscard]] constexpr argument part(json::text value) const noexcept { return {value, attachments_}; }
 
     /// The argument as a C++ value:
@@ -63,7 +63,7 @@ public:
     ///   a type with read_json       what that takes
     ///   what json::text::get reads  the same, of JSON that is not binary
     ///
-    /// A default-constructible type of the user's that is or holds binary values is read by a function beside it, which
+    /// A default-constructible type of your own that is or holds binary values is read by a function beside it, which
     /// is preferred to one that takes a json::text. `from.part(...).get<byte_view>()` reads a binary value within.
     ///
     ///     socketless::result<void> read_json(socketless::socketio::argument const& from, photo& to);
@@ -129,7 +129,7 @@ class argument_taker {
 public:
     constexpr explicit argument_taker(Iterator first) noexcept : next_(first) {}
 
-    // The next argument, or the first error. What is optional may be missing.
+    // The next argument, or the first error. An optional one may be missing.
     template <class T>
     [[nodiscard]] constexpr result<T> take() {
         if (!status_) return status_.error();
@@ -160,8 +160,8 @@ private:
 
 } // namespace detail
 
-/// The arguments of an event (without its name) or of an acknowledgement: a forward range of `argument`. Of other
-/// packets, empty. Borrowed from the packet's text and the attachments; reads lazily.
+/// The arguments of an event (without its name) or of an acknowledgement: a forward range of `argument`. Empty
+/// for other packets. Borrowed from the packet's text and the attachments; reads lazily.
 class arguments {
 public:
     class iterator {
@@ -195,8 +195,7 @@ public:
 
     constexpr arguments() noexcept = default;
 
-    /// Of a binary packet the attachments belong with it: a placeholder whose attachment is not there stands for
-    /// nothing.
+    /// Give the attachments of a binary packet too: a placeholder without its attachment stands for nothing.
     constexpr explicit arguments(packet const& p, std::span<byte_view const> attachments = {}) noexcept
         : first_(p.data.elements().begin(), attachments) {
         if (is_event(p.type) && first_ != std::default_sentinel) ++first_;
@@ -213,8 +212,8 @@ public:
         return n;
     }
 
-    /// The first argument as a `T`, by the rules of `argument::get`; what comes behind it is ignored, as JavaScript's
-    /// handlers do. Where there is none a std::optional is empty.
+    /// The first argument as a `T`, by the rules of `argument::get`; further ones are ignored, as by JavaScript's
+    /// handlers. If there is no argument, a std::optional is empty.
     /// Errors: errc::missing_argument and those of `argument::get`. The offset of either is the index of the argument,
     /// counted from 0, not a place in it. Allocates only what `T` does.
     template <class T>
@@ -222,7 +221,7 @@ public:
         return detail::argument_taker(begin()).template take<T>();
     }
 
-    /// The same of the first arguments, each as the type in its place; the error is the first one's.
+    /// The first arguments, each as the type in its place; the error is that of the first that fails.
     ///
     ///     if (auto const args = arguments.get<int, std::string, std::optional<bool>>()) {
     ///         auto const& [id, name, urgent] = *args;
@@ -242,7 +241,7 @@ private:
 };
 
 /// Arguments whose number is known only at run time, in place of one: `emit("echo", spread(e.args()))` emits what `e`
-/// has brought. Of any range; borrows it.
+/// has brought. Takes any range, and borrows it.
 template <std::ranges::input_range Range>
 class spread {
 public:

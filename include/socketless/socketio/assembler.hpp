@@ -35,9 +35,9 @@ struct message {
 ///
 ///     idle --text--> complete, or --text of a binary type--> waiting --last attachment--> complete
 ///
-/// Nothing is copied while the input lives: a caller whose buffer holds the header and its attachments pays for
-/// neither. One that reuses its buffer calls `retain` first. What is kept is bounded by the limits and the
-/// size of the messages that really came.
+/// It copies nothing while the input lives: a caller whose buffer holds the header and its attachments pays for
+/// neither. A caller that reuses its buffer calls `retain` first. The limits, and the size of the messages that really
+/// came, bound what it keeps.
 class assembler {
 public:
     explicit assembler(revision r = revision::v5, limits const& bounds = {}) noexcept : revision_(r), limits_(bounds) {}
@@ -46,7 +46,7 @@ public:
     /// The input must live until the packet is complete or `retain` was called; the packet lives as long as the
     /// input, and until the next call here.
     /// Errors: those of `decode`; errc::unexpected_text while attachments are due; errc::unexpected_binary while
-    /// none is; errc::attachments_too_large. After an error the assembler is idle again.
+    /// no attachment is due; errc::attachments_too_large. After an error the assembler is idle again.
     [[nodiscard]] result<std::optional<message>> push(frame f) {
         if (complete_) reset();
         auto const taken = f.kind == frame_kind::text ? take_text(f.data) : take_attachment(f.data);
@@ -66,7 +66,7 @@ public:
         for (; kept_pieces_ != pieces_.size(); ++kept_pieces_) keep(pieces_[kept_pieces_]);
     }
 
-    /// How many attachments the packet under way still waits for; 0 where none is under way.
+    /// How many attachments the packet under way still waits for; 0 if no packet is under way.
     [[nodiscard]] std::size_t attachments_due() const noexcept {
         return packet_ ? packet_->attachments - pieces_.size() : 0;
     }

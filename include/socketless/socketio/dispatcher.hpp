@@ -1,4 +1,4 @@
-// socketio::dispatcher: handlers for events, for applications that like them better than a switch over poll_event.
+// socketio::dispatcher: handlers for events, for applications that prefer them to a switch over poll_event.
 #pragma once
 
 #include <socketless/core/assert.hpp>
@@ -30,16 +30,16 @@
 
 namespace socketless::inline v0::socketio {
 
-/// Names a handler of one dispatcher, to take it away again.
+/// Names a handler of one dispatcher, so that it can be removed.
 enum class registration : std::uint64_t {};
 
 namespace detail {
 
-// Whether a handler of a typed event takes its arguments, with the event before them or without.
+// Whether a handler of a typed event takes its arguments, with or without the event before them.
 template <class Handler, class... Args>
 concept takes_arguments = std::invocable<Handler&, Args...> || std::invocable<Handler&, event&, Args...>;
 
-// Calls the handler of a typed event, unless the arguments of this one are of other types.
+// Calls the handler of a typed event, unless the arguments of `e` are of other types.
 template <class... Args, class Handler>
 result<void> call_typed(Handler& handler, event& e) {
     if constexpr (!takes_arguments<Handler, Args...>) {
@@ -79,22 +79,22 @@ result<void> call_typed(Handler& handler, event& e) {
 ///
 ///     while (auto e = server.poll_event()) handlers.dispatch(*e);
 ///
-/// What peers emit is told by name, what the library tells by event_type: a peer cannot call a handler of the latter,
-/// whatever it names its events. `io.of("/admin").on(...)` of Socket.IO is a dispatcher of its own:
+/// Handlers of what peers emit have a name, handlers of what the library says an event_type: whatever a peer names its
+/// events, it cannot call the latter. `io.of("/admin").on(...)` of Socket.IO is a dispatcher of its own:
 ///
 ///     (e->nsp == "/admin" ? admin : handlers).dispatch(*e);
 ///
 /// A handler is any function object, also one that can only be moved; what it returns is ignored. Handlers are called
 /// in the order in which they were registered, those of a type before those of a name. They may register and remove
-/// handlers, themselves too, and dispatch other events: what is registered during a dispatch is not called by it, and
-/// what is removed is not called any more. A function object is destroyed when it is removed, or, during a dispatch,
-/// when that is over.
+/// handlers, themselves too, and dispatch other events: a dispatch does not call handlers that are registered during
+/// it, nor those that are removed. A function object is destroyed when it is removed, or, during a dispatch, when that
+/// is over.
 ///
-/// Where a handler or the reading of its arguments throws, `dispatch` passes that on, and the handlers behind it are
-/// not called for this event. The dispatcher, the session and the event stay as usable as before: the event has been
-/// taken from its session already, so nothing is called again unless the caller dispatches it again; its `ack` may
-/// still be answered. What is called only once is removed as if nothing had thrown: the `once` handlers that were
-/// reached, and all those of an acknowledgement, for which there is no other outcome.
+/// If a handler or the reading of its arguments throws, `dispatch` passes that on and does not call the handlers behind
+/// it for this event. The dispatcher, the session and the event stay as usable as before: the event has left its
+/// session already, so handlers see it again only if the caller dispatches it again; you can still answer its `ack`.
+/// Handlers of a single call are removed as if nothing had thrown: the `once` handlers that were reached, and all those
+/// of an acknowledgement, for which there is no other outcome.
 ///
 /// `on` and `dispatch` are logarithmic in the number of handlers, `off` and a dispatch in which one is removed linear.
 /// Dispatching does not allocate unless a handler is removed. Precondition: neither moved nor destroyed during a
@@ -107,15 +107,15 @@ public:
 
     //=== handlers ===//
 
-    /// Calls `handler(socketio::event&)` for each event that a peer gives this name, a number by its digits.
-    /// Precondition: `name` is none of those that peers cannot use (connect, connect_error, disconnect, disconnecting,
-    /// newListener, removeListener): what they tell in Socket.IO, event_type tells here.
+    /// Calls `handler(socketio::event&)` for each event that a peer gives this name; the digits name a number.
+    /// Precondition: `name` is not reserved (connect, connect_error, disconnect, disconnecting, newListener,
+    /// removeListener): peers cannot use those names, and for what they mean in Socket.IO there is event_type.
     template <class Handler>
     registration on(std::string_view name, Handler handler) {
         return add_named(name, false, plain(std::move(handler)));
     }
-    /// Calls `handler(Args...)` or `handler(socketio::event&, Args...)` where the arguments are of these types (see
-    /// `arguments::get`), else that of `on_mismatch`. A `handler(socketio::event&)` is called whatever they are.
+    /// Calls `handler(Args...)` or `handler(socketio::event&, Args...)` if the arguments are of these types (see
+    /// `arguments::get`), otherwise the one of `on_mismatch`. A `handler(socketio::event&)` is called in any case.
     template <class... Args, class Handler>
     registration on(typed_event<Args...> const& event, Handler handler) {
         return add_named(event.name, false, typed<Args...>(std::move(handler)));
@@ -140,7 +140,7 @@ public:
         return add(by_type_, type, true, plain(std::move(handler)));
     }
 
-    /// on(event_type::event, handler): calls it for each event that a peer emits, before those of its name.
+    /// on(event_type::event, handler): calls it for each event that a peer emits, before the handlers of its name.
     template <class Handler>
     registration on_any(Handler handler) {
         return on(event_type::event, std::move(handler));
@@ -153,18 +153,18 @@ public:
     ///         if (auto const answer = e.get<int>(); e.outcome == ack_outcome::answered && answer) ...
     ///     }).ignore(); // the error of emit_with_ack
     ///
-    /// Ids of one session or server are unique, of several they are not: each wants a dispatcher of its own.
+    /// Ids are unique within one session or server, not among several: give each a dispatcher of its own.
     template <class Handler>
     registration on_ack(socket_handle socket, std::uint64_t id, Handler handler) {
         return add(by_ack_, ack_key{id, socket.index, socket.generation}, true, plain(std::move(handler)));
     }
-    /// The same; where the event was not emitted its error is passed on, and no handler kept.
+    /// The same; if the event was not emitted, returns its error and keeps no handler.
     template <class Handler>
     result<registration> on_ack(socket_handle socket, result<std::uint64_t> id, Handler handler) {
         if (!id) return id.error();
         return on_ack(socket, *id, std::move(handler));
     }
-    /// Calls it for each outcome of a broadcast's acknowledgements, and for event_type::acks_complete behind them. Then
+    /// Calls it for each outcome of a broadcast's acknowledgements, and for event_type::acks_complete after them. Then
     /// it is removed.
     template <class Handler>
     registration on_acks(std::uint64_t id, Handler handler) {
@@ -205,19 +205,19 @@ public:
 
     //=== events ===//
 
-    /// Calls the handlers of an event. Returns whether any was called, `on_any`'s among them and `on_mismatch`'s not.
-    /// All are given the same event: what one does to it, such as using up its `ack`, the next one finds done.
+    /// Calls the handlers of an event. Returns whether it called any: that of `on_any` counts, that of `on_mismatch`
+    /// does not. All get the same event: if one changes it, for example uses up its `ack`, the next one sees that.
     bool dispatch(event& e) {
         dispatching const scope(*this);
         auto const newest = last_;
-        // Both are looked up before any handler may touch the event.
+        // Both are looked up before any handler can change the event.
         auto const of_type = by_type_.equal_range(e.type);
         auto const of_name = e.type == event_type::event ? find(e.name()) : std::pair(by_name_.end(), by_name_.end());
         auto const found = find_acks(e);
         ack_range const of_ack = found.first;
         ack_range const of_acks = found.second;
         bool const is_last = e.type == event_type::acks_complete;
-        // Its handlers would stay for ever where one before them throws.
+        // If a handler before them throws, those of an acknowledgement would stay for ever.
         socketless::detail::rollback end_acks([&]() noexcept {
             remove_range(of_ack);
             if (is_last) remove_range(of_acks);
@@ -241,7 +241,7 @@ private:
         bool removed = false;
     };
 
-    // An acknowledgement; without a socket, those of a broadcast.
+    // An acknowledgement of a socket; without a socket, all those of a broadcast.
     struct ack_key {
         std::uint64_t id = 0;
         std::uint32_t index = 0;
@@ -295,7 +295,7 @@ private:
         return add(by_name_, std::string(name), once, std::move(call));
     }
 
-    // Those of a name. One that is written with escapes, which is rare, is looked for without being unescaped.
+    // The handlers of a name. A name that is written with escapes, which is rare, is looked for as it is written.
     [[nodiscard]] std::pair<name_map::iterator, name_map::iterator> find(event_name name) {
         json::text const json = name.json();
         if (!json.has_escapes())
@@ -306,7 +306,7 @@ private:
         return by_name_.equal_range(found->first);
     }
 
-    // Those of one acknowledgement, and those of the broadcast that it belongs to.
+    // The handlers of one acknowledgement, and those of the broadcast that it belongs to.
     [[nodiscard]] std::pair<ack_range, ack_range> find_acks(event const& e) {
         ack_range const none(by_ack_.end(), by_ack_.end());
         bool const is_ack = e.type == event_type::ack;
@@ -315,7 +315,7 @@ private:
         return {own, by_ack_.equal_range({e.id})};
     }
 
-    // Calls those of a range that were there when the dispatch began, for the last time if `is_last`.
+    // Calls the handlers of a range that existed when the dispatch began, for the last time if `is_last`.
     template <class Iterator>
     bool call(std::pair<Iterator, Iterator> range, event& e, registration newest, bool is_last = false) {
         bool any = false;
@@ -336,7 +336,7 @@ private:
         for (auto it = range.first; it != range.second; ++it) it->second.removed = has_removed_ = true;
     }
 
-    // Removes those of which `matches(key, entry)` holds.
+    // Removes the handlers for which `matches(key, entry)` is true.
     template <class Predicate, class... Maps>
     bool remove_if(Predicate matches, Maps&... maps) {
         bool any = false;
@@ -350,10 +350,11 @@ private:
         return any;
     }
 
-    // Forgets what was removed, unless that may be running or its place be remembered by a dispatch.
+    // Frees the handlers that were removed, unless a dispatch is under way: it may be running them or remember their
+    // place.
     void sweep() noexcept {
         if (depth_ != 0 || !std::exchange(has_removed_, false)) return;
-        // Their destructors may come back here: they run when all is in order. Nodes are moved: nothing is allocated.
+        // Their destructors may call this dispatcher, so they run at the end. Moving nodes allocates nothing.
         name_map gone_names;
         type_map gone_types;
         ack_map gone_acks;
@@ -371,7 +372,7 @@ private:
     type_map by_type_;
     name_map by_name_;
     ack_map by_ack_;
-    std::shared_ptr<mismatch_function> mismatch_; // shared with a call of it, in which it may be replaced
+    std::shared_ptr<mismatch_function> mismatch_; // shared with a call of it, which may replace it
     registration last_{};
     std::size_t depth_ = 0; // of dispatches within dispatches
     bool has_removed_ = false;

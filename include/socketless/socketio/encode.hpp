@@ -20,7 +20,7 @@
 
 namespace socketless::inline v0::socketio {
 
-/// Where an event or an acknowledgement goes: the namespace, and the id by which it is acknowledged, if it is.
+/// Where an event or an acknowledgement goes: the namespace, and the id of the acknowledgement, if there is one.
 struct address {
     std::string_view nsp = "/";
     std::optional<std::uint64_t> id = std::nullopt;
@@ -39,7 +39,7 @@ constexpr result<void> check_namespace(std::string_view nsp) noexcept {
 }
 
 constexpr result<void> check_address(address const& to) noexcept {
-    auto const id = to.id; // a copy: GCC 12 warns of an id that is not there otherwise
+    auto const id = to.id; // a copy: otherwise GCC 12 warns of an uninitialized id
     if (id && *id > max_ack_id) return error{errc::invalid_ack_id};
     return check_namespace(to.nsp);
 }
@@ -52,15 +52,15 @@ constexpr void put_address(socketless::detail::output& out, address const& to) n
     if (to.id) out.put(socketless::detail::decimal_text(*to.id).view());
 }
 
-// JSON that is already made may hold what looks like a placeholder: plain data where it came from, but here it would
-// stand for one of these attachments, or for none.
+// JSON that is already made may hold objects that look like placeholders. They were plain data where they came from,
+// but the receiver would take them for placeholders, since this packet has attachments.
 constexpr result<void> check_own_placeholders(std::string_view payload, std::size_t attachments) noexcept {
     auto const found = count_placeholders(payload, static_cast<std::uint32_t>(attachments));
     if (!found) return found.error().code;
     return *found == attachments ? result<void>() : error{errc::invalid_placeholder};
 }
 
-// What a packet may hold if nobody says otherwise.
+// The limits of a call that names no limits.
 inline constexpr limits no_limits{
     .max_depth = 0xffffffff, .max_attachments = 0xffffffff, .max_attachments_size = 0xffffffff};
 
@@ -75,12 +75,12 @@ constexpr result<void> check_attachments(attachment_list const& attachments, lim
     return {};
 }
 
-// Checks the payload, which begins there, and counts its attachments. It is the same for all payloads: see
-// encode_packet.
+// Checks the payload, which begins at `begin`, and puts in the number of its attachments. This part of encode_packet is
+// the same for all payloads: it is compiled once.
 constexpr result<void> finish_packet(socketless::detail::output& out, std::size_t begin, json::writer const& payload,
                                      attachment_list const* attachments, limits const& bounds, packet_type type) {
     if (auto const status = payload.status(); !status) return status;
-    // What did not fit has only been measured; it is looked at once there is room.
+    // If it did not fit, this pass has only measured it; the next one checks it.
     if (!out.overflowed()) {
         auto const good = check_payload(type, json::text::trusted(out.kept(begin)), revision::v5);
         if (!good) return good.error().code;
@@ -97,8 +97,8 @@ constexpr result<void> finish_packet(socketless::detail::output& out, std::size_
     return {};
 }
 
-// Writes a packet whose payload `write_payload(json::writer&)` writes. An event or an acknowledgement that turns
-// out to have attachments becomes of the binary type, and gets their count put in.
+// Writes a packet whose payload `write_payload(json::writer&)` writes. If an event or an acknowledgement
+// turns out to have attachments, its type becomes the binary one and their number is put in.
 template <output_target Target, class WritePayload>
 constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, limits const& bounds,
                                             packet_type type, address const& to, WritePayload write_payload) {
@@ -153,7 +153,7 @@ constexpr void no_payload(json::writer&) noexcept {}
 //
 // Errors of all of them: errc::invalid_namespace for a namespace without a leading '/' or with a comma in it,
 // errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::invalid_placeholder for JSON
-// that is already made and would be taken for an attachment beside those that there are, errc::buffer_too_small for a
+// that is already made and looks like a placeholder in a packet with attachments, errc::buffer_too_small for a
 // span (the offset is the size needed: encoding into an empty span measures a packet).
 
 /// Encodes an event: its name and any arguments that `json::write` can write, binary ones included: each
@@ -172,7 +172,7 @@ template <output_target Target, class... Args>
     return detail::encode_event(target, &attachments, detail::no_limits, to, name.view,
                                 json::detail::passed_on(args)...);
 }
-/// The same within the limits of a receiver, so that what it would refuse is not sent. Errors:
+/// The same within the limits of a receiver: refuses what the receiver would refuse. Errors:
 /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded (levels of JSON that is already made
 /// count too), and those above.
 template <output_target Target, class... Args>
@@ -182,7 +182,7 @@ template <output_target Target, class... Args>
     return detail::encode_event(target, &attachments, bounds, to, name.view, json::detail::passed_on(args)...);
 }
 
-/// Encodes an event without binary arguments; one is refused with errc::unexpected_binary.
+/// Encodes an event without binary arguments: refuses them with errc::unexpected_binary.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_event(Target&& target, address const& to,
                                                          json::detail::string_argument name, Args const&... args) {
@@ -203,7 +203,7 @@ template <output_target Target, class... Args>
     return detail::encode_ack(target, &attachments, bounds, to, json::detail::passed_on(args)...);
 }
 
-/// Encodes an acknowledgement without binary arguments; one is refused with errc::unexpected_binary.
+/// Encodes an acknowledgement without binary arguments: refuses them with errc::unexpected_binary.
 template <output_target Target, class... Args>
 [[nodiscard]] constexpr result<std::size_t> encode_ack(Target&& target, address const& to, Args const&... args) {
     return detail::encode_ack(target, nullptr, detail::no_limits, to, json::detail::passed_on(args)...);
@@ -216,7 +216,7 @@ template <output_target Target>
                                  detail::no_payload);
 }
 
-/// Encodes CONNECT with a payload, which must be an object (else errc::invalid_payload): the client's auth, or the
+/// Encodes CONNECT with a payload, which must be an object (otherwise errc::invalid_payload): the client's auth, or the
 /// server's answer.
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> encode_connect(Target&& target, std::string_view nsp, T const& payload) {
@@ -264,7 +264,7 @@ template <output_target Target, class T>
 }
 
 /// Encodes a packet that is already made, such as a decoded one: its data goes out as it stands, placeholders
-/// included. What `decode` would not take back is refused with the same error codes.
+/// included. Refuses what `decode` would refuse, with the same error codes.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode(Target&& target, packet const& p) {
     address const to{p.nsp, p.id};

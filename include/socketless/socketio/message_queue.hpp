@@ -14,11 +14,11 @@
 
 namespace socketless::inline v0::socketio {
 
-/// What one packet may be: more is an error of the call that would queue it, and ends nothing.
+/// The limits of one packet. A call that would queue a larger one returns an error, and nothing ends.
 struct packet_bounds {
     /// Bytes of all its messages together (errc::message_too_large).
     std::size_t max_size;
-    /// Those of the receiver, as far as the sender knows: its own (errc::too_many_attachments,
+    /// The limits of the receiver. The sender does not know them and takes its own (errc::too_many_attachments,
     /// errc::attachments_too_large, errc::depth_exceeded).
     socketless::limits const& limits;
 };
@@ -31,8 +31,8 @@ public:
     /// Bytes that wait.
     using frame_queue::size;
 
-    // For the sessions: queues the messages of the packet that `encode(std::string&, attachment_list&)` encodes: all,
-    // or none where it fails or throws, or where they are larger together than `max_size`.
+    // For the sessions: queues all messages of the packet that `encode(std::string&, attachment_list&)` encodes. Queues
+    // nothing if that fails or throws, or if the messages are larger together than `max_size`.
     template <class Encode>
     result<void> put(std::size_t max_size, Encode encode) {
         attachment_list attachments;
@@ -44,7 +44,7 @@ public:
             return error{errc::message_too_large};
         });
         if (!put || attachments.empty()) return put;
-        // Without all of its attachments the peer would never get past the text.
+        // If an attachment were missing, the peer would wait for it for ever.
         socketless::detail::rollback undo([this, before = count() - 1]() noexcept { truncate(before); });
         for (byte_view const attachment : attachments) push(frame_kind::binary, {}, as_characters(attachment));
         undo.commit();

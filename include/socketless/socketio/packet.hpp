@@ -46,7 +46,7 @@ enum class packet_type : std::uint8_t { connect, disconnect, event, ack, connect
 /// The largest id of an acknowledgement: 2^53-1, JavaScript's largest safe integer.
 inline constexpr std::uint64_t max_ack_id = socketless::detail::max_safe_integer;
 
-/// A packet but for its payload, which has not been looked at. Borrowed from the message.
+/// A packet without its payload, which has not been read yet. Borrowed from the message.
 struct header {
     packet_type type = packet_type::event;
     std::string_view nsp = "/";
@@ -55,7 +55,7 @@ struct header {
     std::optional<std::uint64_t> id;
     /// How many binary messages follow. At least 1 for the binary types, 0 for the others.
     std::uint32_t attachments = 0;
-    /// What is left of the message: JSON, if the peer is right.
+    /// The rest of the message: JSON, if the peer keeps to the protocol.
     std::string_view payload;
 
     friend constexpr bool operator==(header const&, header const&) noexcept = default;
@@ -70,7 +70,7 @@ struct packet {
     std::optional<std::uint64_t> id;
     /// How many binary messages follow. At least 1 for the binary types, 0 for the others.
     std::uint32_t attachments = 0;
-    /// The payload; an array for events and acknowledgements, empty where the packet has none.
+    /// The payload: an array for events and acknowledgements, empty if the packet has no payload.
     json::text data;
 
     /// The name of an event: a JSON string or number. Empty for other packets.
@@ -160,7 +160,7 @@ constexpr result<void> read_namespace(std::string_view text, std::size_t& positi
     return {};
 }
 
-// Reads all but the payload into `h`, which is as it was made; returns where the payload begins.
+// Reads all but the payload into `h`, which is as it was made. `position` becomes the place where the payload begins.
 template <class Header>
 constexpr result<void> read_header(std::string_view text, Header& h, std::size_t& position, revision r,
                                    limits const& bounds) noexcept {
@@ -211,12 +211,12 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
 /// Decodes the text of a packet and checks all of it: the JSON of the payload, its shape for the packet's type,
 /// event names, and that each placeholder of a binary packet names one of its attachments.
 ///
-///     connect        none or an object; revision 4: none
-///     disconnect     none
-///     event          an array; first a string or a number, and none of the reserved names: connect,
+///     connect        an object or nothing; revision 4: nothing
+///     disconnect     nothing
+///     event          an array; first a string or a number, but not one of the reserved names: connect,
 ///                    connect_error, disconnect, disconnecting, newListener, removeListener
 ///     ack            an array, and an id
-///     connect_error  an object or a string, or none
+///     connect_error  an object, a string or nothing
 ///
 /// Nothing is copied or allocated; the packet is borrowed from `text`.
 /// Errors, each with its offset in `text`: those of `decode_header` and json::validate; errc::invalid_payload,
@@ -227,7 +227,7 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
     std::size_t offset = 0;
     if (auto const done = detail::read_header(text, p, offset, r, bounds); !done) return done.error();
     if (offset != text.size()) {
-        // To the reference white space is an id; to us it is neither that nor a part of the payload.
+        // The reference takes white space for an id; here it is neither an id nor a part of the payload.
         if (json::detail::is_space(text[offset])) return error{errc::invalid_json, offset};
         auto const json = json::validate(text.substr(offset), bounds.max_depth);
         if (!json) return error{json.error().code, offset + json.error().offset};

@@ -1,4 +1,4 @@
-// Connection state recovery, on a server: what is kept for those who may come back, and what they missed meanwhile.
+// Connection state recovery, on a server: the sessions that may come back, and the events that they missed.
 #pragma once
 
 #include <socketless/core/assert.hpp>
@@ -29,7 +29,7 @@ struct recovery_options {
     /// How long sessions and packets are kept.
     milliseconds max_disconnection_duration{120'000};
     std::size_t max_packets = 10'000;
-    /// Bytes of all packets together. A name in an audience counts as its length and 32, for what a string takes.
+    /// Bytes of all packets together. A name in an audience counts as its length and 32 for the string itself.
     std::size_t max_bytes = std::size_t{16} * 1024 * 1024;
     std::size_t max_sessions = 10'000;
 };
@@ -45,17 +45,17 @@ struct recovery_audience {
 
 /// A session that may come back.
 struct recoverable_session {
-    /// The secret by which its owner restores it: not to be guessed.
+    /// The secret by which its owner restores it: nobody can guess it.
     std::string pid;
     std::string sid;
     std::uint32_t nsp = 0;
     std::vector<std::string> rooms = {};
-    /// The caller's own name for it, another for each that is kept; 0 if it has none. See `owned_by`.
+    /// The caller's own number for it, different for each that is kept; 0 for no number. See `owned_by`.
     std::uint64_t owner = 0;
     /// The application's own.
     std::shared_ptr<void> data = nullptr;
-    /// The last offset that had been given when it was connected: what was sent before is not its to have. Later, if it
-    /// was sent an event that is `misleading`.
+    /// The last offset that was given before it connected: it does not get events from before. Greater, if it was sent
+    /// an event that is `misleading`.
     recovery_offset since = {};
     /// Rooms that it has left since it was connected: events for them may be the last that its client has seen.
     std::vector<std::string> left = {};
@@ -68,12 +68,12 @@ struct recoverable_session {
 ///     connection lost:  persist(session, now)
 ///     CONNECT {pid, offset}:  session = restore(pid, offset, ...); for_each_missed(*session, offset, send)
 ///
-/// `Payload` is what is sent again: cheap to copy or move, such as a shared message. What is dropped is destroyed at
-/// once. The times that are given never go back.
+/// `Payload` is the form in which an event is sent again: cheap to copy or move, such as a shared message. The store
+/// destroys what it drops at once. Precondition: the times that it is given never go back.
 template <class Payload>
 class recovery_store {
 public:
-    /// `random` is called once: what begins all offsets of this store is made of it.
+    /// Calls `random` once, for the characters with which all offsets of this store begin.
     recovery_store(recovery_options const& options, random_source const& random)
         : options_(options), offsets_(random) {}
 
@@ -91,7 +91,7 @@ public:
     /// A new offset, greater than all before. It need not be used.
     [[nodiscard]] recovery_offset next_offset() noexcept { return offsets_.next(); }
 
-    /// Keeps an event that was sent. `bytes` is what the payload takes. Precondition: the offset came from
+    /// Keeps an event that was sent. `bytes` is the memory that the payload takes. Precondition: the offset came from
     /// `next_offset` and is greater than that of any event kept before. Linear in the names of the audience, amortized.
     void keep(recovery_offset const& offset, recovery_audience const& audience, Payload payload, std::size_t bytes,
               time_point now) {
@@ -100,7 +100,7 @@ public:
         for (auto const names : {audience.rooms, audience.except})
             for (std::string_view const name : names) bytes += name.size() + size_of_string;
         kept_namespace& nsp = of(audience.nsp);
-        // First, the names: they may be those of a session that expires.
+        // The names first: they may be those of a session that expires below.
         packets_.push_back(
             {number, audience.nsp, bytes, now, owned(audience.rooms), owned(audience.except), std::move(payload)});
         ++nsp.references;
@@ -109,14 +109,14 @@ public:
         while (packets_.size() > options_.max_packets || bytes_ > options_.max_bytes) drop_packet();
     }
 
-    /// The last one that was given.
+    /// The last offset that was given.
     [[nodiscard]] recovery_offset last_offset() const noexcept { return offsets_.last(); }
 
     /// Clients take the last argument of any event for an offset if it is a string, unless the event asks for an
-    /// acknowledgement. Where an event without an offset of its own, a volatile one, ends with the text of an offset of
-    /// this store, a client that has seen it may come back with that in place of its own. `event` is the text of such a
-    /// packet. If it misleads in this way: what `since` of all its receivers must not be less than from now on, so that
-    /// only offsets of later events recover their sessions.
+    /// acknowledgement. A volatile event has no offset of its own; if it ends with the text of an offset of this store,
+    /// a client that has seen it may come back with that. `event` is the text of such a packet. If it misleads in this
+    /// way, returns the least that `since` of all its receivers may be from now on, so that only offsets of later
+    /// events recover their sessions.
     [[nodiscard]] std::optional<recovery_offset> misleading(std::string_view event) const {
         return offsets_.misleading(event);
     }
@@ -149,11 +149,11 @@ public:
 
     /// Takes a session out for a client that has come back: it can be restored once. Nothing if no session with this
     /// pid is kept, if it has expired or is of another namespace, or if the offset is not that of an event
-    /// - that was kept for this namespace, and for this session as far as can be told,
-    /// - between the times when the session was connected and when it ended,
-    /// - after which no event of the namespace has been dropped, so that the client might miss it unawares.
-    /// A session that is refused is kept on: whoever knows a pid is its owner, who gains nothing by asking again, and a
-    /// CONNECT that was garbled on its way must not cost the state of a client that will ask properly.
+    /// - that was kept for this namespace, and for this session as far as the store can tell,
+    /// - from between the times when the session connected and when it ended,
+    /// - after which the store has dropped no event of the namespace, which the client might miss unawares.
+    /// A session that is refused stays: only its owner knows a pid, and gains nothing by asking again; and a CONNECT
+    /// that was garbled on its way must not cost the state of a client that will ask properly.
     [[nodiscard]] std::optional<recoverable_session> restore(std::string_view pid, std::string_view offset,
                                                              std::uint32_t nsp, time_point now) {
         auto const* const found = find(pid, offset, nsp, now);
@@ -161,7 +161,7 @@ public:
         return take(*found);
     }
 
-    /// Takes out a session that `find` has given. It cannot fail: to be called once all that may has been done.
+    /// Takes out a session that `find` has returned. It cannot fail: call it after all that may fail.
     [[nodiscard]] recoverable_session take(recoverable_session const& found) noexcept {
         auto const by_pid = by_pid_.find(found.pid);
         auto const entry = by_pid->second;
@@ -174,8 +174,8 @@ public:
     }
 
     /// Calls f(Payload const&) for each event after the offset that was for this session, in the order in which they
-    /// were kept. `offset` is the one with which the session was restored, and nothing was kept since. `f` may not
-    /// change the store. Linear in the events after the offset and the names in their audiences.
+    /// were kept. Preconditions: the session was restored with this `offset`, and nothing was kept since; `f` does
+    /// not change the store. Linear in the events after the offset and the names in their audiences.
     template <class F>
     void for_each_missed(recoverable_session const& session, std::string_view offset, F f) const {
         auto const after = offsets_.find(offset);
@@ -186,14 +186,14 @@ public:
             if (p->nsp == session.nsp && is_for(*p, rooms)) f(p->payload);
     }
 
-    /// The session that is kept by this name of the caller's, or null. Valid until the store changes.
+    /// The session with this number of the caller's, or null. Valid until the store changes.
     [[nodiscard]] recoverable_session const* owned_by(std::uint64_t owner, time_point now) {
         drop_expired(now);
         auto const found = by_owner_.find(owner);
         return found == by_owner_.end() ? nullptr : &found->second->session;
     }
 
-    /// Drops a session that is not to be restored any more; false if there is none with this pid.
+    /// Drops a session, which nobody can restore then; false if no session has this pid.
     bool forget(std::string_view pid) {
         auto const found = by_pid_.find(pid);
         if (found == by_pid_.end()) return false;
@@ -208,8 +208,8 @@ public:
     [[nodiscard]] bool refers_to(std::uint32_t nsp) const noexcept {
         return nsp < namespaces_.size() && namespaces_[nsp].references != 0;
     }
-    /// A namespace that `refers_to` has become false of, each time that it has: the number may be free now. Nothing if
-    /// there is no other.
+    /// A namespace for which `refers_to` has become false, once for each time that it has: its number may be free now.
+    /// Nothing if there is no other.
     [[nodiscard]] std::optional<std::uint32_t> take_unreferenced() noexcept {
         while (unreferenced_ != none) {
             std::uint32_t const nsp = unreferenced_;
@@ -219,8 +219,8 @@ public:
         }
         return std::nullopt;
     }
-    /// The caller gives the number to another namespace from now on: what is known of the old one is forgotten.
-    /// Precondition: not refers_to(nsp).
+    /// Forgets what is known of a namespace: the caller gives its number to another one from now on. Precondition: not
+    /// refers_to(nsp).
     void release(std::uint32_t nsp) noexcept {
         SOCKETLESS_ASSERT(!refers_to(nsp));
         if (nsp < namespaces_.size()) namespaces_[nsp].dropped = {};
@@ -240,7 +240,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t size_of_string = 32; // or less; the same on all platforms, that limits act the same
+    static constexpr std::size_t size_of_string = 32; // at most; the same on all platforms, so that limits act the same
 
     using name_list = std::vector<std::string>;
     using sorted_names = std::vector<std::string_view>;
@@ -255,7 +255,7 @@ private:
         Payload payload;
     };
 
-    // A packet that is gone: what its offset is worth still.
+    // A packet that was dropped: whether its offset is still good.
     struct dropped_packet {
         std::uint64_t number = 0;
         name_list rooms = {};
@@ -265,7 +265,7 @@ private:
     struct kept_session {
         recoverable_session session;
         time_point ended;
-        std::uint64_t last; // the last number that had been given then
+        std::uint64_t last; // the last number that was given before
     };
 
     using session_list = std::list<kept_session>;
@@ -299,8 +299,8 @@ private:
         return p != packets_.end() && p->number == *number && p->nsp == session.nsp && may_have_been_for(*p, session);
     }
 
-    // What the rooms of a session say of an event before its end. It may have been in a room that it has left, and not
-    // yet in one that it has joined.
+    // Whether a session may have received an event before its end, as far as its rooms tell. It may have been in a room
+    // then that it has left since, and not yet in one that it has joined.
     template <class Packet>
     [[nodiscard]] static bool may_have_been_for(Packet const& p, recoverable_session const& session) {
         auto rooms = rooms_of(session);

@@ -31,8 +31,8 @@ public:
     constexpr recovery_offset() noexcept = default;
 
     /// Base64url: nothing that JSON would escape. It begins with random characters, the same for all offsets of a
-    /// store, so that no other string is taken for one. Empty for the offset that was never given. Lives as long as the
-    /// offset.
+    /// store, so that no other string is taken for one. Empty for an offset that no store has given. Valid as long as
+    /// the offset.
     [[nodiscard]] constexpr std::string_view view() const noexcept {
         return {text_.data(), number_ == 0 ? 0 : text_.size()};
     }
@@ -107,8 +107,8 @@ private:
         return number == 0 ? std::nullopt : std::optional(number);
     }
 
-    // The string that ends an array, with its quotes; empty if the last element is none, or longer than any offset can
-    // be.
+    // The string that ends an array, with its quotes; empty if the last element is not a string, or is longer than any
+    // offset can be.
     [[nodiscard]] static std::string_view last_string(std::string_view array) noexcept {
         constexpr std::string_view space = " \t\r\n";
         auto end = array.find_last_not_of(space);
@@ -118,7 +118,7 @@ private:
         std::size_t const furthest = end - std::min(end, recovery_offset::size * longest_escape + 1);
         for (std::size_t begin = end; begin-- != furthest;) {
             if (array[begin] != '"') continue;
-            std::size_t escapes = 0; // an odd number of them, and the quote is a part of the string
+            std::size_t escapes = 0; // if odd, the quote is a part of the string
             while (escapes != begin && array[begin - 1 - escapes] == '\\') ++escapes;
             if (escapes % 2 == 0) return array.substr(begin, end - begin + 1);
         }

@@ -22,11 +22,11 @@
 
 namespace socketless::inline v0::socketio {
 
-/// The rooms of any number of namespaces. Members (sockets, as a rule) and namespaces are called by small, dense
-/// numbers of the caller's, since memory is proportional to the greatest. A room is there while a member is in it.
+/// The rooms of any number of namespaces. The caller gives members (sockets, as a rule) and namespaces small, dense
+/// numbers: memory is proportional to the greatest. A room exists while a member is in it.
 ///
-/// A member in one room takes about 60 bytes where there are very many, and up to twice that just after a buffer has
-/// grown. A call takes constant time unless it says otherwise, on average over the names of rooms, whoever chose them.
+/// Among very many members, one in one room takes about 60 bytes, and up to twice that just after a buffer has grown. A
+/// call takes constant time unless it says otherwise, on average over the names of rooms, whoever chose them.
 class rooms {
 public:
     using member = std::uint32_t;
@@ -38,7 +38,7 @@ public:
 
     //=== who is where ===//
 
-    /// Makes `m` a member of a namespace. Precondition: it is in none.
+    /// Makes `m` a member of a namespace. Precondition: it is not in a namespace.
     void enter(std::uint32_t nsp, member m) {
         SOCKETLESS_ASSERT(nsp != none && !namespace_of(m));
         while (nsp >= namespaces_.size()) namespaces_.emplace_back(key_);
@@ -49,7 +49,7 @@ public:
         records_[m].position = static_cast<std::uint32_t>(members.size() - 1);
     }
 
-    /// Takes `m` out of all its rooms and its namespace. Harmless if it is in none. Linear in its rooms.
+    /// Takes `m` out of all its rooms and its namespace. Harmless if it is not in one. Linear in its rooms.
     void exit(member m) noexcept {
         if (!namespace_of(m)) return;
         record& r = records_[m];
@@ -152,8 +152,8 @@ public:
     //=== broadcasts ===//
 
     /// Calls f(member) once for each member of a namespace that is in one of the rooms `to` (anywhere, if `to` is
-    /// empty), in none of the rooms `except`, and not one of `except_members`. `f` may call what is const, and nothing
-    /// else. Linear in the members of the rooms that are named. Does not allocate.
+    /// empty), in none of the rooms `except`, and not one of `except_members`. `f` may call const functions
+    /// only. Linear in the members of the rooms that are named. Does not allocate.
     template <class F>
     void for_each(std::uint32_t nsp, std::span<std::string_view const> to, std::span<std::string_view const> except,
                   std::span<member const> except_members, F f) {
@@ -227,7 +227,7 @@ private:
         all.shrink();
     }
 
-    // Each member that was seen, or is not to be, is marked with a number of this call's own.
+    // Marks each member that it has visited or leaves out with a number of this call's own.
     template <class F>
     void for_each_marked(std::uint32_t nsp, std::span<std::string_view const> to,
                          std::span<std::string_view const> except, std::span<member const> except_members, F& f) {

@@ -85,10 +85,10 @@ enum class disconnect_reason : std::uint8_t {
     return reason <= open_timeout || reason == server_shutting_down || reason == forced_server_close;
 }
 
-/// Each event tells one of these. Peers name their own events in `event::name`: the two never meet.
+/// What an event says. Peers name their own events in `event::name`: the two never meet.
 enum class event_type : std::uint8_t {
-    /// Server: a client asks to join `nsp` with `data`, its auth: it is accepted or refused, or disconnected before.
-    /// Client: `nsp` is about to be joined and its auth is asked for.
+    /// Server: a client asks to join `nsp` with `data`, its auth. The application accepts or refuses it, or it
+    /// disconnects before. Client: the client is about to join `nsp` and asks for the auth.
     connecting,
     /// The socket is connected: `sid`, `recovered`.
     connected,
@@ -176,8 +176,8 @@ private:
     bool is_due_ = false;
 };
 
-/// What happened, for the application. Views live until the next `poll_event` of the same session, or input for it;
-/// emitting does not end their life, nor does the end of the connection.
+/// What happened, for the application. Views in an event are valid until the next `poll_event`: see core/input.hpp.
+/// Emitting does not end that, nor does the end of the connection.
 struct event {
     // Not zeroed first, as `= default` would have it: it is large, and made often.
     event() noexcept {} // NOLINT(modernize-use-equals-default)
@@ -185,11 +185,11 @@ struct event {
     event_type type = event_type::closed;
     socket_handle socket = {};
     std::string_view nsp = {};
-    /// connected: the socket's id. Empty for a client of revision 4, which is not told.
+    /// connected: the socket's id. Empty on a client of revision 4, to which the server does not send it.
     std::string_view sid = {};
-    /// connected: the state of an earlier connection has been restored, and what was missed follows. Server,
-    /// connecting: it will be, if the client is accepted; should that have become impossible by then, the connection is
-    /// closed instead, so that the client comes anew.
+    /// connected: the server has restored the state of an earlier connection, and the missed events follow. Server,
+    /// connecting: it restores that if the application accepts the client; if that has become impossible by then, it
+    /// closes the connection instead, so that the client comes anew.
     bool recovered = false;
     /// connect_error: what was wrong, in the server's words: a string or nothing. In this library's words where
     /// `reason` is disconnect_reason::unsupported_revision.
@@ -200,16 +200,16 @@ struct event {
     std::string_view query = {};
     /// event, ack: the packet and its attachments.
     socketio::message packet = {};
-    /// event: to be acknowledged, if the peer asks for that.
+    /// event: the right to acknowledge it, if the peer asks for that.
     ack_request ack = {};
-    /// ack, acks_complete: which one, as the emitting call said.
+    /// ack, acks_complete: the id that the emitting call returned.
     std::uint64_t id = 0;
     ack_outcome outcome = ack_outcome::answered;
-    /// acks_complete: how many were asked, and how many of them have answered.
+    /// acks_complete: how many sockets were asked, and how many of them have answered.
     std::size_t expected = 0;
     std::size_t answers = 0;
-    /// open_failed, closed: the HTTP status of the answer that was the cause, 0 if there was none. `data` is its body
-    /// where that is a JSON object, as Engine.IO servers send it ({"code":1,"message":"Session ID unknown"}), and
+    /// open_failed, closed: the HTTP status of the answer that was the cause; 0 if the cause was another. `data` is its
+    /// body if that is a JSON object, as Engine.IO servers send it ({"code":1,"message":"Session ID unknown"}), and
     /// `message` the message in it. See engineio::decode_request_error.
     int status = 0;
     /// disconnected, closed, open_failed. connect_error: disconnect_reason::unsupported_revision where the server
@@ -251,7 +251,7 @@ enum class transmit_type : std::uint8_t {
     close,
 };
 
-/// What to do, for the channel below. `message` lives until the next call that changes the session.
+/// What to do, for the channel below. `message` is valid until the next non-const call.
 struct transmit {
     transmit_type type = transmit_type::message;
     frame message = {};

@@ -1,4 +1,4 @@
-// Events whose arguments are declared: what is emitted and what a handler takes is checked when it is compiled.
+// Events that declare their arguments: the compiler checks what you emit and what a handler takes.
 #pragma once
 
 #include <socketless/core/frame.hpp>
@@ -28,7 +28,7 @@ namespace socketless::inline v0::socketio {
 ///     server.emit(socket, moved, 3, "north").ignore();                         // or it does not compile
 ///     dispatcher.on(moved, [](int steps, std::string const& direction) { ... });
 ///
-/// Wherever an event is emitted its name may be one of these. The types are those that `arguments::get` reads; each
+/// It stands for the name of an event wherever you emit one. The types are those that `arguments::get` reads; each
 /// takes what becomes JSON of its kind:
 ///
 ///   bool                                   bool
@@ -44,8 +44,8 @@ namespace socketless::inline v0::socketio {
 ///   json::text                             anything but binary values
 ///   a type of the user's                   that type
 ///
-/// All of them are emitted, also where the last ones are optional: with connection state recovery there is one more
-/// behind them, which would be read in the place of one that is missing. `name` is borrowed.
+/// Emit every declared argument, trailing optionals too: recovery appends an offset, which would be read as the missing
+/// one. `name` is borrowed.
 template <class... Args>
 struct typed_event {
     std::string_view name;
@@ -67,8 +67,8 @@ concept bytes = std::same_as<T, byte_view> || std::same_as<T, std::span<unsigned
 template <class T>
 concept null = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> || std::same_as<T, std::monostate>;
 
-// Whether a value of type `From` becomes JSON of the kind from which `To` is read. What the user has said how to write
-// is known only to be itself.
+// Whether a value of type `From` becomes JSON of the kind from which `To` is read. Of a type with a write_json nothing
+// is known but that it is itself.
 template <class From, class To>
 consteval bool is_written_for() {
     using namespace json::detail;
@@ -122,7 +122,7 @@ requires(sizeof...(Declared) ==
 
 } // namespace detail
 
-/// What an event with these arguments can be called: any text, or a `typed_event` that declares them.
+/// A name for an event with these arguments: any text, or a `typed_event` that declares them.
 template <class Name, class... Args>
 concept event_name_for = detail::declares_arguments<Name, Args...>;
 

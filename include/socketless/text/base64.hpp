@@ -31,14 +31,14 @@ constexpr std::uint32_t value_of(char c) noexcept {
     return values[static_cast<unsigned char>(c)];
 }
 
-// The error at the first of `digits` that is none, or else at `otherwise`.
+// The error at the first of `digits` that is not a digit; at `otherwise` if all are.
 constexpr error refused(std::string_view digits, std::size_t otherwise) noexcept {
     for (std::size_t i = 0; i != digits.size(); ++i)
         if (value_of(digits[i]) == outside) return {errc::invalid_base64, i};
     return {errc::invalid_base64, otherwise};
 }
 
-// `text` without its padding. Padding that is there must be whole; nothing else is checked.
+// `text` without its padding. Checks that the padding is whole if there is any, and nothing else.
 constexpr result<std::string_view> unpadded(std::string_view text) noexcept {
     std::string_view digits = text;
     for (int i = 0; i != 2 && digits.ends_with('='); ++i) digits.remove_suffix(1);
@@ -86,8 +86,8 @@ constexpr char* encode(std::string_view data, char* out) noexcept {
 }
 
 /// Decodes all of `text` into the start of `out` and returns how many bytes that were. `out` may begin where
-/// `text` does: decoding in place. Padding may be absent; where it is present it must be whole. Bits that
-/// are left over in the last character are ignored, as the reference does.
+/// `text` does: decoding in place. Padding may be absent; if present it must be whole. Bits that
+/// are left over in the last character are ignored, as in the reference.
 /// Errors: errc::invalid_base64 at the first character that does not belong (`out` is then unspecified);
 /// errc::buffer_too_small. Linear.
 [[nodiscard]] constexpr result<std::size_t> decode(std::string_view text, std::span<char> out) noexcept {
@@ -101,7 +101,7 @@ constexpr char* encode(std::string_view data, char* out) noexcept {
     auto const put = [&position](std::uint32_t bits) {
         *position++ = static_cast<char>(static_cast<unsigned char>(bits & 0xffu));
     };
-    auto const first_outside = [digits](std::size_t i) { // what is before `i` may be overwritten
+    auto const first_outside = [digits](std::size_t i) { // the text before `i` may be overwritten
         while (detail::value_of(digits[i]) != detail::outside) ++i;
         return error{errc::invalid_base64, i};
     };

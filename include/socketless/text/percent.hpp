@@ -24,13 +24,13 @@ constexpr int hex_value(char c) noexcept {
     return -1;
 }
 
-// What encodeURIComponent leaves as it is.
+// Whether encodeURIComponent leaves it as it is.
 constexpr bool is_unreserved(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("-_.!~*'()").find(c) != std::string_view::npos;
 }
 
-// Takes one character, escaped or not, from the start of `text`; nothing where an escape is not one.
+// Takes one character, escaped or not, from the start of `text`; nothing if the escape is invalid.
 constexpr std::optional<char> take(std::string_view& text) noexcept {
     char const c = text.front();
     if (c != '%') {
@@ -60,9 +60,9 @@ constexpr void put(socketless::detail::output& out, std::string_view text) noexc
 
 } // namespace detail
 
-/// Decodes a component: %XX is a byte, + a space. One without either is returned as it is, another is decoded into
-/// `buffer`, for which `text.size()` bytes are always enough.
-/// Errors: errc::invalid_request_target at an escape that is not one; errc::buffer_too_small. Linear.
+/// Decodes a component: %XX is a byte, + a space. A component without either is returned as it is; otherwise it
+/// is decoded into `buffer`, for which `text.size()` bytes are always enough.
+/// Errors: errc::invalid_request_target at an invalid escape; errc::buffer_too_small. Linear.
 [[nodiscard]] constexpr result<std::string_view> decode(std::string_view text, std::span<char> buffer) noexcept {
     if (text.find_first_of("%+") == std::string_view::npos) return text;
     if (buffer.size() < text.size()) return error{errc::buffer_too_small, text.size()};
@@ -75,8 +75,7 @@ constexpr void put(socketless::detail::output& out, std::string_view text) noexc
     return std::string_view(buffer.data(), size);
 }
 
-/// The same as a copy, and without errors: an escape that is not one stays as it is, as in JavaScript's
-/// URLSearchParams.
+/// The same as a copy, and without errors: an invalid escape stays as it is, as in JavaScript's URLSearchParams.
 [[nodiscard]] inline std::string decoded(std::string_view text) {
     std::string copy;
     copy.reserve(text.size());

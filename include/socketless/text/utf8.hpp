@@ -13,7 +13,7 @@
 
 namespace socketless::inline v0::utf8 {
 
-/// The length of the well-formed sequence at the start of `s` (1 to 4 bytes), or 0 where there is none:
+/// The length of the well-formed sequence at the start of `s` (1 to 4 bytes), or 0 if it is not well-formed:
 /// overlong forms, surrogates, code points over U+10FFFF, cut sequences and the empty text (RFC 3629, 4).
 [[nodiscard]] constexpr std::size_t sequence_length(std::string_view s) noexcept {
     auto const byte = [s](std::size_t i) { return static_cast<unsigned char>(s[i]); };

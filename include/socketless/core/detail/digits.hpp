@@ -19,10 +19,10 @@ constexpr bool is_digit(char c) noexcept {
 // The largest integer that every peer can hold: JavaScript's Number.MAX_SAFE_INTEGER, 2^53-1.
 inline constexpr std::uint64_t max_safe_integer = (std::uint64_t{1} << 53u) - 1;
 
-// As many digits as max_safe_integer has: no longer run of digits is read, so that none costs more.
+// As many digits as max_safe_integer has. read_digits reads no more, so that a long run costs no more.
 inline constexpr std::size_t max_digits = 16;
 
-// The value of the digits that a text starts with, and how many they are: max_digits + 1 where there are more.
+// The value of the digits that a text starts with, and their number: max_digits + 1 if there are more than max_digits.
 struct leading_digits {
     std::uint64_t value = 0;
     std::size_t size = 0;

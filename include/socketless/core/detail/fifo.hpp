@@ -12,7 +12,8 @@
 
 namespace socketless::inline v0::detail {
 
-// First in, first out. Memory is that of the most that were queued since it was last empty, or twice that.
+// First in, first out. Popped items are freed when the queue becomes empty, or when there are more of them than of
+// others.
 template <class T>
 class fifo {
 public:
@@ -32,7 +33,7 @@ public:
         constexpr std::size_t few = 64;
         if (++head_ == items_.size()) {
             items_.clear();
-        } else if (head_ > few && head_ > size()) { // paid for by those that were taken off
+        } else if (head_ > few && head_ > size()) { // the pops have paid for it
             items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
         } else {
             return;

@@ -1,4 +1,4 @@
-// Frames that wait to be sent: those of one owner kept together in one buffer, and shared ones, which are not copied.
+// Frames that wait to be sent: an owner's own together in one buffer, and shared ones, which are not copied.
 #pragma once
 
 #include <socketless/core/assert.hpp>
@@ -24,7 +24,7 @@ public:
     // The bytes of all that is queued, shared frames included.
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    // Queues a frame that is put together from two parts. What throws, here and below, has queued nothing.
+    // Queues a frame that is put together from two parts. A call that throws, here and below, has queued nothing.
     void push(frame_kind kind, std::string_view head, std::string_view tail) {
         compact();
         std::size_t const begin = bytes_.size();
@@ -54,8 +54,9 @@ public:
         return {};
     }
 
-    // How many frames wait; takes the last ones back, so that so many are left.
+    // How many frames wait.
     [[nodiscard]] std::size_t count() const noexcept { return entries_.size() - head_; }
+    // Takes the last frames back, so that `count` are left.
     void truncate(std::size_t count) noexcept {
         for (; this->count() > count; entries_.pop_back()) {
             size_ -= entries_.back().size;
@@ -63,11 +64,11 @@ public:
         }
     }
 
-    // Whether more than `limit` bytes wait, or so many frames that keeping track of them takes as much.
+    // Whether more than `limit` bytes wait, or so many frames that their entries take more than that.
     [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
         return exceed(size_, entries_.size() - head_, limit);
     }
-    // The same of frames that are not queued yet.
+    // The same for frames that are not queued yet.
     [[nodiscard]] static bool exceed(std::size_t size, std::size_t count, std::size_t limit) noexcept {
         constexpr std::size_t few = 1024;
         return size > limit || (count > few && count > limit / sizeof(entry));
@@ -122,7 +123,7 @@ private:
         size_ += size;
     }
 
-    // Drops what has been taken off: at once when nothing is left, else when it is half of the queue.
+    // Drops the frames that have been taken off, once they are half of the queue or all of it.
     void compact() noexcept {
         if (head_ == 0) return;
         if (empty()) {

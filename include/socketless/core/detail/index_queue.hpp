@@ -1,4 +1,4 @@
-// A queue of things that are called by small indices, each in it at most once.
+// A queue of small indices, each in it at most once.
 #pragma once
 
 #include <socketless/core/assert.hpp>
@@ -11,10 +11,10 @@
 
 namespace socketless::inline v0::detail {
 
-// First in, first out. Memory is taken beforehand, for as many indices as there are: queueing cannot fail.
+// First in, first out. `reserve` takes the memory beforehand, so that queueing cannot fail.
 class index_queue {
 public:
-    // There are so many indices.
+    // All indices are below `count`.
     void reserve(std::size_t count) {
         if (count > next_.size()) next_.resize(count, unqueued);
     }

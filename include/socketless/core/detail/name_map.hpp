@@ -1,4 +1,4 @@
-// Things that are found by their names, without a copy of the name. Peers may choose the names: the hash has a key.
+// A map that finds things by their names, without copying the name. Peers may choose the names: the hash has a key.
 #pragma once
 
 #include <socketless/core/detail/siphash.hpp>
@@ -21,7 +21,7 @@ public:
 
     explicit name_hash(hash_key const& key) noexcept : key_(key) {}
 
-    // Not noexcept: libstdc++ keeps the hashes of its names then, rather than making them again to find a name.
+    // Not noexcept, so that libstdc++ keeps the hashes of its names and does not make them again to find a name.
     [[nodiscard]] std::size_t operator()(std::string_view name) const {
         return static_cast<std::size_t>(siphash(key_, name));
     }
@@ -36,7 +36,7 @@ public:
     explicit name_map(hash_key const& key = {})
         : std::unordered_map<std::string, T, name_hash, std::equal_to<>>(0, name_hash(key)) {}
 
-    // Gives back the memory that names have left behind, once there are none.
+    // Gives back the memory that names have left behind, if the map is empty.
     void shrink() noexcept {
         constexpr std::size_t few_buckets = 64;
         if (!this->empty() || this->bucket_count() <= few_buckets) return;

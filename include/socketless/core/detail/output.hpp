@@ -17,7 +17,7 @@
 
 namespace socketless::inline v0::detail {
 
-// Keeps what fits its window and counts the rest. From the first piece that does not fit, all is counted.
+// Keeps what fits its window and counts the rest. From the first piece on that does not fit, it only counts.
 class output {
 public:
     constexpr output(char* begin, std::size_t capacity) noexcept
@@ -37,7 +37,7 @@ public:
             lose(s.size());
     }
 
-    // Room for `n` bytes that the caller fills, or null where there is none.
+    // Room for `n` bytes, which the caller fills; null if there is not enough.
     constexpr char* take(std::size_t n) noexcept {
         if (n > room()) return lose(n), nullptr;
         return position_ += n, position_ - n;
@@ -55,12 +55,12 @@ public:
         if (at < static_cast<std::size_t>(position_ - begin_)) begin_[at] = c;
     }
 
-    // All that was put, whether it was kept or not.
+    // The size of all that was put, kept or not.
     [[nodiscard]] constexpr std::size_t size() const noexcept {
         return static_cast<std::size_t>(position_ - begin_) + lost_;
     }
     [[nodiscard]] constexpr bool overflowed() const noexcept { return lost_ != 0; }
-    // What was kept of all from `at` on. Precondition: nothing was lost.
+    // What was kept, from `at` on. Precondition: nothing was lost.
     [[nodiscard]] constexpr std::string_view kept(std::size_t at = 0) const noexcept {
         SOCKETLESS_ASSERT(at <= static_cast<std::size_t>(position_ - begin_));
         return {begin_ + at, static_cast<std::size_t>(position_ - begin_) - at};
@@ -83,9 +83,9 @@ private:
 // Runs `write(output&) -> result<void>` over `target` and returns how many bytes it wrote. On an error the
 // target is as it was (a span's bytes are unspecified).
 //
-// A container is first given the part of its capacity that is free, up to a size that is cheap to clear: most
-// packets are written there in one pass. One that does not fit has been measured by that pass; the container
-// grows once, to the exact size, and `write` runs again.
+// In a container `write` first gets the free part of the capacity, up to a size that is cheap to clear: most packets
+// fit there, in one pass. If one does not, that pass has measured it; the container grows once, to the exact size, and
+// `write` runs again.
 template <output_target Target, class Write>
 constexpr result<std::size_t> write_to(Target&& target, Write write) {
     if constexpr (std::same_as<std::remove_cvref_t<Target>, std::span<char>>) {

@@ -1,5 +1,4 @@
-// Undoing what was half done, where user code or an allocator throws and where an error is returned; and doing what
-// may fail.
+// Undoing what was half done when user code or an allocator throws, or an error is returned; and trying what may throw.
 #pragma once
 
 #include <utility>
@@ -8,8 +7,8 @@
 
 namespace socketless::inline v0::detail {
 
-// Calls `undo()`, which does not throw, at the end of the scope that it is made in, unless that was committed. A
-// destructor rather than a catch: it works, and costs as little, without exceptions.
+// Calls `undo()`, which does not throw, at the end of its scope, unless `commit` was called. A destructor rather than a
+// catch: it works, and costs as little, without exceptions.
 template <class Undo>
 class [[nodiscard]] rollback {
 public:
@@ -27,7 +26,7 @@ private:
     bool is_armed_ = true;
 };
 
-// Calls `f()`. False if it throws, for which the caller has a remedy of its own.
+// Calls `f()`. False if it throws: the caller has a remedy.
 template <class F>
 bool attempt(F f) noexcept {
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)

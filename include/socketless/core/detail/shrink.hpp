@@ -12,9 +12,9 @@
 
 namespace socketless::inline v0::detail {
 
-// Keeps room for twice what the vector holds once it holds less than an eighth of what it could. The work is paid for
-// by the elements that have gone. Vectors of a few elements stay as they are, so that these come and go for nothing;
-// and so does one for whose smaller copy there is no memory.
+// Once the vector holds less than an eighth of its capacity, cuts that to twice what it holds. The elements that have
+// gone have paid for the work. A vector with room for a few elements only stays as it is, so that these come and go at
+// no cost; so does one if there is no memory for its smaller copy.
 template <class T>
 void shrink(std::vector<T>& v) noexcept {
     constexpr std::size_t few = 64;
@@ -25,7 +25,7 @@ void shrink(std::vector<T>& v) noexcept {
     v.swap(smaller);
 }
 
-// Makes room for `count` elements in all: what is added up to there allocates nothing. Amortized constant time.
+// Makes room for `count` elements in all: adding them allocates nothing. Amortized constant time.
 template <class T>
 void reserve(std::vector<T>& v, std::size_t count) {
     if (count > v.capacity()) v.reserve(std::max(count, 2 * v.capacity()));

@@ -26,7 +26,7 @@ public:
         return chunks_[i / chunk][i % chunk];
     }
 
-    // One more, as it is made.
+    // Adds an element that is made by default.
     T& push() {
         if (size_ == chunks_.size() * chunk) chunks_.push_back(std::make_unique<T[]>(chunk));
         return (*this)[size_++];

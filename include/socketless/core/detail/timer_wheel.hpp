@@ -19,10 +19,10 @@ namespace socketless::inline v0::detail {
 
 // A hierarchical timing wheel (Varghese and Lauck, 1987): six levels of 64 slots, a slot of the lowest level one
 // millisecond wide, of each other as wide as the whole level below it. A timer lies on the level of the highest bits in
-// which its time differs from now, and moves down as they come to agree. Timers are called by small indices.
+// which its time differs from now, and moves down as they come to agree. Small indices name the timers.
 class timer_wheel {
 public:
-    // There are so many timers: setting one of them allocates nothing.
+    // All timers are below `count`: setting one of them allocates nothing.
     void reserve(std::size_t count) {
         if (count > nodes_.size()) nodes_.resize(count);
     }
@@ -58,8 +58,8 @@ public:
         return deadline(*base_, milliseconds(at->tick));
     }
 
-    // Takes out all timers that are due and calls `fire(timer)` for each. It may set and cancel timers. If it throws,
-    // those that it was not called for are due still.
+    // Takes out all timers that are due and calls `fire(timer)` for each, which may set and cancel timers. If it
+    // throws, the timers that it was not called for are still due.
     template <class Fire>
     void advance(time_point now, Fire fire) {
         if (!base_ || now < *base_) return;
@@ -89,7 +89,7 @@ private:
     static constexpr std::uint16_t unfiled = 0xffff;
     static constexpr std::size_t levels = 6;
     static constexpr std::size_t slots = 64;
-    static constexpr std::size_t due_slot = levels * slots; // the list of those that are due, in that order
+    static constexpr std::size_t due_slot = levels * slots; // the list of the timers that are due, in that order
     static constexpr unsigned bits = 6;                     // of a slot's number
     static constexpr std::uint64_t furthest = (std::uint64_t{1} << bits * levels) / 2;
 
@@ -105,10 +105,10 @@ private:
         std::size_t slot;
     };
 
-    // Of the caller's clock. It may be too far from one end to the other for its own durations.
+    // Of the caller's clock, in a millisecond. Unsigned: the clock's durations may not hold all of its time.
     static constexpr auto units = static_cast<std::uint64_t>(time_point::duration(milliseconds(1)).count());
 
-    // Precondition: base_ is not later.
+    // Precondition: base_ is not later than `t`.
     [[nodiscard]] std::uint64_t since_base(time_point t) const noexcept {
         return static_cast<std::uint64_t>(t.time_since_epoch().count()) -
                static_cast<std::uint64_t>(base_->time_since_epoch().count());
@@ -120,8 +120,8 @@ private:
         return (since_base(deadline) - 1) / units + 1;
     }
 
-    // The wheel's time begins with the clock's, or long before the deadline: what is set later may be due sooner. Where
-    // that is sooner still, before any time has passed, it begins anew.
+    // The wheel's time begins with the clock's, or long before the deadline, since a timer that is set later may be due
+    // sooner. If one is due before the wheel's time, and no time has passed, it begins anew.
     void begin_before(time_point deadline) noexcept {
         auto const old = std::exchange(base_, deadline);
         if (!old) {
@@ -153,7 +153,7 @@ private:
         occupied_[level] |= std::uint64_t{1} << slot;
     }
 
-    // Puts a timer at the end of those that are due.
+    // Puts a timer at the end of the list of those that are due.
     void queue(std::uint32_t timer) noexcept {
         node& n = nodes_[timer];
         n.slot = due_slot;
@@ -163,7 +163,8 @@ private:
         last_due_ = timer;
     }
 
-    // The slot that comes first, with the time at which it begins. All on a lower level come before all on a higher.
+    // The slot that comes first, with the time at which it begins. All slots of a lower level come before all of a
+    // higher.
     [[nodiscard]] std::optional<occupied_slot> next_slot() const noexcept {
         for (std::size_t level = 0; level != levels; ++level) {
             if (occupied_[level] == 0) continue;

@@ -1,4 +1,4 @@
-// How deep JSON is that was made elsewhere: it may not be deeper than its receiver reads.
+// The depth of JSON that was made elsewhere: it may not be deeper than its receiver reads.
 #pragma once
 
 #include <socketless/json/detail/scan.hpp>
@@ -11,7 +11,7 @@
 
 namespace socketless::inline v0::json::detail {
 
-// The brackets and braces that open, those in strings included. Blocks of constant size become vector instructions.
+// How many brackets and braces open, in strings too. Blocks of constant size become vector instructions.
 constexpr std::size_t count_openers(std::string_view json) noexcept {
     constexpr std::size_t block = 64;
     std::size_t total = 0;
@@ -25,8 +25,8 @@ constexpr std::size_t count_openers(std::string_view json) noexcept {
     return total;
 }
 
-// Goes over a part of JSON that ends in no string. `left` is how many more containers may be open, before and after it.
-// False where more are.
+// Walks a part of JSON that does not end within a string. `left` is how many more containers may open, before the part
+// and after it. False if more open.
 constexpr bool follow_depth(std::string_view part, std::uint32_t& left) noexcept {
     char const* p = part.data();
     char const* const end = p + part.size();
@@ -44,8 +44,8 @@ constexpr bool follow_depth(std::string_view part, std::uint32_t& left) noexcept
     return true;
 }
 
-// Whether more than `left` containers of a whole value are open at once. A level takes two bytes, so that little of
-// what is written is looked at, and brackets are faster counted than matched.
+// Whether more than `left` containers of a whole value are open at once. A level takes two bytes, so that
+// short JSON need not be read at all; and counting brackets is faster than matching them.
 constexpr bool is_deeper(std::string_view json, std::uint32_t left) noexcept {
     if (json.size() / 2 <= left || (json.front() != '[' && json.front() != '{')) return false;
     return count_openers(json) > left && !follow_depth(json, left);

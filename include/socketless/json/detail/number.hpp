@@ -79,7 +79,7 @@ constexpr result<Float> read_floating(std::string_view number) noexcept {
 #if defined(__cpp_lib_to_chars) && __cpp_lib_to_chars >= 201611L
     if (!std::is_constant_evaluated()) {
         auto const read = std::from_chars(number.data(), number.data() + number.size(), value);
-        // from_chars leaves open which of the two ends was passed.
+        // from_chars does not say whether the number is too large or too small.
         if (read.ec == std::errc::result_out_of_range) value = nearest<Float>(number);
     } else
 #endif

@@ -1,4 +1,4 @@
-// Which C++ types can be read from JSON because of what they are, not of what they hold.
+// The kinds of C++ types that can be read from JSON.
 #pragma once
 
 #include <socketless/core/result.hpp>
@@ -41,7 +41,7 @@ concept byte_type = std::same_as<T, std::byte> || std::same_as<T, unsigned char>
 template <class T>
 concept owned_string = std::same_as<T, std::string> || std::same_as<T, lossy_string>;
 
-// What would show a part of the text.
+// Types that would borrow a part of the text.
 template <class T>
 inline constexpr bool is_view_of_text = std::same_as<T, char const*> || std::same_as<T, char*>;
 template <class Char, class Traits>
@@ -59,8 +59,8 @@ concept string_map = owned_string<typename T::key_type> &&
     map.insert_or_assign(std::move(key), std::move(value));
 };
 
-// Whether the author of T says how it is read from a Source. `to` binds to a T alone, so that a type which converts
-// from everything does not stand in for all others.
+// Whether there is a read_json of T's own. `to` binds to a T alone: the read_json of a type that everything converts to
+// does not count for other types.
 template <class T, class Source>
 concept has_read_json = std::default_initializable<T> && requires(Source const& from, T& to) {
     { read_json(from, to) } -> std::same_as<result<void>>;

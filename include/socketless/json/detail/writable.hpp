@@ -1,4 +1,4 @@
-// Which C++ types become JSON, of which kind, and why others do not compile.
+// Which C++ types become which kind of JSON, and why others do not compile.
 #pragma once
 
 #include <socketless/json/detail/readable.hpp>
@@ -43,8 +43,8 @@ concept map_like = std::ranges::input_range<T const> && requires {
     typename T::mapped_type;
 };
 
-// Stands for a null pointer where a string is due. It is not UTF-8: whoever writes it fails, and tells it by its
-// address.
+// Stands for a null pointer where a string is due. It is not UTF-8, so that writing it fails; the writer knows it by
+// its address.
 inline constexpr char null_text[] = "\xff";
 
 // Up to the first zero or the end: a buffer may be full.
@@ -77,8 +77,8 @@ constexpr std::string_view string_of(T const& s) {
     }
 }
 
-// A value as it is passed on: strings of every type, and literals of every length, as a view. So code is made for one
-// of them only.
+// Passes a value on: strings of every type, and literals of every length, as a view, so that templates are made for the
+// view only.
 template <class T>
 constexpr decltype(auto) passed_on(T const& v) {
     if constexpr (written_as_string<T>)
@@ -87,7 +87,7 @@ constexpr decltype(auto) passed_on(T const& v) {
         return (v);
 }
 
-// What is taken where a string is due.
+// A parameter that takes strings of every type.
 struct string_argument {
     template <class T>
     requires(string_like<T> || u8string_like<T>) &&
@@ -103,7 +103,7 @@ inline constexpr bool is_pointer_to_character = false;
 template <class T>
 inline constexpr bool is_pointer_to_character<T*> = character<std::remove_cv_t<T>>;
 
-// Whether T is a range, and of what.
+// The type of a range's elements; void for other types.
 template <class T>
 constexpr auto element_of() {
     if constexpr (std::ranges::input_range<T const>)
@@ -127,7 +127,7 @@ enum class refusal : std::uint8_t {
     keys,
 };
 
-// Why a value of this type, whose parts are looked at one by one, is not written as anything.
+// Why a value of this type is not written. Its parts are checked when they are written.
 template <class T>
 consteval refusal why_refused() {
     using element = element_t<T>;
@@ -161,7 +161,7 @@ consteval refusal why_refused() {
     // NOLINTEND(bugprone-branch-clone)
 }
 
-// Says so.
+// Makes the compiler say why.
 template <class T>
 consteval bool is_not_refused() {
     constexpr refusal why = why_refused<T>();

@@ -55,7 +55,7 @@ inline constexpr bool is_object_value<object_value<Ts...>> = true;
 template <class Writer, class T>
 constexpr void write_value(Writer& w, T const& v) {
     if constexpr (!is_not_refused<T>()) {
-        // It has said why.
+        // The compiler has said why.
     } else if constexpr (has_write_json<T>) {
         write_json(w, v);
     } else if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> ||
@@ -106,7 +106,7 @@ constexpr void write_value(Writer& w, T const& v) {
 
 namespace detail {
 
-// Strings that are referred to are kept as views; other lvalues as references, rvalues as themselves.
+// Strings that live elsewhere are kept as views, other lvalues as references, rvalues by value.
 template <class T>
 using kept = std::conditional_t<written_as_string<std::remove_cvref_t<T>> &&
                                     (std::is_lvalue_reference_v<T> || std::is_pointer_v<std::remove_cvref_t<T>>),
@@ -122,7 +122,7 @@ constexpr decltype(auto) keep(std::remove_reference_t<T>& v) {
 } // namespace detail
 
 /// An object made on the spot, of names and values in turn: `json::object("id", 1, "tags", tags)`. Holds
-/// references to lvalues (of strings: views) and the rvalues themselves.
+/// references to lvalues (views of strings) and the rvalues themselves.
 template <class... NamesAndValues>
 requires(sizeof...(NamesAndValues) % 2 == 0) [[nodiscard]] constexpr auto object(NamesAndValues&&... names_and_values) {
     return detail::object_value<detail::kept<NamesAndValues>...>{

@@ -1,4 +1,4 @@
-// What both sides of a Socket.IO session do with a message that arrives: make packets of it, one at a time.
+// Makes packets of the messages that arrive, one at a time, for the sessions of both sides.
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
@@ -17,12 +17,12 @@
 
 namespace socketless::inline v0::socketio::detail {
 
-// Holds messages until they are asked for. Packets without attachments never meet the assembler: connections that send
-// no others have none.
+// Holds messages until the session asks for packets. A packet without attachments needs no assembler: it is made for
+// the first packet that has some.
 class inbox {
 public:
-    // Messages, and times that pass, wait here while one that came earlier is unread; `now` becomes the time of each
-    // when its turn comes. More than max_unread_inputs are an error of `next`, behind the others: errc::queue_overflow.
+    // Messages, and times that pass, wait while an earlier message is unread; `now` becomes the time of each when its
+    // turn comes. If more than max_unread_inputs wait, `next` returns errc::queue_overflow after them.
     void push(frame f, time_point at, time_point& now) {
         if (!empty()) return wait({f, at, true});
         now = at;
@@ -34,18 +34,17 @@ public:
         now = at;
     }
 
-    // Whether nothing is unread.
+    // Whether everything has been read.
     [[nodiscard]] bool empty() const noexcept { return !unread_ && !later_; }
 
-    // Goes on to what came next, unless a message is unread. Returns whether that is a time.
+    // Goes on to the next input, unless a message is unread. Returns whether it is a time.
     bool go_on(time_point& now) noexcept { return !unread_ && later_ && take_later(now); }
 
     // Whether a message can be read.
     [[nodiscard]] bool has_next() const noexcept { return unread_ || (later_ && later_->inputs.empty()); }
 
-    // Reads a message: true if it is or completes a packet, which goes to `m`. What is unfinished does not need the
-    // message any more; where `is_welcome(header)` says no it is not waited for (errc::not_connected). Precondition:
-    // has_next().
+    // Reads a message: true if it is or completes a packet, which goes to `m`. An unfinished packet is copied and waits
+    // for its attachments, unless is_welcome(header) refuses it (errc::not_connected). Precondition: has_next().
     template <class IsWelcome>
     [[nodiscard]] result<bool> next(message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
         if (!unread_) {
@@ -64,7 +63,7 @@ public:
         return true;
     }
 
-    // The packet that was taken last has been handled: what it kept is given back.
+    // The application has handled the last packet: gives back the memory that it kept.
     void release() noexcept {
         if (assembler_ && assembler_->attachments_due() == 0) assembler_->reset();
     }
@@ -72,13 +71,13 @@ public:
     // The message that was read last.
     [[nodiscard]] frame last() const noexcept { return frame_; }
 
-    // Nothing more is read. The packet that was taken last can still be.
+    // Reads nothing more. The last packet stays valid.
     void stop() noexcept {
         unread_ = false;
         later_.reset();
     }
 
-    // Forgets all there is.
+    // Forgets everything.
     void clear() noexcept {
         stop();
         assembler_.reset();
@@ -90,7 +89,7 @@ private:
         time_point at;
         bool is_message;
     };
-    // What came before the first message had been read: rare.
+    // Inputs that came while a message was unread: rare.
     struct later_inputs {
         socketless::detail::fifo<later_input> inputs;
         bool has_overflown = false;
@@ -110,7 +109,7 @@ private:
     }
 
     bool take_later(time_point& now) noexcept {
-        if (later_->inputs.empty()) return false; // too many
+        if (later_->inputs.empty()) return false; // too many have come
         auto const next = later_->inputs.front();
         later_->inputs.pop();
         now = next.at;

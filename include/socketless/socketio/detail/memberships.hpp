@@ -1,4 +1,4 @@
-// Who is in which room and where: found by both together, and listed for each member, in constant time.
+// Which member is in which room: found by both together, and listed for each member, in constant time.
 #pragma once
 
 #include <socketless/core/detail/shrink.hpp>
@@ -12,7 +12,7 @@
 
 namespace socketless::inline v0::socketio::detail {
 
-// That a member is in a room. Rooms are called by their address.
+// A member's being in a room. The room's address names it.
 template <class Room>
 struct membership {
     Room* room = nullptr;
@@ -23,7 +23,7 @@ struct membership {
 };
 
 // All memberships, in one pool whose free places are reused, with a hash table over it. It takes less than half of what
-// a node-based map would: a server has one entry for each member at least.
+// a node-based map would: a server has at least one membership for each socket.
 template <class Room>
 class memberships {
 public:
@@ -42,7 +42,7 @@ public:
     }
 
     // Puts a new membership at the end of the ring that begins with `first`; `first` is `none` for an empty ring. If it
-    // throws, nothing has changed. Precondition: it is not there yet.
+    // throws, nothing has changed. Precondition: the member is not in the room yet.
     void insert(std::uint32_t& first, std::uint32_t member, Room* room, std::uint32_t position) {
         if (3 * (size_ + 1) > 2 * slots_.size()) grow();
         std::uint32_t const i = take_place();
@@ -115,7 +115,7 @@ private:
         slots_[slot] = i;
     }
 
-    // Those behind the hole that a search would no longer reach move up.
+    // The entries behind the hole that a search would no longer reach move up.
     void unfile(std::uint32_t i) noexcept {
         std::size_t hole = home(pool_[i].member, pool_[i].room);
         while (slots_[hole] != i) hole = after(hole);
@@ -138,7 +138,7 @@ private:
             if (i != none) file(i);
     }
 
-    // All have ended, so all places are free and all slots empty: memory goes, unless it is little.
+    // No membership is left: gives the memory back, unless it is little.
     void release() {
         pool_.clear();
         free_ = none;

@@ -20,7 +20,7 @@ namespace socketless::inline v0::socketio::detail {
 inline constexpr std::string_view placeholder_key = "_placeholder";
 inline constexpr std::string_view num_key = "num";
 
-// The index that the value of "num" is: digits, nothing else, below `attachments`.
+// Reads the value of "num" as an index: digits, nothing else, below `attachments`.
 constexpr std::optional<std::uint32_t> read_num(std::string_view value, std::uint32_t attachments) noexcept {
     auto const digits = socketless::detail::read_digits(value);
     if (digits.size == 0 || digits.size != value.size() || digits.value >= attachments) return std::nullopt;
@@ -82,10 +82,10 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
     std::uint32_t depth = 0;
     char const* const begin = json.data();
     char const* const end = begin + json.size();
-    // Objects with others in them are rare among placeholders: where such a one begins, and its num, are looked up when
-    // it is closed. Placeholders do not overlap, so that all of this together is linear.
-    char const* innermost = nullptr; // the container that was opened last, unless any was closed since
-    std::uint32_t num = no_num;      // of that
+    // Placeholders with other objects in them are rare: their beginning and their num are looked up when they close.
+    // Placeholders do not overlap, so that all lookups together are linear.
+    char const* innermost = nullptr; // the container that was opened last; null once one has closed
+    std::uint32_t num = no_num;      // that of `innermost`
     char const* last_found = begin;  // where the last placeholder ends
     auto const offset = [begin](char const* p) { return static_cast<std::size_t>(p - begin); };
     for (char const* p = begin; p != end;) {
@@ -128,7 +128,7 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
     return {};
 }
 
-// How many there are, if they are right.
+// How many placeholders there are, if all are valid.
 constexpr result<std::size_t> count_placeholders(std::string_view json, std::uint32_t attachments) {
     std::size_t count = 0;
     auto const good = for_each_placeholder(json, attachments, [&count](placeholder const&) { ++count; });

@@ -1,4 +1,4 @@
-// A Socket.IO packet that is kept: what was emitted or received too early, or may have to be sent again.
+// A Socket.IO packet that is kept: it was emitted or received too early, or may be sent again.
 #pragma once
 
 #include <socketless/core/detail/must.hpp>
@@ -53,14 +53,14 @@ public:
         return {std::move(text), {m.attachments.begin(), m.attachments.end()}};
     }
 
-    // What it takes, with all that is around it.
+    // The memory that it takes.
     [[nodiscard]] std::size_t size() const noexcept {
         std::size_t size = sizeof *this + text_.size();
         for (std::string const& a : attachments_) size += sizeof(std::string) + a.size();
         return size;
     }
 
-    // The packet, borrowed. `attachments` receives what its placeholders stand for.
+    // The packet, borrowed. `attachments` receives its attachments.
     [[nodiscard]] message view(attachment_list& attachments) const {
         attachments.clear();
         for (std::string const& a : attachments_) attachments.push_back(as_bytes(a));
@@ -68,7 +68,7 @@ public:
         return {packet_of(h, json::text::trusted(h.payload)), attachments};
     }
 
-    // Queues its messages, with another id where one is given.
+    // Queues its messages, with another id if one is given.
     result<void> put(message_queue& queue, std::optional<std::uint64_t> id = std::nullopt) const {
         // It was checked when it was made; the id may be longer now.
         return queue.put(unlimited_size, [&](std::string& text, attachment_list& attachments) {
