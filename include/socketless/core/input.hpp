@@ -15,7 +15,8 @@ namespace socketless::inline v0 {
 ///     end of the channel that brought them, and a pong before the time that has passed since.
 ///   - The bytes of an input (a body, a frame, a chunk, a target) must stay valid until `poll_event` has returned
 ///     nothing.
-///   - Views in an event are valid until the next `poll_event`; views in a transmit until the next non-const call.
+///   - Views in an event are valid until the next `poll_event`; views in a transmit until the next non-const call, or
+///     until the buffer that you gave to `poll_transmit` is used again.
 ///   - One session keeps at most so many inputs waiting; they are a few words each. If it gets more it delivers these
 ///     and then closes: close_reason::queue_overflow, disconnect_reason::queue_overflow.
 inline constexpr std::size_t max_unread_inputs = 65'536;

@@ -58,7 +58,7 @@ enum class event_type : std::uint8_t {
     closed,
 };
 
-/// What happened, for the application. Views live until the next call that changes the session.
+/// What happened, for the application. Views are valid until the next `poll_event`: see core/input.hpp.
 struct event {
     event_type type = event_type::closed;
     engineio::transport transport = transport::polling;
@@ -95,8 +95,8 @@ enum class content_type : std::uint8_t { none, text, html, binary, json };
 /// The value of the Cache-Control header that every answer to an exchange carries.
 inline constexpr std::string_view cache_control = "no-store";
 
-/// What to do, for the I/O layer. Views live until the next call that changes the session, or until the buffer that
-/// was given is used again.
+/// What to do, for the I/O layer. Views are valid until the next non-const call, or until the buffer that you gave to
+/// `poll_transmit` is used again.
 struct transmit {
     transmit_type type = transmit_type::send;
     std::uint64_t id = 0;

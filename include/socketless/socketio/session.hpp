@@ -225,7 +225,7 @@ struct event {
     [[nodiscard]] auto get() const {
         return args().template get<T...>();
     }
-    /// The arguments of an event that declares their types; of one that declares none, a result<void>.
+    /// The arguments of an event that declares their types; of an event without arguments, a result<void>.
     template <class... T>
     [[nodiscard]] auto get(typed_event<T...> const&) const {
         if constexpr (sizeof...(T) == 0)
