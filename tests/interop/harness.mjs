@@ -17,11 +17,14 @@ export function check(peer, role, transport, what, body) {
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-// Starts a server and waits for its first line, `listening on <port>`. A name that ends in .mjs or .py is a peer's, run by
-// its interpreter; any other is one of ours. The port is 0 unless --port is among the arguments.
+// Starts a server and waits until it listens. A name that ends in .mjs or .py is a peer's, run by its interpreter; any
+// other is one of ours. The port is 0 unless --port is among the arguments.
 export async function start(program, ...args) {
-    if (!args.includes('--port')) args = ['--port', '0', ...args];
-    const child = launch(program, args);
+    return listening(program, launch(program, args.includes('--port') ? args : ['--port', '0', ...args]));
+}
+
+// Waits for the first line of a server, `listening on <port>`.
+export async function listening(program, child) {
     const lines = createInterface({ input: child.stdout });
     const output = [];
     lines.on('line', (line) => output.push(line));
@@ -45,14 +48,14 @@ export async function start(program, ...args) {
 }
 
 // Starts a program of ours or of a peer's. What it says on its standard error is in `errors`.
-export function launch(program, args) {
+export function launch(program, args, { stdio = ['pipe', 'pipe', 'pipe'] } = {}) {
     const command = program.endsWith('.mjs') ? [process.execPath, path.join(here, program)]
         : program.endsWith('.py') ? ['/usr/bin/python3', path.join(here, program)]
         : [path.join(bin, program)];
-    const child = spawn(command[0], [...command.slice(1), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(command[0], [...command.slice(1), ...args], { stdio });
     running.add(child);
     child.on('exit', () => running.delete(child));
-    child.stdin.on('error', () => {}); // it may end before it has read all
+    child.stdin?.on('error', () => {}); // it may end before it has read all
     child.errors = '';
     child.stderr.on('data', (chunk) => { child.errors += chunk; });
     return child;
