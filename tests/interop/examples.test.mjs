@@ -1,12 +1,21 @@
 // The programs of tests/examples with the peers that their readers have.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Server } from 'socket.io';
+import { Decoder, Encoder } from 'socket.io-parser';
 import { ask, collect, each, heard, modern } from './clients.mjs';
-import { check, launch, listening, until } from './harness.mjs';
+import { check, launch, listening, next, until } from './harness.mjs';
 
 const serve = (program, ...args) => listening(program, launch(program, ['0', ...args]));
+
+async function freePort() {
+    const server = createServer().listen(0);
+    const { port } = server.address();
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+}
 
 // A program, and what it says line by line.
 const run = (program, ...args) => watch(launch(program, args));
@@ -60,3 +69,63 @@ check('socketless', 'client', 'upgrade', 'first_client and first_server talk', a
     await until(() => ada.lines.some((line) => line.endsWith(': hi')));
     for (const { child } of [ada, bob, server]) child.kill('SIGKILL');
 });
+
+check('socketless', 'client', 'socketpair', 'own_transport: two processes', async () => {
+    const both = run('own_transport');
+    assert.equal(await both.ended, 0);
+    assert.deepEqual(both.lines, ['echo: hello']);
+});
+
+check('socket.io-parser 4.2.7', 'server', 'socketpair', 'own_transport: connect, binary events, acknowledgements', async () => {
+    const child = launch('own_transport', ['3'], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+    const ended = once(child, 'exit');
+    const socket = child.stdio[3];
+    const decoder = new Decoder();
+    let bytes = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+        bytes = Buffer.concat([bytes, chunk]);
+        for (let size; bytes.length >= 5 && bytes.length >= 5 + (size = bytes.readUInt32LE()); bytes = bytes.subarray(5 + size)) {
+            const message = bytes.subarray(5, 5 + size);
+            decoder.add(bytes[4] ? message : message.toString());
+        }
+    });
+    const send = (packet) => {
+        for (const message of new Encoder().encode({ nsp: '/', ...packet })) {
+            const head = Buffer.alloc(5);
+            head.writeUInt32LE(Buffer.byteLength(message));
+            head[4] = typeof message === 'string' ? 0 : 1;
+            socket.write(Buffer.concat([head, Buffer.from(message)]));
+        }
+    };
+    const hear = async () => (await next(decoder, 'decoded'))[0];
+
+    let answer = hear();
+    send({ type: 0 });
+    assert.match((await answer).data.sid, /^[\w-]{20}$/);
+    const args = ['ä', { deep: [Buffer.from([1, 2, 3]), Buffer.alloc(70_000)] }, null];
+    answer = hear();
+    send({ type: 2, id: 7, data: ['say', ...args] });
+    const { type, id, data } = await answer;
+    assert.deepEqual([type, id, data], [3, 7, args]); // decoded: a BINARY_ACK is an ACK
+    socket.end();
+    assert.deepEqual(await ended, [0, null]);
+});
+
+each('man_in_the_middle: prints the packets of both sides', async (their) => {
+    const io = new Server(0, { httpCompression: false });
+    their.finally(() => io.close());
+    io.on('connection', (socket) => socket.on('say', (picture, answer) => answer(picture, 'ä')));
+    const port = await freePort();
+    const man = await listening('man_in_the_middle',
+        launch('man_in_the_middle', [`${port}`, `${io.httpServer.address().port}`]));
+    their.finally(man.kill);
+    const socket = await their.connect(man.url);
+    assert.deepEqual(await ask(socket, 'say', Buffer.alloc(70_000)), [Buffer.alloc(70_000), 'ä']);
+    const packets = [
+        /^server: open \{"sid":/, /^client: connect \/ $/, /^server: connect \/ \{"sid":/,
+        /^client: binary_event \/ \["say",\{"_placeholder":true,"num":0\}\] id 0$/, /^client: attachment of 70000 bytes$/,
+        /^server: binary_ack \/ \[\{"_placeholder":true,"num":0\},"ä"\] id 0$/, /^server: attachment of 70000 bytes$/,
+    ];
+    for (const packet of packets) await until(() => man.output.some((line) => packet.test(line)));
+    assert.ok(!man.output.some((line) => line.includes('no packet')), man.output.join('\n'));
+}, { of: [modern] });
