@@ -1,4 +1,4 @@
-// A board for firmware.cpp, whose devices are words in memory: nothing that the client does is optimized away.
+// A board for microcontroller.cpp, whose devices are words in memory: nothing that the client does is optimized away.
 #include <cstddef>
 #include <cstdint>
 

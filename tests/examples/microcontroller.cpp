@@ -1,5 +1,5 @@
-// A whole client of a small machine: it connects, hears an event, answers and emits. CI builds it for a Cortex-M4 and
-// limits its size.
+// tests/examples/microcontroller.cpp: a client on a small machine without an operating system. It connects, emits, hears
+// an event and acknowledges it. CI links it for a Cortex-M4, without exceptions and RTTI, and limits its size.
 #include <socketless/client.hpp>
 
 #include <chrono>
@@ -9,15 +9,17 @@
 #include <string>
 #include <string_view>
 
-// What the board brings: its random numbers, its clock and its network.
+// The board brings its random numbers, its clock and its network: a module that speaks WebSocket, say.
 extern "C" {
 std::uint32_t board_random();
 std::uint32_t board_milliseconds();
 void board_led(int is_on);
+// Opens the WebSocket: 0 where that fails.
 int board_open(char const* target, std::size_t size);
+// Returns when the frame has gone: the channel need not be paused.
 void board_send(int is_text, char const* data, std::size_t size);
 void board_close();
-// The size of the frame that came, 0 where there is none, negative where the connection was lost.
+// The size of the frame that came, 0 if there is none, negative if the connection was lost.
 int board_receive(char* frame, std::size_t size);
 void board_sleep(std::uint32_t milliseconds);
 }
@@ -32,6 +34,7 @@ time_point now() {
     return time_point(milliseconds(board_milliseconds()));
 }
 
+// The random source: system_random() is for those who have an operating system.
 void fill(std::span<std::byte> bytes) {
     for (std::byte& b : bytes) b = static_cast<std::byte>(board_random());
 }
@@ -52,6 +55,7 @@ int main() {
     client_options options;
     options.transports = {engineio::transport::websocket};
     options.max_payload = 4096;
+    options.max_queued = options.max_buffered = 4096; // no more than this waits for the network
     client io(options, fill, now());
     auto const socket = io.connect("/").value();
 
