@@ -1,5 +1,5 @@
-// tests/examples/microcontroller.cpp: a client on a small machine without an operating system. It connects, emits, hears
-// an event and acknowledges it. CI links it for a Cortex-M4, without exceptions and RTTI, and limits its size.
+// tests/examples/microcontroller.cpp: a client on a small machine without an operating system. It connects, emits,
+// hears an event and acknowledges it. CI links it for a Cortex-M4, without exceptions and RTTI, and limits its size.
 #include <socketless/client.hpp>
 
 #include <chrono>

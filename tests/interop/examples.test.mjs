@@ -70,6 +70,26 @@ check('socketless', 'client', 'upgrade', 'first_client and first_server talk', a
     for (const { child } of [ada, bob, server]) child.kill('SIGKILL');
 });
 
+async function fuzz(url) {
+    const fuzzer = run('packet_fuzzer', url, '500');
+    assert.equal(await fuzzer.ended, 0, fuzzer.lines.join('\n'));
+    const [, refused, taken] = /^(\d+) refused, (\d+) taken$/.exec(fuzzer.lines[0]).map(Number);
+    assert.equal(refused + taken, 500);
+    assert.ok(refused > 100 && taken > 10, fuzzer.lines[0]);
+}
+
+check('socket.io 4.8.4', 'client', 'websocket', 'packet_fuzzer: the server lives on', async () => {
+    const io = new Server(0);
+    await fuzz(`http://127.0.0.1:${io.httpServer.address().port}`);
+    io.close();
+});
+
+check('socketless', 'client', 'websocket', 'packet_fuzzer: the server lives on', async () => {
+    const server = await serve('first_server');
+    await fuzz(server.url);
+    assert.equal(await server.stop(), 0);
+});
+
 check('socketless', 'client', 'socketpair', 'own_transport: two processes', async () => {
     const both = run('own_transport');
     assert.equal(await both.ended, 0);
