@@ -12,6 +12,7 @@
 #include <socketless/core/system_random.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/core/version.hpp>
+#include <socketless/engineio/client_options.hpp>
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/connection_event.hpp>
 #include <socketless/engineio/handshake.hpp>
@@ -23,6 +24,7 @@
 #include <socketless/engineio/payload.hpp>
 #include <socketless/engineio/request.hpp>
 #include <socketless/engineio/server.hpp>
+#include <socketless/engineio/server_options.hpp>
 #include <socketless/engineio/server_session.hpp>
 #include <socketless/engineio/session.hpp>
 #include <socketless/engineio/stream.hpp>

@@ -75,9 +75,9 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 /// durations are at least 1 ms and clamped to `longest_ping`; maxPayload may be absent, and is clamped to 2^53-1.
 /// Errors: those of json::validate; errc::buffer_too_small; errc::invalid_handshake with the offset of the value that
 /// is wrong, or 0 where one is missing. Linear. Source: Engine.IO protocol v4, "Handshake".
-[[nodiscard]] inline result<handshake> decode_handshake(std::string_view data, limits const& l = {},
+[[nodiscard]] inline result<handshake> decode_handshake(std::string_view data, limits const& bounds = {},
                                                         std::span<char> buffer = {}) noexcept {
-    auto const valid = json::validate(data, l.max_depth);
+    auto const valid = json::validate(data, bounds.max_depth);
     if (!valid) return valid.error();
     auto const wrong = [data](std::optional<json::text> value) {
         return error{errc::invalid_handshake, value ? static_cast<std::size_t>(value->raw().data() - data.data()) : 0};

@@ -36,6 +36,12 @@ inline constexpr char packet_separator = '\x1e';
     return format == payload_format::v4 ? revision::v4 : revision::v3;
 }
 
+/// The form of a body of revision `r` that comes, or goes, as text or as binary.
+[[nodiscard]] constexpr payload_format format_of(revision r, frame_kind kind) noexcept {
+    if (r == revision::v4) return payload_format::v4;
+    return kind == frame_kind::binary ? payload_format::v3_binary : payload_format::v3_text;
+}
+
 namespace detail {
 
 constexpr result<body_part> find_part(std::string_view body, std::size_t position, payload_format format) noexcept {
@@ -63,14 +69,14 @@ class payload_reader {
 public:
     /// Decodes base64 in place. The packets are borrowed from `body`.
     constexpr explicit payload_reader(std::span<char> body, payload_format format = payload_format::v4,
-                                      limits const& l = {}) noexcept
-        : body_(body.data(), body.size()), in_place_(body.data()), packets_left_(l.max_packets), format_(format) {}
+                                      limits const& bounds = {}) noexcept
+        : body_(body.data(), body.size()), in_place_(body.data()), packets_left_(bounds.max_packets), format_(format) {}
 
     /// Decodes base64 into `buffer`, anew for each packet: binary lives until the next call. As many bytes
     /// as `base64::max_decoded_size(body.size())` are always enough.
     constexpr payload_reader(std::string_view body, std::span<char> buffer, payload_format format = payload_format::v4,
-                             limits const& l = {}) noexcept
-        : body_(body), buffer_(buffer), packets_left_(l.max_packets), format_(format) {}
+                             limits const& bounds = {}) noexcept
+        : body_(body), buffer_(buffer), packets_left_(bounds.max_packets), format_(format) {}
 
     /// The next packet, or an error, or nothing at the end. Linear in the size of the packet.
     [[nodiscard]] constexpr std::optional<result<packet>> next() noexcept {

@@ -13,7 +13,7 @@
 namespace socketless::inline v0::engineio {
 
 /// An HTTP exchange, or a channel: a WebSocket or a stream. On the server the caller names them, on the client
-/// the session does; a name is not used again while it is in use.
+/// the session does. While a name is in use, it names nothing else.
 using exchange_id = std::uint64_t;
 using channel_id = std::uint64_t;
 
@@ -42,7 +42,7 @@ enum class close_reason : std::uint8_t {
 }
 
 enum class event_type : std::uint8_t {
-    /// The handshake is done: `transport`; what it says a client's session tells.
+    /// The handshake is done, over `transport`. A client's session shows it: client_session::handshake.
     opened,
     /// `message` arrived.
     message,
@@ -104,6 +104,12 @@ struct transmit {
     content_type content = content_type::none;
     std::string_view target = {};
     frame data = {};
+};
+
+/// The answer to a client's request that has failed. The status is 0 if there was no answer.
+struct failed_answer {
+    int status = 0;
+    std::string_view body = {};
 };
 
 } // namespace socketless::inline v0::engineio

@@ -1,4 +1,4 @@
-// What both sides of a session have in common: a channel to read packets from and to send them on, and the events due.
+// A channel of a session: a WebSocket or a stream. Packets are read from it and sent on it.
 #pragma once
 
 #include <socketless/core/assert.hpp>
@@ -7,15 +7,10 @@
 #include <socketless/core/result.hpp>
 #include <socketless/engineio/outbox.hpp>
 #include <socketless/engineio/packet.hpp>
-#include <socketless/engineio/payload.hpp>
 #include <socketless/engineio/session.hpp>
 #include <socketless/engineio/stream.hpp>
 #include <socketless/engineio/transport.hpp>
-#include <socketless/text/utf8.hpp>
 
-#include <bit>
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,7 +46,7 @@ public:
         if (reader_) reader_->push(chunk);
     }
 
-    // The next packet of what was received, until that has run dry.
+    // The next packet, or nothing until more is received.
     [[nodiscard]] std::optional<result<packet>> next(revision r) {
         if (reader_) {
             auto const f = reader_->next();
@@ -113,62 +108,13 @@ public:
     bool text_only = false;
     // The I/O layer has told that it is gone, but its session ended before that was read.
     bool is_over = false;
+    // A client has not told the I/O layer yet to open it.
+    bool open_due = false;
+    // A server's channels come open, a client's are opened.
+    bool is_open = true;
+    // A client's stream has not begun yet: with an open packet.
+    bool hello_due = false;
 };
-
-// Events without contents that are yet to be taken, each at most once, in the order of event_type.
-class due_events {
-public:
-    void set(event_type type) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(type)); }
-    void clear() noexcept { bits_ = 0; }
-    void clear(event_type type) noexcept { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(type)); }
-    [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
-
-    [[nodiscard]] std::optional<event_type> take() noexcept {
-        if (bits_ == 0) return std::nullopt;
-        auto const first = static_cast<event_type>(std::countr_zero(bits_));
-        clear(first);
-        return first;
-    }
-
-private:
-    static constexpr unsigned bit(event_type type) noexcept { return 1u << static_cast<unsigned>(type); }
-
-    std::uint8_t bits_ = 0;
-};
-
-// The packets of a heartbeat that are yet to be sent.
-class due_beats {
-public:
-    bool ping = false;
-    bool pong = false;
-
-    [[nodiscard]] std::optional<packet> take() noexcept {
-        if (std::exchange(ping, false)) return packet{packet_type::ping, frame_kind::text, {}};
-        if (std::exchange(pong, false)) return packet{packet_type::pong, frame_kind::text, {}};
-        return std::nullopt;
-    }
-};
-
-// Whether a message can be sent over the transport in use: UTF-8, in a v4 body free of what separates packets, and with
-// its type not larger than all that may be queued.
-[[nodiscard]] inline result<void> check_message(shared_message const& message, revision r, transport t,
-                                                std::size_t max_queued) noexcept {
-    if (message.wire().size() > max_queued) return error{errc::message_too_large, max_queued};
-    bool const in_body = t == transport::polling && r == revision::v4;
-    if (in_body && message.has_separator()) return error{errc::separator_in_text};
-    return {};
-}
-
-// As above.
-[[nodiscard]] inline result<void> check_message(frame message, revision r, transport t,
-                                                std::size_t max_queued) noexcept {
-    if (message.data.size() >= max_queued) return error{errc::message_too_large, max_queued};
-    if (message.kind == frame_kind::binary) return {};
-    bool const in_body = t == transport::polling && r == revision::v4;
-    if (in_body && message.data.find(packet_separator) != std::string_view::npos)
-        return error{errc::separator_in_text, message.data.find(packet_separator)};
-    return utf8::validate(message.data);
-}
 
 } // namespace socketless::inline v0::engineio::detail
 

@@ -1,0 +1,51 @@
+// How the sessions of an Engine.IO server behave.
+#pragma once
+
+#include <socketless/core/limits.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/engineio/handshake_request.hpp>
+#include <socketless/engineio/transport.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::engineio {
+
+/// How the sessions of a server behave; the defaults are the reference's.
+struct server_options {
+    milliseconds ping_interval{25'000};
+    milliseconds ping_timeout{20'000};
+    milliseconds upgrade_timeout{10'000};
+    /// How long a session that is closing waits for the client to poll.
+    milliseconds close_timeout{30'000};
+    /// Bytes that one body of a POST, and one packet of a stream, may have.
+    std::size_t max_payload = 1'000'000;
+    /// Bytes that may be queued for one session; more closes it (close_reason::queue_overflow).
+    std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    transport_set transports = {transport::polling, transport::websocket};
+    bool allow_upgrades = true;
+    /// Whether clients of revision 3 are served.
+    bool allow_v3 = false;
+    /// A text message that the server sends to every session behind its handshake. UTF-8. Empty: it sends nothing.
+    std::string initial_message = {};
+    socketless::limits limits = {};
+    /// Where the server is: it refuses a target that is not under this path (see `is_under`) with 404. A
+    /// socketless::server has a path in its own options, which replaces this one.
+    std::string path = "/engine.io/";
+    /// Bytes that a target may have; a longer one is a bad request. A session keeps the target of its first request.
+    std::size_t max_target = std::size_t{8} * 1024;
+    /// Whether a request may begin a session. The server asks this of each such request, by long-polling and by
+    /// WebSocket, before it makes anything for the session. If it throws, that request was not received. It must not
+    /// call the server.
+    std::function<request_verdict(handshake_request const&)> allow_request = {};
+    /// How many events of connections wait for `poll_connection_event`. The server drops those beyond, and counts them.
+    /// By default it makes no such events.
+    std::size_t max_connection_events = 0;
+};
+
+} // namespace socketless::inline v0::engineio
+
+#include <socketless/core/detail/epilogue.hpp>
