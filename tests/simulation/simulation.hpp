@@ -32,62 +32,55 @@ inline socketless::random_source random_bytes_of(random_source& random) {
 inline constexpr std::string_view transmit_names[] = {"respond",     "get",  "post",  "open_websocket",
                                                       "open_stream", "send", "close", "abort"};
 
+// A side that is frozen gets nothing, and all of it in order when it thaws.
+struct peer {
+    bool frozen = false;
+    std::vector<std::function<void()>> inbox;
+    // When its timer is set to go off.
+    std::optional<time_point> timer;
+};
+
 class simulation {
 public:
+    // Adds to the figures; writes all that happens to `trace` where there is one.
+    simulation(std::uint64_t seed, network_figures& all_figures, std::string* trace)
+        : random(seed), plan(draw_plan(random)), figures(all_figures), trace_(trace) {}
     simulation(simulation const&) = delete;
     simulation& operator=(simulation const&) = delete;
 
-protected:
-    simulation(std::uint64_t seed, network_figures& figures, std::string* trace)
-        : random_(seed), plan_(draw_plan(random_)), figures_(figures), trace_(trace) {}
-    ~simulation() = default;
+    random_source random;
+    network_plan plan;
+    network_figures& figures;
+    support::ledger ledger;
+    time_point now = time_point() + std::chrono::seconds(1);
 
     //=== the clock ===//
-
-    struct timed {
-        time_point at;
-        std::uint64_t number;
-        std::function<void()> action;
-
-        // The first is the greatest, as heaps have it.
-        friend bool operator<(timed const& a, timed const& b) noexcept {
-            return a.at != b.at ? a.at > b.at : a.number > b.number;
-        }
-    };
 
     void at(time_point when, std::function<void()> action) {
         agenda_.push_back({when, ++last_number_, std::move(action)});
         std::push_heap(agenda_.begin(), agenda_.end());
     }
-    void after(microseconds delay, std::function<void()> action) { at(now_ + delay, std::move(action)); }
+    void after(microseconds delay, std::function<void()> action) { at(now + delay, std::move(action)); }
 
     // Until nothing is left to happen, or something was wrong.
     void run_agenda() {
         std::size_t steps = 0;
-        while (!agenda_.empty() && ledger_.error().empty()) {
+        while (!agenda_.empty() && ledger.error().empty()) {
             std::pop_heap(agenda_.begin(), agenda_.end());
             timed const next = std::move(agenda_.back());
             agenda_.pop_back();
-            now_ = std::max(now_, next.at);
+            now = std::max(now, next.at);
             next.action();
-            if (++steps == 300'000) ledger_.fail("the schedule does not end");
+            if (++steps == 300'000) ledger.fail("the schedule does not end");
         }
-        figures_.steps += steps;
+        figures.steps += steps;
     }
 
     // Most things are much faster than the slowest.
     microseconds latency() {
-        auto const longest = static_cast<std::size_t>(plan_.latency.count());
-        return microseconds(random_.below((random_.one_in(6) ? longest : longest / 6) + 1));
+        auto const longest = static_cast<std::size_t>(plan.latency.count());
+        return microseconds(random.below((random.one_in(6) ? longest : longest / 6) + 1));
     }
-
-    // A side that is frozen gets nothing, and all of it in order when it thaws.
-    struct peer {
-        bool frozen = false;
-        std::vector<std::function<void()>> inbox;
-        // When its timer is set to go off.
-        std::optional<time_point> timer;
-    };
 
     void deliver(peer& p, std::function<void()> action) {
         if (p.frozen)
@@ -109,18 +102,18 @@ protected:
     //=== faults ===//
 
     [[nodiscard]] bool chance(fault f) {
-        return plan_.fault_rate != 0 && !plan_.calm && plan_.has(f) && random_.one_in(plan_.fault_rate);
+        return plan.fault_rate != 0 && !plan.calm && plan.has(f) && random.one_in(plan.fault_rate);
     }
     // Of those that a session goes on without.
-    [[nodiscard]] bool harmless_chance(fault f) { return plan_.has(f) && random_.one_in(plan_.fault_rate); }
+    [[nodiscard]] bool harmless_chance(fault f) { return plan.has(f) && random.one_in(plan.fault_rate); }
 
     void did(fault f) {
-        ++figures_.faults[static_cast<std::size_t>(f)];
+        ++figures.faults[static_cast<std::size_t>(f)];
         note("FAULT: ", fault_names[static_cast<std::size_t>(f)]);
     }
     void did(fault f, std::size_t attempt) {
         did(f);
-        ledger_.at(attempt).faulty = true;
+        ledger.at(attempt).faulty = true;
     }
 
     //=== timers ===//
@@ -129,10 +122,10 @@ protected:
     template <class Call>
     void set_timer(peer& p, std::optional<time_point> next, Call call) {
         if (!next || (p.timer && *p.timer <= *next)) return;
-        bool const late = plan_.lateness.count() != 0 && random_.one_in(4);
-        auto const lateness = microseconds(late ? random_.below(static_cast<std::size_t>(plan_.lateness.count())) : 0);
-        if (late) ++figures_.faults[static_cast<std::size_t>(fault::timer_late)];
-        auto const due = std::max(*next, now_) + lateness;
+        bool const late = plan.lateness.count() != 0 && random.one_in(4);
+        auto const lateness = microseconds(late ? random.below(static_cast<std::size_t>(plan.lateness.count())) : 0);
+        if (late) ++figures.faults[static_cast<std::size_t>(fault::timer_late)];
+        auto const due = std::max(*next, now) + lateness;
         p.timer = due;
         at(due, [this, &p, due, call] {
             if (p.timer != due) return;
@@ -146,11 +139,24 @@ protected:
     template <class... Parts>
     void note(Parts const&... parts) {
         if (trace_ == nullptr) return;
-        auto const us = std::chrono::duration_cast<microseconds>(now_ - time_point()).count();
+        auto const us = std::chrono::duration_cast<microseconds>(now - time_point()).count();
         *trace_ += std::to_string(us / 1000) + "." + std::to_string(1000 + us % 1000).substr(1) + "  ";
         (put(parts), ...);
         *trace_ += '\n';
     }
+
+private:
+    struct timed {
+        time_point at;
+        std::uint64_t number;
+        std::function<void()> action;
+
+        // The first is the greatest, as heaps have it.
+        friend bool operator<(timed const& a, timed const& b) noexcept {
+            return a.at != b.at ? a.at > b.at : a.number > b.number;
+        }
+    };
+
     template <std::integral Number>
     void put(Number n) {
         *trace_ += std::to_string(n);
@@ -167,13 +173,6 @@ protected:
         if (s.size() > 400) *trace_ += "...";
     }
 
-    random_source random_;
-    network_plan plan_;
-    network_figures& figures_;
-    ledger ledger_;
-    time_point now_ = time_point() + std::chrono::seconds(1);
-
-private:
     std::string* trace_;
     std::vector<timed> agenda_;
     std::uint64_t last_number_ = 0;
