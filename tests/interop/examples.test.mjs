@@ -44,26 +44,29 @@ each('first_server: hello, say, said, acknowledgements', async (their) => {
     assert.equal(await server.stop(), 0);
 }, { of: [modern] });
 
-check('socket.io 4.8.4', 'client', 'upgrade', 'first_client: say, said, until it is disconnected', async () => {
+for (const program of ['first_client', 'qt_client'])
+check('socket.io 4.8.4', 'client', 'upgrade', `${program}: say, said, until it is disconnected`, async () => {
     const io = new Server(0);
     io.on('connection', async (socket) => {
         assert.deepEqual(socket.handshake.auth, { token: 'abc' });
-        socket.on('say', (text, answer) => {
+        socket.on('say', async (text, answer) => {
             answer('ok');
+            await until(() => socket.conn.transport.name === 'websocket');
             socket.emit('said', 'Bob', `${text} to you`);
             socket.disconnect();
         });
     });
-    const client = run('first_client', `http://127.0.0.1:${io.httpServer.address().port}`, 'hello');
+    const client = run(program, `http://127.0.0.1:${io.httpServer.address().port}`, 'hello');
     assert.equal(await client.ended, 0);
     assert.deepEqual(client.lines,
         ['connected', 'answer: ok', 'Bob: hello to you', 'disconnected: io server disconnect']);
     io.close();
 });
 
-check('socketless', 'client', 'upgrade', 'first_client and first_server talk', async () => {
+for (const program of ['first_client', 'qt_client'])
+check('socketless', 'client', 'upgrade', `${program} and first_server talk`, async () => {
     const server = await serve('first_server');
-    const ada = run('first_client', server.url, 'hello');
+    const ada = run(program, server.url, 'hello');
     await until(() => ada.lines.includes('answer: ok'));
     const bob = run('first_client', server.url, 'hi');
     await until(() => ada.lines.some((line) => line.endsWith(': hi')));
