@@ -101,58 +101,108 @@ void check_batches(maker const& make, script const& inputs, support::random_sour
 
 constexpr std::string_view open_packet = R"(0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000})";
 
-template <class Session>
-lines events_of_session(Session& session) {
+// What the application is told, as a line; nothing where only the I/O layer is concerned.
+template <class Event>
+std::optional<std::string> shown(Event const& e) {
+    if constexpr (requires { e.event; })
+        return shown(e.event);
+    else if (auto line = support::show(e); line != "drained")
+        return line;
+    else
+        return std::nullopt;
+}
+
+// Drains a side, events first; each is handed to `react` when it has been shown.
+template <class Side, class React>
+lines drain(Side& side, React react) {
     lines all;
     std::string buffer;
+    auto const transmits = [&] {
+        if constexpr (requires { side.poll_transmit(); })
+            return side.poll_transmit().has_value();
+        else
+            return side.poll_transmit(buffer).has_value();
+    };
     for (;;) {
-        if (auto const e = session.poll_event()) {
-            if (e->type != engineio::event_type::drained) all.push_back(support::show(*e));
-        } else if (!session.poll_transmit(buffer)) {
+        if (auto e = side.poll_event()) {
+            if (auto line = shown(*e)) all.push_back(*std::move(line));
+            react(*e);
+        } else if (!transmits()) {
             return all;
         }
     }
 }
-
-template <class Session>
-void give_channel(Session& s, std::uint64_t channel, input const& i, time_point now) {
-    switch (i.type) {
-    case input_type::message: return s.websocket_received(channel, {i.kind, i.data}, now);
-    case input_type::chunk: return s.stream_received(channel, i.data, now);
-    case input_type::closed: return s.channel_closed(channel, now);
-    case input_type::time: return s.handle_timeout(now);
-    }
+template <class Side>
+lines drain(Side& side) {
+    return drain(side, [](auto const&) {});
 }
 
-// A server session behind engineio::server: its own channel, or a candidate for an upgrade.
-class engine_server final : public subject {
+// What `Side` is: it is given inputs on one channel, or, without channels, messages.
+template <class Side>
+class subject_of : public subject {
 public:
-    engine_server(transport t, revision r, bool is_candidate) : server_(options(), support::counting_random()) {
+    template <class... Arguments>
+    explicit subject_of(std::uint64_t channel, Arguments&&... arguments)
+        : side_(std::forward<Arguments>(arguments)...), channel_(channel) {}
+
+    void give(input const& i, time_point now) override {
+        if (i.type == input_type::time) return side_.handle_timeout(now);
+        if constexpr (requires { side_.pause(channel_); }) {
+            if (i.type == input_type::closed) return side_.channel_closed(channel_, now);
+            if (i.type == input_type::chunk) return side_.stream_received(channel_, i.data, now);
+            side_.websocket_received(channel_, {i.kind, i.data}, now);
+        } else {
+            if (i.type == input_type::closed) return end(now);
+            side_.message_received({i.kind, i.data}, now);
+        }
+    }
+    lines events() override {
+        return drain(side_, [this](auto& e) {
+            if constexpr (requires { e.ack; }) react(e);
+        });
+    }
+    [[nodiscard]] std::optional<time_point> timeout() const override { return side_.poll_timeout(); }
+
+protected:
+    // What the application does in an event: a socket that is connected is asked something.
+    virtual void react(socketio::event& e) {
+        if constexpr (requires { side_.emit_with_ack(e.socket, 1s, "asked"); })
+            if (e.type == socketio::event_type::connected)
+                CHECK(side_.emit_with_ack(e.socket, 1s, "asked").has_value());
+    }
+    virtual void end(time_point) {}
+
+    Side side_;
+
+private:
+    std::uint64_t channel_;
+};
+
+// A server session behind engineio::server: its own channel, or a candidate for an upgrade.
+class engine_server final : public subject_of<engineio::server> {
+public:
+    engine_server(transport t, revision r, bool is_candidate) : subject_of(7, options(), support::counting_random()) {
         std::string const eio = r == revision::v3 ? "EIO=3" : "EIO=4";
         std::string query = "/engine.io/?" + eio + "&transport=";
         std::string hello = support::stream_frame("0");
         if (is_candidate) {
-            server_.http_received({.exchange = 1, .target = query + "polling"}, support::start);
-            auto const e = server_.poll_event();
-            std::string const sid(server_.find(e->session)->id());
-            drain();
+            side_.http_received({.exchange = 1, .target = query + "polling"}, support::start);
+            auto const e = side_.poll_event();
+            std::string const sid(side_.find(e->session)->id());
+            drain(side_);
             query += "websocket&sid=" + sid;
             hello = support::stream_frame(R"(0{"sid":")" + sid + "\"}");
         } else {
             query += "websocket";
         }
         if (t == transport::websocket) {
-            server_.websocket_opened(7, query, support::start);
+            side_.websocket_opened(7, query, support::start);
         } else {
-            server_.stream_opened(7, support::start);
-            server_.stream_received(7, hello, support::start);
+            side_.stream_opened(7, support::start);
+            side_.stream_received(7, hello, support::start);
         }
-        drain();
+        drain(side_);
     }
-    void give(input const& i, time_point now) override { give_channel(server_, 7, i, now); }
-    lines events() override { return drain(); }
-
-    [[nodiscard]] std::optional<time_point> timeout() const override { return server_.poll_timeout(); }
 
 private:
     static engineio::server_options options() {
@@ -161,31 +211,15 @@ private:
         o.allow_v3 = true;
         return o;
     }
-    lines drain() {
-        lines all;
-        std::string buffer;
-        for (;;) {
-            if (auto const e = server_.poll_event()) {
-                if (e->event.type != engineio::event_type::drained) all.push_back(support::show(e->event));
-            } else if (!server_.poll_transmit(buffer)) {
-                return all;
-            }
-        }
-    }
-    engineio::server server_;
 };
 
-class engine_client final : public subject {
+class engine_client final : public subject_of<engineio::client_session> {
 public:
-    engine_client(transport t, revision r) : session_(options(t, r)) {
-        REQUIRE(session_.open(support::start));
-        events_of_session(session_);
-        session_.channel_opened(1, support::start);
+    engine_client(transport t, revision r) : subject_of(1, options(t, r)) {
+        REQUIRE(side_.open(support::start));
+        drain(side_);
+        side_.channel_opened(1, support::start);
     }
-    void give(input const& i, time_point now) override { give_channel(session_, 1, i, now); }
-    lines events() override { return events_of_session(session_); }
-
-    [[nodiscard]] std::optional<time_point> timeout() const override { return session_.poll_timeout(); }
 
 private:
     static engineio::client_options options(transport t, revision r) {
@@ -194,106 +228,49 @@ private:
         o.revision = r;
         return o;
     }
-    engineio::client_session session_;
 };
 
-template <class Session>
-void give_messages(Session& s, input const& i, time_point now) {
-    if (i.type == input_type::time)
-        s.handle_timeout(now);
-    else
-        s.message_received({i.kind, i.data}, now);
-}
-
-class socketio_server final : public subject {
+class socketio_server final : private support::held_socketio, public subject_of<socketio::server_session> {
 public:
-    explicit socketio_server(socketio::revision r) : session_(options_, queue_, r, support::start) {
-        if (r == socketio::revision::v5) session_.message_received(text("0"), support::start);
+    explicit socketio_server(socketio::revision r)
+        : held_socketio{std::make_unique<socketio::server_options>(), std::make_unique<socketio::message_queue>()},
+          subject_of(0, *options, *queue, r, support::start) {
+        if (r == socketio::revision::v5) side_.message_received(text("0"), support::start);
         events();
     }
-    void give(input const& i, time_point now) override {
-        if (i.type == input_type::closed)
-            session_.connection_closed(socketio::disconnect_reason::transport_close, now);
-        else
-            give_messages(session_, i, now);
-    }
-    lines events() override {
-        lines all;
-        while (auto e = session_.poll_event()) {
-            all.push_back(support::show(*e));
-            if (e->type != socketio::event_type::connecting) continue;
-            CHECK(session_.accept(e->socket, "sid").has_value());
-            CHECK(session_.emit_with_ack(e->socket, ++acks_, 1s, "asked").has_value());
-        }
-        while (session_.poll_transmit()) {
-        }
-        return all;
-    }
-
-    [[nodiscard]] std::optional<time_point> timeout() const override { return session_.poll_timeout(); }
 
 private:
-    socketio::server_options options_;
-    socketio::message_queue queue_;
+    void react(socketio::event& e) override {
+        if (e.type != socketio::event_type::connecting) return;
+        CHECK(side_.accept(e.socket, "sid").has_value());
+        CHECK(side_.emit_with_ack(e.socket, ++acks_, 1s, "asked").has_value());
+    }
+    void end(time_point now) override { side_.connection_closed(socketio::disconnect_reason::transport_close, now); }
+
     std::uint64_t acks_ = 0;
-    socketio::server_session session_;
 };
 
-class socketio_client final : public subject {
+class socketio_client final : public subject_of<socketio::client_session> {
 public:
-    explicit socketio_client(socketio::revision r) : session_({.revision = r}, support::start) {
-        CHECK(session_.connect().has_value());
-        session_.opened(support::start);
-        session_.message_received(text(R"(0{"sid":"s"})"), support::start);
+    explicit socketio_client(socketio::revision r)
+        : subject_of(0, socketio::client_options{.revision = r}, support::start) {
+        CHECK(side_.connect().has_value());
+        side_.opened(support::start);
+        side_.message_received(text(R"(0{"sid":"s"})"), support::start);
         events();
     }
-    void give(input const& i, time_point now) override {
-        if (i.type == input_type::closed)
-            session_.closed(socketio::disconnect_reason::transport_close, now);
-        else
-            give_messages(session_, i, now);
-    }
-    lines events() override {
-        lines all;
-        while (auto e = session_.poll_event()) {
-            all.push_back(support::show(*e));
-            if (e->type == socketio::event_type::connected)
-                CHECK(session_.emit_with_ack(e->socket, 1s, "asked").has_value());
-        }
-        while (session_.poll_transmit()) {
-        }
-        return all;
-    }
-
-    [[nodiscard]] std::optional<time_point> timeout() const override { return session_.poll_timeout(); }
 
 private:
-    socketio::client_session session_;
+    void end(time_point now) override { side_.closed(socketio::disconnect_reason::transport_close, now); }
 };
 
-class whole_server final : public subject {
+class whole_server final : public subject_of<server> {
 public:
-    explicit whole_server(revision r) : server_(options(), support::counting_random(), support::start) {
-        server_.websocket_opened(
+    explicit whole_server(revision r) : subject_of(7, options(), support::counting_random(), support::start) {
+        side_.websocket_opened(
             7, r == revision::v3 ? "/socket.io/?EIO=3&transport=websocket" : "/socket.io/?EIO=4&transport=websocket",
             support::start);
     }
-    void give(input const& i, time_point now) override { give_channel(server_, 7, i, now); }
-    lines events() override {
-        lines all;
-        std::string buffer;
-        for (;;) {
-            if (auto e = server_.poll_event()) {
-                all.push_back(support::show(*e));
-                if (e->type == socketio::event_type::connected)
-                    CHECK(server_.emit_with_ack(e->socket, 1s, "asked").has_value());
-            } else if (!server_.poll_transmit(buffer)) {
-                return all;
-            }
-        }
-    }
-
-    [[nodiscard]] std::optional<time_point> timeout() const override { return server_.poll_timeout(); }
 
 private:
     static server_options options() {
@@ -301,40 +278,20 @@ private:
         o.engine.allow_v3 = true;
         return o;
     }
-    server server_;
 };
 
-class whole_client final : public subject {
+class whole_client final : public subject_of<client> {
 public:
     explicit whole_client(revision r)
-        : client_({.revision = r, .transports = {transport::websocket}, .reconnection = false},
-                  support::counting_random(), support::start) {
-        CHECK(client_.connect().has_value());
+        : subject_of(1, client_options{.revision = r, .transports = {transport::websocket}, .reconnection = false},
+                     support::counting_random(), support::start) {
+        CHECK(side_.connect().has_value());
         events();
-        client_.channel_opened(1, support::start);
-        client_.websocket_received(1, text(open_packet), support::start);
-        client_.websocket_received(1, text(R"(40{"sid":"s"})"), support::start);
+        side_.channel_opened(1, support::start);
+        side_.websocket_received(1, text(open_packet), support::start);
+        side_.websocket_received(1, text(R"(40{"sid":"s"})"), support::start);
         events();
     }
-    void give(input const& i, time_point now) override { give_channel(client_, 1, i, now); }
-    lines events() override {
-        lines all;
-        std::string buffer;
-        for (;;) {
-            if (auto e = client_.poll_event()) {
-                all.push_back(support::show(*e));
-                if (e->type == socketio::event_type::connected)
-                    CHECK(client_.emit_with_ack(e->socket, 1s, "asked").has_value());
-            } else if (!client_.poll_transmit(buffer)) {
-                return all;
-            }
-        }
-    }
-
-    [[nodiscard]] std::optional<time_point> timeout() const override { return client_.poll_timeout(); }
-
-private:
-    client client_;
 };
 
 //=== the scripts ===//
@@ -490,11 +447,11 @@ TEST_CASE("more inputs than may wait close the session behind those that do, nev
     constexpr std::size_t too_many = max_unread_inputs + 10;
     engineio::client_session session({.transports = {transport::websocket}});
     REQUIRE(session.open(support::start));
-    CHECK(events_of_session(session).empty());
+    CHECK(drain(session).empty());
     session.channel_opened(1, support::start);
     session.websocket_received(1, text(open_packet), support::start);
     for (std::size_t i = 0; i != too_many; ++i) session.websocket_received(1, text("4a"), support::start);
-    auto const said = events_of_session(session);
+    auto const said = drain(session);
     CHECK(said.size() == 1 + max_unread_inputs + 1);
     CHECK(said[1] == "message a");
     CHECK(said.back() == "closed: queue overflow");

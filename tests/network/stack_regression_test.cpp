@@ -64,6 +64,22 @@ public:
     std::vector<event_type> heard;
 };
 
+// A session of a server with a small queue, and a socket of it that is connected.
+struct joined_session {
+    joined_session() {
+        session.message_received({socketless::frame_kind::text, "0"}, {});
+        auto const asked = session.poll_event();
+        REQUIRE(asked);
+        socket = asked->socket;
+        REQUIRE(session.accept(socket, "sid"));
+    }
+
+    socketless::socketio::server_options options{.max_queued = 100};
+    socketless::socketio::message_queue queue;
+    socketless::socketio::server_session session{options, queue, socketless::socketio::revision::v5, {}};
+    socket_handle socket;
+};
+
 std::string const much(500, 'x');
 std::string const half(200, 'x');
 
@@ -129,15 +145,9 @@ TEST_CASE("an acknowledgement that a server asks for has an error or an outcome"
         CHECK(ended == std::vector<std::uint64_t>{*id});
     }
     SECTION("of the session: an error") {
-        socketless::socketio::server_options options;
-        options.max_queued = 100;
-        socketless::socketio::message_queue queue;
-        socketless::socketio::server_session session(options, queue, socketless::socketio::revision::v5, {});
-        session.message_received({socketless::frame_kind::text, "0"}, {});
-        auto const asked = session.poll_event();
-        REQUIRE(asked);
-        REQUIRE(session.accept(asked->socket, "sid"));
-        auto const emitted = session.emit_with_ack(asked->socket, 1, std::nullopt, "question", much);
+        joined_session joined;
+        auto& session = joined.session;
+        auto const emitted = session.emit_with_ack(joined.socket, 1, std::nullopt, "question", much);
         CHECK((!emitted && emitted.error().code == errc::message_too_large));
         while (auto const e = session.poll_event()) CHECK(e->type != event_type::ack);
     }
@@ -316,21 +326,15 @@ TEST_CASE("an event lives on when the connection overflows while it is handled",
         CHECK(e->message.data == "in two chunks, of 20");
     }
     SECTION("in a packet that the session puts together") {
-        socketless::socketio::server_options options;
-        options.max_queued = 100;
-        socketless::socketio::message_queue queue;
-        socketless::socketio::server_session session(options, queue, socketless::socketio::revision::v5, {});
-        session.message_received({socketless::frame_kind::text, "0"}, {});
-        auto const asked = session.poll_event();
-        REQUIRE(asked);
-        REQUIRE(session.accept(asked->socket, "sid"));
+        joined_session joined;
+        auto& session = joined.session;
         session.message_received({socketless::frame_kind::text, R"(51-["photo",{"_placeholder":true,"num":0}])"}, {});
         CHECK_FALSE(session.poll_event());
         session.message_received({socketless::frame_kind::binary, "bytes"}, {});
         auto const e = session.poll_event();
         REQUIRE(e);
         CHECK(e->name() == "photo");
-        CHECK_FALSE(session.emit(asked->socket, "news", much));
+        CHECK_FALSE(session.emit(joined.socket, "news", much));
         CHECK(e->name() == "photo");
         CHECK(e->args().size() == 1);
     }
