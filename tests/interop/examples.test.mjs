@@ -6,7 +6,9 @@ import { createInterface } from 'node:readline';
 import { Server } from 'socket.io';
 import { Decoder, Encoder } from 'socket.io-parser';
 import { ask, collect, each, heard, modern } from './clients.mjs';
+import { io as dial } from 'socket.io-client';
 import { check, launch, listening, next, until } from './harness.mjs';
+import './tcp_transport.mjs';
 
 const serve = (program, ...args) => listening(program, launch(program, ['0', ...args]));
 
@@ -80,6 +82,28 @@ async function fuzz(url) {
     assert.equal(refused + taken, 500);
     assert.ok(refused > 100 && taken > 10, fuzzer.lines[0]);
 }
+
+check('socket.io-client 4.8.4', 'server', 'stream', 'poll_server: say, said, a client that is lost', async (test) => {
+    const server = await serve('poll_server');
+    test.after(server.kill);
+    const connect = async () => {
+        const socket = dial(server.url, { transports: ['webtransport'], forceNew: true, reconnection: false });
+        test.after(() => socket.disconnect());
+        await heard(socket, 'hello');
+        return socket;
+    };
+    const [ada, bob, eve] = [await connect(), await connect(), await connect()];
+    const said = collect(bob, 'said');
+    const long = 'ä'.repeat(400_000);
+    assert.deepEqual(await ask(ada, 'say', long), ['ok']);
+    assert.deepEqual(await ask(ada, 'say', 'bye'), ['ok']);
+    await until(() => said.length === 2);
+    assert.deepEqual(said, [[ada.id, long], [ada.id, 'bye']]);
+    eve.io.engine.transport.close(); // without a word
+    ada.disconnect();
+    assert.deepEqual(await ask(await connect(), 'say', 'still there?'), ['ok']);
+    await until(() => said.length === 3);
+});
 
 check('socket.io 4.8.4', 'client', 'websocket', 'packet_fuzzer: the server lives on', async () => {
     const io = new Server(0);
