@@ -3,11 +3,11 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/name_map.hpp>
-#include <socketless/core/detail/shrink.hpp>
+#include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/hash_key.hpp>
 #include <socketless/json/text.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -86,42 +85,35 @@ public:
 
     [[nodiscard]] bool is_idle(std::uint32_t number) const noexcept {
         record const& r = records_[number];
-        return !r.is_declared && r.sockets == 0 && !r.name.empty();
+        return r.is_used() && !r.is_declared && r.sockets == 0;
     }
 
     // Forgets it. Precondition: is_idle(number).
     void release(std::uint32_t number) noexcept {
         SOCKETLESS_ASSERT(is_idle(number));
         if (auto const found = numbers_.find(records_[number].name); found != numbers_.end()) numbers_.erase(found);
-        records_[number] = {};
-        free_.push_back(number);
+        records_.free(number);
     }
 
 private:
-    struct record {
-        std::string name;
-        std::size_t sockets = 0;
+    struct record : slot {
+        std::uint32_t sockets = 0;
+        std::string name; // borrowed by others
         socketless::admission admission = admission::automatic;
         bool is_declared = false;
     };
 
     // All of it, or nothing where it throws.
     [[nodiscard]] std::uint32_t make(std::string_view name) {
-        if (free_.empty()) {
-            reserve(free_, records_.size() + 1); // so that to release it cannot fail
-            records_.emplace_back();
-            free_.push_back(static_cast<std::uint32_t>(records_.size() - 1));
-        }
-        std::uint32_t const number = free_.back();
-        std::string copy(name);
+        std::uint32_t const number = records_.make();
+        rollback undo([&]() noexcept { records_.free(number); });
+        records_[number].name = name;
         numbers_.emplace(name, number);
-        records_[number].name = std::move(copy);
-        free_.pop_back();
+        undo.commit();
         return number;
     }
 
-    std::deque<record> records_; // their names are borrowed
-    std::vector<std::uint32_t> free_;
+    slot_map<record> records_;
     name_map<std::uint32_t> numbers_;
     std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // which may add others
 };

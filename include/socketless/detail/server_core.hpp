@@ -301,7 +301,6 @@ protected:
         s.nsp = *nsp;
         s.local = local;
         s.connection = connections_[index]->handle;
-        s.state = socket_state::asked;
         s.details = std::move(details);
         connections_[index]->session.set_tag(local, number);
         namespaces_.enter(*nsp);

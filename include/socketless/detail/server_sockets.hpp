@@ -1,8 +1,7 @@
 // The sockets of a server, by number.
 #pragma once
 
-#include <socketless/core/detail/shrink.hpp>
-#include <socketless/core/detail/stable_vector.hpp>
+#include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/socketio/recovery.hpp>
@@ -23,7 +22,6 @@
 namespace socketless::inline v0::detail {
 
 enum class server_socket_state : std::uint8_t {
-    free,
     asked,     // the client waits for an answer to its CONNECT
     refused,   // its acknowledgements are about to end
     connected, // it has joined its namespace
@@ -55,12 +53,11 @@ struct server_socket_details {
     std::string long_sid; // of a client of revision 4, in another namespace than "/"
 };
 
-struct server_socket {
-    std::uint32_t generation = 1; // 0 is nobody's: that of a handle that was not set
+struct server_socket : slot {
     std::uint32_t nsp = 0;
     socketio::socket_handle local; // what its session calls it
     engineio::session_handle connection;
-    server_socket_state state = server_socket_state::free;
+    server_socket_state state = server_socket_state::asked;
     bool may_recover = true; // nobody has disconnected it
     random_id short_sid{};
     std::unique_ptr<server_socket_details> details;
@@ -88,25 +85,18 @@ inline random_id id_from(std::string_view text) noexcept {
     return id;
 }
 
-// Numbers are small and dense, and used again.
 class server_sockets {
 public:
     [[nodiscard]] server_socket& operator[](std::uint32_t number) noexcept { return all_[number]; }
     [[nodiscard]] server_socket const& operator[](std::uint32_t number) const noexcept { return all_[number]; }
 
     [[nodiscard]] socketio::socket_handle handle(std::uint32_t number) const noexcept {
-        return {number, all_[number].generation};
+        return {number, all_[number].generation()};
     }
 
     // The socket, or null where it is gone.
-    [[nodiscard]] server_socket const* find(socketio::socket_handle socket) const noexcept {
-        if (socket.index >= all_.size()) return nullptr;
-        server_socket const& s = all_[socket.index];
-        return s.generation == socket.generation && s.state != server_socket_state::free ? &s : nullptr;
-    }
-    [[nodiscard]] server_socket* find(socketio::socket_handle socket) noexcept {
-        return const_cast<server_socket*>(std::as_const(*this).find(socket));
-    }
+    [[nodiscard]] server_socket const* find(socketio::socket_handle socket) const noexcept { return all_.find(socket); }
+    [[nodiscard]] server_socket* find(socketio::socket_handle socket) noexcept { return all_.find(socket); }
 
     // The same, null also where it is in another state.
     [[nodiscard]] server_socket const* find(socketio::socket_handle socket, server_socket_state wanted) const noexcept {
@@ -118,27 +108,11 @@ public:
     }
 
     // Nothing changes where it throws.
-    [[nodiscard]] std::uint32_t make() {
-        if (free_.empty()) {
-            reserve(free_, all_.size() + 1); // so that to free it cannot fail
-            all_.push();
-            free_.push_back(static_cast<std::uint32_t>(all_.size() - 1));
-        }
-        std::uint32_t const number = free_.back();
-        free_.pop_back();
-        return number;
-    }
-
-    void free(std::uint32_t number) noexcept {
-        std::uint32_t const next = all_[number].generation + 1;
-        all_[number] = {};
-        all_[number].generation = next == 0 ? 1 : next;
-        free_.push_back(number);
-    }
+    [[nodiscard]] std::uint32_t make() { return all_.make(); }
+    void free(std::uint32_t number) noexcept { all_.free(number); }
 
 private:
-    stable_vector<server_socket> all_;
-    std::vector<std::uint32_t> free_;
+    slot_map<server_socket> all_;
 };
 
 } // namespace socketless::inline v0::detail

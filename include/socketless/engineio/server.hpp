@@ -5,8 +5,7 @@
 #include <socketless/core/detail/fifo.hpp>
 #include <socketless/core/detail/index_queue.hpp>
 #include <socketless/core/detail/rollback.hpp>
-#include <socketless/core/detail/shrink.hpp>
-#include <socketless/core/detail/stable_vector.hpp>
+#include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -207,7 +206,7 @@ public:
     /// Time has passed. A spurious call is harmless.
     void handle_timeout(time_point now) {
         timers_.advance(now, [this, now](std::uint32_t index) {
-            if (!slots_[index].session) return;
+            if (!slots_[index].is_used()) return;
             slots_[index].session->handle_timeout(now);
             touch(index);
         });
@@ -260,15 +259,14 @@ public:
 
     /// Closes all sessions once all that is queued has gone. Linear in their number.
     void close_all(time_point now) {
-        for (std::uint32_t index = 0; index != slots_.size(); ++index)
-            if (slots_[index].session) close(handle(index), now);
+        for (std::uint32_t index = 0; index != slots_.indices(); ++index)
+            if (slots_[index].is_used()) close(handle(index), now);
     }
 
     /// The session, or null where it has ended. Valid until the next call that is not const.
     [[nodiscard]] server_session const* find(session_handle session) const noexcept {
-        if (session.index >= slots_.size()) return nullptr;
-        slot const& s = slots_[session.index];
-        return s.session && s.generation == session.generation ? &*s.session : nullptr;
+        auto const* const found = slots_.find(session);
+        return found == nullptr ? nullptr : &*found->session;
     }
 
     /// The request with which the session began; empty where it has ended. Views live as long as the session.
@@ -278,7 +276,7 @@ public:
     }
 
     /// How many sessions there are.
-    [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
 
     //=== what it means, what to do, when to come back ===//
 
@@ -349,9 +347,8 @@ private:
 
     enum class transport_use : std::uint8_t { http, websocket };
 
-    struct slot {
+    struct slot : socketless::detail::slot {
         std::optional<server_session> session;
-        std::uint32_t generation = 1;    // 0 is nobody's: that of a handle that was not set
         std::optional<exchange_id> post; // its body is on its way
     };
 
@@ -538,7 +535,7 @@ private:
     //=== the sessions ===//
 
     [[nodiscard]] session_handle handle(std::uint32_t index) const noexcept {
-        return {index, slots_[index].generation};
+        return {index, slots_[index].generation()};
     }
 
     [[nodiscard]] std::uint32_t find(std::string_view sid) const {
@@ -568,31 +565,29 @@ private:
     void make_session(Names& names, std::uint64_t name, checked_request const& asked, detail::kept_request request,
                       Open open) {
         session_id const id = new_session_id();
-        if (free_.empty()) add_slot();
-        std::uint32_t const index = free_.back();
+        std::uint32_t const index = make_slot();
+        server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
+        socketless::detail::rollback undo([&]() noexcept { forget(index); });
+        by_sid_.emplace(socketless::detail::key_of(view(id)), index);
         static_cast<void>(assign(names, name, index, [&] {
-            by_sid_.emplace(socketless::detail::key_of(view(id)), index);
-            free_.pop_back();
-            server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
-            socketless::detail::rollback undo([&]() noexcept { forget(index); });
             session.keep_request(std::move(request));
             if (asked.base64) session.use_base64();
             open(session);
-            undo.commit();
             return true;
         }));
+        undo.commit();
         touch(index);
     }
 
-    // One more place for a session, and all that is needed for its events, its timer and its end: these cannot fail.
-    void add_slot() {
-        std::size_t const count = slots_.size() + 1;
-        socketless::detail::reserve(free_, count);
-        with_events_.reserve(count);
-        with_transmits_.reserve(count);
-        timers_.reserve(count);
-        slots_.push();
-        free_.push_back(static_cast<std::uint32_t>(count - 1));
+    // A place for a session, with all that its events, its timer and its end need: these cannot fail.
+    [[nodiscard]] std::uint32_t make_slot() {
+        std::uint32_t const index = slots_.make();
+        socketless::detail::rollback undo([&]() noexcept { slots_.free(index); });
+        with_events_.reserve(slots_.indices());
+        with_transmits_.reserve(slots_.indices());
+        timers_.reserve(slots_.indices());
+        undo.commit();
+        return index;
     }
 
     // Something of the session's was lost because memory was: it ends.
@@ -602,13 +597,11 @@ private:
     }
 
     void forget(std::uint32_t index) noexcept {
-        slot& s = slots_[index];
+        slot const& s = slots_[index];
         timers_.cancel(index);
         by_sid_.erase(socketless::detail::key_of(s.session->id()));
         if (s.post) end_post(*s.post);
-        s.session.reset();
-        if (++s.generation == 0) s.generation = 1;
-        free_.push_back(index);
+        slots_.free(index);
     }
 
     template <class F>
@@ -631,8 +624,7 @@ private:
 
     server_options options_;
     random_source random_;
-    socketless::detail::stable_vector<slot> slots_;
-    std::vector<std::uint32_t> free_;
+    socketless::detail::slot_map<slot> slots_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
     std::unordered_map<channel_id, std::uint32_t> channels_;
     std::unordered_map<exchange_id, std::uint32_t> exchanges_;

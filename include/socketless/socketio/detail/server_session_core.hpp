@@ -3,6 +3,7 @@
 #pragma once
 
 #include <socketless/core/detail/must.hpp>
+#include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
@@ -37,12 +38,11 @@ protected:
     enum class state : std::uint8_t { free, asked, connected, ending, left };
 
     // A namespace that the client has asked for, is in, or has left.
-    struct slot {
+    struct slot : socketless::detail::slot {
+        std::uint32_t tag = no_tag;
         std::string nsp;
         server_session_core::state state = state::free;
         disconnect_reason reason{};
-        std::uint32_t generation = 1; // never 0, which is that of a handle that was not set
-        std::uint32_t tag = no_tag;
     };
 
     server_session_core(server_options const& options, message_queue& queue, revision r, time_point now) noexcept
@@ -52,13 +52,13 @@ protected:
     [[nodiscard]] packet_bounds bounds() const noexcept { return {options_->max_queued, options_->limits}; }
 
     [[nodiscard]] socket_handle handle(slot const& s) const noexcept {
-        return {static_cast<std::uint32_t>(&s - slots_.data()), s.generation};
+        return {static_cast<std::uint32_t>(&s - slots_.data()), s.generation()};
     }
 
     [[nodiscard]] slot const* find(socket_handle socket, state wanted) const noexcept {
         if (socket.index >= slots_.size()) return nullptr;
         slot const& s = slots_[socket.index];
-        return s.generation == socket.generation && s.state == wanted ? &s : nullptr;
+        return s.generation() == socket.generation && s.state == wanted ? &s : nullptr;
     }
     [[nodiscard]] slot* find(socket_handle socket, state wanted) noexcept {
         return const_cast<slot*>(std::as_const(*this).find(socket, wanted));
@@ -81,7 +81,7 @@ protected:
     void free(slot& s) noexcept {
         vacated_ = true;
         s.state = state::free;
-        if (++s.generation == 0) s.generation = 1;
+        s.vacate();
     }
 
     // Gives back the long names that peers have left behind.
@@ -110,8 +110,7 @@ protected:
         }
         if (is_closed_) return false;
         if (std::exchange(root_due_, false)) {
-            slots_.push_back({"/", state::asked});
-            make_event(e, event_type::connecting, slots_.back());
+            ask(e, slots_.emplace_back(), "/");
             return true;
         }
         if (!inbox_.has_next()) {
@@ -255,12 +254,18 @@ protected:
             if (!put_refusal(p.nsp, why, json::object("message", why))) end(disconnect_reason::forced_server_close);
             return;
         }
-        s->nsp = p.nsp;
-        s->tag = no_tag;
-        s->state = state::asked;
-        event& made = make_event(e, event_type::connecting, *s);
+        event& made = ask(e, *s, p.nsp);
         made.data = p.data;
         made.query = p.query.value_or(std::string_view());
+    }
+
+    // Asks the application to let the client into a namespace.
+    event& ask(std::optional<event>& e, slot& s, std::string_view nsp) const {
+        s.nsp = nsp;
+        s.tag = no_tag;
+        s.state = state::asked;
+        s.occupy();
+        return make_event(e, event_type::connecting, s);
     }
 
     // A slot for another namespace; null if the client is in as many as it may be. The session remembers which
