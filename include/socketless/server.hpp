@@ -305,7 +305,7 @@ public:
 
     /// How many connections and how many sockets there are.
     [[nodiscard]] std::size_t size() const noexcept { return engine_.size(); }
-    [[nodiscard]] std::size_t socket_count() const noexcept { return by_sid_.size(); }
+    [[nodiscard]] std::size_t socket_count() const noexcept { return sockets_.count(); }
 
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
     /// The socket's id; empty if there is none. That of a client of revision 4 is the id of its connection, as the
@@ -323,7 +323,7 @@ public:
     }
     /// The connected socket with this id, if there is one.
     [[nodiscard]] std::optional<socket_handle> find(std::string_view nsp, std::string_view sid) const {
-        auto const number = find_number(namespaces_.find(nsp), sid);
+        auto const number = sockets_.find_number(namespaces_.find(nsp), sid);
         if (!number) return std::nullopt;
         return sockets_.handle(*number);
     }
@@ -393,7 +393,7 @@ private:
         for (socket_handle const socket : whom.except_sockets_)
             if (sockets_.find(socket) != nullptr) numbers.push_back(socket.index);
         for (std::string_view const room : whom.except_)
-            if (auto const number = find_number(nsp, room)) numbers.push_back(*number);
+            if (auto const number = sockets_.find_number(nsp, room)) numbers.push_back(*number);
         return numbers;
     }
 
@@ -402,7 +402,7 @@ private:
                                                         std::vector<std::uint32_t> const& except) const {
         std::vector<std::uint32_t> numbers;
         for (std::string_view const room : whom.to_) {
-            auto const number = find_number(nsp, room);
+            auto const number = sockets_.find_number(nsp, room);
             if (!number || std::ranges::count(except, *number) != 0 || std::ranges::count(numbers, *number) != 0)
                 continue;
             auto const is_in = [&](std::string_view other) { return rooms_.contains(*number, other); };

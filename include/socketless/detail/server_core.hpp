@@ -365,13 +365,7 @@ protected:
             prepare_as(*s, number, *kept);
         else
             prepare_afresh(*s);
-        auto const filed = by_sid_.try_emplace(s->key(), number);
-        rollback undo_sid([&, before = std::exchange(filed.first->second, number)]() noexcept {
-            if (filed.second)
-                by_sid_.erase(filed.first);
-            else
-                filed.first->second = before;
-        });
+        rollback undo_sid([&, before = sockets_.file(number)]() noexcept { sockets_.unfile(number, before); });
         auto const pid = s->recovery() != nullptr ? std::string_view(s->recovery()->pid) : std::string_view();
         auto const accepted = session.accept(s->local, s->sid(), pid);
         if (!accepted) {
@@ -462,9 +456,7 @@ protected:
 
     // The socket's last event has been handled.
     void forget(std::uint32_t number) {
-        server_socket const& s = sockets_[number];
-        std::uint32_t const nsp = s.nsp;
-        if (find_number(nsp, s.sid()) == number) by_sid_.erase(s.key());
+        std::uint32_t const nsp = sockets_[number].nsp;
         rooms_.exit(number);
         asked_.forget(number);
         sockets_.free(number);
@@ -503,30 +495,10 @@ protected:
         auto const* const connection = engine_.find(s.connection);
         auto const id = connection == nullptr ? std::string_view() : connection->id();
         bool const v4 = connections_[s.connection.index]->session.revision() == socketio::revision::v4;
-        s.short_sid = v4 && !id.empty() ? id_from(id) : new_sid(id);
+        s.short_sid = v4 && !id.empty() ? id_from(id) : sockets_.new_sid(random_, id);
         if (std::string_view const nsp = namespaces_.name(s.nsp); v4 && nsp != "/")
             s.details = std::make_unique<server_socket_details>(
                 server_socket_details{std::nullopt, std::string(nsp) + "#" + std::string(view(s.short_sid))});
-    }
-
-    [[nodiscard]] random_id new_sid(std::string_view id_of_connection) const {
-        for (;;) {
-            random_id const id = make_random_id(random_);
-            if (view(id) != id_of_connection && !by_sid_.contains(key_of(view(id)))) return id;
-        }
-    }
-
-    [[nodiscard]] std::optional<std::uint32_t> find_number(std::optional<std::uint32_t> nsp,
-                                                           std::string_view sid) const {
-        constexpr std::size_t size = random_id{}.size();
-        if (!nsp || sid.size() < size) return std::nullopt;
-        bool const is_long = sid.size() != size;
-        if (is_long && (sid.front() != '/' || sid[sid.size() - size - 1] != '#')) return std::nullopt;
-        auto const found = by_sid_.find(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
-        if (found == by_sid_.end()) return std::nullopt;
-        server_socket const& s = sockets_[found->second];
-        if (s.nsp != *nsp || s.sid() != sid) return std::nullopt;
-        return found->second;
     }
 
     //=== recovery ===//
@@ -549,7 +521,7 @@ protected:
         if (s.recovery() == nullptr) return nullptr;
         recovery_claim const& claimed = *s.recovery();
         auto const* const kept = recovery_->find(claimed.pid, claimed.offset, s.nsp, now_);
-        if (kept == nullptr || is_taken(kept->sid)) return nullptr;
+        if (kept == nullptr || sockets_.is_taken(kept->sid)) return nullptr;
         constexpr std::size_t size_of_answer = 100; // CONNECT, without the name of the namespace
         auto const* const connection = engine_.find(s.connection);
         if (connection == nullptr) return nullptr;
@@ -580,12 +552,6 @@ protected:
         claimed.left = std::move(session.left);
         if (!s.data) s.data = session.data; // what was set for the new connection stays
         return restored_state{std::move(session), std::exchange(claimed.offset, {})};
-    }
-
-    // Whether a socket has this id. The last one does not while its end is told.
-    [[nodiscard]] bool is_taken(std::string_view sid) const {
-        auto const found = by_sid_.find(key_of(sid));
-        return found != by_sid_.end() && sockets_[found->second].state == socket_state::connected;
     }
 
     // What its client has missed, once that has been let in.
@@ -743,8 +709,7 @@ protected:
     server_sockets sockets_;
     asked_sockets asked_;                // what was done with them already
     std::optional<std::uint32_t> ended_; // the socket whose end was told last
-    std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
-    socketio::rooms rooms_; // members are sockets, by their numbers
+    socketio::rooms rooms_;              // members are sockets, by their numbers
     fifo<own_event> own_events_;
     std::uint64_t last_ack_id_ = 0;
     std::unordered_map<std::uint64_t, broadcast_acks> broadcast_acks_;

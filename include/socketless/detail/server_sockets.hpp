@@ -1,4 +1,4 @@
-// The sockets of a server, by number.
+// The sockets of a server, by their numbers and by their ids.
 #pragma once
 
 #include <socketless/core/detail/slot_map.hpp>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -109,10 +110,63 @@ public:
 
     // Nothing changes where it throws.
     [[nodiscard]] std::uint32_t make() { return all_.make(); }
-    void free(std::uint32_t number) noexcept { all_.free(number); }
+    void free(std::uint32_t number) noexcept {
+        server_socket const& s = all_[number];
+        if (find_number(s.nsp, s.sid()) == number) by_sid_.erase(s.key());
+        all_.free(number);
+    }
+
+    //=== ids ===//
+
+    // How many sockets are found by their ids.
+    [[nodiscard]] std::size_t count() const noexcept { return by_sid_.size(); }
+
+    // An id that no socket has, and the connection has not either.
+    [[nodiscard]] random_id new_sid(random_source const& random, std::string_view id_of_connection) const {
+        for (;;) {
+            random_id const id = make_random_id(random);
+            if (view(id) != id_of_connection && !by_sid_.contains(key_of(view(id)))) return id;
+        }
+    }
+
+    // The socket is found by its id from now on. Returns which socket was before: its end is still being handled.
+    std::optional<std::uint32_t> file(std::uint32_t number) {
+        auto const [place, is_new] = by_sid_.try_emplace(all_[number].key(), number);
+        auto const before = std::exchange(place->second, number);
+        return is_new ? std::nullopt : std::optional(before);
+    }
+    // Undoes that.
+    void unfile(std::uint32_t number, std::optional<std::uint32_t> before) noexcept {
+        auto const place = by_sid_.find(all_[number].key());
+        if (before)
+            place->second = *before;
+        else
+            by_sid_.erase(place);
+    }
+
+    // The socket with this id in a namespace, if both are there.
+    [[nodiscard]] std::optional<std::uint32_t> find_number(std::optional<std::uint32_t> nsp,
+                                                           std::string_view sid) const {
+        constexpr std::size_t size = random_id{}.size();
+        if (!nsp || sid.size() < size) return std::nullopt;
+        bool const is_long = sid.size() != size;
+        if (is_long && (sid.front() != '/' || sid[sid.size() - size - 1] != '#')) return std::nullopt;
+        auto const found = by_sid_.find(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
+        if (found == by_sid_.end()) return std::nullopt;
+        server_socket const& s = all_[found->second];
+        if (s.nsp != *nsp || s.sid() != sid) return std::nullopt;
+        return found->second;
+    }
+
+    // Whether a connected socket has this id: one whose end is being handled gives it up.
+    [[nodiscard]] bool is_taken(std::string_view sid) const {
+        auto const found = by_sid_.find(key_of(sid));
+        return found != by_sid_.end() && all_[found->second].state == server_socket_state::connected;
+    }
 
 private:
     slot_map<server_socket> all_;
+    std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
 };
 
 } // namespace socketless::inline v0::detail
