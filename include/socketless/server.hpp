@@ -420,8 +420,8 @@ private:
     result<void> emit_volatile_now(detail::server_socket const& s, std::string_view name, Args const&... args) {
         return through(s, [&](auto& session) {
             auto const emitted = session.emit(s.local, name, args...);
-            if (recovery_ && emitted)
-                if (auto const since = recovery_->misleading(queue_.front().data)) raise_since(s, *since);
+            if (s.recovery() != nullptr && emitted)
+                if (auto const since = recovery_->misleading(queue_.front().data)) s.recovery()->raise_since(*since);
             return emitted;
         });
     }
@@ -449,9 +449,9 @@ private:
         for (socket_handle const socket : whom.except_sockets_)
             if (auto const* const s = sockets_.find(socket))
                 except.push_back(s->sid());
-            else if (auto const* const kept = recovery_->owned_by(owner(socket), now_))
+            else if (auto const* const kept = recovery_->find_of(socket, now_))
                 except.push_back(kept->sid);
-        keep(offset, {nsp, whom.to_, except});
+        recovery_->keep(offset, {nsp, whom.to_, except}, packet_, now_);
     }
 
     template <class Name, class... Args>
@@ -463,7 +463,8 @@ private:
         std::size_t receivers = 0;
         for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
             if (!is_writable(sockets_[number])) return;
-            if (since) raise_since(sockets_[number], *since);
+            auto* const claimed = sockets_[number].recovery();
+            if (since && claimed != nullptr) claimed->raise_since(*since);
             receivers += reaches(number) ? 1u : 0u;
         });
         return receivers;

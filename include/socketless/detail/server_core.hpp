@@ -14,12 +14,12 @@
 #include <socketless/detail/namespaces.hpp>
 #include <socketless/detail/packet_limit.hpp>
 #include <socketless/detail/reasons.hpp>
+#include <socketless/detail/server_recovery.hpp>
 #include <socketless/detail/server_sockets.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/server_options.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/message_queue.hpp>
-#include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/rooms.hpp>
 #include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>
@@ -68,7 +68,7 @@ protected:
 
     using server_socket = detail::server_socket;
     using socket_state = detail::server_socket_state;
-    using messages = std::vector<engineio::shared_message>;
+    using messages = server_recovery::messages;
 
     struct connection_record {
         engineio::session_handle handle;
@@ -92,11 +92,6 @@ protected:
         std::size_t expected = 0;
         std::size_t ended = 0;
         std::size_t answers = 0;
-    };
-
-    struct restored_state {
-        socketio::recoverable_session session;
-        std::string offset;
     };
 
     //=== connections ===//
@@ -295,7 +290,9 @@ protected:
         rollback undo_namespace([&]() noexcept { release_if_unused(*nsp); });
         bool const has_recovery = recovery_ && connections_[index]->session.revision() == socketio::revision::v5;
         auto details =
-            has_recovery ? std::make_unique<server_socket_details>(server_socket_details{claim(e.data), {}}) : nullptr;
+            has_recovery
+                ? std::make_unique<server_socket_details>(server_socket_details{recovery_claim::of(e.data), {}})
+                : nullptr;
         std::uint32_t const number = sockets_.make();
         server_socket& s = sockets_[number];
         s.nsp = *nsp;
@@ -374,11 +371,13 @@ protected:
         }
         undo_sid.commit();
         undo_room.commit();
-        auto const restored = kept != nullptr ? std::optional(restore(*s, *kept)) : std::nullopt;
+        auto const restored = kept != nullptr ? std::optional(recovery_->restore(*s->recovery(), *kept)) : std::nullopt;
+        if (restored && !s->data) s->data = restored->session.data; // what was set for the new connection stays
         s->state = socket_state::connected;
         own_events_.push({socketio::event_type::connected, socket, restored.has_value()});
         flush_or_break_off(s->connection.index);
-        if (restored && !attempt([&] { replay(*s, *restored); }))
+        auto const send = [&](engineio::shared_message const& missed) { hand_down(s->connection, missed).ignore(); };
+        if (restored && !attempt([&] { recovery_->for_each_missed(restored->session, restored->offset, send); }))
             break_off(s->connection.index); // it may come back for what it has missed
         bool const is_whole = attempt([&] {
             if (auto const early = asked_.take(number)) catch_up(*s, number, *early);
@@ -449,7 +448,7 @@ protected:
             packet_.emplace_back(frame{frame_kind::text, text_});
             packet_.insert(packet_.end(), p.attachments.begin(), p.attachments.end());
             std::string_view const own = s.sid();
-            if (offset && s.recovery() != nullptr) keep(*offset, {s.nsp, {&own, 1}, {}});
+            if (offset && s.recovery() != nullptr) recovery_->keep(*offset, {s.nsp, {&own, 1}, {}}, packet_, now_);
             static_cast<void>(send_packet(number)); // to a connection that is lost no more than it is kept
         }
     }
@@ -466,8 +465,7 @@ protected:
 
     // Its number may be given to another namespace once nobody is there and nobody can come back.
     void release_if_unused(std::uint32_t nsp) {
-        if (!namespaces_.is_idle(nsp) || (recovery_ && recovery_->refers_to(nsp))) return;
-        if (recovery_) recovery_->release(nsp);
+        if (!namespaces_.is_idle(nsp) || (recovery_ && !recovery_->release(nsp))) return;
         namespaces_.release(nsp);
     }
     void release_unused() {
@@ -503,32 +501,17 @@ protected:
 
     //=== recovery ===//
 
-    // What a CONNECT says of an earlier connection; and a new secret for the one that it begins.
-    [[nodiscard]] recovery_claim claim(json::text auth) const {
-        recovery_claim claimed;
-        auto const text_of = [&auth](std::string_view key) {
-            auto const value = auth.find(key);
-            return value ? value->get<std::string>().value_or("") : std::string();
-        };
-        if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed.pid = pid;
-        if (auto const offset = text_of("offset"); offset.size() == socketio::recovery_offset::size)
-            claimed.offset = offset;
-        return claimed;
-    }
-
     // The kept session that an asked socket may have again: nobody has its id, and what it missed can be queued.
     [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
         if (s.recovery() == nullptr) return nullptr;
         recovery_claim const& claimed = *s.recovery();
-        auto const* const kept = recovery_->find(claimed.pid, claimed.offset, s.nsp, now_);
+        auto const* const kept = recovery_->find(claimed, s.nsp, now_);
         if (kept == nullptr || sockets_.is_taken(kept->sid)) return nullptr;
         constexpr std::size_t size_of_answer = 100; // CONNECT, without the name of the namespace
         auto const* const connection = engine_.find(s.connection);
         if (connection == nullptr) return nullptr;
-        std::size_t size = connection->queued() + namespaces_.name(s.nsp).size() + size_of_answer;
-        recovery_->for_each_missed(*kept, claimed.offset, [&size](messages const& missed) {
-            for (auto const& message : missed) size += message.wire().size();
-        });
+        std::size_t const size = connection->queued() + namespaces_.name(s.nsp).size() + size_of_answer +
+                                 recovery_->size_of_missed(*kept, claimed.offset);
         return size <= options_.engine.max_queued ? kept : nullptr;
     }
 
@@ -538,27 +521,8 @@ protected:
         for (std::string const& room : kept.rooms) rooms_.join(number, room);
     }
     void prepare_afresh(server_socket& s) {
-        if (auto* const claimed = s.recovery())
-            *claimed = {
-                .pid = std::string(view(make_random_id(random_))), .offset = {}, .since = recovery_->last_offset()};
+        if (auto* const claimed = s.recovery()) recovery_->begin(*claimed, random_);
         give_sid(s);
-    }
-
-    // The state that the socket has again.
-    [[nodiscard]] restored_state restore(server_socket& s, socketio::recoverable_session const& kept) noexcept {
-        recovery_claim& claimed = *s.recovery();
-        auto session = recovery_->take(kept);
-        claimed.since = session.since;
-        claimed.left = std::move(session.left);
-        if (!s.data) s.data = session.data; // what was set for the new connection stays
-        return restored_state{std::move(session), std::exchange(claimed.offset, {})};
-    }
-
-    // What its client has missed, once that has been let in.
-    void replay(server_socket const& s, restored_state const& restored) {
-        recovery_->for_each_missed(restored.session, restored.offset, [&](messages const& missed) {
-            for (auto const& message : missed) static_cast<void>(hand_down(s.connection, message));
-        });
     }
 
     // Whether the state of a connected socket is kept when it ends for this reason.
@@ -568,34 +532,14 @@ protected:
                socketio::is_recoverable(reason);
     }
 
-    [[nodiscard]] static std::uint64_t owner(socket_handle socket) noexcept {
-        return std::uint64_t{socket.generation} << 32u | socket.index;
-    }
-
     void persist(std::uint32_t number, socketio::disconnect_reason reason) {
         server_socket const& s = sockets_[number];
         recovery_claim const* const claimed = s.recovery();
         if (claimed == nullptr || !is_kept(s, reason)) return;
-        socketio::recoverable_session kept{claimed->pid, std::string(s.sid()), s.nsp};
-        kept.owner = owner(sockets_.handle(number));
-        rooms_.for_each_room(number, [&](std::string_view room) { kept.rooms.emplace_back(room); });
-        kept.data = s.data;
-        kept.since = claimed->since;
-        kept.left = claimed->left;
-        recovery_->persist(std::move(kept), now_);
+        socketio::recoverable_session lost{.pid = {}, .sid = std::string(s.sid()), .nsp = s.nsp, .data = s.data};
+        rooms_.for_each_room(number, [&](std::string_view room) { lost.rooms.emplace_back(room); });
+        recovery_->persist(std::move(lost), *claimed, sockets_.handle(number), now_);
         release_unused();
-    }
-
-    // The socket was sent an event that misleads its client: see recovery_store.
-    static void raise_since(server_socket const& s, socketio::recovery_offset const& since) noexcept {
-        if (s.recovery() != nullptr) s.recovery()->since = std::max(s.recovery()->since, since);
-    }
-
-    // Keeps a packet that is on its way, for those who miss it.
-    void keep(socketio::recovery_offset const& offset, socketio::recovery_audience const& whom) {
-        std::size_t size = sizeof(messages);
-        for (auto const& message : packet_) size += sizeof message + message.wire().size();
-        recovery_->keep(offset, whom, packet_, size, now_);
     }
 
     // A socket to which events are kept: it is connected, or its connection is lost and its state is kept or will be.
@@ -612,7 +556,7 @@ protected:
             if (reason && is_kept(*s, *reason)) return receiver{s->nsp, s->sid()};
             return std::nullopt;
         }
-        auto const* const kept = recovery_->owned_by(owner(socket), now_);
+        auto const* const kept = recovery_->find_of(socket, now_);
         return kept == nullptr ? std::nullopt : std::optional(receiver{kept->nsp, kept->sid});
     }
 
@@ -623,7 +567,7 @@ protected:
         auto const offset = recovery_->next_offset();
         if (auto const made = make_packet(to->nsp, std::nullopt, name, args..., offset.view()); !made) return made;
         bool const can_recover = to->live == nullptr || to->live->recovery() != nullptr;
-        if (can_recover) keep(offset, {to->nsp, {&to->sid, 1}, {}});
+        if (can_recover) recovery_->keep(offset, {to->nsp, {&to->sid, 1}, {}}, packet_, now_);
         if (to->live == nullptr) return {};
         auto const sent = send_packet(socket.index);
         bool const is_lost = !sent && sent.error().code == errc::not_open; // which is yet to be told
@@ -633,7 +577,7 @@ protected:
     // The application wants the socket's client out: it may not have its state again.
     void forget_kept(socket_handle socket) {
         if (!recovery_) return;
-        if (auto const* const kept = recovery_->owned_by(owner(socket), now_)) recovery_->forget(kept->pid);
+        recovery_->forget(socket, now_);
         release_unused();
     }
 
@@ -713,7 +657,7 @@ protected:
     fifo<own_event> own_events_;
     std::uint64_t last_ack_id_ = 0;
     std::unordered_map<std::uint64_t, broadcast_acks> broadcast_acks_;
-    std::optional<socketio::recovery_store<messages>> recovery_;
+    std::optional<server_recovery> recovery_;
     // The packet that is sent, and where its text is put together.
     messages packet_;
     std::string text_;

@@ -3,8 +3,8 @@
 
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/random.hpp>
+#include <socketless/detail/server_recovery.hpp>
 #include <socketless/engineio/server.hpp>
-#include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
@@ -16,7 +16,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -27,25 +26,6 @@ enum class server_socket_state : std::uint8_t {
     refused,   // its acknowledgements are about to end
     connected, // it has joined its namespace
     ended,     // its last event is being handled
-};
-
-// What recovery knows of a socket: its own secret; before it is connected what its client claims.
-struct recovery_claim {
-    std::string pid;
-    std::string offset;
-    // See recoverable_session.
-    socketio::recovery_offset since = {};
-    std::vector<std::string> left = {};
-    bool is_promised = false; // the application was told that the state will be recovered
-
-    // Enough for who comes and goes; whoever returns an offset of an older one gets a fresh session.
-    static constexpr std::size_t max_left = 64;
-
-    void note_left(std::string_view room) {
-        if (std::ranges::find(left, room) != left.end()) return;
-        if (left.size() == max_left) left.erase(left.begin());
-        left.emplace_back(room);
-    }
 };
 
 // What few sockets have: it is kept apart, or all would be larger.
