@@ -18,6 +18,9 @@
 namespace socketless::inline v0 {
 
 class server;
+namespace detail {
+class server_emitter;
+}
 
 /// Sockets of one namespace: all of them, or those in some rooms, less those in others and less single ones. Made by
 /// `server::in`; each call says more, the last one acts:
@@ -92,6 +95,7 @@ public:
 
 private:
     friend class server;
+    friend class detail::server_emitter;
 
     audience(socketless::server& server, std::string_view nsp) noexcept : server_(&server), nsp_(nsp) {}
 

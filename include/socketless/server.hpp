@@ -9,7 +9,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/detail/namespaces.hpp>
-#include <socketless/detail/server_core.hpp>
+#include <socketless/detail/server_emitter.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/server_options.hpp>
 #include <socketless/socketio/server_session.hpp>
@@ -40,16 +40,16 @@ namespace socketless::inline v0 {
 ///
 /// Inputs and transmits are those of engineio::server. Events are those of socketio::server_session but for `closed`,
 /// `connected` for each socket, and acks_complete. The work for one input, event, transmit or timer is constant,
-/// however many connections there are. Calls without a `now` use the time of the last call that had one: when a
-/// timer of your own fires, call `handle_timeout(now)` first.
-class server : private detail::server_core {
+/// however many connections there are. The time of a call that takes none is that of the last call that took one: an
+/// application that acts on a timer of its own says `handle_timeout(now)` first.
+class server : private detail::server_emitter {
 public:
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
     /// `random` makes the ids: see `random_source`.
     server(server_options options, random_source random, time_point now)
-        : server_core(std::move(options), std::move(random), now) {}
+        : server_emitter(std::move(options), std::move(random), now) {}
 
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
@@ -70,65 +70,43 @@ public:
     //=== what happened: see engineio::server ===//
 
     void http_started(engineio::http_request const& request, time_point now) {
-        now_ = now;
-        engine_.http_started(request, now);
+        connections_.engine(now).http_started(request, now);
     }
     void http_received(engineio::http_request const& request, time_point now) {
-        now_ = now;
-        engine_.http_received(request, now);
+        connections_.engine(now).http_received(request, now);
     }
     void http_aborted(engineio::exchange_id exchange, time_point now) {
-        now_ = now;
-        engine_.http_aborted(exchange, now);
+        connections_.engine(now).http_aborted(exchange, now);
     }
-    [[nodiscard]] bool takes(std::string_view target) const noexcept { return engine_.takes(target); }
+    [[nodiscard]] bool takes(std::string_view target) const noexcept { return connections_.engine().takes(target); }
     [[nodiscard]] std::optional<engineio::refusal> websocket_refusal(std::string_view target,
                                                                      std::uint64_t context = 0) {
-        return engine_.websocket_refusal(target, context);
+        return connections_.engine().websocket_refusal(target, context);
     }
     void websocket_opened(engineio::websocket_request const& request, time_point now) {
-        now_ = now;
-        engine_.websocket_opened(request, now);
+        connections_.engine(now).websocket_opened(request, now);
     }
     void websocket_opened(engineio::channel_id channel, std::string_view target, time_point now) {
         websocket_opened({.channel = channel, .target = target}, now);
     }
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
-        now_ = now;
-        engine_.websocket_received(channel, message, now);
+        connections_.engine(now).websocket_received(channel, message, now);
     }
     void stream_opened(engineio::channel_id channel, time_point now, std::uint64_t context = 0) {
-        now_ = now;
-        engine_.stream_opened(channel, now, context);
+        connections_.engine(now).stream_opened(channel, now, context);
     }
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
-        now_ = now;
-        engine_.stream_received(channel, chunk, now);
+        connections_.engine(now).stream_received(channel, chunk, now);
     }
     void channel_closed(engineio::channel_id channel, time_point now) {
-        now_ = now;
-        engine_.channel_closed(channel, now);
+        connections_.engine(now).channel_closed(channel, now);
     }
-    void pause(engineio::channel_id channel) { engine_.pause(channel); }
-    void resume(engineio::channel_id channel) { engine_.resume(channel); }
+    void pause(engineio::channel_id channel) { connections_.engine().pause(channel); }
+    void resume(engineio::channel_id channel) { connections_.engine().resume(channel); }
 
     /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own.
     /// A spurious call is harmless.
-    void handle_timeout(time_point now) {
-        now_ = now;
-        shrink();
-        engine_.handle_timeout(now);
-        timers_.advance(now, [this, now](std::uint32_t index) {
-            if (!connections_[index]) return;
-            // What is unread came before: the timer is set again once it has been read.
-            auto const* const below = engine_.find(connections_[index]->handle);
-            if (below == nullptr || !below->has_unread()) connections_[index]->session.handle_timeout(now);
-            touch(index);
-        });
-        if (!recovery_) return;
-        recovery_->handle_timeout(now);
-        release_unused();
-    }
+    void handle_timeout(time_point now) { advance_clock(now); }
 
     //=== what the application wants: one socket ===//
 
@@ -155,36 +133,19 @@ public:
     /// connection ends.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
-        if (recovery_) return emit_kept(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
-        auto* const s = find_live(socket);
-        if (s == nullptr) return emit_early(socket, name, args...);
-        return emit_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
+        return emit_event(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event if its transport can take it at once; else it is dropped: errc::would_wait.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit_volatile(socket_handle socket, Name const& name, Args const&... args) {
-        auto* const s = find_live(socket);
-        if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
-        if (!is_writable(*s)) return error{errc::would_wait};
-        return emit_volatile_now(*s, socketio::detail::name_of(name), json::detail::passed_on(args)...);
+        return emit_volatile_event(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as
     /// `emit`; errc::too_many_acks. Where it throws, no acknowledgement is awaited.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name,
                                         Args const&... args) {
-        auto* const s = find_live(socket);
-        if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args...);
-        auto const id = ++last_ack_id_;
-        auto& session = connections_[s->connection.index]->session;
-        session.handle_timeout(now_); // what the timeout counts from
-        auto const emitted = session.emit_with_ack(s->local, id, timeout, socketio::detail::name_of(name),
-                                                   json::detail::passed_on(args)...);
-        touch(s->connection.index);
-        flush_or_break_off(
-            s->connection.index); // a connection that cannot take it ends, and the acknowledgement with it
-        if (!emitted) return emitted.error();
-        return id;
+        return emit_event_with_ack(socket, timeout, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// emit("message", ...), as in Socket.IO.
     template <class... Args>
@@ -195,35 +156,14 @@ public:
     /// after which it may be tried again.
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
-        if (!request) return error{errc::already_acknowledged};
-        auto* const s = find_live(request.socket());
-        if (s == nullptr) return error{errc::not_connected};
-        socketio::ack_request local(s->local, request.id());
-        auto const done =
-            through(*s, [&](auto& session) { return session.acknowledge(local, json::detail::passed_on(args)...); });
-        if (!local) request.clear();
-        return done;
+        return acknowledge_event(request, json::detail::passed_on(args)...);
     }
 
     /// Disconnects the socket from its namespace. Harmless if it is gone; if its connection is lost, its state is not
     /// recovered any more.
-    void disconnect(socket_handle socket) {
-        forget_kept(socket);
-        auto* const s = sockets_.find(socket);
-        if (s == nullptr) return;
-        s->may_recover = false; // also where its connection is lost already
-        if (s->state != socket_state::connected) return;
-        static_cast<void>(through(*s, [&](auto& session) { return session.disconnect(s->local), result<void>(); }));
-        touch(s->connection.index);
-    }
+    void disconnect(socket_handle socket) { end_socket(socket); }
     /// Disconnects all sockets of its connection and closes that.
-    void disconnect_connection(socket_handle socket) {
-        forget_kept(socket);
-        auto* const s = sockets_.find(socket);
-        if (s == nullptr || !connections_[s->connection.index]) return;
-        connections_[s->connection.index]->may_recover = false; // also where it is lost already
-        end(s->connection.index, socketio::disconnect_reason::server_namespace_disconnect);
-    }
+    void disconnect_connection(socket_handle socket) { end_connection(socket); }
 
     /// Puts the socket into a room, takes it out: false if nothing changes. The id of a socket is a room that it is in
     /// by itself. A socket that is in `max_rooms` rooms enters no other one: `join` is false, and so is `is_in`.
@@ -266,11 +206,7 @@ public:
 
     /// Ends everything: sockets are told "server shutting down" here, and their clients find the connection closed once
     /// all that is queued has gone. New connections are closed at once; the I/O layer is done when `size` is 0.
-    void close() {
-        is_closing_ = true;
-        for (std::uint32_t index = 0; index != connections_.size(); ++index)
-            if (connections_[index]) end(index, socketio::disconnect_reason::server_shutting_down);
-    }
+    void close() { connections_.close(); }
 
     //=== what it means, what to do, when to come back ===//
 
@@ -286,25 +222,25 @@ public:
     /// the events are, after each input. If one is closed with "forced close" and an error, it could not be read as
     /// Socket.IO.
     [[nodiscard]] std::optional<engineio::connection_event> poll_connection_event() noexcept {
-        return engine_.poll_connection_event();
+        return connections_.engine().poll_connection_event();
     }
 
     /// The next thing to do, for any connection. Views live until the next call that is not const, or until `buffer` is
     /// used again.
     [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
-        return engine_.poll_transmit(buffer);
+        return connections_.engine().poll_transmit(buffer);
     }
 
     /// When `handle_timeout` is to be called, if ever; a call at that time may find nothing to do. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
-        auto const own = recovery_ ? earlier(recovery_->poll_timeout(), timers_.next()) : timers_.next();
-        return earlier(engine_.poll_timeout(), own);
+        return recovery_ ? earlier(recovery_->poll_timeout(), connections_.poll_timeout())
+                         : connections_.poll_timeout();
     }
 
     //=== what there is ===//
 
     /// How many connections and how many sockets there are.
-    [[nodiscard]] std::size_t size() const noexcept { return engine_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return connections_.engine().size(); }
     [[nodiscard]] std::size_t socket_count() const noexcept { return sockets_.count(); }
 
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
@@ -331,7 +267,7 @@ public:
     /// Valid until the next call that is not const.
     [[nodiscard]] engineio::server_session const* connection(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
-        return s == nullptr ? nullptr : engine_.find(s->connection);
+        return s == nullptr ? nullptr : connections_.engine().find(s->connection);
     }
 
     /// The request with which its connection began: path, query, and the I/O layer's number for it. Also while the
@@ -341,7 +277,7 @@ public:
     ///         io.accept(e.socket).ignore();
     [[nodiscard]] engineio::handshake_request handshake(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
-        return s == nullptr ? engineio::handshake_request() : engine_.handshake(s->connection);
+        return s == nullptr ? engineio::handshake_request() : connections_.engine().handshake(s->connection);
     }
 
     /// Something of the application's own, kept with the socket and recovered with it, unless something else was set
@@ -358,161 +294,6 @@ public:
 
 private:
     friend class audience;
-
-    // An audience whose names have been looked up: going over it cannot fail.
-    struct found_audience {
-        std::uint32_t nsp;
-        std::vector<std::uint32_t> except;
-        std::vector<std::uint32_t> by_id;
-    };
-
-    [[nodiscard]] found_audience look_up(audience const& whom, std::uint32_t nsp) const {
-        found_audience found{nsp, numbers_except(whom, nsp), {}};
-        found.by_id = numbers_to(whom, nsp, found.except);
-        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // their turn comes later
-        return found;
-    }
-
-    // Calls f(number) for each socket of an audience.
-    template <class F>
-    void for_each(audience const& whom, found_audience const& found, F f) {
-        auto const live = [&](std::uint32_t number) {
-            if (is_live(sockets_[number])) f(number);
-        };
-        rooms_.for_each(found.nsp, whom.to_, whom.except_, found.except, live);
-        for (std::uint32_t const number : found.by_id) live(number);
-    }
-    template <class F>
-    void for_each(audience const& whom, F f) {
-        if (auto const nsp = namespaces_.find(whom.nsp_)) for_each(whom, look_up(whom, *nsp), f);
-    }
-
-    // The sockets that are not to be reached, but for those in rooms.
-    [[nodiscard]] std::vector<std::uint32_t> numbers_except(audience const& whom, std::uint32_t nsp) const {
-        std::vector<std::uint32_t> numbers;
-        for (socket_handle const socket : whom.except_sockets_)
-            if (sockets_.find(socket) != nullptr) numbers.push_back(socket.index);
-        for (std::string_view const room : whom.except_)
-            if (auto const number = sockets_.find_number(nsp, room)) numbers.push_back(*number);
-        return numbers;
-    }
-
-    // The sockets that are called by their ids, each once, less those that are not to be reached.
-    [[nodiscard]] std::vector<std::uint32_t> numbers_to(audience const& whom, std::uint32_t nsp,
-                                                        std::vector<std::uint32_t> const& except) const {
-        std::vector<std::uint32_t> numbers;
-        for (std::string_view const room : whom.to_) {
-            auto const number = sockets_.find_number(nsp, room);
-            if (!number || std::ranges::count(except, *number) != 0 || std::ranges::count(numbers, *number) != 0)
-                continue;
-            auto const is_in = [&](std::string_view other) { return rooms_.contains(*number, other); };
-            if (std::ranges::none_of(whom.except_, is_in)) numbers.push_back(*number);
-        }
-        return numbers;
-    }
-
-    // Names and strings come as views, so that this is made once for literals of all lengths.
-    template <class... Args>
-    result<void> emit_now(detail::server_socket const& s, std::string_view name, Args const&... args) {
-        return through(s, [&](auto& session) { return session.emit(s.local, name, args...); });
-    }
-    template <class... Args>
-    result<void> emit_volatile_now(detail::server_socket const& s, std::string_view name, Args const&... args) {
-        return through(s, [&](auto& session) {
-            auto const emitted = session.emit(s.local, name, args...);
-            if (s.recovery() != nullptr && emitted)
-                if (auto const since = recovery_->misleading(queue_.front().data)) s.recovery()->raise_since(*since);
-            return emitted;
-        });
-    }
-
-    template <class Name, class... Args>
-    result<std::size_t> broadcast(audience const& whom, Name const& name, Args const&... args) {
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (!nsp) return std::size_t{0};
-        auto const found = look_up(whom, *nsp);
-        if (recovery_) {
-            auto const offset = recovery_->next_offset();
-            auto const made = make_packet(*nsp, std::nullopt, name, args..., offset.view());
-            if (!made) return made.error();
-            keep_for(whom, *nsp, offset);
-        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) {
-            return made.error();
-        }
-        std::size_t receivers = 0;
-        for_each(whom, found, [&](std::uint32_t number) { receivers += reaches(number) ? 1u : 0u; });
-        return receivers;
-    }
-
-    void keep_for(audience const& whom, std::uint32_t nsp, socketio::recovery_offset const& offset) {
-        auto except = whom.except_;
-        for (socket_handle const socket : whom.except_sockets_)
-            if (auto const* const s = sockets_.find(socket))
-                except.push_back(s->sid());
-            else if (auto const* const kept = recovery_->find_of(socket, now_))
-                except.push_back(kept->sid);
-        recovery_->keep(offset, {nsp, whom.to_, except}, packet_, now_);
-    }
-
-    template <class Name, class... Args>
-    result<std::size_t> broadcast_volatile(audience const& whom, Name const& name, Args const&... args) {
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (!nsp) return std::size_t{0};
-        if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
-        auto const since = recovery_ ? recovery_->misleading(text_) : std::nullopt;
-        std::size_t receivers = 0;
-        for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
-            if (!is_writable(sockets_[number])) return;
-            auto* const claimed = sockets_[number].recovery();
-            if (since && claimed != nullptr) claimed->raise_since(*since);
-            receivers += reaches(number) ? 1u : 0u;
-        });
-        return receivers;
-    }
-
-    template <class Name, class... Args>
-    result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
-                                             Name const& name, Args const&... args) {
-        auto const id = ++last_ack_id_;
-        reserve_own_events();
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (nsp)
-            if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
-        // All acknowledgements are awaited before the first is asked for: where it throws, nobody was asked.
-        std::vector<std::uint32_t> asked;
-        broadcast_acks& acks = broadcast_acks_[id];
-        detail::rollback undo([&]() noexcept {
-            for (std::uint32_t const number : asked) session_of(number).forget_ack(sockets_[number].local, id);
-            broadcast_acks_.erase(id);
-        });
-        if (nsp) {
-            for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
-                detail::reserve(asked, asked.size() + 1);
-                if (awaits(number, id, timeout)) asked.push_back(number);
-            });
-        }
-        if (asked.empty()) {
-            own_events_.push({socketio::event_type::acks_complete, {}, false, id});
-            return id;
-        }
-        undo.commit();
-        acks.expected = asked.size();
-        // A connection that cannot take it ends, and the acknowledgement with it.
-        for (std::uint32_t const number : asked) reaches(number);
-        return id;
-    }
-
-    [[nodiscard]] socketio::server_session& session_of(std::uint32_t number) noexcept {
-        return connections_[sockets_[number].connection.index]->session;
-    }
-
-    // Whether an acknowledgement is awaited from the socket.
-    [[nodiscard]] bool awaits(std::uint32_t number, std::uint64_t id, std::optional<milliseconds> timeout) {
-        auto& session = session_of(number);
-        session.handle_timeout(now_); // what the timeout counts from
-        touch(sockets_[number].connection.index);
-        return session.expect_ack(sockets_[number].local, id, timeout).has_value();
-    }
 };
 
 //=== audience ===//

@@ -1,0 +1,229 @@
+// The connections of a server: an Engine.IO session each, the Socket.IO session that speaks over it, and what passes
+// between the two.
+#pragma once
+
+#include <socketless/core/detail/index_queue.hpp>
+#include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/stable_vector.hpp>
+#include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/random.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/detail/reasons.hpp>
+#include <socketless/engineio/server.hpp>
+#include <socketless/engineio/session.hpp>
+#include <socketless/server_options.hpp>
+#include <socketless/socketio/message_queue.hpp>
+#include <socketless/socketio/server_session.hpp>
+#include <socketless/socketio/session.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::detail {
+
+struct server_connection {
+    engineio::session_handle handle;
+    socketio::server_session session;
+    bool is_gone = false;    // its Engine.IO session has closed
+    bool may_recover = true; // nobody has disconnected it
+};
+
+// A connection is called by the index of its Engine.IO session.
+class server_connections {
+public:
+    // The options stay the caller's.
+    server_connections(server_options const& options, random_source random, time_point now)
+        : options_(&options.sockets), now_(now), engine_(options.engine, std::move(random)) {}
+
+    // The connections below, for an input that comes now.
+    [[nodiscard]] engineio::server& engine(time_point now) noexcept {
+        now_ = now;
+        return engine_;
+    }
+    [[nodiscard]] engineio::server& engine() noexcept { return engine_; }
+    [[nodiscard]] engineio::server const& engine() const noexcept { return engine_; }
+    [[nodiscard]] time_point now() const noexcept { return now_; }
+
+    // Precondition: there is one.
+    [[nodiscard]] server_connection& operator[](std::uint32_t index) noexcept { return *all_[index]; }
+    [[nodiscard]] server_connection const& operator[](std::uint32_t index) const noexcept { return *all_[index]; }
+    [[nodiscard]] bool contains(std::uint32_t index) const noexcept { return index < all_.size() && all_[index]; }
+
+    [[nodiscard]] bool is_writable(std::uint32_t index) const noexcept {
+        auto const* const below = engine_.find(all_[index]->handle);
+        return below != nullptr && below->writable();
+    }
+
+    //=== what happened ===//
+
+    void handle_timeout(time_point now) {
+        queue_.shrink(); // of what the largest packets have left behind: timers are due often enough for that
+        engine(now).handle_timeout(now);
+        timers_.advance(now, [this, now](std::uint32_t index) {
+            if (!all_[index]) return;
+            // What is unread came before: the timer is set again once it has been read.
+            auto const* const below = engine_.find(all_[index]->handle);
+            if (below == nullptr || !below->has_unread()) all_[index]->session.handle_timeout(now);
+            mark_busy(index);
+        });
+    }
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
+        return earlier(engine_.poll_timeout(), timers_.next());
+    }
+
+    // The session may have events to tell. Its timer is set when they have been taken.
+    void mark_busy(std::uint32_t index) noexcept { busy_.push(index); }
+
+    // The first connection that may have events to tell.
+    [[nodiscard]] std::optional<std::uint32_t> first_busy() const noexcept {
+        return busy_.empty() ? std::nullopt : std::optional(busy_.front());
+    }
+    // Its next event, or nothing, once: it is busy no more then.
+    void poll_event(std::uint32_t index, std::optional<socketio::event>& e) {
+        auto& session = all_[index]->session;
+        session.poll_event(e); // ends the connection where it throws
+        if (session.has_transmit()) flush_or_break_off(index);
+        if (e) return;
+        busy_.pop();
+        if (all_[index]->is_gone) all_[index].reset();
+        set_timer(index);
+    }
+
+    // Hands an event of a transport to its session; false if there is none.
+    [[nodiscard]] bool take_transport_event() {
+        auto const e = engine_.poll_event();
+        if (e) take_transport_event(e->session, e->event);
+        return e.has_value();
+    }
+
+    //=== what the server wants ===//
+
+    // All connections end, and so does each that opens from now on.
+    void close() {
+        is_closing_ = true;
+        for (std::uint32_t index = 0; index != all_.size(); ++index)
+            if (all_[index]) end(index, socketio::disconnect_reason::server_shutting_down);
+    }
+
+    void end(std::uint32_t index, socketio::disconnect_reason reason) {
+        rollback undo([&]() noexcept { break_off(index); });
+        all_[index]->session.close(reason);
+        undo.commit();
+        flush(index).ignore();
+    }
+
+    // Some of what was to be sent is lost because memory was: the connection ends, and no other one gets the rest.
+    void break_off(std::uint32_t index) noexcept {
+        queue_.clear();
+        engine_.abort(all_[index]->handle, engineio::close_reason::transport_error);
+    }
+
+    // Calls `f(session)` and sends what it has to say.
+    template <class F>
+    result<void> with_session(std::uint32_t index, F f) {
+        auto const done = f(all_[index]->session);
+        auto const sent = flush(index);
+        return done ? sent : done;
+    }
+
+    // From a session to the transport.
+    result<void> flush(std::uint32_t index) {
+        server_connection& c = *all_[index];
+        rollback undo([&]() noexcept { break_off(index); });
+        result<void> sent;
+        while (auto const t = c.session.poll_transmit()) {
+            if (t->type == socketio::transmit_type::close) {
+                if (auto const cause = c.session.cause()) engine_.blame(c.handle, *cause);
+                engine_.close(c.handle, now_);
+                mark_busy(index); // it has ended by itself
+            } else if (auto const done = hand_down(c.handle, t->message); !done) {
+                sent = done;
+            }
+        }
+        undo.commit();
+        return sent;
+    }
+    // Where something has been done already that must be told.
+    void flush_or_break_off(std::uint32_t index) noexcept {
+        attempt([&] { flush(index).ignore(); });
+    }
+
+    // A message goes to the transport, past the session. Where the transport does not take it, its packet cannot be
+    // left out: others of its messages may have gone.
+    template <class Message>
+    result<void> hand_down(engineio::session_handle connection, Message const& message) {
+        auto const done = engine_.send(connection, message);
+        if (!done && done.error().code == errc::message_too_large)
+            engine_.abort(connection, engineio::close_reason::queue_overflow);
+        return done;
+    }
+
+    // The text of the packet that a session has just queued.
+    [[nodiscard]] std::string_view queued_text() const noexcept { return queue_.front().data; }
+
+private:
+    void take_transport_event(engineio::session_handle handle, engineio::event const& e) {
+        std::uint32_t const index = handle.index;
+        if (e.type == engineio::event_type::opened) return open(handle);
+        auto const* const below = engine_.find(handle);
+        if (below == nullptr || !contains(index)) return; // or there was no memory for it
+        switch (e.type) {
+        case engineio::event_type::message: {
+            rollback undo([&]() noexcept { break_off(index); });
+            all_[index]->session.message_received(e.message, below->now());
+            undo.commit();
+            break;
+        }
+        case engineio::event_type::closed:
+            all_[index]->session.connection_closed(reason_of(e.reason), below->now());
+            all_[index]->is_gone = true;
+            break;
+        default: return;
+        }
+        mark_busy(index);
+    }
+
+    void open(engineio::session_handle handle) {
+        auto const* const opened = engine_.find(handle);
+        if (opened == nullptr) return;
+        rollback undo([&]() noexcept { engine_.abort(handle, engineio::close_reason::transport_error); });
+        while (handle.index >= all_.size()) {
+            busy_.reserve(all_.size() + 1);
+            timers_.reserve(all_.size() + 1);
+            all_.push();
+        }
+        bool const v3 = opened->revision() == engineio::revision::v3;
+        auto const revision = v3 ? socketio::revision::v4 : socketio::revision::v5;
+        all_[handle.index].emplace(
+            server_connection{handle, socketio::server_session(*options_, queue_, revision, now_)});
+        undo.commit();
+        if (is_closing_) return end(handle.index, socketio::disconnect_reason::server_shutting_down);
+        mark_busy(handle.index);
+    }
+
+    void set_timer(std::uint32_t index) {
+        auto const deadline = all_[index] ? all_[index]->session.poll_timeout() : std::optional<time_point>();
+        if (deadline)
+            timers_.set(index, *deadline);
+        else
+            timers_.cancel(index);
+    }
+
+    socketio::server_options const* options_;
+    time_point now_;
+    bool is_closing_ = false;
+    engineio::server engine_;
+    socketio::message_queue queue_; // of all sessions: each is flushed before another is called
+    stable_vector<std::optional<server_connection>> all_;
+    index_queue busy_;
+    timer_wheel timers_;
+};
+
+} // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -1,0 +1,332 @@
+// What a server sends: events to one socket, and to the audience of a broadcast.
+#pragma once
+
+#include <socketless/audience.hpp>
+#include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/shrink.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/detail/asked_sockets.hpp>
+#include <socketless/detail/server_core.hpp>
+#include <socketless/detail/server_sockets.hpp>
+#include <socketless/socketio/recovery_offset.hpp>
+#include <socketless/socketio/server_session.hpp>
+#include <socketless/socketio/session.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::detail {
+
+// There are two roads out. An event for one socket is encoded into the queue of its session, which checks it and awaits
+// its acknowledgement. An event for many, or one that is kept for a socket that may come back, is encoded once, as
+// packet_, and goes past the sessions: all transports share its bytes. Through the queues it would be encoded and
+// copied for each socket: a broadcast would take three times as long.
+//
+// Names and strings come as views, so that each function is made once for literals of all lengths.
+class server_emitter : protected server_core {
+protected:
+    using server_core::server_core;
+
+    //=== one socket ===//
+
+    template <class... Args>
+    result<void> emit_event(socket_handle socket, std::string_view name, Args const&... args) {
+        if (recovery_) return emit_kept(socket, name, args...);
+        auto* const s = find_live(socket);
+        if (s == nullptr) return emit_early(socket, name, args...);
+        return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
+    }
+
+    template <class... Args>
+    result<void> emit_volatile_event(socket_handle socket, std::string_view name, Args const&... args) {
+        auto* const s = find_live(socket);
+        if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
+        if (!is_writable(*s)) return error{errc::would_wait};
+        return with_session(*s, [&](auto& session) {
+            auto const emitted = session.emit(s->local, name, args...);
+            if (emitted && s->recovery() != nullptr)
+                if (auto const since = recovery_->misleading(connections_.queued_text()))
+                    s->recovery()->raise_since(*since);
+            return emitted;
+        });
+    }
+
+    template <class... Args>
+    result<std::uint64_t> emit_event_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
+                                              std::string_view name, Args const&... args) {
+        auto* const s = find_live(socket);
+        if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args...);
+        auto const id = ++last_ack_id_;
+        auto& session = session_of(*s);
+        session.handle_timeout(connections_.now()); // what the timeout counts from
+        auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args...);
+        connections_.mark_busy(s->connection.index);
+        // A connection that cannot take it ends, and the acknowledgement with it.
+        connections_.flush_or_break_off(s->connection.index);
+        if (!emitted) return emitted.error();
+        return id;
+    }
+
+    template <class... Args>
+    result<void> acknowledge_event(socketio::ack_request& request, Args const&... args) {
+        if (!request) return error{errc::already_acknowledged};
+        auto* const s = find_live(request.socket());
+        if (s == nullptr) return error{errc::not_connected};
+        socketio::ack_request local(s->local, request.id());
+        auto const done = with_session(*s, [&](auto& session) { return session.acknowledge(local, args...); });
+        if (!local) request.clear();
+        return done;
+    }
+
+    //=== many sockets ===//
+
+    // Calls f(number) for each socket of an audience.
+    template <class F>
+    void for_each(audience const& whom, F f) {
+        if (auto const nsp = namespaces_.find(whom.nsp_)) for_each(whom, look_up(whom, *nsp), f);
+    }
+
+    // Each returns how many receivers there are.
+    template <class... Args>
+    result<std::size_t> broadcast(audience const& whom, std::string_view name, Args const&... args) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
+        auto const found = look_up(whom, *nsp);
+        if (recovery_) {
+            auto const offset = recovery_->next_offset();
+            if (auto const made = make_packet(*nsp, std::nullopt, name, args..., offset.view()); !made)
+                return made.error();
+            keep_for(whom, *nsp, offset);
+        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) {
+            return made.error();
+        }
+        std::size_t receivers = 0;
+        for_each(whom, found, [&](std::uint32_t number) { receivers += reaches(number) ? 1u : 0u; });
+        return receivers;
+    }
+
+    template <class... Args>
+    result<std::size_t> broadcast_volatile(audience const& whom, std::string_view name, Args const&... args) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
+        if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
+        auto const since = recovery_ ? recovery_->misleading(packet_.text()) : std::nullopt;
+        std::size_t receivers = 0;
+        for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
+            if (!is_writable(sockets_[number])) return;
+            auto* const claimed = sockets_[number].recovery();
+            if (since && claimed != nullptr) claimed->raise_since(*since);
+            receivers += reaches(number) ? 1u : 0u;
+        });
+        return receivers;
+    }
+
+    // Returns the id of the acknowledgements.
+    template <class... Args>
+    result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
+                                             std::string_view name, Args const&... args) {
+        auto const id = ++last_ack_id_;
+        reserve_own_events();
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (nsp)
+            if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
+        // All acknowledgements are awaited before the first is asked for: where it throws, nobody was asked.
+        std::vector<std::uint32_t> asked;
+        broadcast_acks& acks = broadcast_acks_[id];
+        rollback undo([&]() noexcept {
+            for (std::uint32_t const number : asked)
+                session_of(sockets_[number]).forget_ack(sockets_[number].local, id);
+            broadcast_acks_.erase(id);
+        });
+        if (nsp) {
+            for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
+                reserve(asked, asked.size() + 1);
+                if (awaits(sockets_[number], id, timeout)) asked.push_back(number);
+            });
+        }
+        if (asked.empty()) {
+            own_events_.push({socketio::event_type::acks_complete, {}, false, id});
+            return id;
+        }
+        undo.commit();
+        acks.expected = asked.size();
+        // A connection that cannot take it ends, and the acknowledgement with it.
+        for (std::uint32_t const number : asked) reaches(number);
+        return id;
+    }
+
+private:
+    //=== one socket whose connection is lost, perhaps ===//
+
+    // A socket to which events are kept: it is connected, or its connection is lost and its state is kept or will be.
+    struct receiver {
+        std::uint32_t nsp;
+        std::string_view sid;
+        server_socket const* live = nullptr; // null if its connection is lost
+    };
+
+    [[nodiscard]] std::optional<receiver> find_receiver(socket_handle socket) {
+        if (auto const* const s = sockets_.find(socket, socket_state::connected)) {
+            if (is_live(*s)) return receiver{s->nsp, s->sid(), s};
+            auto const reason = session_of(*s).ending(s->local);
+            if (reason && is_kept(*s, *reason)) return receiver{s->nsp, s->sid()};
+            return std::nullopt;
+        }
+        auto const* const kept = recovery_->find_of(socket, connections_.now());
+        return kept == nullptr ? std::nullopt : std::optional(receiver{kept->nsp, kept->sid});
+    }
+
+    template <class... Args>
+    result<void> emit_kept(socket_handle socket, std::string_view name, Args const&... args) {
+        auto const to = find_receiver(socket);
+        if (!to) return emit_early(socket, name, args...);
+        auto const offset = recovery_->next_offset();
+        if (auto const made = make_packet(to->nsp, std::nullopt, name, args..., offset.view()); !made) return made;
+        bool const can_recover = to->live == nullptr || to->live->recovery() != nullptr;
+        if (can_recover) keep_packet(offset, {to->nsp, {&to->sid, 1}, {}});
+        if (to->live == nullptr) return {};
+        auto const sent = send_packet(socket.index);
+        bool const is_lost = !sent && sent.error().code == errc::not_open; // `disconnected` has yet to be polled
+        return is_lost && can_recover ? result<void>() : sent;
+    }
+
+    //=== one socket that has not been let in yet ===//
+
+    template <class... Args>
+    result<void> emit_early(socket_handle socket, std::string_view name, Args const&... args) {
+        auto const* const s = find_asked(socket);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const made = make_early(*s, std::nullopt, name, args...); !made) return made;
+        keep_early(socket.index, *s, false);
+        return {};
+    }
+
+    template <class... Args>
+    result<std::uint64_t> emit_early_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
+                                              std::string_view name, Args const&... args) {
+        auto const* const s = find_asked(socket);
+        if (s == nullptr) return error{errc::not_connected};
+        auto const id = ++last_ack_id_;
+        if (auto const made = make_early(*s, id, name, args...); !made) return made.error();
+        auto& session = session_of(*s);
+        session.handle_timeout(connections_.now()); // what the timeout counts from
+        if (auto const awaited = session.expect_early_ack(s->local, id, timeout); !awaited) return awaited.error();
+        rollback undo([&]() noexcept { session.forget_ack(s->local, id); });
+        keep_early(socket.index, *s, true);
+        undo.commit();
+        connections_.mark_busy(s->connection.index);
+        return id;
+    }
+
+    // Encodes an event into packet_, if there is room to keep it.
+    template <class... Args>
+    result<void> make_early(server_socket const& s, std::optional<std::uint64_t> id, std::string_view name,
+                            Args const&... args) {
+        constexpr std::size_t longest_offset = 64; // which recovery may put behind it
+        if (auto const made = make_packet(s.nsp, id, name, args...); !made) return made;
+        std::size_t const limit = options_.sockets.max_queued;
+        std::size_t const size = asked_sockets::size_of(packet_.text(), packet_.attachments());
+        if (recovery_ && size > limit - std::min(limit, longest_offset)) return error{errc::message_too_large};
+        return asked_.has_room(s.connection.index, size, limit) ? result<void>() : error{errc::buffer_full};
+    }
+    void keep_early(std::uint32_t number, server_socket const& s, bool asks) {
+        auto const attachments = packet_.attachments();
+        asked_.keep(number, s.connection.index, {packet_.text(), {attachments.begin(), attachments.end()}, asks});
+    }
+
+    //=== many sockets ===//
+
+    // An audience whose names have been looked up: going over it cannot fail.
+    struct found_audience {
+        std::uint32_t nsp;
+        std::vector<std::uint32_t> except;
+        std::vector<std::uint32_t> by_id;
+    };
+
+    [[nodiscard]] found_audience look_up(audience const& whom, std::uint32_t nsp) const {
+        found_audience found{nsp, numbers_except(whom, nsp), {}};
+        found.by_id = numbers_to(whom, nsp, found.except);
+        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // their turn comes later
+        return found;
+    }
+
+    // The sockets that the audience leaves out by their handles or ids.
+    [[nodiscard]] std::vector<std::uint32_t> numbers_except(audience const& whom, std::uint32_t nsp) const {
+        std::vector<std::uint32_t> numbers;
+        for (socket_handle const socket : whom.except_sockets_)
+            if (sockets_.find(socket) != nullptr) numbers.push_back(socket.index);
+        for (std::string_view const room : whom.except_)
+            if (auto const number = sockets_.find_number(nsp, room)) numbers.push_back(*number);
+        return numbers;
+    }
+
+    // The sockets that the audience calls by their ids, each once, less those that it leaves out.
+    [[nodiscard]] std::vector<std::uint32_t> numbers_to(audience const& whom, std::uint32_t nsp,
+                                                        std::vector<std::uint32_t> const& except) const {
+        std::vector<std::uint32_t> numbers;
+        for (std::string_view const room : whom.to_) {
+            auto const number = sockets_.find_number(nsp, room);
+            if (!number || std::ranges::count(except, *number) != 0 || std::ranges::count(numbers, *number) != 0)
+                continue;
+            auto const is_in = [&](std::string_view other) { return rooms_.contains(*number, other); };
+            if (std::ranges::none_of(whom.except_, is_in)) numbers.push_back(*number);
+        }
+        return numbers;
+    }
+
+    template <class F>
+    void for_each(audience const& whom, found_audience const& found, F f) {
+        auto const live = [&](std::uint32_t number) {
+            if (is_live(sockets_[number])) f(number);
+        };
+        rooms_.for_each(found.nsp, whom.to_, whom.except_, found.except, live);
+        for (std::uint32_t const number : found.by_id) live(number);
+    }
+
+    // Keeps packet_ for those of the audience who miss it.
+    void keep_for(audience const& whom, std::uint32_t nsp, socketio::recovery_offset const& offset) {
+        auto except = whom.except_;
+        for (socket_handle const socket : whom.except_sockets_)
+            if (auto const* const s = sockets_.find(socket))
+                except.push_back(s->sid());
+            else if (auto const* const kept = recovery_->find_of(socket, connections_.now()))
+                except.push_back(kept->sid);
+        keep_packet(offset, {nsp, whom.to_, except});
+    }
+
+    // Whether the socket is to acknowledge an event, from now on.
+    [[nodiscard]] bool awaits(server_socket const& s, std::uint64_t id, std::optional<milliseconds> timeout) {
+        auto& session = session_of(s);
+        session.handle_timeout(connections_.now()); // what the timeout counts from
+        connections_.mark_busy(s.connection.index);
+        return session.expect_ack(s.local, id, timeout).has_value();
+    }
+
+    // Sends packet_ to one of many. A connection for which there is no memory ends, and no other one.
+    bool reaches(std::uint32_t number) noexcept {
+        bool is_sent = false;
+        attempt([&] { is_sent = send_packet(number).has_value(); });
+        return is_sent;
+    }
+
+    //=== packets ===//
+
+    // Encodes an event into packet_.
+    template <class... Args>
+    result<void> make_packet(std::uint32_t nsp, std::optional<std::uint64_t> id, std::string_view name,
+                             Args const&... args) {
+        auto const& own = options_.sockets;
+        return packet_.encode({own.max_queued, own.limits}, {namespaces_.name(nsp), id}, name, args...);
+    }
+};
+
+} // namespace socketless::inline v0::detail
+
+#include <socketless/core/detail/epilogue.hpp>
