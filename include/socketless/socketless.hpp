@@ -3,6 +3,7 @@
 
 #include <socketless/audience.hpp>
 #include <socketless/client.hpp>
+#include <socketless/client_options.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
