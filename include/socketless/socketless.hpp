@@ -1,6 +1,7 @@
 // All of socketless: Engine.IO and Socket.IO without the I/O.
 #pragma once
 
+#include <socketless/admission.hpp>
 #include <socketless/audience.hpp>
 #include <socketless/client.hpp>
 #include <socketless/client_options.hpp>

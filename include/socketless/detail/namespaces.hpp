@@ -1,6 +1,7 @@
 // The namespaces of a server: those that are declared, and those that a predicate lets clients make.
 #pragma once
 
+#include <socketless/admission.hpp>
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/name_map.hpp>
 #include <socketless/core/detail/rollback.hpp>
@@ -10,7 +11,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,21 +18,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0 {
-
-/// Who decides whether a client may join a namespace.
-enum class admission : std::uint8_t {
-    /// Nobody: every client is accepted.
-    automatic,
-    /// The application: it is told event_type::connecting, and accepts or refuses, then or later.
-    ask,
-};
-
-/// Whether a client may join the namespace of this name, which has not been declared, with this auth (an object or
-/// nothing). Where it throws, the client is refused, and poll_event throws the same.
-using namespace_predicate = std::function<bool(std::string_view name, json::text auth)>;
-
-namespace detail {
+namespace socketless::inline v0::detail {
 
 // Namespaces are called by small, dense numbers. One that was made for a client goes when it is released.
 class namespaces {
@@ -118,7 +104,6 @@ private:
     std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // which may add others
 };
 
-} // namespace detail
-} // namespace socketless::inline v0
+} // namespace socketless::inline v0::detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -1,0 +1,28 @@
+// Who may join a namespace of a socketless::server, and who decides that.
+#pragma once
+
+#include <socketless/json/text.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0 {
+
+/// Who decides whether a client may join a namespace.
+enum class admission : std::uint8_t {
+    /// Nobody: every client is accepted.
+    automatic,
+    /// The application: it is told event_type::connecting, and accepts or refuses, then or later.
+    ask,
+};
+
+/// Whether a client may join the namespace of this name, which was not declared, with this auth (an object or nothing).
+/// If it throws, the server refuses the client, and poll_event throws the same.
+using namespace_predicate = std::function<bool(std::string_view name, json::text auth)>;
+
+} // namespace socketless::inline v0
+
+#include <socketless/core/detail/epilogue.hpp>
