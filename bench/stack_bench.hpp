@@ -167,7 +167,7 @@ public:
         now_ += std::chrono::seconds(26);
         server_.handle_timeout(now_);
         drain();
-        for (std::size_t i = 0; i != server_.size(); ++i) {
+        for (std::size_t i = 0; i != server_.connection_count(); ++i) {
             server_.websocket_received(i, {frame_kind::text, "3"}, now_);
             drain();
         }

@@ -55,7 +55,7 @@ public:
             server_.handle_timeout(now_);
             drain();
         }
-        check(server_.size() == 0 && server_.socket_count() == 0);
+        check(server_.connection_count() == 0 && server_.socket_count() == 0);
         ledger_.check_end();
     }
 

@@ -56,8 +56,7 @@ public:
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each that there is now. `f` may do anything. Where it throws it is not called any
-    /// more.
+    /// Calls f(socket_handle) for each that there is now. `f` may do anything. If it throws, no other call follows.
     template <class F>
     void for_each(F f) const;
 

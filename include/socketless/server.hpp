@@ -1,21 +1,20 @@
 // socketless::server: a whole Socket.IO server: many connections, their sockets in namespaces and rooms, broadcasts.
 #pragma once
 
+#include <socketless/admission.hpp>
 #include <socketless/audience.hpp>
 #include <socketless/core/assert.hpp>
-#include <socketless/core/detail/rollback.hpp>
-#include <socketless/core/detail/shrink.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
-#include <socketless/detail/namespaces.hpp>
 #include <socketless/detail/server_emitter.hpp>
 #include <socketless/engineio/server.hpp>
+#include <socketless/json/writer.hpp>
 #include <socketless/server_options.hpp>
-#include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>
+#include <socketless/socketio/typed_event.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,7 +29,7 @@
 namespace socketless::inline v0 {
 
 /// A whole server: all connections of a process, or of one of its threads; two servers share nothing. "/" is there from
-/// the start, other namespaces are declared, one by one or by a predicate.
+/// the start; declare other namespaces by name or by a predicate.
 ///
 ///     for (;;) {
 ///         if (auto e = server.poll_event()) { ...; continue; }            // for the application
@@ -40,8 +39,8 @@ namespace socketless::inline v0 {
 ///
 /// Inputs and transmits are those of engineio::server. Events are those of socketio::server_session but for `closed`,
 /// `connected` for each socket, and acks_complete. The work for one input, event, transmit or timer is constant,
-/// however many connections there are. The time of a call that takes none is that of the last call that took one: an
-/// application that acts on a timer of its own says `handle_timeout(now)` first.
+/// however many connections there are. Calls without a `now` use the time of the last call that had one: when a timer of
+/// your own fires, call `handle_timeout(now)` first.
 class server : private detail::server_emitter {
 public:
     using event = socketio::event;
@@ -55,14 +54,14 @@ public:
 
     //=== namespaces ===//
 
-    /// Declares a namespace; clients may join it from now on. Again, to change who decides that. Precondition: the name
-    /// begins with '/'.
+    /// Declares a namespace: clients may join it from now on. Declare it again to change who decides that.
+    /// Precondition: the name begins with '/'.
     void declare(std::string_view nsp, admission a = admission::automatic) {
         SOCKETLESS_ASSERT(nsp.starts_with('/'));
         namespaces_.declare(nsp, a);
     }
-    /// Declares all namespaces whose name and a client's auth the predicate likes. One that was not declared by name is
-    /// there while sockets are in it.
+    /// Declares all namespaces for which the predicate returns true, given the name and a client's auth. Such a
+    /// namespace is there while sockets are in it.
     void declare_matching(namespace_predicate predicate, admission a = admission::automatic) {
         namespaces_.declare_matching(std::move(predicate), a);
     }
@@ -104,18 +103,18 @@ public:
     void pause(engineio::channel_id channel) { connections_.engine().pause(channel); }
     void resume(engineio::channel_id channel) { connections_.engine().resume(channel); }
 
-    /// Time has passed: to be called when `poll_timeout` is due, and before the application acts on a timer of its own.
-    /// A spurious call is harmless.
+    /// Time has passed. Call it when `poll_timeout` is due, and before you act on a timer of your own. A spurious call
+    /// is harmless.
     void handle_timeout(time_point now) { advance_clock(now); }
 
     //=== what the application wants: one socket ===//
 
-    /// Lets a client in that event_type::connecting told of. Errors: errc::not_connected where it is gone, or was let
+    /// Lets the client in that event_type::connecting has named. Errors: errc::not_connected if it is gone, or was let
     /// in before; errc::queue_overflow.
     result<void> accept(socket_handle socket) { return let_in(socket); }
 
     /// Keeps it out. `message` is for people, `data` for programs. Errors: as above; errc::invalid_utf8,
-    /// errc::depth_exceeded, errc::message_too_large, after which it may be tried again.
+    /// errc::depth_exceeded, errc::message_too_large, after which you may try again.
     result<void> refuse(socket_handle socket, std::string_view message) {
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message); });
     }
@@ -124,24 +123,24 @@ public:
         return refuse_with(socket, [&](auto& session, auto local) { return session.refuse(local, message, data); });
     }
 
-    /// Emits an event. To a client that has not been let in yet it goes right behind the answer; within `max_queued`
-    /// bytes for all that is kept for its connection (errc::buffer_full). With recovery, also to a socket whose
+    /// Emits an event. A client that has not been let in yet gets it right after the answer: the server keeps at most
+    /// `max_queued` bytes for its connection until then (errc::buffer_full). With recovery, also to a socket whose
     /// connection is lost, while its state is kept: its client gets the event if it comes back. Errors:
-    /// errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; what no client with the same limits takes:
-    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it is
-    /// larger than `max_queued` alone; errc::queue_overflow: with it more would wait than `max_queued`, and the
-    /// connection ends.
+    /// errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; if no client with the same limits would take
+    /// it: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it
+    /// alone is larger than `max_queued`; errc::queue_overflow: with it more than `max_queued` bytes would wait, and
+    /// the connection ends.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
         return emit_event(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
-    /// Emits an event if its transport can take it at once; else it is dropped: errc::would_wait.
+    /// Emits an event if its transport can take it at once; otherwise drops it: errc::would_wait.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit_volatile(socket_handle socket, Name const& name, Args const&... args) {
         return emit_volatile_event(socket, socketio::detail::name_of(name), json::detail::passed_on(args)...);
     }
     /// Emits an event and asks for its acknowledgement: event_type::ack, with the id that is returned. Errors: as
-    /// `emit`; errc::too_many_acks. Where it throws, no acknowledgement is awaited.
+    /// `emit`; errc::too_many_acks. If it throws, the server awaits no acknowledgement.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout, Name const& name,
                                         Args const&... args) {
@@ -153,21 +152,21 @@ public:
         return emit(socket, std::string_view("message"), json::detail::passed_on(args)...);
     }
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged; those of `emit`,
-    /// after which it may be tried again.
+    /// after which you may try again.
     template <class... Args>
     result<void> acknowledge(socketio::ack_request& request, Args const&... args) {
         return acknowledge_event(request, json::detail::passed_on(args)...);
     }
 
-    /// Disconnects the socket from its namespace. Harmless if it is gone; if its connection is lost, its state is not
-    /// recovered any more.
+    /// Disconnects the socket from its namespace. Harmless if it is gone; if its connection is lost, its client can no
+    /// longer recover the state.
     void disconnect(socket_handle socket) { end_socket(socket); }
     /// Disconnects all sockets of its connection and closes that.
     void disconnect_connection(socket_handle socket) { end_connection(socket); }
 
     /// Puts the socket into a room, takes it out: false if nothing changes. The id of a socket is a room that it is in
-    /// by itself. A socket that is in `max_rooms` rooms enters no other one: `join` is false, and so is `is_in`.
-    /// One that has not been let in yet is in the room, for broadcasts, once it is.
+    /// by itself. A socket that is in `max_rooms` rooms enters no other: `join` is false, and so is `is_in`. Broadcasts
+    /// to the room reach a socket once it has been let in.
     bool join(socket_handle socket, std::string_view room) {
         if (auto const* const asked = find_asked(socket))
             return asked_.join(socket.index, asked->connection.index, room, options_.sockets.max_queued);
@@ -187,8 +186,8 @@ public:
         if (s == nullptr) return false;
         return room == s->sid() || rooms_.contains(socket.index, room) || asked_.is_in(socket.index, room);
     }
-    /// The rooms that the socket has joined, in that order. A name is valid until the last member leaves its room; what
-    /// leaves it may be told so by that name.
+    /// The rooms that the socket has joined, in that order. A name is valid until the last member leaves its room; you
+    /// may pass it to `leave`.
     [[nodiscard]] std::vector<std::string_view> rooms_of(socket_handle socket) const {
         std::vector<std::string_view> names;
         if (sockets_.find(socket) == nullptr) return names;
@@ -204,13 +203,14 @@ public:
     /// The sockets of a room of "/".
     [[nodiscard]] audience to(std::string_view room) { return in("/").to(room); }
 
-    /// Ends everything: sockets are told "server shutting down" here, and their clients find the connection closed once
-    /// all that is queued has gone. New connections are closed at once; the I/O layer is done when `size` is 0.
+    /// Closes all connections once all that is queued has gone: sockets end with "server shutting down". The server
+    /// closes new connections at once; the I/O layer is done when `connection_count` is 0.
     void close() { connections_.close(); }
 
     //=== what it means, what to do, when to come back ===//
 
-    /// The next event of any socket. While `disconnected` is handled its socket's id, rooms and data are still there.
+    /// The next event of any socket. The id, rooms and data of a socket are there until the event after its
+    /// `disconnected` is polled.
     [[nodiscard]] std::optional<event> poll_event() {
         std::optional<event> e = socketio::detail::no_event();
         while (!e && step(e)) {
@@ -218,20 +218,19 @@ public:
         return e;
     }
 
-    /// What has happened to connections and requests, if `engine.max_connection_events` asks for it: to be taken, as
-    /// the events are, after each input. If one is closed with "forced close" and an error, it could not be read as
-    /// Socket.IO.
+    /// What has happened to connections and requests, for a log, if `engine.max_connection_events` asks for it. Take
+    /// these after each input, as the events. "forced close" with an error: a message could not be read as Socket.IO.
     [[nodiscard]] std::optional<engineio::connection_event> poll_connection_event() noexcept {
         return connections_.engine().poll_connection_event();
     }
 
-    /// The next thing to do, for any connection. Views live until the next call that is not const, or until `buffer` is
-    /// used again.
+    /// The next thing to do, for any connection. Its views are valid until the next call that is not const, or until
+    /// `buffer` is used again.
     [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
         return connections_.engine().poll_transmit(buffer);
     }
 
-    /// When `handle_timeout` is to be called, if ever; a call at that time may find nothing to do. Constant time.
+    /// When to call `handle_timeout`, if ever; a call at that time may find nothing to do. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
         return recovery_ ? earlier(recovery_->poll_timeout(), connections_.poll_timeout())
                          : connections_.poll_timeout();
@@ -240,12 +239,12 @@ public:
     //=== what there is ===//
 
     /// How many connections and how many sockets there are.
-    [[nodiscard]] std::size_t size() const noexcept { return connections_.engine().size(); }
+    [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.engine().connection_count(); }
     [[nodiscard]] std::size_t socket_count() const noexcept { return sockets_.count(); }
 
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
-    /// The socket's id; empty if there is none. That of a client of revision 4 is the id of its connection, as the
-    /// client has it too: `id` in "/", `/nsp#id` in other namespaces.
+    /// The socket's id; empty if it has none. A client of revision 4 has the id of its connection: `id` in "/",
+    /// `/nsp#id` in other namespaces.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept {
         auto const* const s = sockets_.find(socket);
         return s != nullptr && s->state != socket_state::asked && s->state != socket_state::refused
@@ -271,7 +270,8 @@ public:
     }
 
     /// The request with which its connection began: path, query, and the I/O layer's number for it. Also while the
-    /// client asks to join, and while the end is told; empty once the connection is gone. Views live as long as it.
+    /// client asks to join, and while `disconnected` is handled; empty once the connection is gone. Its views are valid
+    /// as long as the connection.
     ///
     ///     if (e.type == event_type::connecting && io.handshake(e.socket).query.get("token") == token)
     ///         io.accept(e.socket).ignore();

@@ -263,7 +263,7 @@ TEST_CASE("a whole server keeps nothing of a large namespace that it refused", "
         server.server.websocket_received(channel, {frame_kind::text, message}, server.now);
         drain();
     }
-    CHECK(server.server.size() == 1);
+    CHECK(server.server.connection_count() == 1);
     server.now += 26s; // a ping goes out, and buffers are given back
     server.server.handle_timeout(server.now);
     drain();

@@ -243,7 +243,7 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t sessions() const { return server_.size(); }
+    [[nodiscard]] std::size_t sessions() const { return server_.connection_count(); }
 
 private:
     static engineio::server_options options() {
@@ -303,7 +303,7 @@ private:
             send(*p);
             break;
         }
-        case websocket_close: server_.close(*results[current_].session, now_); break;
+        case websocket_close: server_.close(*results[current_].session); break;
         default: break;
         }
     }

@@ -42,7 +42,7 @@ TEST_CASE("CVE-2026-59725: a v4 POST of application/octet-stream is answered 400
     CHECK(s.request(3, http_method::post, s.query("polling"), "4a", true) ==
           lines{"0 closed: transport error", refused(3, 3), "answer 2: 200 text 1"});
     CHECK(s.exchanges.empty());
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
 }
 
 TEST_CASE("v3: a POST of application/octet-stream is a binary body", "[server]") {
@@ -109,7 +109,7 @@ TEST_CASE("a second GET is answered with 400, the pending one with 1", "[server]
     open_polling(s, 1);
     s.get(2, s.query("polling"));
     CHECK(s.get(3, s.query("polling")) == lines{"0 closed: transport error", refused(3, 3), "answer 2: 200 text 1"});
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
     CHECK(s.get(4, std::string(polling_v4) + "&sid=x") == lines{refused(4, 1)});
 }
 
@@ -154,7 +154,7 @@ TEST_CASE("a POST behind the one that closed the session is refused, and nothing
     CHECK(refused->status == 400);
     while (s.poll_transmit(buffer) || s.poll_event()) {
     }
-    CHECK(s.size() == 0);
+    CHECK(s.connection_count() == 0);
 }
 
 //=== a POST whose body is on its way ===//
@@ -169,7 +169,7 @@ TEST_CASE("a POST that is told of before its body is there is taken like any oth
         CHECK(s.abort(exchange).empty()); // it has been answered
     }
     CHECK(s.post(5, s.query("polling"), "4b") == lines{"0 message b", "answer 5: 200 html ok"});
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 
 TEST_CASE("a second POST that begins while the first is read closes the session, and both are answered with 400",
@@ -180,7 +180,7 @@ TEST_CASE("a second POST that begins while the first is read closes the session,
     s.get(2, query);
     s.begin_post(3, query);
     CHECK(s.begin_post(4, query) == lines{"0 closed: transport error", "answer 2: 200 text 1"});
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
     CHECK(s.post(4, query, "4a") == lines{refused(4, 1)});
     CHECK(s.post(3, query, "4b") == lines{refused(3, 1)});
     CHECK(s.exchanges.empty());
@@ -195,7 +195,7 @@ TEST_CASE("a second POST that comes while the first is read does so too, however
         auto const query = s.query("polling");
         s.begin_post(2, query);
         CHECK(s.post(3, query, body) == lines{"0 closed: transport error", refused(3, 3)});
-        CHECK(s.session.size() == 0);
+        CHECK(s.session.connection_count() == 0);
         CHECK(s.post(2, query, "4b") == lines{refused(2, 1)});
         CHECK(s.exchanges.empty());
     }
@@ -218,7 +218,7 @@ TEST_CASE("a POST that is given up half-way closes the session", "[server]") {
     s.begin_post(3, s.query("polling"));
     CHECK(s.abort(3) == lines{"0 closed: transport error", "answer 2: 200 text 1"});
     CHECK(s.abort(3).empty());
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
 }
 
 TEST_CASE("a POST over max_payload that was told of is answered with 413, and the session lives on", "[server]") {
@@ -261,7 +261,7 @@ TEST_CASE("a session that closes forgets the POST that is on its way, which then
         auto const old = s.query("polling", nth);
         s.begin_post(2, old);
         s.after([&] { s.session.abort(s.handles[nth]); });
-        REQUIRE(s.session.size() == 0);
+        REQUIRE(s.session.connection_count() == 0);
         open_polling(s, 3); // in the place of the one that has closed
         REQUIRE(s.handles[nth + 1].index == s.handles[nth].index);
         CHECK(s.begin_post(4, s.query("polling", nth + 1)).empty());

@@ -27,7 +27,7 @@ TEST_CASE("code 0: a transport that is missing, unknown or not allowed", "[serve
                               "EIO=4&transport=websocket", "EIO=4&transport=webtransport"})
         CHECK(s.get(1, query) == lines{refused(1, 0)});
     CHECK(s.refusal_of_websocket("/engine.io/?EIO=4&transport=websocket") == request_error::unknown_transport);
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
 }
 
 TEST_CASE("code 1: a session id that no session has", "[server]") {
@@ -37,7 +37,7 @@ TEST_CASE("code 1: a session id that no session has", "[server]") {
                                    s.sid() + "%", s.sid() + "%4", s.sid().substr(0, 19) + "%41", std::string(100, '+')})
         CHECK(s.get(2, std::string(polling_v4) + "&sid=" + sid) == lines{refused(2, 1)});
     CHECK(s.refusal_of_websocket("/engine.io/?EIO=4&transport=websocket&sid=x") == request_error::unknown_sid);
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 
 TEST_CASE("code 2: a handshake that is not a GET", "[server]") {
@@ -54,7 +54,7 @@ TEST_CASE("code 3: a request that does not fit", "[server]") {
     CHECK(s.get(3, s.query("websocket")) == lines{refused(3, 3)});
     CHECK(s.refusal_of_websocket("/engine.io/?" + s.query("polling")) == request_error::bad_request);
     CHECK(s.request(4, http_method::other, s.query("polling")) == lines{refused(4, 3)});
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 
 TEST_CASE("code 3: an EIO that differs from that of the session", "[server]") {
@@ -97,7 +97,7 @@ TEST_CASE("a sid is read decoded, and an empty one asks for a session", "[server
     CHECK(s.get(3, std::string(polling_v4) + "&sid=" + s.sid() + "&sid=" + encoded).empty());
     open_polling(s, 4, std::string(polling_v4) + "&sid=");
     open_polling(s, 5, std::string(polling_v4) + "&sid=" + s.sid() + "&sid");
-    CHECK(s.session.size() == 3);
+    CHECK(s.session.connection_count() == 3);
 }
 
 TEST_CASE("code 3: long-polling after the upgrade", "[server]") {
@@ -149,12 +149,12 @@ TEST_CASE("a target under another path is not the protocol's: 404", "[server]") 
             auto const target = path + ("?" + std::string(polling_v4));
             CHECK(s.session.takes(target));
             CHECK(s.session.takes(path));
-            auto const before = s.session.size();
+            auto const before = s.session.connection_count();
             s.exchanges.insert(1);
             s.after([&] { s.session.http_received({.exchange = 1, .target = target}, s.now); });
-            CHECK(s.session.size() == before + 1);
+            CHECK(s.session.connection_count() == before + 1);
         }
-        auto const before = s.session.size();
+        auto const before = s.session.connection_count();
         for (char const* path : {"/", "/engine.iox", "/engine.ioxx/", "//engine.io/", "/x/engine.io/", "/Engine.io/",
                                  "/engine%2eio/", "/engine", "/socket.io/"}) {
             auto const target = path + ("?" + std::string(polling_v4));
@@ -167,7 +167,7 @@ TEST_CASE("a target under another path is not the protocol's: 404", "[server]") 
             CHECK(refused->status == 404);
             CHECK(refused->code == request_error::bad_request);
         }
-        CHECK(s.session.size() == before);
+        CHECK(s.session.connection_count() == before);
     }
     engineio::server_options options;
     options.path = "/";
@@ -245,7 +245,7 @@ TEST_CASE("code 4: the application does not allow the request", "[server]") {
           lines{R"(answer 2: 403 json {"code":4,"message":"too \"old\""})"});
     CHECK(s.get(3, "transport=polling&token=bad") == lines{"answer 3" + plain}); // before the revision is looked at
     CHECK(asked == std::vector<std::string>{"/engine.io/ - 0", "/engine.io/ old 0", "/engine.io/ bad 0"});
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
 
     // Those that the protocol refuses before, and those of a session, are not asked of.
     asked.clear();
@@ -304,11 +304,11 @@ TEST_CASE("a question to the application that throws leaves nothing behind", "[s
         CHECK_THROWS(static_cast<void>(s.session.websocket_refusal(target + "websocket")));
         CHECK_THROWS(s.session.websocket_opened(7, target + "websocket", s.now));
     }
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
     CHECK(s.drain().empty());
     throws = false;
     open_polling(s, 1);
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 #endif
 

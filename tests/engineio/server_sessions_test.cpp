@@ -29,7 +29,7 @@ TEST_CASE("each request and each channel goes to the session that it names", "[s
     open_polling(s, 1);
     open_polling(s, 2);
     s.open_websocket(7, websocket_v4);
-    CHECK(s.session.size() == 3);
+    CHECK(s.session.connection_count() == 3);
     CHECK(s.get(3, s.query("polling", 1)).empty());
     CHECK(s.post(4, s.query("polling", 0), "4a") == lines{"0 message a", "answer 4: 200 html ok"});
     CHECK(s.send("b", 1) == lines{"answer 3: 200 text 4b"});
@@ -37,7 +37,7 @@ TEST_CASE("each request and each channel goes to the session that it names", "[s
     CHECK(s.websocket(7, "4d") == lines{"2 message d"});
     CHECK(s.websocket(8, "4nobody's").empty());
     CHECK(s.cut(7) == lines{"2 closed: transport close"});
-    CHECK(s.session.size() == 2);
+    CHECK(s.session.connection_count() == 2);
 }
 
 TEST_CASE("a handle never names another session than its own", "[server]") {
@@ -55,7 +55,7 @@ TEST_CASE("a handle never names another session than its own", "[server]") {
     CHECK(s.session.send(old, text("a")) == error{errc::not_open});
     CHECK(s.session.send_volatile(old, text("a")) == error{errc::not_open});
     CHECK(s.after([&] {
-               s.session.close(old, s.now);
+               s.session.close(old);
                s.session.abort(old);
            }).empty());
     CHECK(s.get(1, std::string(polling_v4) + "&sid=" + old_sid) == lines{refused(1, 1)});
@@ -74,7 +74,7 @@ TEST_CASE("names of exchanges and channels may be used again", "[server]") {
         s.open_stream(1);
         s.cut(1);
         CHECK(s.exchanges.empty());
-        CHECK(s.session.size() == 0);
+        CHECK(s.session.connection_count() == 0);
     }
     // The time of a stream that is gone is not that of the next one with its name.
     s.at(9'000);
@@ -113,7 +113,7 @@ TEST_CASE("session ids are unique, even where the randomness is not", "[server]"
 TEST_CASE("a handle that was not set names no session", "[server]") {
     engineio::server s({}, [](std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{1}); });
     s.websocket_opened(1, "/engine.io/?EIO=4&transport=websocket", {});
-    REQUIRE(s.size() == 1);
+    REQUIRE(s.connection_count() == 1);
     CHECK(s.find(session_handle{}) == nullptr);
     CHECK(s.send(session_handle{}, {frame_kind::text, "a"}) == error{errc::not_open});
 }
@@ -128,7 +128,7 @@ TEST_CASE("a WebSocket without sid opens a session, with one it is a candidate",
     CHECK_FALSE(s.session.websocket_refusal("/engine.io/?" + s.query("websocket", 1)).has_value());
     CHECK(s.open_websocket(8, s.query("websocket", 1)).empty());
     CHECK(s.websocket(8, "2probe") == lines{"1 upgrading to websocket", "send 8: 3probe"});
-    CHECK(s.session.size() == 2);
+    CHECK(s.session.connection_count() == 2);
 }
 
 TEST_CASE("a WebSocket that would be refused is closed if it is opened all the same", "[server]") {
@@ -154,7 +154,7 @@ TEST_CASE("a second candidate, and one for an upgraded session, is closed at onc
 TEST_CASE("a stream opens a session with 0", "[server]") {
     driver s(with_streams());
     CHECK(s.open_stream(7).empty());
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
     CHECK(s.stream(7, "\x01").empty());
     auto const said = s.stream(7, "0" + stream_frame("4a"));
     REQUIRE(said.size() == 3);
@@ -175,7 +175,7 @@ TEST_CASE("a stream joins a session with {\"sid\":...} and upgrades it", "[serve
     CHECK(s.get(2, s.query("polling")).empty());
     CHECK(s.at(100) == lines{"answer 2: 200 text 6"});
     CHECK(s.stream(7, stream_frame("5")) == lines{"0 upgraded to webtransport"});
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 
 TEST_CASE("a stream may write the sid that it joins with escapes", "[server]") {
@@ -203,7 +203,7 @@ TEST_CASE("a stream that begins with anything else is closed", "[server]") {
         CHECK(s.stream(7, first) == lines{"close 7"});
         CHECK(s.stream(7, stream_frame("4a")).empty());
     }
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 
 TEST_CASE("a stream that says nothing is closed after upgrade_timeout", "[server]") {
@@ -284,7 +284,7 @@ TEST_CASE("each session has its heartbeat", "[server]") {
     CHECK(s.at(44'999).empty());
     CHECK(s.at(45'000) == lines{"0 closed: ping timeout", "close 7"});
     CHECK(s.at(51'000) == lines{"send 8: 2"});
-    CHECK(s.session.size() == 1);
+    CHECK(s.session.connection_count() == 1);
 }
 
 TEST_CASE("timers run however events and transmits are drained", "[server]") {
@@ -315,11 +315,11 @@ TEST_CASE("closing: one session, or all", "[server]") {
     open_polling(s, 1);
     s.open_websocket(7, websocket_v4);
     s.open_websocket(8, websocket_v4);
-    CHECK(s.after([&] { s.session.close(s.handles[1], s.now); }) == lines{"close 7", "1 closed: forced close"});
-    CHECK(s.after([&] { s.session.close_all(s.now); }) == lines{"close 8", "2 closed: forced close"});
-    CHECK(s.session.size() == 1);
+    CHECK(s.after([&] { s.session.close(s.handles[1]); }) == lines{"close 7", "1 closed: forced close"});
+    CHECK(s.after([&] { s.session.close(); }) == lines{"close 8", "2 closed: forced close"});
+    CHECK(s.session.connection_count() == 1);
     CHECK(s.get(2, s.query("polling")) == lines{"answer 2: 200 text 1", "0 closed: forced close"});
-    CHECK(s.session.size() == 0);
+    CHECK(s.session.connection_count() == 0);
     open_polling(s, 3);
     CHECK(s.after([&] { s.session.abort(s.handles[3]); }).size() == 1);
 }

@@ -232,7 +232,8 @@ private:
         bool const graceful = !sim_.random.one_in(4);
         sim_.note("server, session ", connection.handle.index, graceful ? ": close()" : ": abort()");
         sim_.ledger.close_asked_at_server(n, graceful);
-        graceful ? wires_.server.close(connection.handle, sim_.now) : wires_.server.abort(connection.handle);
+        wires_.server.handle_timeout(sim_.now);
+        graceful ? wires_.server.close(connection.handle) : wires_.server.abort(connection.handle);
     }
 
     void close_any_at_server() {
@@ -282,10 +283,11 @@ private:
         if (sim_.random.one_in(2)) sim_.after(sim_.latency(), [this] { close_any_at_server(); });
         sim_.after(sim_.plan.latency * 4, [this] {
             sim_.deliver(wires_.server_peer, [this] {
-                sim_.note("server: close_all()");
+                sim_.note("server: close()");
                 for (std::size_t n = 0; n != sim_.ledger.connections().size(); ++n)
                     if (!sim_.ledger.connections()[n].closed) sim_.ledger.close_asked_at_server(n, true);
-                wires_.server.close_all(sim_.now);
+                wires_.server.handle_timeout(sim_.now);
+                wires_.server.close();
                 pump_server();
             });
         });

@@ -106,7 +106,7 @@ public:
     }
 
     void check_end() {
-        sim_.ledger.expect(server.size() == 0, "the server keeps a connection");
+        sim_.ledger.expect(server.connection_count() == 0, "the server keeps a connection");
         sim_.ledger.expect(!server.poll_timeout(), "the server waits for something");
         sim_.ledger.expect(exchanges.are_over_at_server(), "an exchange is not answered");
         sim_.ledger.expect(channels.are_closed_at_server(), "the server does not close a channel");

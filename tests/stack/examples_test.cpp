@@ -226,8 +226,8 @@ TEST_CASE("example: namespaces share a connection and nothing else", "[examples]
     s.pass(1s);
 
     CHECK(log == texts{"a user", "an admin", "deleted"});
-    CHECK(s.server.size() == 1);         // connections
-    CHECK(s.server.socket_count() == 2); // sockets
+    CHECK(s.server.connection_count() == 1); // connections
+    CHECK(s.server.socket_count() == 2);     // sockets
 }
 
 TEST_CASE("example: rooms are lists of sockets that the server keeps", "[examples]") {
@@ -449,7 +449,7 @@ TEST_CASE("example: either side can leave, and the other one hears why", "[examp
     must(s.actors[1]->emit(root, "go away"));
     s.pass(60s); // neither comes back
     CHECK(log == texts{"server: server namespace disconnect", "client: io server disconnect"});
-    CHECK(s.server.size() == 0);
+    CHECK(s.server.connection_count() == 0);
 }
 
 } // namespace stack_examples_test

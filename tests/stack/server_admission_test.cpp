@@ -29,7 +29,7 @@ TEST_CASE("the namespace / is there, others are declared", "[whole_server]") {
     CHECK(w.receive(1, "40") == lines{"0 connected /", R"(1: 40{"sid":"sid0"})"});
     CHECK(w.receive(1, R"(40/chat,{"token":1})") == lines{"1 connected /chat", R"(1: 40/chat,{"sid":"sid1"})"});
     CHECK(w.sid(0) != w.sid(1));
-    CHECK(w.server.size() == 1);
+    CHECK(w.server.connection_count() == 1);
     CHECK(w.server.socket_count() == 2);
 }
 
@@ -42,7 +42,7 @@ TEST_CASE("a namespace that nobody knows is invalid, and the connection goes on"
     CHECK(w.receive(1, "40").size() == 2);
     w.open_v3(2);
     CHECK(w.receive(2, "40/nope") == lines{R"(2: 44/nope,"Invalid namespace")"});
-    CHECK(w.server.size() == 2);
+    CHECK(w.server.connection_count() == 2);
 }
 
 TEST_CASE("a predicate is told the name and the auth of a namespace that is not declared", "[whole_server]") {
@@ -290,7 +290,7 @@ TEST_CASE("what is kept for the clients of a connection that are not accepted ha
     CHECK(w.server.emit(a, "e", text)); // there is room again
     CHECK(w.server.join(a, text) == false);
     CHECK(w.after([&] { CHECK(w.server.accept(a)); }).size() == 4);
-    CHECK(w.server.size() == 2);
+    CHECK(w.server.connection_count() == 2);
 }
 
 TEST_CASE("a socket that is accepted and disconnected at once is told of both", "[whole_server]") {
@@ -313,7 +313,7 @@ TEST_CASE("an answer to a client that has gone is refused", "[whole_server]") {
     CHECK(w.server.accept(w.sockets[0]) == error{errc::not_connected});
     CHECK(w.server.refuse(w.sockets[0], "no") == error{errc::not_connected});
     CHECK(w.drain().empty());
-    CHECK(w.server.size() == 0);
+    CHECK(w.server.connection_count() == 0);
 }
 
 TEST_CASE("an answer to a client that has gone, which nobody has heard yet, ends the question", "[whole_server]") {
@@ -333,7 +333,7 @@ TEST_CASE("an answer to a client that has gone, which nobody has heard yet, ends
     CHECK(w.server.accept(w.sockets[1]));
     CHECK(w.drain() == lines{"1 connected /", "1 disconnected /: transport close"});
     CHECK(w.server.nsp(w.sockets[1]).empty());
-    CHECK(w.server.size() == 0);
+    CHECK(w.server.connection_count() == 0);
     CHECK(w.server.socket_count() == 0);
 }
 
@@ -356,9 +356,9 @@ TEST_CASE("whoever is in no namespace in time is closed", "[whole_server]") {
     w.receive(4, "40");
     w.after([&] { CHECK(w.server.refuse(w.sockets.back(), "no")); });
     w.at(44'999);
-    CHECK(w.server.size() == 4);
+    CHECK(w.server.connection_count() == 4);
     CHECK(sorted(w.at(45'000)) == lines{"1 disconnected /: forced server close", "close 1", "close 3", "close 4"});
-    CHECK(w.server.size() == 1);
+    CHECK(w.server.connection_count() == 1);
 }
 
 //=== revision 3 of Engine.IO ===//

@@ -65,7 +65,7 @@ TEST_CASE("a connection that is disconnected takes all of its sockets with it", 
           lines{"0 disconnected /: server namespace disconnect", "1 disconnected /a: server namespace disconnect",
                 "1: 41", "1: 41/a,", "close 1"});
     CHECK(w.after([&] { w.server.disconnect_connection(root); }).empty());
-    CHECK(w.server.size() == 1);
+    CHECK(w.server.connection_count() == 1);
 }
 
 TEST_CASE("a connection may be disconnected by a socket that waits for its answer", "[whole_server]") {
@@ -110,7 +110,7 @@ TEST_CASE("the reasons are the reference's words", "[whole_server]") {
     SECTION("client namespace disconnect") {
         w.connect(1);
         CHECK(w.receive(1, "41") == lines{"0 disconnected /: client namespace disconnect"});
-        CHECK(w.server.size() == 1);
+        CHECK(w.server.connection_count() == 1);
     }
     SECTION("forced server close") {
         w.connect(1);
@@ -261,7 +261,7 @@ TEST_CASE("a client that does not read ends with its own connection only", "[who
     }
     CHECK(std::count(all.begin(), all.end(), "2: 42[\"e\",\"" + text + "\"]") == 4);
     CHECK(std::count(all.begin(), all.end(), "0 disconnected /: queue overflow") == 1);
-    CHECK(w.server.size() == 1);
+    CHECK(w.server.connection_count() == 1);
     CHECK(w.server.emit(slow, "x") == error{errc::not_connected});
 }
 
@@ -336,7 +336,7 @@ TEST_CASE("every packet that is not too large fits into an empty queue", "[whole
         auto const told = w.server.in("/").emit("e", half, as_bytes(half));
         CHECK(told.has_value() == sent.has_value());
         if (sent && told) w.drain();
-        CHECK(w.server.size() == 1);
+        CHECK(w.server.connection_count() == 1);
     }
     CHECK(refused > 5);
     CHECK(refused < 45);
@@ -351,7 +351,7 @@ TEST_CASE("a client whose namespace has a name too long to answer is closed", "[
         w.open(1);
         auto const told = w.receive(1, "40/" + std::string(2'000, 'x') + ",");
         CHECK(std::count(told.begin(), told.end(), "close 1") == 1);
-        CHECK(w.server.size() == 0);
+        CHECK(w.server.connection_count() == 0);
         CHECK(w.server.socket_count() == 0);
     }
 }
@@ -368,7 +368,7 @@ TEST_CASE("a second POST while the first is read disconnects the sockets of its 
     REQUIRE(said.size() == 2);
     CHECK(said[0] == "0 disconnected /: transport error");
     CHECK(said[1].starts_with("answer 5: 400"));
-    CHECK(w.server.size() == 0);
+    CHECK(w.server.connection_count() == 0);
 }
 
 TEST_CASE("the server closes: all is flushed, every socket is told, nobody new gets in", "[whole_server]") {
@@ -389,14 +389,14 @@ TEST_CASE("the server closes: all is flushed, every socket is told, nobody new g
           sorted({"0 ack " + std::to_string(*id) + " disconnected", "0 disconnected /: server shutting down",
                   "1 disconnected /a: server shutting down", "2 disconnected /: server shutting down",
                   "1: 451-[\"bye\"," + std::string(placeholder) + "]", "1: <0102>", "close 1", "close 3"}));
-    CHECK(w.server.size() == 1); // a client that polls is told when it does
+    CHECK(w.server.connection_count() == 1); // a client that polls is told when it does
     CHECK(w.get(100, 103) == lines{R"(answer 103: 200 text 42["bye"]|1)"});
-    CHECK(w.server.size() == 0);
+    CHECK(w.server.connection_count() == 0);
     CHECK(w.server.socket_count() == 0);
 
     CHECK(w.open(4) == lines{"close 4"});
     CHECK(w.open_v3(5) == lines{"close 5"});
-    CHECK(w.server.size() == 0);
+    CHECK(w.server.connection_count() == 0);
     CHECK(w.after([&] { w.server.close(); }).empty());
 }
 
@@ -407,10 +407,10 @@ TEST_CASE("a client that never polls again is waited for as long as close_timeou
     w.get(1, 3);
     CHECK(w.after([&] { w.server.close(); }) == lines{"0 disconnected /: server shutting down"});
     w.at(29'999);
-    CHECK(w.server.size() == 1);
+    CHECK(w.server.connection_count() == 1);
     w.at(30'000);
     CHECK(w.get(1, 4).size() == 1); // 1, or that nobody knows it any more
-    CHECK(w.server.size() == 0);
+    CHECK(w.server.connection_count() == 0);
 }
 
 } // namespace stack_server_ends_test

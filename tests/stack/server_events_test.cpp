@@ -154,9 +154,9 @@ TEST_CASE("a server is under /socket.io/ unless it is put elsewhere, and asks wh
     CHECK(own.websocket_refusal(target)->code == engineio::request_error::forbidden);
     CHECK_FALSE(own.websocket_refusal(target, 5).has_value());
     own.websocket_opened({.channel = 1, .target = target, .context = 4}, {});
-    CHECK(own.size() == 0);
+    CHECK(own.connection_count() == 0);
     own.websocket_opened({.channel = 2, .target = target, .context = 5}, {});
-    CHECK(own.size() == 1);
+    CHECK(own.connection_count() == 1);
 }
 
 TEST_CASE("an event of a connection says what of Socket.IO could not be read", "[whole_server]") {

@@ -76,7 +76,7 @@ public:
             current_ = index;
             happened(h);
         }
-        CHECK(server_.size() == 0);
+        CHECK(server_.connection_count() == 0);
         CHECK(server_.socket_count() == 0);
     }
 

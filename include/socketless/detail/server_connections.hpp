@@ -139,7 +139,7 @@ public:
         while (auto const t = c.session.poll_transmit()) {
             if (t->type == socketio::transmit_type::close) {
                 if (auto const cause = c.session.cause()) engine_.blame(c.handle, *cause);
-                engine_.close(c.handle, now_);
+                engine_.close(c.handle);
                 mark_busy(index); // it has ended by itself
             } else if (auto const done = hand_down(c.handle, t->message); !done) {
                 sent = done;

@@ -90,10 +90,8 @@ public:
     /// comes back to hear of it.
     void close() {
         if (std::exchange(is_closing_, true)) return;
-        if constexpr (requires { io_.close(); })
-            io_.close();
-        else
-            io_.close_all(now());
+        io_.handle_timeout(now());
+        io_.close();
         drive();
     }
 
@@ -122,7 +120,7 @@ public:
                 break;
             }
         }
-        if (is_closing_ && io_.size() == 0)
+        if (is_closing_ && io_.connection_count() == 0)
             end();
         else
             wake_at(io_.poll_timeout());

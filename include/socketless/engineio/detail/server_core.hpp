@@ -1,0 +1,339 @@
+// What an engineio::server is made of: its sessions, how requests and streams find them, and what is answered without
+// a session. `server` is its face.
+#pragma once
+
+#include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/index_queue.hpp>
+#include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/slot_map.hpp>
+#include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/random.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/core/time.hpp>
+#include <socketless/engineio/connection_event.hpp>
+#include <socketless/engineio/detail/new_streams.hpp>
+#include <socketless/engineio/handshake_request.hpp>
+#include <socketless/engineio/http_request.hpp>
+#include <socketless/engineio/packet.hpp>
+#include <socketless/engineio/payload.hpp>
+#include <socketless/engineio/request.hpp>
+#include <socketless/engineio/server_session.hpp>
+#include <socketless/engineio/session.hpp>
+#include <socketless/json/validate.hpp>
+#include <socketless/text/percent.hpp>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::engineio::detail {
+
+class server_core {
+public:
+    server_core(server_core const&) = delete; // the sessions refer to the options
+    server_core& operator=(server_core const&) = delete;
+
+protected:
+    server_core(server_options options, random_source random)
+        : options_(std::move(options)), random_(std::move(random)), log_(options_.max_connection_events) {}
+    ~server_core() = default;
+
+    static constexpr std::uint32_t none = 0xffffffff;
+
+    enum class transport_use : std::uint8_t { http, websocket };
+
+    struct slot : socketless::detail::slot {
+        std::optional<server_session> session;
+        std::optional<exchange_id> post; // its body is on its way
+    };
+
+    struct request_to_check {
+        std::string_view target;
+        transport_use use;
+        http_method method;
+        std::uint64_t context;
+        bool is_allowed = false; // the application has said so already
+    };
+
+    // What a request asks for, or why it is refused.
+    struct checked_request {
+        std::optional<refusal> refused = {};
+        std::uint32_t session = none; // none: a handshake
+        engineio::revision revision = revision::v4;
+        bool base64 = false;
+
+        explicit operator bool() const noexcept { return !refused; }
+    };
+
+    struct immediate_transmit {
+        transmit what;
+        std::string body; // where it is not one of the protocol's own
+    };
+
+    [[nodiscard]] static checked_request refused(request_error e) { return {.refused = refusal{e, status(e)}}; }
+
+    // The reference's checks, in its order.
+    [[nodiscard]] checked_request check(request_to_check const& r) const {
+        if (r.target.size() > options_.max_target) return refused(request_error::bad_request);
+        auto const t = parse_request_target(r.target);
+        if (!t) return refused(request_error::bad_request);
+        if (!is_under(r.target, options_.path)) return {.refused = refusal{request_error::bad_request, 404}};
+        if (!t->transport || !options_.transports.contains(*t->transport) || *t->transport == transport::webtransport)
+            return refused(request_error::unknown_transport);
+        bool const fits = *t->transport == (r.use == transport_use::http ? transport::polling : transport::websocket);
+        if (t->sid) {
+            std::uint32_t const index = find_encoded(*t->sid);
+            if (index == none) return refused(request_error::unknown_sid);
+            server_session const& session = *slots_[index].session;
+            bool const takes_it = r.use == transport_use::http ? session.takes_polling() : true;
+            if (!fits || !takes_it || t->revision != session.revision()) return refused(request_error::bad_request);
+            return {.session = index, .revision = session.revision(), .base64 = t->base64};
+        }
+        if (r.method != http_method::get) return refused(request_error::bad_handshake_method);
+        if (!fits) return refused(request_error::bad_request);
+        if (options_.allow_request && !r.is_allowed) {
+            auto const verdict = options_.allow_request({t->path, t->query, r.context});
+            if (!verdict)
+                return {.refused =
+                            refusal{request_error::forbidden, status(request_error::forbidden), verdict.message()}};
+        }
+        if (t->revision == revision::v3 && !options_.allow_v3)
+            return refused(request_error::unsupported_protocol_version);
+        return {.revision = t->revision, .base64 = t->base64};
+    }
+
+    // Hands a request to its session.
+    void take_request(http_request const& request, std::uint32_t index, time_point now) {
+        bool const is_post = request.method == http_method::post;
+        if (is_post && !slots_[index].post && request.body.size() > options_.max_payload) return refuse_body(request);
+        bool const is_taken = request.method == http_method::get ? take_poll(request, index, now)
+                                                                 : is_post && take_post(request, index, now);
+        if (!is_taken) refuse(request, {});
+        mark_busy(index);
+    }
+
+    [[nodiscard]] bool take_poll(http_request const& request, std::uint32_t index, time_point now) {
+        return assign(exchanges_, request.exchange, index,
+                      [&] { return slots_[index].session->poll(request.exchange, now); });
+    }
+
+    [[nodiscard]] bool take_post(http_request const& request, std::uint32_t index, time_point now) {
+        server_session& session = *slots_[index].session;
+        bool const v4 = session.revision() == revision::v4;
+        bool const is_second = slots_[index].post.has_value();
+        if (is_second || (v4 && request.is_binary)) return session.break_off(), false;
+        auto const form = v4                  ? payload_format::v4
+                          : request.is_binary ? payload_format::v3_binary
+                                              : payload_format::v3_text;
+        return assign(exchanges_, request.exchange, index,
+                      [&] { return session.post(request.exchange, request.body, form, now); });
+    }
+
+    // Calls `take()`, which says whether the session takes what is called by this name: an exchange or a channel.
+    template <class Names, class Take>
+    [[nodiscard]] static bool assign(Names& names, std::uint64_t name, std::uint32_t index, Take take) {
+        bool const is_new = names.emplace(name, index).second;
+        socketless::detail::rollback undo([&]() noexcept {
+            if (is_new) names.erase(name);
+        });
+        if (!take()) return false;
+        undo.commit();
+        return true;
+    }
+
+    // The body of a POST is on its way no more. Returns whether it was.
+    bool end_post(exchange_id exchange) {
+        auto const found = exchanges_.find(exchange);
+        if (found == exchanges_.end() || slots_[found->second].post != exchange) return false;
+        slots_[found->second].post.reset();
+        exchanges_.erase(found);
+        return true;
+    }
+
+    // The first packet of a stream: "0" for a new session, "0{"sid":...}" for an upgrade.
+    void open_stream(channel_id channel, new_streams::opening opening, time_point now) {
+        auto& [first, stream] = opening;
+        auto const p = first ? decode(*first) : result<packet>(first.error());
+        if (!p || p->type != packet_type::open) return refuse_channel(channel, stream.context, {});
+        if (p->data.empty()) {
+            make_session(channels_, channel, {}, {{}, stream.context},
+                         [&](server_session& s) { s.open_stream(channel, std::move(stream.reader), now); });
+        } else {
+            std::uint32_t const index = find_in_json(p->data);
+            if (index == none) return refuse_channel(channel, stream.context, {request_error::unknown_sid});
+            auto const offer = [&] {
+                return slots_[index].session->offer_channel(channel, std::move(stream.reader), now);
+            };
+            if (!assign(channels_, channel, index, offer)) return refuse_channel(channel, stream.context, {});
+            mark_busy(index);
+        }
+        if (auto const found = channels_.find(channel); stream.is_paused && found != channels_.end())
+            slots_[found->second].session->pause(channel);
+    }
+
+    // Answers without the session.
+    void refuse(http_request const& request, refusal const& r) {
+        note_refusal(request.exchange, request.context, r);
+        transmit const answer{.type = transmit_type::respond,
+                              .id = request.exchange,
+                              .status = r.status,
+                              .content = content_type::json,
+                              .data = {frame_kind::text, body(r.code)}};
+        immediate_.push({answer, r.message.empty() ? std::string() : r.body()});
+    }
+
+    void refuse_body(http_request const& request) {
+        note_refusal(request.exchange, request.context, {request_error::bad_request, 413});
+        immediate_.push({{.type = transmit_type::respond, .id = request.exchange, .status = 413}, {}});
+    }
+
+    void refuse_channel(channel_id channel, std::uint64_t context, refusal const& r) {
+        note_refusal(channel, context, r);
+        immediate_.push({{.type = transmit_type::close, .id = channel}, {}});
+    }
+
+    void note_refusal(std::uint64_t id, std::uint64_t context, refusal const& r) {
+        if (!log_.is_on()) return;
+        log_.push(
+            {.type = connection_event_type::refused, .context = context, .id = id, .code = r.code, .status = r.status});
+    }
+
+    // An event of a session, for the log.
+    void note(std::uint32_t index, event const& e) {
+        server_session const& s = *slots_[index].session;
+        auto type = connection_event_type::closed;
+        if (e.type == event_type::opened)
+            type = connection_event_type::opened;
+        else if (e.type == event_type::upgraded)
+            type = connection_event_type::upgraded;
+        else if (e.type != event_type::closed)
+            return;
+        log_.push({.type = type,
+                   .session = handle(index),
+                   .context = s.handshake().context,
+                   .transport = e.transport,
+                   .reason = e.reason,
+                   .error = s.cause()});
+    }
+
+    //=== the sessions ===//
+
+    [[nodiscard]] session_handle handle(std::uint32_t index) const noexcept {
+        return {index, slots_[index].generation()};
+    }
+
+    [[nodiscard]] std::uint32_t find(std::string_view sid) const {
+        if (sid.size() != session_id{}.size()) return none;
+        auto const found = by_sid_.find(socketless::detail::key_of(sid));
+        if (found == by_sid_.end()) return none;
+        return slots_[found->second].session->id() == sid ? found->second : none;
+    }
+
+    // The same of a sid in a JSON text.
+    [[nodiscard]] std::uint32_t find_in_json(std::string_view text) const {
+        auto const json = json::validate(text, options_.limits.max_depth);
+        auto const sid = json ? json->find("sid") : std::nullopt;
+        return sid ? find(sid->get<std::string>().value_or("")) : none;
+    }
+
+    // The same of a sid as it stands in a query.
+    [[nodiscard]] std::uint32_t find_encoded(std::string_view sid) const {
+        std::array<char, 3 * session_id{}.size()> buffer;
+        auto const decoded = percent::decode(sid, buffer);
+        return decoded ? find(*decoded) : none;
+    }
+
+    [[nodiscard]] session_id new_session_id() const {
+        for (;;) {
+            session_id const id = make_random_id(random_);
+            if (!by_sid_.contains(socketless::detail::key_of(view(id)))) return id;
+        }
+    }
+
+    // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. All of
+    // it, or nothing where that throws.
+    template <class Names, class Open>
+    void make_session(Names& names, std::uint64_t name, checked_request const& asked, kept_request request, Open open) {
+        session_id const id = new_session_id();
+        std::uint32_t const index = make_slot();
+        server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
+        socketless::detail::rollback undo([&]() noexcept { forget(index); });
+        by_sid_.emplace(socketless::detail::key_of(view(id)), index);
+        static_cast<void>(assign(names, name, index, [&] {
+            session.keep_request(std::move(request));
+            if (asked.base64) session.use_base64();
+            open(session);
+            return true;
+        }));
+        undo.commit();
+        mark_busy(index);
+    }
+
+    // A place for a session, with all that its events, its timer and its end need: these cannot fail.
+    [[nodiscard]] std::uint32_t make_slot() {
+        std::uint32_t const index = slots_.make();
+        socketless::detail::rollback undo([&]() noexcept { slots_.free(index); });
+        with_events_.reserve(slots_.indices());
+        with_transmits_.reserve(slots_.indices());
+        timers_.reserve(slots_.indices());
+        undo.commit();
+        return index;
+    }
+
+    // Something of the session's was lost because memory was: it ends.
+    void fail(std::uint32_t index) noexcept {
+        slots_[index].session->abort(close_reason::transport_error);
+        mark_busy(index);
+    }
+
+    void forget(std::uint32_t index) noexcept {
+        slot const& s = slots_[index];
+        timers_.cancel(index);
+        by_sid_.erase(socketless::detail::key_of(s.session->id()));
+        if (s.post) end_post(*s.post);
+        slots_.free(index);
+    }
+
+    template <class F>
+    result<void> with_session(session_handle session, F f) {
+        slot* const s = slots_.find(session);
+        if (s == nullptr) return error{errc::not_open};
+        auto const done = f(*s->session);
+        mark_busy(session.index);
+        return done;
+    }
+
+    // The session may have something to say. Its timer is set when it has said it.
+    void mark_busy(std::uint32_t index) noexcept { with_events_.push(index); }
+
+    void set_timer(std::uint32_t index) {
+        if (auto const deadline = slots_[index].session->poll_timeout())
+            timers_.set(index, *deadline);
+        else
+            timers_.cancel(index);
+    }
+
+    server_options options_;
+    random_source random_;
+    time_point now_{}; // of the last input
+    socketless::detail::slot_map<slot> slots_;
+    std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
+    std::unordered_map<channel_id, std::uint32_t> channels_;
+    std::unordered_map<exchange_id, std::uint32_t> exchanges_;
+    new_streams new_streams_;
+    socketless::detail::index_queue with_events_;
+    socketless::detail::index_queue with_transmits_;
+    socketless::detail::fifo<immediate_transmit> immediate_;
+    connection_log log_;
+    socketless::detail::timer_wheel timers_;
+};
+
+} // namespace socketless::inline v0::engineio::detail
+
+#include <socketless/core/detail/epilogue.hpp>
