@@ -1,4 +1,4 @@
-// What an application does with sockets that it has not let in yet: kept, within a limit, until it does.
+// What an application does with a socket before it lets the client in: kept, within a limit, until then.
 #pragma once
 
 #include <socketless/core/result.hpp>
@@ -34,7 +34,7 @@ struct early_acts {
     std::vector<early_packet> packets;
 };
 
-// Those of all sockets, by their numbers. The sockets of one connection share a limit in bytes.
+// The acts of all sockets, by their numbers. The sockets of one connection share a limit in bytes.
 class asked_sockets {
 public:
     [[nodiscard]] bool has_room(std::uint32_t connection, std::size_t bytes, std::size_t limit) const {
@@ -58,7 +58,7 @@ public:
         grow(acts, size);
     }
 
-    // False if it is there already, or there is no room for it.
+    // False if the socket is in the room already, or this exceeds the limit.
     bool join(std::uint32_t number, std::uint32_t connection, std::string_view room, std::size_t limit) {
         std::size_t const size = sizeof(std::string) + room.size();
         if (is_in(number, room) || !has_room(connection, size, limit)) return false;
@@ -88,7 +88,7 @@ public:
         for (std::string const& room : found->second.rooms) f(room);
     }
 
-    // What was done with one socket, which is no concern of this class any more.
+    // Takes out what was done with one socket.
     [[nodiscard]] std::optional<early_acts> take(std::uint32_t number) {
         auto const found = all_.find(number);
         if (found == all_.end()) return std::nullopt;
@@ -100,7 +100,7 @@ public:
     void forget(std::uint32_t number) { static_cast<void>(take(number)); }
 
 private:
-    // With a place where its size is counted, so that this cannot fail once something has been done.
+    // Makes the place where the size is counted too, so that `grow` cannot fail.
     [[nodiscard]] early_acts& acts_of(std::uint32_t number, std::uint32_t connection) {
         early_acts& acts = all_[number];
         acts.connection = connection;

@@ -20,12 +20,12 @@
 
 namespace socketless::inline v0::detail {
 
-// Namespaces are called by small, dense numbers. One that was made for a client goes when it is released.
+// The server calls them by small, dense numbers. A namespace that was made for a client goes when it is released.
 class namespaces {
 public:
     explicit namespaces(hash_key const& key) : numbers_(key) {}
 
-    // Makes the namespace, or changes what is said of it.
+    // Makes the namespace, or changes who may join it.
     void declare(std::string_view name, admission a) {
         auto const found = numbers_.find(name);
         record& r = records_[found != numbers_.end() ? found->second : make(name)];
@@ -42,7 +42,7 @@ public:
         return found->second;
     }
 
-    // The namespace that a client asks for, made if a predicate lets it. The first predicate that does decides.
+    // The namespace that a client asks for; made if a predicate allows it. The first predicate that does so decides.
     [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name, json::text auth) {
         auto const found = find(name);
         if (found && !is_idle(*found)) return found;
@@ -65,7 +65,7 @@ public:
         return records_[number].admission;
     }
 
-    // One socket more or less has to do with it.
+    // Counts the sockets that are in it or asked to join.
     void enter(std::uint32_t number) noexcept { ++records_[number].sockets; }
     void exit(std::uint32_t number) noexcept { --records_[number].sockets; }
 
@@ -89,7 +89,7 @@ private:
         bool is_declared = false;
     };
 
-    // All of it, or nothing where it throws.
+    // Nothing has changed if it throws.
     [[nodiscard]] std::uint32_t make(std::string_view name) {
         std::uint32_t const number = records_.make();
         rollback undo([&]() noexcept { records_.free(number); });
@@ -101,7 +101,7 @@ private:
 
     slot_map<record> records_;
     name_map<std::uint32_t> numbers_;
-    std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // which may add others
+    std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // a predicate may add others
 };
 
 } // namespace socketless::inline v0::detail

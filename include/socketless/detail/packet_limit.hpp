@@ -1,4 +1,4 @@
-// What one packet of Socket.IO may be, so that Engine.IO can queue all of its messages.
+// How large one packet of Socket.IO may be, so that Engine.IO can queue all of its messages.
 #pragma once
 
 #include <socketless/core/limits.hpp>
@@ -11,8 +11,8 @@
 namespace socketless::inline v0::detail {
 
 // Engine.IO puts a byte before each message: one of text, and one for each attachment.
-constexpr std::size_t packet_limit(std::size_t max_queued, limits const& l) noexcept {
-    return max_queued - std::min<std::size_t>(max_queued / 2, std::size_t{1} + l.max_attachments);
+constexpr std::size_t packet_limit(std::size_t max_queued, limits const& bounds) noexcept {
+    return max_queued - std::min<std::size_t>(max_queued / 2, std::size_t{1} + bounds.max_attachments);
 }
 
 } // namespace socketless::inline v0::detail

@@ -30,13 +30,13 @@ struct server_connection {
     engineio::session_handle handle;
     socketio::server_session session;
     bool is_gone = false;    // its Engine.IO session has closed
-    bool may_recover = true; // nobody has disconnected it
+    bool may_recover = true; // the application has not disconnected it
 };
 
 // A connection is called by the index of its Engine.IO session.
 class server_connections {
 public:
-    // The options stay the caller's.
+    // The options must outlive the connections.
     server_connections(server_options const& options, random_source random, time_point now)
         : options_(&options.sockets), now_(now), engine_(options.engine, std::move(random)) {}
 
@@ -49,7 +49,7 @@ public:
     [[nodiscard]] engineio::server const& engine() const noexcept { return engine_; }
     [[nodiscard]] time_point now() const noexcept { return now_; }
 
-    // Precondition: there is one.
+    // Precondition: the connection is there.
     [[nodiscard]] server_connection& operator[](std::uint32_t index) noexcept { return *all_[index]; }
     [[nodiscard]] server_connection const& operator[](std::uint32_t index) const noexcept { return *all_[index]; }
     [[nodiscard]] bool contains(std::uint32_t index) const noexcept { return index < all_.size() && all_[index]; }
@@ -62,11 +62,11 @@ public:
     //=== what happened ===//
 
     void handle_timeout(time_point now) {
-        queue_.shrink(); // of what the largest packets have left behind: timers are due often enough for that
+        queue_.shrink(); // after the largest packets: timers are due often enough for that
         engine(now).handle_timeout(now);
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!all_[index]) return;
-            // What is unread came before: the timer is set again once it has been read.
+            // Unread input comes first: poll_event sets the timer again after it.
             auto const* const below = engine_.find(all_[index]->handle);
             if (below == nullptr || !below->has_unread()) all_[index]->session.handle_timeout(now);
             mark_busy(index);
@@ -76,14 +76,14 @@ public:
         return earlier(engine_.poll_timeout(), timers_.next());
     }
 
-    // The session may have events to tell. Its timer is set when they have been taken.
+    // The session may have events. Its timer is set when they have been polled.
     void mark_busy(std::uint32_t index) noexcept { busy_.push(index); }
 
-    // The first connection that may have events to tell.
+    // The first connection that may have events.
     [[nodiscard]] std::optional<std::uint32_t> first_busy() const noexcept {
         return busy_.empty() ? std::nullopt : std::optional(busy_.front());
     }
-    // Its next event, or nothing, once: it is busy no more then.
+    // Its next event, or nothing: then it is no longer busy.
     void poll_event(std::uint32_t index, std::optional<socketio::event>& e) {
         auto& session = all_[index]->session;
         session.poll_event(e); // ends the connection where it throws
@@ -94,7 +94,7 @@ public:
         set_timer(index);
     }
 
-    // Hands an event of a transport to its session; false if there is none.
+    // Hands the next event of a transport to its session; false if there was no event.
     [[nodiscard]] bool take_transport_event() {
         auto const e = engine_.poll_event();
         if (e) take_transport_event(e->session, e->event);
@@ -103,7 +103,7 @@ public:
 
     //=== what the server wants ===//
 
-    // All connections end, and so does each that opens from now on.
+    // Ends all connections, and each that opens from now on.
     void close() {
         is_closing_ = true;
         for (std::uint32_t index = 0; index != all_.size(); ++index)
@@ -117,13 +117,13 @@ public:
         flush(index).ignore();
     }
 
-    // Some of what was to be sent is lost because memory was: the connection ends, and no other one gets the rest.
+    // A part of what the session sends is lost: the connection ends, and no other connection gets the rest.
     void break_off(std::uint32_t index) noexcept {
         queue_.clear();
         engine_.abort(all_[index]->handle, engineio::close_reason::transport_error);
     }
 
-    // Calls `f(session)` and sends what it has to say.
+    // Calls `f(session)` and sends what that has queued.
     template <class F>
     result<void> with_session(std::uint32_t index, F f) {
         auto const done = f(all_[index]->session);
@@ -131,7 +131,7 @@ public:
         return done ? sent : done;
     }
 
-    // From a session to the transport.
+    // Hands what the session has queued to the transport.
     result<void> flush(std::uint32_t index) {
         server_connection& c = *all_[index];
         rollback undo([&]() noexcept { break_off(index); });
@@ -140,7 +140,7 @@ public:
             if (t->type == socketio::transmit_type::close) {
                 if (auto const cause = c.session.cause()) engine_.blame(c.handle, *cause);
                 engine_.close(c.handle);
-                mark_busy(index); // it has ended by itself
+                mark_busy(index); // the session has ended by itself
             } else if (auto const done = hand_down(c.handle, t->message); !done) {
                 sent = done;
             }
@@ -148,13 +148,13 @@ public:
         undo.commit();
         return sent;
     }
-    // Where something has been done already that must be told.
+    // For calls that have already done something, which they must report.
     void flush_or_break_off(std::uint32_t index) noexcept {
         attempt([&] { flush(index).ignore(); });
     }
 
-    // A message goes to the transport, past the session. Where the transport does not take it, its packet cannot be
-    // left out: others of its messages may have gone.
+    // Hands a message to the transport, past the session. If it is too large the connection ends: other messages of its
+    // packet may have gone.
     template <class Message>
     result<void> hand_down(engineio::session_handle connection, Message const& message) {
         auto const done = engine_.send(connection, message);
@@ -171,7 +171,7 @@ private:
         std::uint32_t const index = handle.index;
         if (e.type == engineio::event_type::opened) return open(handle);
         auto const* const below = engine_.find(handle);
-        if (below == nullptr || !contains(index)) return; // or there was no memory for it
+        if (below == nullptr || !contains(index)) return; // there was no memory for its session
         switch (e.type) {
         case engineio::event_type::message: {
             rollback undo([&]() noexcept { break_off(index); });
@@ -218,7 +218,7 @@ private:
     time_point now_;
     bool is_closing_ = false;
     engineio::server engine_;
-    socketio::message_queue queue_; // of all sessions: each is flushed before another is called
+    socketio::message_queue queue_; // shared by all sessions: each is flushed before another is called
     stable_vector<std::optional<server_connection>> all_;
     index_queue busy_;
     timer_wheel timers_;

@@ -1,5 +1,5 @@
 // What a server is made of: its connections, the sockets on them, their namespaces and rooms; how a socket comes, is
-// let in, and goes. server_emitter adds what is sent to them, `server` is the face of both.
+// let in, and goes. server_emitter adds what a server sends, `server` is the face of both.
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
@@ -51,7 +51,7 @@ protected:
           connections_(
               options_, [this](std::span<std::byte> bytes) { random_(bytes); }, now),
           names_key_(make_hash_key(random_)), namespaces_(names_key_), rooms_(names_key_) {
-        // What a session could queue and its transport could not is refused before either has begun.
+        // A packet that a session could queue but not its transport is refused before either takes it.
         options_.sockets.max_queued =
             std::min(options_.sockets.max_queued, packet_limit(options_.engine.max_queued, options_.sockets.limits));
         namespaces_.declare("/", admission::automatic);
@@ -204,7 +204,7 @@ protected:
         return is_asked;
     }
 
-    // The socket of a client that asks to join. Where it throws there is none, nor a namespace that was made for it.
+    // The socket of a client that asks to join. If it throws, a namespace that was made for the client goes too.
     [[nodiscard]] std::uint32_t make_socket(std::uint32_t index, socket_handle local, std::uint32_t nsp,
                                             json::text auth) {
         rollback undo([&]() noexcept { release_if_unused(nsp); });
@@ -223,13 +223,13 @@ protected:
         return number;
     }
 
-    // The name of a namespace that a client asks for leaves no room for an answer: its connection ends.
+    // The name of the namespace leaves no room for an answer to the client: its connection ends.
     void drop(std::uint32_t index, socket_handle local) {
         connections_[index].session.drop(local);
         connections_.end(index, socketio::disconnect_reason::forced_server_close);
     }
 
-    // There is no such namespace for this client, or nobody could find out.
+    // Refuses a client: there is no such namespace for it, or finding out threw.
     void turn_away(std::uint32_t index, socket_handle local) noexcept {
         bool const is_done = attempt([&] {
             if (connections_[index].session.refuse(local, "Invalid namespace"))
@@ -247,19 +247,19 @@ protected:
         forget(number);
     }
 
-    // Lets a client in that has asked to join a namespace. Where it throws the client waits on.
+    // Lets in a client that has asked to join. If it throws, the client still waits.
     result<void> let_in(socket_handle socket) {
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
         auto const number = socket.index;
         auto& session = session_of(*s);
-        if (session.nsp(s->local).empty()) return error{errc::not_connected}; // that it is gone is yet to be told
+        if (session.nsp(s->local).empty()) return error{errc::not_connected}; // it left before it was let in
         bool const is_promised = s->recovery() != nullptr && s->recovery()->is_promised;
         reserve_own_events();
         rooms_.enter(s->nsp, number);
         rollback undo_room([&]() noexcept { rooms_.exit(number); });
-        auto const* const kept = find_kept(*s); // it is kept until nothing can fail any more
-        if (is_promised && kept == nullptr) {   // it was accepted as somebody that it cannot be any more
+        auto const* const kept = find_kept(*s); // it stays kept until nothing can fail any more
+        if (is_promised && kept == nullptr) {   // the application accepted it for a state that has gone
             connections_.end(s->connection.index, socketio::disconnect_reason::forced_server_close);
             return error{errc::not_connected};
         }
@@ -280,21 +280,21 @@ protected:
         return {};
     }
 
-    // The client is in: it gets what it has missed, as the session that is kept or as none, and what was done early.
+    // The client is in: it gets its state again if that was kept, all that it has missed, and what was done early.
     void welcome(server_socket& s, std::uint32_t number, socketio::recoverable_session const* kept) noexcept {
         auto const restored = kept != nullptr ? std::optional(recovery_->restore(*s.recovery(), *kept)) : std::nullopt;
-        if (restored && !s.data) s.data = restored->session.data; // what was set for the new connection stays
+        if (restored && !s.data) s.data = restored->session.data; // data that was set for the new connection stays
         s.state = socket_state::connected;
         own_events_.push({socketio::event_type::connected, sockets_.handle(number), restored.has_value()});
         connections_.flush_or_break_off(s.connection.index);
         auto const send = [&](auto const& missed) { connections_.hand_down(s.connection, missed).ignore(); };
         if (restored && !attempt([&] { recovery_->for_each_missed(restored->session, restored->offset, send); }))
-            connections_.break_off(s.connection.index); // it may come back for what it has missed
+            connections_.break_off(s.connection.index); // the client may come back for what it has missed
         bool const is_whole = attempt([&] {
             if (auto const early = asked_.take(number)) catch_up(s, number, *early);
         });
         if (!is_whole) {
-            s.may_recover = false; // without what is lost
+            s.may_recover = false; // a part of its state is lost
             connections_.break_off(s.connection.index);
         }
     }
@@ -312,7 +312,7 @@ protected:
         }
     }
 
-    // The socket's last event has been handled.
+    // The application has handled the socket's last event.
     void forget(std::uint32_t number) {
         std::uint32_t const nsp = sockets_[number].nsp;
         rooms_.exit(number);
@@ -322,7 +322,7 @@ protected:
         release_if_unused(nsp);
     }
 
-    // Its number may be given to another namespace once nobody is there and nobody can come back.
+    // Frees the number of a namespace that no socket is in and no lost socket can come back to.
     void release_if_unused(std::uint32_t nsp) {
         if (!namespaces_.is_idle(nsp) || (recovery_ && !recovery_->release(nsp))) return;
         namespaces_.release(nsp);
@@ -351,7 +351,7 @@ protected:
         forget_kept(socket);
         auto* const s = sockets_.find(socket);
         if (s == nullptr) return;
-        s->may_recover = false; // also where its connection is lost already
+        s->may_recover = false; // even if its connection is already lost
         if (s->state != socket_state::connected) return;
         with_session(*s, [&](auto& session) { return session.disconnect(s->local), result<void>(); }).ignore();
         connections_.mark_busy(s->connection.index);
@@ -361,14 +361,14 @@ protected:
         forget_kept(socket);
         auto* const s = sockets_.find(socket);
         if (s == nullptr || !connections_.contains(s->connection.index)) return;
-        connections_[s->connection.index].may_recover = false; // also where it is lost already
+        connections_[s->connection.index].may_recover = false; // even if it is already lost
         connections_.end(s->connection.index, socketio::disconnect_reason::server_namespace_disconnect);
     }
 
     //=== ids ===//
 
     // Clients of revision 4 know themselves by the id of their connection, in other namespaces than "/" by `/nsp#id`.
-    // In revision 5 that id is a secret which no socket has for its own.
+    // In revision 5 the id of the connection is a secret: no socket has it.
     void give_sid(server_socket& s) const {
         auto const* const connection = connections_.engine().find(s.connection);
         auto const id = connection == nullptr ? std::string_view() : connection->id();
@@ -381,7 +381,7 @@ protected:
 
     //=== recovery ===//
 
-    // The kept session that an asked socket may have again: nobody has its id, and what it missed can be queued.
+    // The kept session that an asked socket may have again: its id is free, and all that it missed can be queued.
     [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
         if (s.recovery() == nullptr) return nullptr;
         recovery_claim const& claimed = *s.recovery();
@@ -395,7 +395,7 @@ protected:
         return size <= options_.engine.max_queued ? kept : nullptr;
     }
 
-    // What may fail before a client is let in: as the one whose state is kept, under the old pid, or under a new one.
+    // Prepares a socket before its client is let in: as the session that is kept, or as a new one.
     void prepare_as(server_socket& s, std::uint32_t number, socketio::recoverable_session const& kept) {
         s.short_sid = id_from(kept.sid);
         for (std::string const& room : kept.rooms) rooms_.join(number, room);
@@ -422,7 +422,7 @@ protected:
         release_unused();
     }
 
-    // The application wants the socket's client out: it may not have its state again.
+    // The application wants the client out: it may not have its state again.
     void forget_kept(socket_handle socket) {
         if (!recovery_) return;
         recovery_->forget(socket, connections_.now());
@@ -431,7 +431,7 @@ protected:
 
     //=== shared packets ===//
 
-    // Keeps packet_, which is on its way, for those who miss it.
+    // Keeps packet_, which is sent next, for clients that miss it.
     void keep_packet(socketio::recovery_offset const& offset, socketio::recovery_audience const& whom) {
         recovery_->keep(offset, whom, packet_.messages(), connections_.now());
     }
@@ -450,7 +450,7 @@ protected:
 
     //=== acknowledgements of broadcasts ===//
 
-    // All events that will come of the acknowledgements of broadcasts, and two more, can be queued.
+    // Makes room for all events that the acknowledgements of broadcasts will produce, and for two more.
     void reserve_own_events() { own_events_.reserve(broadcast_acks_.size() + 2); }
 
     void note_ack(std::uint64_t id, socketio::ack_outcome outcome) noexcept {
@@ -466,11 +466,11 @@ protected:
     server_options options_;
     random_source random_;
     server_connections connections_;
-    hash_key names_key_; // of all tables in which names are found that peers choose
+    hash_key names_key_; // of all tables that find names which peers choose
     namespaces namespaces_;
     server_sockets sockets_;
-    asked_sockets asked_;                // what was done with them already
-    std::optional<std::uint32_t> ended_; // the socket whose end was told last
+    asked_sockets asked_;                // what the application did with them
+    std::optional<std::uint32_t> ended_; // the socket whose `disconnected` was polled last
     socketio::rooms rooms_;              // members are sockets, by their numbers
     fifo<own_event> own_events_;
     std::uint64_t last_ack_id_ = 0;

@@ -25,10 +25,10 @@ enum class server_socket_state : std::uint8_t {
     asked,     // the client waits for an answer to its CONNECT
     refused,   // its acknowledgements are about to end
     connected, // it has joined its namespace
-    ended,     // its last event is being handled
+    ended,     // the application handles its last event
 };
 
-// What few sockets have: it is kept apart, or all would be larger.
+// What few sockets have, kept apart so that the others are smaller.
 struct server_socket_details {
     std::optional<recovery_claim> recovery;
     std::string long_sid; // of a client of revision 4, in another namespace than "/"
@@ -39,7 +39,7 @@ struct server_socket : slot {
     socketio::socket_handle local; // what its session calls it
     engineio::session_handle connection;
     server_socket_state state = server_socket_state::asked;
-    bool may_recover = true; // nobody has disconnected it
+    bool may_recover = true; // the application has not disconnected it
     random_id short_sid{};
     std::unique_ptr<server_socket_details> details;
     std::shared_ptr<void> data;
@@ -51,7 +51,7 @@ struct server_socket : slot {
     [[nodiscard]] recovery_claim* recovery() const noexcept {
         return details && details->recovery ? &*details->recovery : nullptr;
     }
-    // What it is found by.
+    // Under which its id is filed.
     [[nodiscard]] std::uint64_t key() const noexcept { return key_of(view(short_sid), has_long_sid() ? nsp : 0); }
     // The same for an id, without what stands before it in a long one; `nsp` is 0 in a short one.
     [[nodiscard]] static std::uint64_t key_of(std::string_view id, std::uint32_t nsp) noexcept {
@@ -59,7 +59,7 @@ struct server_socket : slot {
     }
 };
 
-// Precondition: as long as an id.
+// Precondition: `text` is as long as an id.
 inline random_id id_from(std::string_view text) noexcept {
     random_id id{};
     std::copy_n(text.begin(), id.size(), id.begin());
@@ -75,11 +75,11 @@ public:
         return {number, all_[number].generation()};
     }
 
-    // The socket, or null where it is gone.
+    // The socket, or null if it is gone.
     [[nodiscard]] server_socket const* find(socketio::socket_handle socket) const noexcept { return all_.find(socket); }
     [[nodiscard]] server_socket* find(socketio::socket_handle socket) noexcept { return all_.find(socket); }
 
-    // The same, null also where it is in another state.
+    // The same, null also if it is in another state.
     [[nodiscard]] server_socket const* find(socketio::socket_handle socket, server_socket_state wanted) const noexcept {
         auto const* const s = find(socket);
         return s != nullptr && s->state == wanted ? s : nullptr;
@@ -88,7 +88,7 @@ public:
         return const_cast<server_socket*>(std::as_const(*this).find(socket, wanted));
     }
 
-    // Nothing changes where it throws.
+    // Nothing has changed if it throws.
     [[nodiscard]] std::uint32_t make() { return all_.make(); }
     void free(std::uint32_t number) noexcept {
         server_socket const& s = all_[number];
@@ -101,7 +101,7 @@ public:
     // How many sockets are found by their ids.
     [[nodiscard]] std::size_t count() const noexcept { return by_sid_.size(); }
 
-    // An id that no socket has, and the connection has not either.
+    // A new id, other than those of all sockets and of the connection.
     [[nodiscard]] random_id new_sid(random_source const& random, std::string_view id_of_connection) const {
         for (;;) {
             random_id const id = make_random_id(random);
@@ -109,7 +109,7 @@ public:
         }
     }
 
-    // The socket is found by its id from now on. Returns which socket was before: its end is still being handled.
+    // Files the socket under its id. Returns the socket that was there: the application handles its end.
     std::optional<std::uint32_t> file(std::uint32_t number) {
         auto const [place, is_new] = by_sid_.try_emplace(all_[number].key(), number);
         auto const before = std::exchange(place->second, number);
@@ -138,7 +138,7 @@ public:
         return found->second;
     }
 
-    // Whether a connected socket has this id: one whose end is being handled gives it up.
+    // Whether a connected socket has this id; a socket gives it up when its end is handled.
     [[nodiscard]] bool is_taken(std::string_view sid) const {
         auto const found = by_sid_.find(key_of(sid));
         return found != by_sid_.end() && all_[found->second].state == server_socket_state::connected;

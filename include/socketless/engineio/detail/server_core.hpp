@@ -1,5 +1,5 @@
-// What an engineio::server is made of: its sessions, how requests and streams find them, and what is answered without
-// a session. `server` is its face.
+// What an engineio::server is made of: its sessions, how requests and streams find theirs, and how others are refused.
+// `server` is its face.
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
@@ -73,7 +73,7 @@ protected:
 
     struct immediate_transmit {
         transmit what;
-        std::string body; // where it is not one of the protocol's own
+        std::string body; // unless it is one of the protocol's own
     };
 
     [[nodiscard]] static checked_request refused(request_error e) { return {.refused = refusal{e, status(e)}}; }
@@ -135,7 +135,7 @@ protected:
                       [&] { return session.post(request.exchange, request.body, form, now); });
     }
 
-    // Calls `take()`, which says whether the session takes what is called by this name: an exchange or a channel.
+    // Calls `take()`: whether the session takes the exchange or channel of this name, which it owns then.
     template <class Names, class Take>
     [[nodiscard]] static bool assign(Names& names, std::uint64_t name, std::uint32_t index, Take take) {
         bool const is_new = names.emplace(name, index).second;
@@ -147,7 +147,7 @@ protected:
         return true;
     }
 
-    // The body of a POST is on its way no more. Returns whether it was.
+    // The body of a POST has arrived, or never will. Returns whether it was on its way.
     bool end_post(exchange_id exchange) {
         auto const found = exchanges_.find(exchange);
         if (found == exchanges_.end() || slots_[found->second].post != exchange) return false;
@@ -177,7 +177,7 @@ protected:
             slots_[found->second].session->pause(channel);
     }
 
-    // Answers without the session.
+    // Answers a request without a session.
     void refuse(http_request const& request, refusal const& r) {
         note_refusal(request.exchange, request.context, r);
         transmit const answer{.type = transmit_type::respond,
@@ -256,8 +256,8 @@ protected:
         }
     }
 
-    // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. All of
-    // it, or nothing where that throws.
+    // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. If that
+    // throws, nothing has changed.
     template <class Names, class Open>
     void make_session(Names& names, std::uint64_t name, checked_request const& asked, kept_request request, Open open) {
         session_id const id = new_session_id();
@@ -286,7 +286,7 @@ protected:
         return index;
     }
 
-    // Something of the session's was lost because memory was: it ends.
+    // Memory ran out and something of the session is lost: it ends.
     void fail(std::uint32_t index) noexcept {
         slots_[index].session->abort(close_reason::transport_error);
         mark_busy(index);
@@ -309,7 +309,7 @@ protected:
         return done;
     }
 
-    // The session may have something to say. Its timer is set when it has said it.
+    // The session may have events or transmits. Its timer is set when they have been polled.
     void mark_busy(std::uint32_t index) noexcept { with_events_.push(index); }
 
     void set_timer(std::uint32_t index) {
