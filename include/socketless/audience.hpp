@@ -27,9 +27,8 @@ class server_emitter;
 ///
 ///     server.in("/chat").to("room 1").to("room 2").except("muted").except(sender).emit("news", text).ignore();
 ///
-/// A socket that is in several of the rooms is one of the audience once. The id of a socket is a room that it is in by
-/// itself.
-/// Names are borrowed until the audience is gone; who is in it is looked up when it is used. It may be kept:
+/// A socket that is in several of the rooms belongs to the audience once. The id of a socket is a room that it is in by
+/// itself. Names are borrowed until the audience is gone; each use looks up who is in it. You may keep it:
 ///
 ///     auto const others = server.to("lobby").except(sender);
 ///
@@ -37,7 +36,7 @@ class audience {
 public:
     //=== who ===//
 
-    // A temporary comes back by value: what is said of it in one expression can be kept.
+    // A temporary comes back by value, so that you can keep the audience of a whole expression.
     audience& to(std::string_view room) & {
         to_.push_back(room);
         return *this;
@@ -64,15 +63,15 @@ public:
 
     /// Emits an event to all: encoded once, its bytes shared by all receivers. Returns how many those are. Errors:
     /// errc::reserved_event_name, errc::invalid_utf8, errc::too_many_attachments, errc::attachments_too_large,
-    /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. A receiver that does not read, so that with
-    /// it more waits for it than `max_queued`, is disconnected; the others have it.
+    /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. The server disconnects a receiver that does
+    /// not read, for which more than `max_queued` bytes would wait; the others get the event.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::size_t> emit(Name const& name, Args const&... args) const;
     /// Emits it to those whose transport can take it at once. Errors: as above.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::size_t> emit_volatile(Name const& name, Args const&... args) const;
     /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete,
-    /// all with the id that is returned. Errors: as above. Where it throws, nobody was asked.
+    /// all with the id that is returned. Errors: as above. If it throws, nobody was asked.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::uint64_t> emit_with_ack(std::optional<milliseconds> timeout, Name const& name,
                                         Args const&... args) const;
@@ -83,7 +82,7 @@ public:
     }
 
     /// Puts all into a room, takes all out of it. `room` may be a view that the server has given, as by `rooms_of`.
-    /// Where memory runs out it is done for some: to be called again.
+    /// If memory runs out, only some have joined or left: call it again.
     void join(std::string_view room) const;
     void leave(std::string_view room) const;
     /// Disconnects all: "server namespace disconnect".

@@ -21,12 +21,12 @@ struct server_options {
     /// packet.
     socketio::server_options sockets = {};
     /// Rooms that one socket may be in at once, beside that of its id; `join` puts it into no other (it returns false).
-    /// It bounds what a client can cost whose wishes an application follows.
+    /// It bounds what a client can cost if the application lets it choose its rooms.
     std::size_t max_rooms = 10'000;
     /// Connection state recovery, if it is wanted.
     std::optional<socketio::recovery_options> recovery = std::nullopt;
-    /// Whether a client whose state will be recovered is let in at once, also where its namespace asks the application
-    /// (admission::ask): it has been accepted before. Named as in the reference.
+    /// Whether a client whose state will be recovered is let in at once, even if its namespace asks the application
+    /// (admission::ask), which has accepted it before. Named as in the reference.
     bool skip_middlewares = true;
     /// Where the server is: it replaces engine.path, see there.
     std::string path = "/socket.io/";

@@ -158,8 +158,8 @@ protected:
 
     // The first packet of a stream: "0" for a new session, "0{"sid":...}" for an upgrade.
     void open_stream(channel_id channel, new_streams::opening opening, time_point now) {
-        auto& [first, stream] = opening;
-        auto const p = first ? decode(*first) : result<packet>(first.error());
+        auto& stream = opening.stream;
+        auto const p = opening.first ? decode(*opening.first) : result<packet>(opening.first.error());
         if (!p || p->type != packet_type::open) return refuse_channel(channel, stream.context, {});
         if (p->data.empty()) {
             make_session(channels_, channel, {}, {{}, stream.context},
