@@ -1,14 +1,15 @@
 // The programs of tests/examples with the peers that their readers have.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Server } from 'socket.io';
+import { io as dial } from 'socket.io-client';
 import { Decoder, Encoder } from 'socket.io-parser';
 import { ask, collect, each, heard, modern } from './clients.mjs';
-import { io as dial } from 'socket.io-client';
 import { check, launch, listening, next, until } from './harness.mjs';
-import './tcp_transport.mjs';
+import { TcpTransport } from './tcp_transport.mjs';
 
 const serve = (program, ...args) => listening(program, launch(program, ['0', ...args]));
 
@@ -46,34 +47,39 @@ each('first_server: hello, say, said, acknowledgements', async (their) => {
     assert.equal(await server.stop(), 0);
 }, { of: [modern] });
 
-for (const program of ['first_client', 'qt_client'])
-check('socket.io 4.8.4', 'client', 'upgrade', `${program}: say, said, until it is disconnected`, async () => {
-    const io = new Server(0);
-    io.on('connection', async (socket) => {
+// A server that answers, and disconnects once the client has the best transport.
+function serveChat(io) {
+    io.on('connection', (socket) => {
         assert.deepEqual(socket.handshake.auth, { token: 'abc' });
         socket.on('say', async (text, answer) => {
             answer('ok');
-            await until(() => socket.conn.transport.name === 'websocket');
+            await until(() => socket.conn.transport.name !== 'polling');
             socket.emit('said', 'Bob', `${text} to you`);
             socket.disconnect();
         });
     });
-    const client = run(program, `http://127.0.0.1:${io.httpServer.address().port}`, 'hello');
-    assert.equal(await client.ended, 0);
-    assert.deepEqual(client.lines,
-        ['connected', 'answer: ok', 'Bob: hello to you', 'disconnected: io server disconnect']);
-    io.close();
-});
+}
+const theirTalk = ['connected', 'answer: ok', 'Bob: hello to you', 'disconnected: io server disconnect'];
 
 for (const program of ['first_client', 'qt_client'])
-check('socketless', 'client', 'upgrade', `${program} and first_server talk`, async () => {
-    const server = await serve('first_server');
-    const ada = run(program, server.url, 'hello');
-    await until(() => ada.lines.includes('answer: ok'));
-    const bob = run('first_client', server.url, 'hi');
-    await until(() => ada.lines.some((line) => line.endsWith(': hi')));
-    for (const { child } of [ada, bob, server]) child.kill('SIGKILL');
-});
+    check('socket.io 4.8.4', 'client', 'upgrade', `${program}: say, said, until it is disconnected`, async () => {
+        const io = new Server(0);
+        serveChat(io);
+        const client = run(program, `http://127.0.0.1:${io.httpServer.address().port}`, 'hello');
+        assert.equal(await client.ended, 0);
+        assert.deepEqual(client.lines, theirTalk);
+        io.close();
+    });
+
+for (const program of ['first_client', 'qt_client'])
+    check('socketless', 'client', 'upgrade', `${program} and first_server talk`, async () => {
+        const server = await serve('first_server');
+        const ada = run(program, server.url, 'hello');
+        await until(() => ada.lines.includes('answer: ok'));
+        const bob = run('first_client', server.url, 'hi');
+        await until(() => ada.lines.some((line) => line.endsWith(': hi')));
+        for (const { child } of [ada, bob, server]) child.kill('SIGKILL');
+    });
 
 async function fuzz(url) {
     const fuzzer = run('packet_fuzzer', url, '500');
@@ -103,6 +109,28 @@ check('socket.io-client 4.8.4', 'server', 'stream', 'poll_server: say, said, a c
     ada.disconnect();
     assert.deepEqual(await ask(await connect(), 'say', 'still there?'), ['ok']);
     await until(() => said.length === 3);
+});
+
+check('socket.io 4.8.4', 'client', 'stream', 'uv_client: say, said, until it is disconnected', async (test) => {
+    const io = new Server({ transports: ['webtransport'] });
+    serveChat(io);
+    io.attach(createHttpServer()); // which listens nowhere: it is what makes the engine
+    const listener = createServer((socket) => io.engine.onWebTransportSession(new TcpTransport(socket))).listen(0);
+    test.after(() => { listener.close(); io.close(); });
+    const client = run('uv_client', `${listener.address().port}`, 'hello');
+    assert.equal(await client.ended, 0);
+    assert.deepEqual(client.lines, theirTalk);
+});
+
+check('socketless', 'client', 'stream', 'uv_client and poll_server talk', async () => {
+    const server = await serve('poll_server');
+    const ada = run('uv_client', `${server.port}`, 'hello');
+    await until(() => ada.lines.includes('answer: ok'));
+    const bob = run('uv_client', `${server.port}`, 'hi');
+    await until(() => ada.lines.some((line) => line.endsWith(': hi')));
+    await server.kill();
+    await until(() => bob.lines.some((line) => line.startsWith('disconnected: transport')));
+    for (const { child } of [ada, bob]) child.kill('SIGKILL');
 });
 
 check('socket.io 4.8.4', 'client', 'websocket', 'packet_fuzzer: the server lives on', async () => {
