@@ -39,19 +39,6 @@ public:
     lines channel_opened(std::uint64_t channel) {
         return after([&] { session.channel_opened(channel, now); });
     }
-    lines websocket(std::uint64_t channel, frame message) {
-        exact_copy const copy(message.data);
-        return after([&] { session.websocket_received(channel, {message.kind, copy.view()}, now); });
-    }
-    lines websocket(std::uint64_t channel, std::string_view message) { return websocket(channel, text(message)); }
-    lines stream(std::uint64_t channel, std::string_view chunk) {
-        exact_copy const copy(chunk);
-        return after([&] { session.stream_received(channel, copy.view(), now); });
-    }
-    lines cut(std::uint64_t channel) {
-        channels.erase(channel);
-        return after([&] { session.channel_closed(channel, now); });
-    }
     lines send(frame message) {
         return after([&] { REQUIRE(session.send(message, now).has_value()); });
     }

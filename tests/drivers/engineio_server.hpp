@@ -88,18 +88,6 @@ public:
         channels.insert(channel);
         return after([&] { session.stream_opened(channel, now); });
     }
-    lines websocket(std::uint64_t channel, std::string_view message) {
-        exact_copy const copy(message);
-        return after([&] { session.websocket_received(channel, text(copy.view()), now); });
-    }
-    lines stream(std::uint64_t channel, std::string_view chunk) {
-        exact_copy const copy(chunk);
-        return after([&] { session.stream_received(channel, copy.view(), now); });
-    }
-    lines cut(std::uint64_t channel) {
-        channels.erase(channel);
-        return after([&] { session.channel_closed(channel, now); });
-    }
     lines send(std::string_view message, std::size_t nth = 0) {
         return after([&] { REQUIRE(session.send(handles.at(nth), text(message)).has_value()); });
     }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "drivers/lines.hpp"
+#include "drivers/under_way.hpp"
 #include "tools/catch.hpp"
+#include "tools/mutations.hpp"
 
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/server.hpp>
@@ -12,7 +14,6 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ namespace support {
 // The clock and the loop that drive any session. What must hold of all of them is checked here: each exchange is
 // answered, or each channel closed, once; nothing follows the end.
 template <class Session>
-class driver {
+class driver : public under_way {
 public:
     template <class... Arguments>
     explicit driver(Arguments&&... arguments) : session(std::forward<Arguments>(arguments)...) {}
@@ -30,11 +31,6 @@ public:
     Session session;
     socketless::time_point now = start;
     int drains = 0;
-    // Exchanges that have not been answered, and channels that are open.
-    std::set<std::uint64_t> exchanges;
-    std::set<std::uint64_t> channels;
-    // Targets of a client's requests.
-    std::map<std::uint64_t, std::string> targets;
     // The sessions of a server, in the order in which they opened.
     std::vector<engineio::session_handle> handles;
     // Where the bytes of the last send lay.
@@ -61,6 +57,21 @@ public:
     lines after(Input input) {
         input();
         return drain();
+    }
+
+    // What comes on a channel, in memory that is gone when it has been read; the end of the channel.
+    lines websocket(std::uint64_t channel, frame message) {
+        exact_copy const copy(message.data);
+        return after([&] { session.websocket_received(channel, {message.kind, copy.view()}, now); });
+    }
+    lines websocket(std::uint64_t channel, std::string_view message) { return websocket(channel, text(message)); }
+    lines stream(std::uint64_t channel, std::string_view chunk) {
+        exact_copy const copy(chunk);
+        return after([&] { session.stream_received(channel, copy.view(), now); });
+    }
+    lines cut(std::uint64_t channel) {
+        channels.erase(channel);
+        return after([&] { session.channel_closed(channel, now); });
     }
 
     // Lets time pass until so many milliseconds after the start; the session is called when it wants to be.
@@ -107,26 +118,8 @@ private:
     }
 
     void take(engineio::transmit const& t) {
-        using enum engineio::transmit_type;
-        switch (t.type) {
-        case respond:
-        case abort: REQUIRE(exchanges.erase(t.id) == 1); break;
-        case get:
-        case post:
-            REQUIRE(exchanges.insert(t.id).second);
-            targets[t.id] = t.target;
-            break;
-        case open_websocket:
-        case open_stream:
-            REQUIRE(channels.insert(t.id).second);
-            targets[t.id] = t.target;
-            break;
-        case send:
-            REQUIRE(channels.contains(t.id));
-            sent_from = t.data.data.data();
-            break;
-        case close: REQUIRE(channels.erase(t.id) == 1); break;
-        }
+        note(t);
+        if (t.type == engineio::transmit_type::send) sent_from = t.data.data.data();
     }
 
     bool closed_ = false;

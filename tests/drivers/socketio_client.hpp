@@ -126,6 +126,7 @@ private:
     std::set<std::uint64_t> awaited_;
 };
 
+inline constexpr std::byte bytes[] = {std::byte{1}, std::byte{2}};
 inline constexpr socketio::revision both[] = {socketio::revision::v5, socketio::revision::v4};
 
 inline socketio::client_options speaking(socketio::revision r) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "drivers/socket_lines.hpp"
+#include "drivers/under_way.hpp"
 #include "tools/catch.hpp"
 #include "tools/mutations.hpp"
 
@@ -13,9 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,16 +51,13 @@ inline client_options over_polling() {
 
 // A client, and a server that is played by hand. What must hold always is checked here: an exchange or a channel ends
 // once, a connection that has opened is closed once, and events come in their order.
-class driver {
+class driver : public under_way {
 public:
     explicit driver(client_options options = over_websocket(), unsigned random_byte = 0)
         : client(std::move(options), always(random_byte), start) {}
 
     socketless::client client;
     time_point now = start;
-    std::set<std::uint64_t> exchanges;
-    std::set<std::uint64_t> channels;
-    std::map<std::uint64_t, std::string> targets;
     // What the application does in an event.
     std::function<void(client::event&)> on_event = [](client::event&) {};
 
@@ -72,7 +68,8 @@ public:
             if (auto e = client.poll_event()) {
                 take(*e, all);
             } else if (auto const t = client.poll_transmit(buffer)) {
-                take(*t);
+                if (t->type == engineio::transmit_type::respond) FAIL("a client does not answer exchanges");
+                note(*t);
                 all.push_back(show(*t));
             } else {
                 return all;
@@ -160,26 +157,6 @@ private:
         if (e.type == open_failed || e.type == reconnecting) CHECK_FALSE(is_open_);
         on_event(e);
     }
-    void take(engineio::transmit const& t) {
-        using enum engineio::transmit_type;
-        switch (t.type) {
-        case get:
-        case post:
-            REQUIRE(exchanges.insert(t.id).second);
-            targets[t.id] = t.target;
-            break;
-        case open_websocket:
-        case open_stream:
-            REQUIRE(channels.insert(t.id).second);
-            targets[t.id] = t.target;
-            break;
-        case send: REQUIRE(channels.contains(t.id)); break;
-        case close: REQUIRE(channels.erase(t.id) == 1); break;
-        case abort: REQUIRE(exchanges.erase(t.id) == 1); break;
-        default: FAIL("a client does not answer exchanges");
-        }
-    }
-
     bool is_open_ = false;
 };
 

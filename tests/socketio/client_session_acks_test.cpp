@@ -4,7 +4,6 @@
 #include <socketless/socketio/client_session.hpp>
 
 #include <chrono>
-#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -15,12 +14,6 @@ using namespace socketless::socketio;
 using namespace support::socketio_client;
 using namespace std::chrono_literals;
 using support::lines;
-
-namespace {
-
-constexpr std::byte bytes[] = {std::byte{1}, std::byte{2}};
-
-} // namespace
 
 //=== acknowledgements ===//
 
