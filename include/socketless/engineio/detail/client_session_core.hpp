@@ -224,7 +224,6 @@ protected:
     [[nodiscard]] bool has_body() const noexcept { return body_.has_value(); }
 
     [[nodiscard]] std::optional<result<packet>> next_of_body() {
-        if (!body_) return std::nullopt;
         auto const p = body_->next();
         if (!p) body_.reset();
         return p;
@@ -326,10 +325,10 @@ protected:
         if (!channel_ || !can_send(*channel_)) return std::nullopt;
         if (channel_->hello_due) return send_hello(*channel_, buffer);
         if (auto const p = beats_.take()) return channel_->send(*p, revision_, buffer);
-        if (auto const t = send_queued(buffer)) return t;
+        if (!outbox_.empty()) return send_queued(buffer);
         if (state_ != state::closing) return std::nullopt;
         close_now(close_reason::forced_close);
-        return next_transmit(buffer);
+        return take_farewell();
     }
 
     // One GET and one POST at a time. An upgrade that pauses the transport, a close that was sent and a body that is

@@ -1,5 +1,5 @@
-// How a server_session works: it says the handshake, answers a pending GET and a POST, and moves to the channel that its
-// client upgrades to. The face draws its states.
+// How a server_session works: it says the handshake, answers a pending GET and a POST, and moves to the channel that
+// its client upgrades to. The face draws its states.
 #pragma once
 
 #include <socketless/core/detail/must.hpp>
@@ -100,7 +100,6 @@ protected:
     [[nodiscard]] bool has_body() const noexcept { return body_ != nullptr; }
 
     [[nodiscard]] std::optional<result<packet>> next_of_body() {
-        if (!body_) return std::nullopt;
         if (auto const p = body_->reader.next()) return p;
         answered_ = body_->exchange;
         body_.reset();
@@ -213,7 +212,7 @@ protected:
             if (!can_send(*channel_)) return std::nullopt;
             std::string handshake_buffer;
             if (auto const p = next_control_packet(handshake_buffer)) return channel_->send(*p, revision_, buffer);
-            if (auto const t = send_queued(buffer)) return t;
+            if (!outbox_.empty()) return send_queued(buffer);
             if (state_ != state::closing) return std::nullopt;
             close_now(close_reason::forced_close);
         }

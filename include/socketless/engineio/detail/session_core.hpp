@@ -74,7 +74,7 @@ struct candidate {
 
 // The common part of `Side`, which is derived from it and says what differs. A side has
 //
-//     has_body(), next_of_body()         the body of long-polling that it reads, and that body's next packet
+//     has_body(), next_of_body()         whether it reads a body of long-polling; the next packet of that body
 //     take_packet(p)                     a packet, or what was wrong with it; may return an event
 //     take_candidate_packet(p)           the same of a candidate
 //     take_input(i)                      an input that only this side gets, and the end
@@ -232,9 +232,8 @@ protected:
         return c.is_open && !c.paused && !late_.is_over(c.id());
     }
 
-    // Sends the first message of the queue on the channel in use.
-    [[nodiscard]] std::optional<transmit> send_queued(std::string& buffer) {
-        if (outbox_.empty()) return std::nullopt;
+    // Sends the first message of the queue on the channel in use. Precondition: something is queued.
+    [[nodiscard]] transmit send_queued(std::string& buffer) {
         auto const t = channel_->send_front(outbox_, revision_, buffer);
         if (outbox_.empty()) events_.set(event_type::drained);
         return t;
@@ -326,7 +325,8 @@ private:
     // The next packet of the transport in use. Those of a candidate are handled on the way.
     [[nodiscard]] std::optional<result<packet>> next_packet() {
         if (state_ == state::closed) return std::nullopt;
-        if (auto const p = self().next_of_body()) return p;
+        if (self().has_body())
+            if (auto const p = self().next_of_body()) return p;
         while (candidate_ && events_.empty()) {
             auto const p = candidate_->channel.next(revision_);
             if (!p) break;
