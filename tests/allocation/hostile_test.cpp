@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+namespace allocation_hostile_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using support::hostile;
@@ -326,3 +328,5 @@ TEST_CASE("a server that recovers keeps as much of lost clients as it may, and l
     server.server.handle_timeout(server.now);
     CHECK(memory_in_use() + 5'000 <= before);
 }
+
+} // namespace allocation_hostile_test

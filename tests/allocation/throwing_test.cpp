@@ -27,6 +27,8 @@
 
 #if defined(__cpp_exceptions)
 
+namespace allocation_throwing_test {
+
 using namespace socketless;
 using namespace std::chrono_literals;
 using socketio::event_type;
@@ -588,5 +590,7 @@ TEST_CASE("whatever throws, wherever: nobody else is concerned, and nothing is l
         CHECK(nth > 3);
     }
 }
+
+} // namespace allocation_throwing_test
 
 #endif

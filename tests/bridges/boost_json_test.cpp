@@ -26,6 +26,8 @@
 // Boost.JSON itself, so that the tests need its headers alone and none of its binaries, built by some other compiler.
 #include <boost/json/src.hpp>
 
+namespace bridges_boost_json_test {
+
 using namespace socketless;
 using boost::json::array;
 using boost::json::object;
@@ -380,3 +382,5 @@ TEST_CASE("every change of a packet is refused or read into Boost.JSON values", 
     });
     CHECK(values != 0);
 }
+
+} // namespace bridges_boost_json_test

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+namespace bridges_nlohmann_test {
+
 using namespace socketless;
 using json::validate;
 using tree = nlohmann::json;
@@ -306,3 +308,5 @@ TEST_CASE("every change of a packet is refused or read into nlohmann's values", 
     });
     CHECK(values != 0);
 }
+
+} // namespace bridges_nlohmann_test
