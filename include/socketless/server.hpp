@@ -38,9 +38,9 @@ namespace socketless::inline v0 {
 ///     }
 ///
 /// Inputs and transmits are those of engineio::server. Events are those of socketio::server_session but for `closed`,
-/// `connected` for each socket, and acks_complete. The work for one input, event, transmit or timer is constant, however
-/// many connections there are. Calls without a `now` use the time of the last call that had one: when a timer of your
-/// own fires, call `handle_timeout(now)` first.
+/// `connected` for each socket, and acks_complete. The work for one input, event, transmit or timer is constant,
+/// however many connections there are. Calls without a `now` use the time of the last call that had one: when a timer
+/// of your own fires, call `handle_timeout(now)` first.
 class server : private detail::server_emitter {
 public:
     using event = socketio::event;
