@@ -15,7 +15,7 @@ namespace socketless::inline v0 {
 enum class admission : std::uint8_t {
     /// Nobody: every client is accepted.
     automatic,
-    /// The application: it is told event_type::connecting, and accepts or refuses, then or later.
+    /// The application: event_type::connecting asks it, and it accepts or refuses, then or later.
     ask,
 };
 

@@ -309,7 +309,7 @@ private:
         return session.expect_ack(s.local, id, timeout).has_value();
     }
 
-    // Sends packet_ to one of many. A connection for which there is no memory ends, and no other one.
+    // Sends packet_ to one of many. If memory runs out, only the connection of this socket ends.
     bool reaches(std::uint32_t number) noexcept {
         bool is_sent = false;
         attempt([&] { is_sent = send_packet(number).has_value(); });

@@ -45,9 +45,8 @@ struct server_event {
 /// exchanges and channels. The server answers each exchange exactly once, unless it was aborted. Calls without a `now`
 /// use the time of the last call that had one: when a timer of your own fires, call `handle_timeout(now)` first.
 ///
-/// The random source may throw, and so may an allocation. An input that throws was not taken: its exchange is the
-/// caller's to answer (503), its channel to close. What throws while a session is worked for ends that one at most
-/// (transport_error).
+/// The random source may throw, and so may an allocation. The server has not taken an input that throws: answer its
+/// exchange yourself (503), close its channel. If work for a session throws, only that session ends (transport_error).
 class server : private detail::server_core {
 public:
     server(server_options options, random_source random) : server_core(std::move(options), std::move(random)) {}
