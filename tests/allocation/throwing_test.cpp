@@ -174,7 +174,7 @@ public:
         pass(60s);
         guarded([this] { server->close(); });
         pass(300s);
-        CHECK(server->size() == 0);
+        CHECK(server->connection_count() == 0);
         CHECK(server->socket_count() == 0);
         CHECK(sockets.empty()); // each that was connected was disconnected
         CHECK(asked_by_server.empty());
