@@ -181,7 +181,7 @@ public:
             drain(*server_, buffer_);
         }
         bytes_ = resident_bytes() - before;
-        if (server_->size() != size) std::abort();
+        if (server_->connection_count() != size) std::abort();
     }
 
     // Every session pings and is answered.
@@ -193,7 +193,7 @@ public:
             server_->websocket_received(i, {frame_kind::text, "3"}, now_);
             drain(*server_, buffer_);
         }
-        if (server_->size() != size_) std::abort();
+        if (server_->connection_count() != size_) std::abort();
     }
 
     [[nodiscard]] server const& sessions() const { return *server_; }
