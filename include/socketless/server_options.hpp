@@ -1,7 +1,7 @@
 // How a socketless::server behaves.
 #pragma once
 
-#include <socketless/engineio/server_session.hpp>
+#include <socketless/engineio/server_options.hpp>
 #include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/server_session.hpp>
 

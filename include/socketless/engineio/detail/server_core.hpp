@@ -128,9 +128,7 @@ protected:
         bool const v4 = session.revision() == revision::v4;
         bool const is_second = slots_[index].post.has_value();
         if (is_second || (v4 && request.is_binary)) return session.break_off(), false;
-        auto const form = v4                  ? payload_format::v4
-                          : request.is_binary ? payload_format::v3_binary
-                                              : payload_format::v3_text;
+        auto const form = format_of(session.revision(), request.is_binary ? frame_kind::binary : frame_kind::text);
         return assign(exchanges_, request.exchange, index,
                       [&] { return session.post(request.exchange, request.body, form, now); });
     }
