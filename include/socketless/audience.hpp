@@ -20,7 +20,7 @@ namespace socketless::inline v0 {
 class server;
 namespace detail {
 class server_emitter;
-}
+} // namespace detail
 
 /// Sockets of one namespace: all of them, or those in some rooms, less those in others and less single ones. Made by
 /// `server::in`; each call says more, the last one acts:
@@ -36,7 +36,8 @@ class audience {
 public:
     //=== who ===//
 
-    // A temporary comes back by value, so that you can keep the audience of a whole expression.
+    /// Adds the sockets of a room, or takes those of a room or a single one out. A temporary comes back by value, so
+    /// that you can keep the audience of a whole expression.
     audience& to(std::string_view room) & {
         to_.push_back(room);
         return *this;

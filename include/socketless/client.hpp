@@ -46,6 +46,7 @@ namespace socketless::inline v0 {
 /// one: when a timer of your own fires, call `handle_timeout(now)` first.
 class client : private detail::client_core {
 public:
+    /// What `poll_event` returns, and what names a socket.
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
@@ -56,22 +57,30 @@ public:
 
     //=== what happened: see engineio::client_session ===//
 
+    /// The answer to an exchange, its body whole. Base64 in it is decoded in place.
     void http_response(engineio::exchange_id exchange, int status, bool is_binary, std::span<char> body,
                        time_point now) {
         engine(now).http_response(exchange, status, is_binary, body, now);
     }
+    /// An exchange came to no answer.
     void http_failed(engineio::exchange_id exchange, time_point now) { engine(now).http_failed(exchange, now); }
+    /// The WebSocket or the stream is open.
     void channel_opened(engineio::channel_id channel, time_point now) { engine(now).channel_opened(channel, now); }
+    /// A message of a WebSocket.
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
         engine(now).websocket_received(channel, message, now);
     }
+    /// The next bytes of a stream.
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
         engine(now).stream_received(channel, chunk, now);
     }
+    /// The channel is gone, or could not be opened. A transmit that closes it may still come: drop it.
     void channel_closed(engineio::channel_id channel, time_point now) { engine(now).channel_closed(channel, now); }
+    /// The server has answered the request for a WebSocket with this status and body: there is no channel.
     void channel_refused(engineio::channel_id channel, int status, std::string_view body, time_point now) {
         engine(now).channel_refused(channel, status, body, now);
     }
+    /// A write is under way on the channel: the client sends nothing more on it until `resume`.
     void pause(engineio::channel_id channel) noexcept { engine_.pause(channel); }
     void resume(engineio::channel_id channel) noexcept { engine_.resume(channel); }
 
@@ -114,6 +123,7 @@ public:
         if (auto const good = engine_.check_options(); !good) return good.error();
         return joined(session_.connect(nsp, auth));
     }
+    /// Answers event_type::connecting with the auth for this attempt, where the socket asks for it each time.
     template <class Auth>
     result<void> authenticate(socket_handle socket, Auth const& auth) {
         return flushed(session_.authenticate(socket, auth));
@@ -191,13 +201,19 @@ public:
 
     //=== what it is ===//
 
+    /// The options that it was made with.
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
+    /// Whether the connection is open.
     [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
     /// Whether no connection is open, being opened or closed, or waited for.
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == phase::idle; }
+    /// The transport in use.
     [[nodiscard]] engineio::transport transport() const noexcept { return engine_.transport(); }
+    /// Whether the socket is connected.
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return session_.is_connected(socket); }
+    /// The id of the socket; empty unless it is connected. Valid until the next call that is not const.
     [[nodiscard]] std::string_view sid(socket_handle socket) const noexcept { return session_.sid(socket); }
+    /// The namespace of the socket.
     [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept { return session_.nsp(socket); }
     /// Bytes that wait for `poll_transmit`, and bytes that wait for a socket to connect.
     [[nodiscard]] std::size_t queued() const noexcept { return engine_.queued(); }

@@ -31,9 +31,13 @@ struct client_options {
                                                    engineio::transport::webtransport};
     /// Whether to move to a better transport when the server offers one.
     bool upgrade = true;
+    /// Whether the next connection starts with WebSocket if that worked the last time.
     bool remember_upgrade = false;
+    /// Whether to try the next transport when opening with one fails.
     bool try_all_transports = false;
+    /// The name of a parameter that differs in each request by long-polling. Empty: there is no such parameter.
     std::string timestamp_param = "t";
+    /// Revision 3: whether to ask for base64 instead of binary bodies.
     bool force_base64 = false;
 
     /// Whether joining a namespace opens the connection; if not, call `open`.
@@ -61,9 +65,11 @@ struct client_options {
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
     std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
     std::size_t max_early = std::size_t{1} * 1024 * 1024;
+    /// Acknowledgements that may be awaited; asking for another is refused (errc::too_many_acks).
     std::size_t max_pending_acks = 65'536;
     /// Bytes that one packet of a stream may have.
     std::size_t max_payload = 100'000'000;
+    /// How much one packet and one body may hold.
     socketless::limits limits = {};
 };
 

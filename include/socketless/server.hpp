@@ -43,6 +43,7 @@ namespace socketless::inline v0 {
 /// of your own fires, call `handle_timeout(now)` first.
 class server : private detail::server_emitter {
 public:
+    /// What `poll_event` returns, and what names a socket.
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
@@ -50,6 +51,7 @@ public:
     server(server_options options, random_source random, time_point now)
         : server_emitter(std::move(options), std::move(random), now) {}
 
+    /// The options that it was made with.
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
     //=== namespaces ===//
@@ -68,38 +70,49 @@ public:
 
     //=== what happened: see engineio::server ===//
 
+    /// The head of a request has been read, its body is on its way. Optional.
     void http_started(engineio::http_request const& request, time_point now) {
         connections_.engine(now).http_started(request, now);
     }
+    /// A request, with its whole body. The server answers it exactly once.
     void http_received(engineio::http_request const& request, time_point now) {
         connections_.engine(now).http_received(request, now);
     }
+    /// The client has given the exchange up: no answer to it can be sent.
     void http_aborted(engineio::exchange_id exchange, time_point now) {
         connections_.engine(now).http_aborted(exchange, now);
     }
+    /// Whether a request for this target is for the server. The I/O layer answers others itself.
     [[nodiscard]] bool takes(std::string_view target) const noexcept { return connections_.engine().takes(target); }
+    /// Why a WebSocket may not be opened with this request, if so: answer it with that status and body.
     [[nodiscard]] std::optional<engineio::refusal> websocket_refusal(std::string_view target,
                                                                      std::uint64_t context = 0) {
         return connections_.engine().websocket_refusal(target, context);
     }
+    /// A WebSocket is open.
     void websocket_opened(engineio::websocket_request const& request, time_point now) {
         connections_.engine(now).websocket_opened(request, now);
     }
     void websocket_opened(engineio::channel_id channel, std::string_view target, time_point now) {
         websocket_opened({.channel = channel, .target = target}, now);
     }
+    /// A message of a WebSocket.
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
         connections_.engine(now).websocket_received(channel, message, now);
     }
+    /// A stream is open. Its client says in the first packet which session it is for.
     void stream_opened(engineio::channel_id channel, time_point now, std::uint64_t context = 0) {
         connections_.engine(now).stream_opened(channel, now, context);
     }
+    /// The next bytes of a stream.
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
         connections_.engine(now).stream_received(channel, chunk, now);
     }
+    /// The channel is gone. A transmit that closes it may still come: drop it.
     void channel_closed(engineio::channel_id channel, time_point now) {
         connections_.engine(now).channel_closed(channel, now);
     }
+    /// A write is under way on the channel: the server sends nothing more on it until `resume`.
     void pause(engineio::channel_id channel) { connections_.engine().pause(channel); }
     void resume(engineio::channel_id channel) { connections_.engine().resume(channel); }
 
@@ -174,6 +187,7 @@ public:
         bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
         return may_join && rooms_.join(socket.index, room);
     }
+    /// Takes the socket out of a room; false if it is not there.
     bool leave(socket_handle socket, std::string_view room) {
         if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
         auto const* const s = sockets_.find(socket, socket_state::connected);
@@ -181,6 +195,7 @@ public:
         if (s->recovery() != nullptr) s->recovery()->note_left(room);
         return rooms_.leave(socket.index, room);
     }
+    /// Whether the socket is in the room.
     [[nodiscard]] bool is_in(socket_handle socket, std::string_view room) const noexcept {
         auto const* const s = sockets_.find(socket);
         if (s == nullptr) return false;
@@ -242,6 +257,7 @@ public:
     [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.engine().connection_count(); }
     [[nodiscard]] std::size_t socket_count() const noexcept { return sockets_.count(); }
 
+    /// Whether the socket is connected.
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept { return find_live(socket) != nullptr; }
     /// The socket's id; empty if it has none. A client of revision 4 has the id of its connection: `id` in "/",
     /// `/nsp#id` in other namespaces.

@@ -126,7 +126,9 @@ private:
 ///
 /// The bytes are borrowed: from the packet they came in, or until the packet they go in is sent.
 struct boost_value_with_attachments {
+    /// The value, in which placeholders stand for its binary values.
     boost::json::value value;
+    /// The binary values, borrowed, in the order of their numbers.
     attachment_list attachments;
 
     /// Adds an attachment and returns the placeholder that stands for it.

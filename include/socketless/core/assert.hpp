@@ -4,5 +4,6 @@
 
 #ifndef SOCKETLESS_ASSERT
 #include <cassert>
+/// Reports a violated precondition. As `assert` unless you define it yourself.
 #define SOCKETLESS_ASSERT(condition) assert(condition)
 #endif

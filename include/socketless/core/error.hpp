@@ -162,6 +162,7 @@ public:
     return category;
 }
 
+/// The code as a `std::error_code`, of `error_category`.
 [[nodiscard]] inline std::error_code make_error_code(errc code) noexcept {
     return {static_cast<int>(code), error_category()};
 }
@@ -170,7 +171,9 @@ public:
 /// errc::buffer_too_small it is a size in bytes that is enough: from an encoder, the exact size of its output. From
 /// `socketio::arguments::get` it is the index of an argument.
 struct error {
+    /// What was wrong.
     errc code{};
+    /// Where, in bytes, unless `code` gives it another meaning: see above.
     std::size_t offset = 0;
 
     friend constexpr bool operator==(error const&, error const&) noexcept = default;

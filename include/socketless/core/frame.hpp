@@ -17,11 +17,14 @@ using byte_view = std::span<std::byte const>;
 /// The attachments of a packet, in the order of their placeholders: borrowed bytes.
 using attachment_list = std::vector<byte_view>;
 
+/// What a frame carries.
 enum class frame_kind : std::uint8_t { text, binary };
 
 /// One WebSocket frame, or one message. Borrowed: valid as long as the bytes that it was cut from.
 struct frame {
+    /// Whether `data` is text or binary.
     frame_kind kind = frame_kind::text;
+    /// The bytes, borrowed. Text is UTF-8.
     std::string_view data;
 
     friend constexpr bool operator==(frame const&, frame const&) noexcept = default;

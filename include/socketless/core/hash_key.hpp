@@ -15,6 +15,7 @@ namespace socketless::inline v0 {
 /// The key of the tables that find names which peers choose. A peer that does not know the key cannot choose names that
 /// collide. The default key is zero and known to all: good enough if you choose the names yourself.
 struct hash_key {
+    /// One half of the key.
     std::uint64_t first = 0;
     std::uint64_t second = 0;
 

@@ -40,8 +40,10 @@ inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcd
 /// by std::abort. A server that makes no random ids must not start.
 class random_source {
 public:
+    /// The form in which the source keeps any function object.
     using function = std::function<void(std::span<std::byte>)>;
 
+    /// Takes any such function object. See above for those that are empty.
     template <class F>
     requires(!std::same_as<F, random_source> && std::constructible_from<function, F>)
         random_source(F fill) // NOLINT(google-explicit-constructor): function objects are passed as they are
@@ -50,6 +52,7 @@ public:
     }
     random_source(std::nullptr_t) = delete;
 
+    /// Copies the function object, or moves it and leaves `other` unusable. Precondition: `other` was not moved from.
     random_source(random_source const& other) : fill_(other.fill_) { check(); }
     random_source(random_source&& other) noexcept : fill_(std::exchange(other.fill_, nullptr)) { check(); }
     random_source& operator=(random_source other) noexcept {
@@ -58,6 +61,7 @@ public:
     }
     ~random_source() = default;
 
+    /// Fills the bytes. Throws what the function object throws.
     void operator()(std::span<std::byte> bytes) const { fill_(bytes); }
 
 private:

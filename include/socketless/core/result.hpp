@@ -42,34 +42,43 @@ class [[nodiscard]] result {
     static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, socketless::error>);
 
 public:
+    /// The names of `std::expected`.
     using value_type = T;
     using error_type = socketless::error;
 
+    /// A failure.
     constexpr result(socketless::error e) noexcept : error_(e) {}
     constexpr result(errc code, std::size_t offset = 0) noexcept : error_{code, offset} {}
 
+    /// A success with this value; explicit where the conversion to `T` is.
     template <detail::value_for<T> U = T>
     constexpr explicit(!std::convertible_to<U, T>) result(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>)
         : value_(std::in_place, std::forward<U>(value)) {}
 
+    /// Whether there is a value.
     [[nodiscard]] constexpr bool has_value() const noexcept { return value_.has_value(); }
     [[nodiscard]] constexpr explicit operator bool() const noexcept { return value_.has_value(); }
 
+    /// The value. Precondition: there is one.
     [[nodiscard]] constexpr T& value() & noexcept { return checked(), *value_; }
     [[nodiscard]] constexpr T const& value() const& noexcept { return checked(), *value_; }
     [[nodiscard]] constexpr T&& value() && noexcept { return checked(), std::move(*value_); }
 
+    /// The value. Precondition: there is one.
     [[nodiscard]] constexpr T& operator*() & noexcept { return checked(), *value_; }
     [[nodiscard]] constexpr T const& operator*() const& noexcept { return checked(), *value_; }
     [[nodiscard]] constexpr T&& operator*() && noexcept { return checked(), std::move(*value_); }
+    /// A member of the value. Precondition: there is a value.
     [[nodiscard]] constexpr T* operator->() noexcept { return checked(), &*value_; }
     [[nodiscard]] constexpr T const* operator->() const noexcept { return checked(), &*value_; }
 
+    /// The error. Precondition: there is no value.
     [[nodiscard]] constexpr socketless::error error() const noexcept {
         SOCKETLESS_ASSERT(!has_value());
         return error_;
     }
 
+    /// The value, or `other` if there is an error.
     template <class U>
     [[nodiscard]] constexpr T value_or(U&& other) const& {
         return value_ ? *value_ : static_cast<T>(std::forward<U>(other));
@@ -139,17 +148,23 @@ private:
 template <>
 class [[nodiscard]] result<void> {
 public:
+    /// The names of `std::expected`.
     using value_type = void;
     using error_type = socketless::error;
 
+    /// A success.
     constexpr result() noexcept = default;
+    /// A failure.
     constexpr result(socketless::error e) noexcept : error_(e) {}
     constexpr result(errc code, std::size_t offset = 0) noexcept : error_{code, offset} {}
 
+    /// Whether there is no error.
     [[nodiscard]] constexpr bool has_value() const noexcept { return error_.code == errc{}; }
     [[nodiscard]] constexpr explicit operator bool() const noexcept { return has_value(); }
+    /// Does nothing. Precondition: there is no error.
     constexpr void value() const noexcept { SOCKETLESS_ASSERT(has_value()); }
 
+    /// The error. Precondition: there is one.
     [[nodiscard]] constexpr socketless::error error() const noexcept {
         SOCKETLESS_ASSERT(!has_value());
         return error_;

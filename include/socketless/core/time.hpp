@@ -21,6 +21,7 @@ namespace socketless::inline v0 {
 /// Calls without a `now` use the time of the last call that had one. When a timer of your own fires, call
 /// `handle_timeout(now)` first.
 using time_point = std::chrono::steady_clock::time_point;
+/// All durations of the library are in milliseconds.
 using std::chrono::milliseconds;
 
 /// `wait` after `now`, or before it if `wait` is negative; the end of time if time does not go that far.

@@ -34,6 +34,7 @@ struct client_options {
     std::string timestamp_param = "t";
     /// Makes that parameter differ from those of other clients, or a cache would join two of them: a random number.
     std::uint64_t timestamp_seed = 0;
+    /// The revision of the protocol to speak: EIO.
     engineio::revision revision = revision::v4;
     /// Revision 3: whether to ask for base64 instead of binary bodies.
     bool force_base64 = false;
@@ -45,6 +46,7 @@ struct client_options {
     std::size_t max_payload = 100'000'000;
     /// Bytes that may be queued; more closes the session (close_reason::queue_overflow).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    /// How much one body may hold.
     socketless::limits limits = {};
 };
 

@@ -46,6 +46,7 @@ namespace socketless::inline v0::engineio {
 /// since something of what it read or wrote is lost.
 class client_session : private detail::client_session_core {
 public:
+    /// Idle until `open`. See `check_options`.
     explicit client_session(client_options options) : client_session_core(std::move(options)) {}
 
     /// Whether the options can be used. Errors: errc::invalid_request_target, at the character of the path that no path
@@ -183,11 +184,15 @@ public:
 
     /// When the input came that was read last.
     [[nodiscard]] time_point now() const noexcept { return now_; }
+    /// The options that it was made with.
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
+    /// Whether the handshake is done and the session has not begun to close.
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
+    /// Whether it has ended, or was never opened.
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed || state_ == state::fresh; }
     /// Why it closed.
     [[nodiscard]] close_reason reason() const noexcept { return reason_; }
+    /// The transport in use.
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     /// The answer that has ended the session, or the last attempt to open it, if there was such an answer: its status
     /// is not 200. `decode_request_error` reads its body, which lives as long as the input that it came with.

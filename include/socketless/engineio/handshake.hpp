@@ -23,9 +23,13 @@ namespace socketless::inline v0::engineio {
 
 /// What the server tells in the open packet. `sid` is borrowed, from the packet or the buffer.
 struct handshake {
+    /// The session id.
     std::string_view sid;
+    /// The transports to which the session may move.
     transport_set upgrades;
+    /// How often the side that pings does so.
     std::chrono::milliseconds ping_interval{};
+    /// How long it waits for the pong.
     std::chrono::milliseconds ping_timeout{};
     /// Bytes that a long-polling body may have. Revision 3, and some servers of revision 4, do not say.
     std::optional<std::uint64_t> max_payload;

@@ -21,7 +21,9 @@ namespace socketless::inline v0::engineio {
 ///
 ///     auto const token = server.handshake(socket).query.get("token");
 struct handshake_request {
+    /// The path of the target; empty for a stream.
     std::string_view path = {};
+    /// The query of the target.
     query_view query = {};
     /// The number that the I/O layer gave with the request. The library does not look at it: by it the I/O layer keeps
     /// what else it knows of the request, e.g. headers, address and certificate.
@@ -30,6 +32,7 @@ struct handshake_request {
 
 /// What `server_options::allow_request` answers when the client is to be told why it is refused. UTF-8.
 struct forbidden {
+    /// What the client is told.
     std::string message = "Forbidden";
 };
 
@@ -38,9 +41,11 @@ class request_verdict {
 public:
     /// Only a bool: a literal, which would become true, is refused by the compiler.
     template <std::same_as<bool> Bool>
-    request_verdict(Bool is_allowed) : is_allowed_(is_allowed) {}                         // NOLINT(*-explicit-*)
+    request_verdict(Bool is_allowed) : is_allowed_(is_allowed) {} // NOLINT(*-explicit-*)
+    /// No, and why.
     request_verdict(forbidden reason) : is_allowed_(false), reason_(std::move(reason)) {} // NOLINT(*-explicit-*)
 
+    /// Whether the request may begin a session.
     [[nodiscard]] explicit operator bool() const noexcept { return is_allowed_; }
     /// What the client is told.
     [[nodiscard]] std::string const& message() const noexcept { return reason_.message; }

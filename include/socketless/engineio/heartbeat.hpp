@@ -17,12 +17,17 @@ namespace socketless::inline v0::engineio {
 ///                   `--ping_interval + ping_timeout--> expired
 class heartbeat {
 public:
+    /// The two times of the handshake.
     struct intervals {
+        /// From one ping to the next.
         milliseconds ping_interval{25'000};
+        /// How long the answer may take.
         milliseconds ping_timeout{20'000};
     };
+    /// What `handle_timeout` asks for: nothing, a ping, the end of the session.
     enum class action : std::uint8_t { none, ping, expired };
 
+    /// Watching, and expired: assign another before use.
     heartbeat() noexcept = default;
 
     /// The side that pings.
@@ -34,7 +39,9 @@ public:
         return {socketless::deadline(socketless::deadline(now, i.ping_interval), i.ping_timeout), state::watching};
     }
 
+    /// When to call `handle_timeout`.
     [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+    /// Whether this side pings.
     [[nodiscard]] bool is_pinging() const noexcept { return state_ != state::watching; }
 
     /// What the time has brought.

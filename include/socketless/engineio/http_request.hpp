@@ -11,12 +11,16 @@
 
 namespace socketless::inline v0::engineio {
 
+/// The methods that the protocol knows, and all others.
 enum class http_method : std::uint8_t { get, post, other };
 
 /// What the I/O layer tells of a request. Views live until the events have run dry.
 struct http_request {
+    /// The name of the exchange, which the I/O layer chooses.
     exchange_id exchange = 0;
+    /// The method of the request.
     http_method method = http_method::get;
+    /// The target of the request: path and query.
     std::string_view target = {};
     /// Whether the Content-Type is application/octet-stream.
     bool is_binary = false;
@@ -29,7 +33,9 @@ struct http_request {
 
 /// What the I/O layer tells of a WebSocket that is open.
 struct websocket_request {
+    /// The name of the channel, which the I/O layer chooses.
     channel_id channel = 0;
+    /// The target of its request: path and query.
     std::string_view target = {};
     /// As above.
     std::uint64_t context = 0;

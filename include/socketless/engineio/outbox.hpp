@@ -23,6 +23,7 @@ class outbox;
 /// Immutable; cheap to copy; the bytes go with the last session that holds it.
 class shared_message {
 public:
+    /// No message.
     shared_message() noexcept = default;
 
     /// Precondition: text is UTF-8.
@@ -31,7 +32,9 @@ public:
           kind_(message.kind), has_separator_(message.kind == frame_kind::text &&
                                               message.data.find(packet_separator) != std::string_view::npos) {}
 
+    /// Whether there is a message.
     [[nodiscard]] explicit operator bool() const noexcept { return wire_ != nullptr; }
+    /// Whether it is text or binary.
     [[nodiscard]] frame_kind kind() const noexcept { return kind_; }
     /// Whether it is text with a record separator in it, which cannot go into a body of revision 4.
     [[nodiscard]] bool has_separator() const noexcept { return has_separator_; }

@@ -31,8 +31,11 @@ enum class packet_type : std::uint8_t { open, close, ping, pong, message, upgrad
 /// One packet. `data` is borrowed: from the frame that it was decoded from, or, where that was base64, from
 /// the buffer that it was decoded into. Only a message can be binary.
 struct packet {
+    /// The type of the packet.
     packet_type type = packet_type::message;
+    /// Whether `data` is text or binary.
     frame_kind kind = frame_kind::text;
+    /// What follows the type.
     std::string_view data;
 
     friend constexpr bool operator==(packet const&, packet const&) noexcept = default;

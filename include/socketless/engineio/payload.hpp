@@ -32,6 +32,7 @@ enum class payload_format : std::uint8_t { v4, v3_text, v3_binary };
 /// What stands between two packets of a v4 body (ASCII record separator).
 inline constexpr char packet_separator = '\x1e';
 
+/// The revision to which the form belongs.
 [[nodiscard]] constexpr revision revision_of(payload_format format) noexcept {
     return format == payload_format::v4 ? revision::v4 : revision::v3;
 }

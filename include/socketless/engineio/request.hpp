@@ -26,6 +26,7 @@ namespace socketless::inline v0::engineio {
 
 /// One parameter of a query.
 struct query_parameter {
+    /// As it stands in the query, still percent-encoded; `value` is empty where there is no "=".
     std::string_view name;
     std::string_view value;
 
@@ -38,20 +39,25 @@ struct query_parameter {
 ///     query = parameter *( "&" parameter );  parameter = name [ "=" value ]
 class query_view {
 public:
+    /// Walks the parameters.
     class iterator {
     public:
+        /// The names that a forward iterator has.
         using iterator_concept = std::forward_iterator_tag;
         using iterator_category = std::input_iterator_tag;
         using value_type = query_parameter;
         using difference_type = std::ptrdiff_t;
 
+        /// At no parameter, or at the first of a query.
         constexpr iterator() noexcept = default;
         constexpr explicit iterator(std::string_view query) noexcept : rest_(query) { read(); }
 
+        /// The parameter. Precondition: not at the end.
         [[nodiscard]] constexpr query_parameter operator*() const noexcept {
             auto const equals = std::min(current_.find('='), current_.size());
             return {current_.substr(0, equals), current_.substr(std::min(equals + 1, current_.size()))};
         }
+        /// The next one. Precondition: not at the end.
         constexpr iterator& operator++() noexcept { return read(), *this; }
         constexpr iterator operator++(int) noexcept {
             iterator const old = *this;
@@ -77,10 +83,13 @@ public:
         std::string_view current_;
     };
 
+    /// An empty query, or this one, without its "?". Borrowed.
     constexpr query_view() noexcept = default;
     constexpr explicit query_view(std::string_view query) noexcept : raw_(query) {}
 
+    /// The query as it stands.
     [[nodiscard]] constexpr std::string_view raw() const noexcept { return raw_; }
+    /// Where the range begins, and where it ends.
     [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(raw_); }
     [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
 
@@ -105,7 +114,9 @@ private:
 /// What the target of a request says, all of it borrowed. Names and values are compared decoded; of a parameter that
 /// is given twice the last counts.
 struct request_target {
+    /// What stands before the "?".
     std::string_view path;
+    /// What stands behind it.
     query_view query;
     /// 4 if EIO says so, else 3, which had no EIO at first. Whether revision 3 is served is the server's decision.
     engineio::revision revision = revision::v3;
@@ -208,13 +219,17 @@ constexpr target_parts split_target(std::string_view target) noexcept {
 
 /// What `write_request_target` puts into a target.
 struct request_fields {
+    /// The path, as it is written: see `normalize_path`.
     std::string_view path = "/engine.io/";
     /// The caller's own parameters, not yet percent-encoded.
     std::span<query_parameter const> query = {};
+    /// EIO.
     engineio::revision revision = revision::v4;
+    /// transport.
     engineio::transport transport = transport::polling;
     /// A parameter that differs from request to request, so that no cache answers; none if it has no value.
     query_parameter timestamp = {"t", ""};
+    /// b64: whether to ask for base64 instead of binary bodies.
     bool base64 = false;
     /// Empty before the handshake.
     std::string_view sid = {};
@@ -290,6 +305,7 @@ inline constexpr std::string_view request_error_bodies[] = {
 
 /// How a server refuses a request: what the answer to it says.
 struct refusal {
+    /// The code of the answer.
     request_error code = request_error::bad_request;
     /// The HTTP status: that of the code, but 404 where the path is not the server's, 413 where the body is too large.
     int status = 400;

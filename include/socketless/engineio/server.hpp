@@ -28,6 +28,7 @@ namespace socketless::inline v0::engineio {
 
 /// An event, and the session it belongs to.
 struct server_event {
+    /// Whose event it is, and what happened.
     session_handle session;
     engineio::event event;
 };
@@ -49,8 +50,10 @@ struct server_event {
 /// exchange yourself (503), close its channel. If work for a session throws, only that session ends (transport_error).
 class server : private detail::server_core {
 public:
+    /// `random` makes the ids of sessions.
     server(server_options options, random_source random) : server_core(std::move(options), std::move(random)) {}
 
+    /// The options that it was made with.
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
     //=== what happened ===//

@@ -16,8 +16,11 @@ namespace socketless::inline v0::engineio {
 
 /// How the sessions of a server behave; the defaults are the reference's.
 struct server_options {
+    /// How often the server pings; with revision 3 the client does.
     milliseconds ping_interval{25'000};
+    /// How long it waits for the pong, or, beyond ping_interval, for a ping.
     milliseconds ping_timeout{20'000};
+    /// How long a client may take to move to another transport.
     milliseconds upgrade_timeout{10'000};
     /// How long a session that is closing waits for the client to poll.
     milliseconds close_timeout{30'000};
@@ -25,12 +28,15 @@ struct server_options {
     std::size_t max_payload = 1'000'000;
     /// Bytes that may be queued for one session; more closes it (close_reason::queue_overflow).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    /// The transports that clients may use.
     transport_set transports = {transport::polling, transport::websocket};
+    /// Whether a session may move from long-polling to another transport.
     bool allow_upgrades = true;
     /// Whether clients of revision 3 are served.
     bool allow_v3 = false;
     /// A text message that the server sends to every session behind its handshake. UTF-8. Empty: it sends nothing.
     std::string initial_message = {};
+    /// How much one body may hold.
     socketless::limits limits = {};
     /// Where the server is: it refuses a target that is not under this path (see `is_under`) with 404. A
     /// socketless::server has a path in its own options, which replaces this one.

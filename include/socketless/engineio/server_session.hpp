@@ -242,11 +242,15 @@ public:
 
     /// When the input came that was read last.
     [[nodiscard]] time_point now() const noexcept { return now_; }
+    /// The session id. Valid as long as the session.
     [[nodiscard]] std::string_view id() const noexcept { return view(id_); }
     /// The request with which the session began. Its views live as long as the session.
     [[nodiscard]] handshake_request handshake() const noexcept { return request_.get(); }
+    /// The revision of the protocol that the client speaks.
     [[nodiscard]] engineio::revision revision() const noexcept { return revision_; }
+    /// The transport in use.
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
+    /// Whether it has not begun to close.
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
     /// What was wrong with what the client sent, if it ended for that: close_reason::parse_error, or `blame`.
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }

@@ -35,12 +35,14 @@ enum class close_reason : std::uint8_t {
     open_timeout,
 };
 
+/// The words of the reference.
 [[nodiscard]] constexpr std::string_view name(close_reason reason) noexcept {
     constexpr std::string_view names[] = {"transport error", "transport close", "forced close", "ping timeout",
                                           "parse error",     "queue overflow",  "open timeout"};
     return names[static_cast<std::size_t>(reason)];
 }
 
+/// What an event of a session says.
 enum class event_type : std::uint8_t {
     /// The handshake is done, over `transport`. A client's session shows it: client_session::handshake.
     opened,
@@ -60,12 +62,17 @@ enum class event_type : std::uint8_t {
 
 /// What happened, for the application. Views are valid until the next `poll_event`: see core/input.hpp.
 struct event {
+    /// What happened.
     event_type type = event_type::closed;
+    /// opened, upgrading, upgraded: the transport.
     engineio::transport transport = transport::polling;
+    /// closed: why.
     close_reason reason = close_reason::transport_error;
+    /// message: what arrived.
     frame message = {};
 };
 
+/// What the I/O layer does.
 enum class transmit_type : std::uint8_t {
     /// Server: answer the exchange `id` with `status`, `content` and `data`.
     respond,
@@ -83,6 +90,7 @@ enum class transmit_type : std::uint8_t {
     abort,
 };
 
+/// What a body is: see `name`.
 enum class content_type : std::uint8_t { none, text, html, binary, json };
 
 /// The value of the Content-Type header.
@@ -98,17 +106,25 @@ inline constexpr std::string_view cache_control = "no-store";
 /// What to do, for the I/O layer. Views are valid until the next non-const call, or until the buffer that you gave to
 /// `poll_transmit` is used again.
 struct transmit {
+    /// What to do.
     transmit_type type = transmit_type::send;
+    /// The exchange or the channel.
     std::uint64_t id = 0;
+    /// respond: the HTTP status.
     int status = 0;
+    /// respond, post: what the body is.
     content_type content = content_type::none;
+    /// get, post, open_websocket: the target of the request, path and query.
     std::string_view target = {};
+    /// respond, post: the body; send: the message, or bytes of the stream.
     frame data = {};
 };
 
 /// The answer to a client's request that has failed. The status is 0 if there was no answer.
 struct failed_answer {
+    /// The HTTP status.
     int status = 0;
+    /// The body of the answer, borrowed.
     std::string_view body = {};
 };
 

@@ -30,8 +30,10 @@ namespace socketless::inline v0::engineio {
 /// Source: engine.io-parser 5, createPacketEncoderStream; the form is WebSocket's (RFC 6455, 5.2).
 class stream_header {
 public:
+    /// The size of the longest header.
     static constexpr std::size_t longest = 9;
 
+    /// The header of a frame of this kind with so many bytes.
     constexpr stream_header(frame_kind kind, std::uint64_t length) noexcept {
         std::uint8_t const binary = kind == frame_kind::binary ? 0x80 : 0;
         if (length < 126)
@@ -42,6 +44,7 @@ public:
             put(binary | 127u), put_big_endian(length, 8);
     }
 
+    /// Its bytes, valid as long as the header.
     [[nodiscard]] constexpr std::string_view view() const noexcept { return {bytes_.data(), size_}; }
 
 private:
@@ -84,6 +87,7 @@ template <output_target Target>
 /// here, at most `max_payload` and a header. Nothing is reserved because a header said so.
 class stream_reader {
 public:
+    /// `max_payload` is the greatest number of bytes that a frame may have.
     constexpr explicit stream_reader(std::size_t max_payload) noexcept : max_payload_(max_payload) {}
 
     /// The next chunk; several may follow each other. They must live until `next` has returned nothing. More than

@@ -11,10 +11,13 @@
 
 namespace socketless::inline v0::engineio {
 
+/// The transports, from the one that works everywhere to the newest.
 enum class transport : std::uint8_t { polling, websocket, webtransport };
 
+/// Each transport, once.
 inline constexpr transport all_transports[] = {transport::polling, transport::websocket, transport::webtransport};
 
+/// The name in requests and handshakes.
 [[nodiscard]] constexpr std::string_view name(transport t) noexcept {
     constexpr std::string_view names[] = {"polling", "websocket", "webtransport"};
     return names[static_cast<std::size_t>(t)];
@@ -30,13 +33,17 @@ inline constexpr transport all_transports[] = {transport::polling, transport::we
 /// Some of the transports.
 class transport_set {
 public:
+    /// No transport, or those of the list.
     constexpr transport_set() noexcept = default;
     constexpr transport_set(std::initializer_list<transport> list) noexcept {
         for (transport const t : list) insert(t);
     }
 
+    /// Adds a transport.
     constexpr void insert(transport t) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(t)); }
+    /// Whether the transport is among them.
     [[nodiscard]] constexpr bool contains(transport t) const noexcept { return (bits_ & bit(t)) != 0; }
+    /// Whether there is no transport.
     [[nodiscard]] constexpr bool empty() const noexcept { return bits_ == 0; }
 
     friend constexpr bool operator==(transport_set, transport_set) noexcept = default;

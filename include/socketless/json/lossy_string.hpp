@@ -15,6 +15,7 @@ namespace socketless::inline v0::json {
 ///     e.get<json::lossy_string>();    typed_event<int, std::optional<json::lossy_string>>;
 ///     text.get<std::map<json::lossy_string, int>>();
 struct lossy_string : std::string {
+    /// Made as a std::string is made.
     using std::string::string;
     constexpr lossy_string() noexcept = default;
     constexpr explicit lossy_string(std::string contents) noexcept : std::string(std::move(contents)) {}

@@ -24,7 +24,7 @@ class member_range;
 
 namespace detail {
 enum class lone_surrogates : bool { refused, replaced };
-}
+} // namespace detail
 
 /// A borrowed JSON text that is known to be valid, without white space around it: a whole document or a
 /// value within one. Made by `validate`; lives as long as the bytes it was cut from. Copying is cheap.
@@ -42,10 +42,12 @@ public:
 
     /// The JSON itself.
     [[nodiscard]] constexpr std::string_view raw() const noexcept { return raw_; }
+    /// Whether there is nothing: no JSON at all.
     [[nodiscard]] constexpr bool empty() const noexcept { return raw_.empty(); }
 
     /// Constant time.
     [[nodiscard]] constexpr json::kind kind() const noexcept;
+    /// Whether it is of this kind. Constant time.
     [[nodiscard]] constexpr bool is(json::kind k) const noexcept { return kind() == k; }
 
     /// The value as a C++ value:
@@ -153,7 +155,9 @@ constexpr void skip_past(char c, std::string_view& rest) noexcept {
 
 /// One name and value of an object. The name is a string.
 struct member {
+    /// The name, a JSON string.
     text key;
+    /// The value.
     text value;
 };
 
@@ -222,12 +226,16 @@ private:
 /// The elements of an array: a forward range of `text`.
 class element_range {
 public:
+    /// A forward iterator.
     using iterator = detail::item_iterator<text>;
 
+    /// No elements, or those that stand in `inside`, between the brackets. `text::elements` makes it.
     constexpr element_range() noexcept = default;
     constexpr explicit element_range(std::string_view inside) noexcept : inside_(inside) {}
+    /// Where the range begins, and where it ends.
     [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(inside_); }
     [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    /// Whether it has no elements.
     [[nodiscard]] constexpr bool empty() const noexcept { return begin() == end(); }
 
 private:
@@ -237,12 +245,16 @@ private:
 /// The members of an object: a forward range of `member`.
 class member_range {
 public:
+    /// A forward iterator.
     using iterator = detail::item_iterator<member>;
 
+    /// No members, or those that stand in `inside`, between the braces. `text::members` makes it.
     constexpr member_range() noexcept = default;
     constexpr explicit member_range(std::string_view inside) noexcept : inside_(inside) {}
+    /// Where the range begins, and where it ends.
     [[nodiscard]] constexpr iterator begin() const noexcept { return iterator(inside_); }
     [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    /// Whether it has no members.
     [[nodiscard]] constexpr bool empty() const noexcept { return begin() == end(); }
 
 private:

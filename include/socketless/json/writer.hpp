@@ -45,6 +45,7 @@ public:
                               std::uint32_t max_depth = 0xffffffff) noexcept
         : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
 
+    /// A literal: null, true or false.
     constexpr writer& null() noexcept { return token("null"); }
     constexpr writer& boolean(bool b) noexcept { return token(b ? "true" : "false"); }
     /// Not for pointers, which would become bools.
@@ -108,11 +109,13 @@ public:
         return *this;
     }
 
+    /// Begins or ends an array or an object. Precondition: what ends is what was begun last.
     constexpr writer& begin_array() noexcept { return open('['); }
     constexpr writer& end_array() noexcept { return close(']'); }
     constexpr writer& begin_object() noexcept { return open('{'); }
     constexpr writer& end_object() noexcept { return close('}'); }
 
+    /// The key of the next value. Precondition: within an object.
     constexpr writer& key(detail::string_argument name) noexcept {
         separate();
         quote(name.view);

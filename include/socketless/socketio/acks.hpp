@@ -40,6 +40,7 @@ struct pending_ack {
 /// their number stays constant, nothing is allocated.
 class pending_acks {
 public:
+    /// Whether acknowledgements are awaited, and how many.
     [[nodiscard]] bool empty() const noexcept { return live_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return live_; }
 

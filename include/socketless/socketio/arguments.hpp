@@ -27,6 +27,7 @@ namespace socketless::inline v0::socketio {
 /// One argument, borrowed from its packet and attachments.
 class argument {
 public:
+    /// No argument, or this one of a packet with these attachments.
     constexpr argument() noexcept = default;
     constexpr argument(json::text json, std::span<byte_view const> attachments) noexcept
         : json_(json), attachments_(attachments) {}
@@ -164,18 +165,23 @@ private:
 /// for other packets. Borrowed from the packet's text and the attachments; reads lazily.
 class arguments {
 public:
+    /// Walks the arguments.
     class iterator {
     public:
+        /// The names that a forward iterator has.
         using iterator_concept = std::forward_iterator_tag;
         using iterator_category = std::input_iterator_tag;
         using value_type = argument;
         using difference_type = std::ptrdiff_t;
 
+        /// At no argument, or at this one.
         constexpr iterator() noexcept = default;
         constexpr iterator(json::element_range::iterator element, std::span<byte_view const> attachments) noexcept
             : element_(element), attachments_(attachments) {}
 
+        /// The argument. Precondition: not at the end.
         [[nodiscard]] constexpr argument operator*() const noexcept { return {*element_, attachments_}; }
+        /// The next one. Precondition: not at the end.
         constexpr iterator& operator++() noexcept { return ++element_, *this; }
         constexpr iterator operator++(int) noexcept {
             iterator const old = *this;
@@ -193,6 +199,7 @@ public:
         std::span<byte_view const> attachments_;
     };
 
+    /// No arguments.
     constexpr arguments() noexcept = default;
 
     /// Give the attachments of a binary packet too: a placeholder without its attachment stands for nothing.
@@ -201,8 +208,10 @@ public:
         if (is_event(p.type) && first_ != std::default_sentinel) ++first_;
     }
 
+    /// Where the range begins, and where it ends.
     [[nodiscard]] constexpr iterator begin() const noexcept { return first_; }
     [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    /// Whether there are no arguments.
     [[nodiscard]] constexpr bool empty() const noexcept { return begin() == end(); }
 
     /// How many there are. Linear.
@@ -245,6 +254,7 @@ private:
 template <std::ranges::input_range Range>
 class spread {
 public:
+    /// Precondition: the range outlives it.
     constexpr explicit spread(Range const& range) noexcept : range_(&range) {}
 
     friend constexpr void write_json(json::writer& out, spread const& s) {

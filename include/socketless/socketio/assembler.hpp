@@ -23,9 +23,12 @@ namespace socketless::inline v0::socketio {
 
 /// A packet with all of its attachments.
 struct message {
+    /// The packet.
     socketio::packet packet;
+    /// Its attachments, in the order of their placeholders.
     std::span<byte_view const> attachments;
 
+    /// The arguments of the packet.
     [[nodiscard]] constexpr socketio::arguments arguments() const noexcept {
         return socketio::arguments(packet, attachments);
     }
@@ -40,6 +43,7 @@ struct message {
 /// came, bound what it keeps.
 class assembler {
 public:
+    /// Idle. `bounds` says what a packet may hold.
     explicit assembler(revision r = revision::v5, limits const& bounds = {}) noexcept : revision_(r), limits_(bounds) {}
 
     /// Takes the next message; returns the packet that it completes, or nothing while attachments are due.

@@ -15,6 +15,7 @@ namespace socketless::inline v0::socketio {
 
 /// How a client behaves; names and defaults are socket.io-client's where it has them.
 struct client_options {
+    /// The revision of the protocol to speak.
     socketio::revision revision = revision::v5;
     /// How long the session waits for an acknowledgement if the call does not say; for ever if empty.
     std::optional<milliseconds> ack_timeout = std::nullopt;
@@ -34,6 +35,7 @@ struct client_options {
     /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet
     /// that is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    /// How much one packet may hold.
     socketless::limits limits = {};
 };
 

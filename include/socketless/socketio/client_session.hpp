@@ -216,9 +216,11 @@ public:
 
     //=== what it is ===//
 
+    /// The options that it was made with.
     [[nodiscard]] client_options const& options() const noexcept { return out_.options; }
     /// Whether the application wants any socket.
     [[nodiscard]] bool is_active() const noexcept { return std::ranges::any_of(sockets_, &socket::wanted); }
+    /// Whether the socket is connected.
     [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
         socket const* const s = find(handle);
         return s != nullptr && s->state == socket_state::connected;

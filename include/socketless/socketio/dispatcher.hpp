@@ -101,6 +101,7 @@ result<void> call_typed(Handler& handler, event& e) {
 /// dispatch.
 class dispatcher {
 public:
+    /// Without handlers, or with those of another. Precondition: neither dispatches.
     dispatcher() = default;
     dispatcher(dispatcher&&) = default;
     dispatcher& operator=(dispatcher&&) = default;

@@ -22,7 +22,9 @@ namespace socketless::inline v0::socketio {
 
 /// Where an event or an acknowledgement goes: the namespace, and the id of the acknowledgement, if there is one.
 struct address {
+    /// The namespace.
     std::string_view nsp = "/";
+    /// The id of the acknowledgement. For an event: that it asks for one.
     std::optional<std::uint64_t> id = std::nullopt;
 };
 

@@ -27,12 +27,13 @@ struct packet_bounds {
 /// sessions if each is drained before another is called: idle sessions then hold no memory for it.
 class message_queue : private socketless::detail::frame_queue {
 public:
+    /// Whether nothing waits.
     using frame_queue::empty;
     /// Bytes that wait.
     using frame_queue::size;
 
-    // For the sessions: queues all messages of the packet that `encode(std::string&, attachment_list&)` encodes. Queues
-    // nothing if that fails or throws, or if the messages are larger together than `max_size`.
+    /// For the sessions: queues all messages of the packet that `encode(std::string&, attachment_list&)` encodes.
+    /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
     template <class Encode>
     result<void> put(std::size_t max_size, Encode encode) {
         attachment_list attachments;
@@ -50,6 +51,8 @@ public:
         undo.commit();
         return {};
     }
+    /// The same for an event or an acknowledgement. Errors: those of `encode_event` and `encode_ack`, and
+    /// errc::message_too_large.
     template <class Name, class... Args>
     result<void> put_event(packet_bounds const& bounds, address const& to, Name const& name, Args const&... args) {
         return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
@@ -62,7 +65,7 @@ public:
             return encode_ack(text, attachments, bounds.limits, to, args...);
         });
     }
-    // Whether a packet would never fit.
+    /// Whether a packet would never fit.
     [[nodiscard]] static bool is_too_large(std::size_t text, attachment_list const& attachments,
                                            std::size_t max_size) noexcept {
         std::size_t size = text;

@@ -32,6 +32,7 @@ enum class packet_type : std::uint8_t { connect, disconnect, event, ack, connect
     return names[static_cast<std::size_t>(type)];
 }
 
+/// Whether it is an event, or an acknowledgement, with attachments or without.
 [[nodiscard]] constexpr bool is_event(packet_type type) noexcept {
     return type == packet_type::event || type == packet_type::binary_event;
 }
@@ -48,10 +49,13 @@ inline constexpr std::uint64_t max_ack_id = socketless::detail::max_safe_integer
 
 /// A packet without its payload, which has not been read yet. Borrowed from the message.
 struct header {
+    /// The type of the packet.
     packet_type type = packet_type::event;
+    /// The namespace; "/" if the message names no other.
     std::string_view nsp = "/";
     /// Revision 4, CONNECT: what follows '?' in the namespace, if there is one.
     std::optional<std::string_view> query;
+    /// The id of the acknowledgement that an event asks for, or that this is.
     std::optional<std::uint64_t> id;
     /// How many binary messages follow. At least 1 for the binary types, 0 for the others.
     std::uint32_t attachments = 0;
@@ -63,10 +67,13 @@ struct header {
 
 /// A packet. Borrowed from the message.
 struct packet {
+    /// The type of the packet.
     packet_type type = packet_type::event;
+    /// The namespace; "/" if the message names no other.
     std::string_view nsp = "/";
     /// Revision 4, CONNECT: what follows '?' in the namespace, if there is one.
     std::optional<std::string_view> query;
+    /// The id of the acknowledgement that an event asks for, or that this is.
     std::optional<std::uint64_t> id;
     /// How many binary messages follow. At least 1 for the binary types, 0 for the others.
     std::uint32_t attachments = 0;

@@ -29,6 +29,7 @@ struct backoff_options {
 /// is cut to `delay_max`.
 class backoff {
 public:
+    /// At its first delay. Delays in `options` that are negative count as zero.
     constexpr explicit backoff(backoff_options const& options = {}) noexcept : options_(options) {
         options_.delay = std::max(options.delay, milliseconds(0));
         options_.delay_max = std::max(options.delay_max, milliseconds(0));

@@ -28,9 +28,11 @@ namespace socketless::inline v0::socketio {
 struct recovery_options {
     /// How long sessions and packets are kept.
     milliseconds max_disconnection_duration{120'000};
+    /// Packets of all namespaces together.
     std::size_t max_packets = 10'000;
     /// Bytes of all packets together. A name in an audience counts as its length and 32 for the string itself.
     std::size_t max_bytes = std::size_t{16} * 1024 * 1024;
+    /// Sessions that may come back.
     std::size_t max_sessions = 10'000;
 };
 
@@ -39,6 +41,7 @@ struct recovery_options {
 struct recovery_audience {
     /// The caller's small, dense number for the namespace: see recovery_store::refers_to.
     std::uint32_t nsp = 0;
+    /// The rooms that it was for, and those that it was not for.
     std::span<std::string_view const> rooms = {};
     std::span<std::string_view const> except = {};
 };
@@ -47,8 +50,11 @@ struct recovery_audience {
 struct recoverable_session {
     /// The secret by which its owner restores it: nobody can guess it.
     std::string pid;
+    /// The id of its socket, which it gets back.
     std::string sid;
+    /// Its namespace: see recovery_audience.
     std::uint32_t nsp = 0;
+    /// The rooms that it was in when it was lost.
     std::vector<std::string> rooms = {};
     /// The caller's own number for it, different for each that is kept; 0 for no number. See `owned_by`.
     std::uint64_t owner = 0;
@@ -80,7 +86,9 @@ public:
     recovery_store(recovery_store const&) = delete; // sessions are found by views of their pids
     recovery_store& operator=(recovery_store const&) = delete;
 
+    /// The options that it was made with.
     [[nodiscard]] recovery_options const& options() const noexcept { return options_; }
+    /// How many packets and how many sessions are kept.
     [[nodiscard]] std::size_t packet_count() const noexcept { return packets_.size(); }
     [[nodiscard]] std::size_t session_count() const noexcept { return sessions_.size(); }
     /// What `max_bytes` limits.

@@ -29,11 +29,13 @@ namespace socketless::inline v0::socketio {
 /// call takes constant time unless it says otherwise, on average over the names of rooms, whoever chose them.
 class rooms {
 public:
+    /// A member, by the number that the caller gives it.
     using member = std::uint32_t;
 
     /// Peers often choose the names of rooms. With a random key they cannot choose names that are slow to find.
     explicit rooms(hash_key const& key = {}) : key_(key) {}
-    rooms(rooms const&) = delete; // memberships refer to the rooms
+    /// Neither copied nor moved: memberships refer to the rooms.
+    rooms(rooms const&) = delete;
     rooms& operator=(rooms const&) = delete;
 
     //=== who is where ===//
@@ -102,6 +104,7 @@ public:
         return records_[m].nsp;
     }
 
+    /// Whether `m` is in the room. Constant time.
     [[nodiscard]] bool contains(member m, std::string_view room) const noexcept { return find(m, room) != none; }
 
     /// The members of a namespace, in no order. Valid until the next enter or exit.

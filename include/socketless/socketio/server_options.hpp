@@ -21,6 +21,7 @@ struct server_options {
     /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet
     /// that is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    /// How much one packet may hold.
     socketless::limits limits = {};
 };
 

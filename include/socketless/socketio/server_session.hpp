@@ -241,9 +241,11 @@ public:
     /// What was wrong with what the client sent, if it could not be read and the connection was closed for that.
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
 
+    /// The revision of the protocol that the client speaks.
     [[nodiscard]] socketio::revision revision() const noexcept { return revision_; }
     /// Whether the connection has ended, as far as this side can tell.
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
+    /// Whether the socket is connected.
     [[nodiscard]] bool is_connected(socket_handle socket) const noexcept {
         return find(socket, state::connected) != nullptr;
     }

@@ -24,7 +24,9 @@ namespace socketless::inline v0::socketio {
 /// A socket: one side's end of a namespace on a connection. A cheap value that never dangles: once the socket is gone
 /// it names nothing.
 struct socket_handle {
+    /// Where the session keeps it.
     std::uint32_t index = 0;
+    /// Distinguishes the sockets that it has kept there.
     std::uint32_t generation = 0;
 
     friend constexpr bool operator==(socket_handle, socket_handle) noexcept = default;
@@ -33,6 +35,7 @@ struct socket_handle {
 /// Why a socket or its connection ended. `name` gives the reference's words.
 enum class disconnect_reason : std::uint8_t {
     // The connection ended.
+    /// See engineio::close_reason.
     transport_error,
     transport_close,
     forced_close,
@@ -48,17 +51,20 @@ enum class disconnect_reason : std::uint8_t {
     client_namespace_disconnect,
     /// The server has disconnected the socket.
     server_namespace_disconnect,
+    /// The server is shutting down.
     server_shutting_down,
     /// The server has closed the connection: the client broke the rules, or joined no namespace in time.
     forced_server_close,
 
     // On a client.
+    /// The server has disconnected the socket, or the application has done so.
     io_server_disconnect,
     io_client_disconnect,
     /// The server speaks another revision of the protocol: event_type::connect_error.
     unsupported_revision,
 };
 
+/// The words of the reference.
 [[nodiscard]] constexpr std::string_view name(disconnect_reason reason) noexcept {
     constexpr std::string_view names[] = {"transport error",
                                           "transport close",
@@ -125,9 +131,11 @@ enum class ack_outcome : std::uint8_t { answered, timed_out, disconnected };
 /// as JavaScript's property names do.
 class event_name {
 public:
+    /// No name, or that of a packet.
     constexpr event_name() noexcept = default;
     constexpr explicit event_name(json::text json) noexcept : json_(json) {}
 
+    /// The name as JSON.
     [[nodiscard]] constexpr json::text json() const noexcept { return json_; }
 
     /// A copy, without escapes. A name with half a surrogate pair comes as it is written.
@@ -144,10 +152,13 @@ private:
 /// The right to acknowledge an event, once. Emptied when it is used; outlives the event, but not the socket.
 class ack_request {
 public:
+    /// Nothing to acknowledge.
     ack_request() noexcept = default;
+    /// For the sessions: the event of `socket` that its peer knows by `id`.
     ack_request(socket_handle socket, std::uint64_t id, std::uint32_t connection = 0) noexcept
         : socket_(socket), connection_(connection), id_(id), is_due_(true) {}
 
+    /// Passes the right on: `other` is empty afterwards.
     ack_request(ack_request&& other) noexcept { *this = std::move(other); }
     ack_request& operator=(ack_request&& other) noexcept {
         socket_ = other.socket_;
@@ -160,6 +171,7 @@ public:
     /// Whether an acknowledgement is asked for and has not been given.
     [[nodiscard]] explicit operator bool() const noexcept { return is_due_; }
 
+    /// The socket that has got the event.
     [[nodiscard]] socket_handle socket() const noexcept { return socket_; }
     /// The id by which the peer knows it.
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
@@ -180,10 +192,14 @@ private:
 /// Emitting does not end that, nor does the end of the connection.
 struct event {
     // Not zeroed first, as `= default` would have it: it is large, and made often.
+    /// Empty: sessions fill it.
     event() noexcept {} // NOLINT(modernize-use-equals-default)
 
+    /// What happened.
     event_type type = event_type::closed;
+    /// The socket it happened to; of no meaning for what happens to the connection.
     socket_handle socket = {};
+    /// The namespace of the socket.
     std::string_view nsp = {};
     /// connected: the socket's id. Empty on a client of revision 4, to which the server does not send it.
     std::string_view sid = {};
@@ -204,6 +220,7 @@ struct event {
     ack_request ack = {};
     /// ack, acks_complete: the id that the emitting call returned.
     std::uint64_t id = 0;
+    /// ack: the outcome.
     ack_outcome outcome = ack_outcome::answered;
     /// acks_complete: how many sockets were asked, and how many of them have answered.
     std::size_t expected = 0;
@@ -218,7 +235,9 @@ struct event {
     /// reconnecting, opened: how many attempts there were since the connection was lost.
     std::uint64_t attempt = 0;
 
+    /// event: the name.
     [[nodiscard]] event_name name() const noexcept { return event_name(packet.packet.event_name()); }
+    /// event, ack: the arguments, without the name.
     [[nodiscard]] arguments args() const noexcept { return packet.arguments(); }
     /// The arguments as C++ values: see `arguments::get`.
     template <class... T>
@@ -244,6 +263,7 @@ namespace detail {
 
 } // namespace detail
 
+/// What the channel does.
 enum class transmit_type : std::uint8_t {
     /// Send `message`.
     message,
@@ -253,7 +273,9 @@ enum class transmit_type : std::uint8_t {
 
 /// What to do, for the channel below. `message` is valid until the next non-const call.
 struct transmit {
+    /// What to do.
     transmit_type type = transmit_type::message;
+    /// message: the message to send.
     frame message = {};
 };
 

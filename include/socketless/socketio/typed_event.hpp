@@ -48,6 +48,7 @@ namespace socketless::inline v0::socketio {
 /// one. `name` is borrowed.
 template <class... Args>
 struct typed_event {
+    /// The name of the event, borrowed.
     std::string_view name;
 };
 

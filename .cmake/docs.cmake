@@ -1,0 +1,41 @@
+# The pages of the public headers, made by Doxygen in html/ of the build directory; README.md is the first of them.
+# `cmake --workflow --preset docs` makes them. A public name without a comment is an error.
+find_package(Doxygen REQUIRED)
+
+set(DOXYGEN_USE_MDFILE_AS_MAINPAGE README.md)
+set(DOXYGEN_FILTER_PATTERNS "*.hpp=awk -f ${PROJECT_SOURCE_DIR}/.cmake/docs.awk")
+set(DOXYGEN_FILE_PATTERNS *.hpp *.md *.dox)
+set(DOXYGEN_STRIP_FROM_INC_PATH ${PROJECT_SOURCE_DIR}/include)
+set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
+
+# What is for callers. Whoever reads a class need not know what it is made of.
+set(DOXYGEN_EXCLUDE_PATTERNS */detail/*)
+set(DOXYGEN_EXCLUDE_SYMBOLS *detail detail::* *::detail::*)
+set(DOXYGEN_CLASS_GRAPH NO)
+set(DOXYGEN_SHOW_INCLUDE_FILES NO)
+set(DOXYGEN_HIDE_FRIEND_COMPOUNDS YES)
+set(DOXYGEN_HIDE_UNDOC_RELATIONS YES)
+set(DOXYGEN_EXTRACT_ALL NO)
+set(DOXYGEN_EXTRACT_PRIVATE NO)
+
+# The first sentence of a comment stands in the overview. Members keep the order in which the header tells of them.
+set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
+set(DOXYGEN_SORT_MEMBER_DOCS NO)
+set(DOXYGEN_SORT_BRIEF_DOCS NO)
+set(DOXYGEN_SUBGROUPING YES)
+
+# The headers include nothing that the pages want: no macro is read but these.
+set(DOXYGEN_ENABLE_PREPROCESSING YES)
+set(DOXYGEN_SEARCH_INCLUDES NO)
+
+set(DOXYGEN_GENERATE_LATEX NO)
+set(DOXYGEN_HAVE_DOT NO)
+set(DOXYGEN_SOURCE_BROWSER NO)
+set(DOXYGEN_VERBATIM_HEADERS NO)
+set(DOXYGEN_QUIET YES)
+set(DOXYGEN_WARNINGS YES)
+set(DOXYGEN_WARN_IF_UNDOCUMENTED YES)
+set(DOXYGEN_WARN_NO_PARAMDOC NO)
+set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
+
+doxygen_add_docs(docs README.md include .cmake/docs.dox COMMENT "Writing build/docs/html")
