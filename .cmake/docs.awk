@@ -2,19 +2,30 @@
 # - The comment that opens a file is about the file.
 # - A comment holds for all declarations below it, up to a blank line or the next comment.
 # - //=== section ===// names a group of members.
+# - A code of errc means what message() says. All other enumerators that have a line of their own want a comment.
 # - There are no inline namespaces, nothing of detail, no private bases, and no definitions outside of their class.
+function capital(text) { return toupper(substr(text, 1, 1)) substr(text, 2) }
 function end_group() { if (in_group) print "/// @}"; in_group = 0 }
 function forget() { comment = ""; is_new = 0 }
-function complain() { print "/// @endcond \"} // namespace detail\" is missing" } # which is a warning
+function complain(why) { print "/// @" why } # Doxygen has no such command, and warns
+function read_messages(row, texts) {
+    while ((getline row < FILENAME) > 0)
+        if (row ~ /^ +[{]errc::/ && split(row, texts, "\"") == 5) messages[texts[2]] = texts[4]
+}
 
+FNR == 1 { read_messages() }
 { match($0, /^ */); indent = RLENGTH }
 
-FNR == 1 && /^\/\// { in_opening = 1; print "/// @file" }
+FNR == 1 && /^\/\// {
+    in_opening = 1
+    print "/// @file"
+    if (/^\/\/ [a-z]+(::|<)[^ ]*: /) { sub(/\/\/ /, "&`"); sub(/: /, "`&") } # or Doxygen writes a name with a capital
+}
 in_opening { in_opening = sub(/^\/\/ ?/, "/// "); print; next }
 
-/^namespace detail / { if (in_detail) complain(); in_detail = 1; next }
+/^namespace detail / { if (in_detail) complain("open_detail"); in_detail = 1; next }
 in_detail { in_detail = !/^} \/\/ namespace detail$/; if (/^#/) print; next }
-END { if (in_detail) complain() }
+END { if (in_detail) complain("open_detail") }
 
 in_definition { in_definition = !/^}|^[^ ].*[;}]$/; next }
 /^(template|requires)/ && !/[;}{]$/ { before = before $0 "\n"; next }
@@ -33,13 +44,16 @@ in_group && NF && indent < group { end_group() }
     end_group()
     forget()
     gsub(/^ *\/\/=== *| *===\/\/$/, "")
-    print "/// @name " toupper(substr($0, 1, 1)) substr($0, 2) "\n/// @{"
+    print "/// @name " capital($0) "\n/// @{"
     in_group = 1
     group = indent
     next
 }
 
 /^ *\/\/\// {
+    if (/\/\/\/ ? ? ?[^ ]/) gsub(/%/, "\\%") # not in code
+    in_table = /\/\/\/  ( )?[^ -]/ || in_table && /\/\/\/  /
+    if (in_table) sub(/\/\/\//, "&  ") # Markdown wants four spaces
     if (!is_new) comment = ""
     comment = comment $0 "\n"
     is_new = 1
@@ -48,12 +62,20 @@ in_group && NF && indent < group { end_group() }
     next
 }
 !NF || indent < level || /^ *\/\// && indent == level { forget() }
-comment && indent == level && /^ *[A-Za-z_\[:]/ && !/^ *(public|private):$|= delete;$/ {
+comment && indent == level && /^ *([A-Za-z_\[:]|#define)/ && !/^ *(public|private):$|= delete;$/ {
     if (!is_new && !is_template) {
         printf "%s", comment
         if (list) print FILENAME ": " $0 > list
     }
     is_template = /^ *template /
+}
+/^ *enum class .*[{]$/ { enumerators = indent + 4 }
+/^ *}/ { enumerators = 0 }
+enumerators && indent == enumerators && /^ *[a-z]/ && !(comment && indent == level) {
+    enumerator = $1
+    sub(/,/, "", enumerator)
+    if (enumerator in messages) print "/// " capital(messages[enumerator]) "."
+    else complain("undocumented_enumerator " enumerator)
 }
 NF { is_new = 0 }
 { printf "%s", before; before = ""; print }

@@ -187,7 +187,6 @@ public:
         bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
         return may_join && rooms_.join(socket.index, room);
     }
-    /// Takes the socket out of a room; false if it is not there.
     bool leave(socket_handle socket, std::string_view room) {
         if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
         auto const* const s = sockets_.find(socket, socket_state::connected);

@@ -11,7 +11,7 @@
 
 namespace socketless::inline v0::engineio {
 
-/// The methods that the protocol knows, and all others.
+/// The method of a request: GET, POST, or another, which the protocol does not know.
 enum class http_method : std::uint8_t { get, post, other };
 
 /// What the I/O layer tells of a request. Views live until the events have run dry.

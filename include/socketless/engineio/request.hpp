@@ -272,11 +272,17 @@ template <output_target Target>
 
 /// Why a server refuses a request; the value is the code in the body of its answer.
 enum class request_error : std::uint8_t {
+    /// There is no such transport, or the server does not offer it.
     unknown_transport,
+    /// There is no session of that id.
     unknown_sid,
+    /// Only a GET can begin a session.
     bad_handshake_method,
+    /// The request does not fit its session, or breaks the protocol in another way.
     bad_request,
+    /// `allow_request` does not want it.
     forbidden,
+    /// The server does not speak this revision: EIO.
     unsupported_protocol_version,
 };
 

@@ -124,7 +124,7 @@ enum class event_type : std::uint8_t {
     reconnect_failed,
 };
 
-/// Each acknowledgement that is awaited ends with one of these.
+/// How waiting for an acknowledgement ends, exactly once: it came, its time ran out, or its socket is gone.
 enum class ack_outcome : std::uint8_t { answered, timed_out, disconnected };
 
 /// The name of an event, borrowed from its packet: a JSON string or number. Compares with text: a number by its digits,
