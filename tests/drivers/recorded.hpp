@@ -175,8 +175,8 @@ private:
 
 // The clock of a replay: the capture's.
 template <class Session, class Drain>
-void run_until(Session& session, socketless::time_point& now, std::uint64_t milliseconds, Drain drain) {
-    auto const until = start + std::chrono::milliseconds(milliseconds);
+void run_until(Session& session, socketless::time_point& now, std::uint64_t ms, Drain drain) {
+    auto const until = start + std::chrono::milliseconds(ms);
     for (auto due = session.poll_timeout(); due && *due <= until; due = session.poll_timeout()) {
         now = std::max(now, *due);
         session.handle_timeout(now);

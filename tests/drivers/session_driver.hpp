@@ -74,9 +74,9 @@ public:
         return after([&] { session.channel_closed(channel, now); });
     }
 
-    // Lets time pass until so many milliseconds after the start; the session is called when it wants to be.
-    lines at(std::int64_t milliseconds) {
-        auto const until = start + std::chrono::milliseconds(milliseconds);
+    // Lets time pass until `ms` milliseconds after the start; the session is called when it wants to be.
+    lines at(std::int64_t ms) {
+        auto const until = start + std::chrono::milliseconds(ms);
         lines all;
         int calls = 0;
         for (auto due = session.poll_timeout(); due && *due <= until; due = session.poll_timeout()) {

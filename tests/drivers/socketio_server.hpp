@@ -57,9 +57,9 @@ public:
         return after([&] { session.connection_closed(reason, now); });
     }
 
-    // Lets time pass until so many milliseconds after the start; the session is called when it wants to be.
-    lines at(std::int64_t milliseconds) {
-        auto const until = start + std::chrono::milliseconds(milliseconds);
+    // Lets time pass until `ms` milliseconds after the start; the session is called when it wants to be.
+    lines at(std::int64_t ms) {
+        auto const until = start + std::chrono::milliseconds(ms);
         lines all;
         for (auto due = session.poll_timeout(); due && *due <= until; due = session.poll_timeout()) {
             REQUIRE(*due > now); // or this would never end

@@ -87,9 +87,9 @@ public:
         return request(exchange, engineio::http_method::post, session, body);
     }
 
-    // Lets time pass until so many milliseconds after the start; the server is called when it wants to be.
-    lines at(std::int64_t milliseconds) {
-        auto const until = start + std::chrono::milliseconds(milliseconds);
+    // Lets time pass until `ms` milliseconds after the start; the server is called when it wants to be.
+    lines at(std::int64_t ms) {
+        auto const until = start + std::chrono::milliseconds(ms);
         lines all;
         int calls = 0;
         for (auto due = server.poll_timeout(); due && *due <= until; due = server.poll_timeout()) {
