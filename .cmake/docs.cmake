@@ -16,7 +16,6 @@ set(DOXYGEN_SHOW_INCLUDE_FILES NO)
 set(DOXYGEN_HIDE_FRIEND_COMPOUNDS YES)
 set(DOXYGEN_HIDE_UNDOC_RELATIONS YES)
 set(DOXYGEN_EXTRACT_ALL NO)
-set(DOXYGEN_EXTRACT_PRIVATE NO)
 
 # The first sentence of a comment stands in the overview. Members keep the order in which the header tells of them.
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
@@ -24,18 +23,14 @@ set(DOXYGEN_SORT_MEMBER_DOCS NO)
 set(DOXYGEN_SORT_BRIEF_DOCS NO)
 set(DOXYGEN_SUBGROUPING YES)
 
-# The headers include nothing that the pages want: no macro is read but these.
-set(DOXYGEN_ENABLE_PREPROCESSING YES)
+# As the headers are on Linux. No include is followed.
+set(DOXYGEN_PREDEFINED __linux__)
 set(DOXYGEN_SEARCH_INCLUDES NO)
 
-set(DOXYGEN_GENERATE_LATEX NO)
 set(DOXYGEN_HAVE_DOT NO)
-set(DOXYGEN_SOURCE_BROWSER NO)
 set(DOXYGEN_VERBATIM_HEADERS NO)
 set(DOXYGEN_QUIET YES)
-set(DOXYGEN_WARNINGS YES)
 set(DOXYGEN_WARN_IF_UNDOCUMENTED YES)
-set(DOXYGEN_WARN_NO_PARAMDOC NO)
 set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
 
 doxygen_add_docs(docs README.md include .cmake/docs.dox COMMENT "Writing build/docs/html")
