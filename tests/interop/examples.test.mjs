@@ -29,8 +29,7 @@ function watch(child) {
     return { child, lines, ended: once(child, 'exit').then(([code, signal]) => code ?? signal) };
 }
 
-each('first_server: hello, say, said, acknowledgements', async (their) => {
-    const server = await serve('first_server');
+async function chat(their, server) {
     their.finally(server.kill);
     const ada = their.dial(server.url);
     const hello = await heard(ada, 'hello');
@@ -44,8 +43,36 @@ each('first_server: hello, say, said, acknowledgements', async (their) => {
     assert.deepEqual(await ask(bob, 'say', 'hi'), ['ok']);
     await until(() => toAda.length && toBob.length);
     assert.deepEqual([toAda, toBob], [[[bob.id, 'hi']], [[ada.id, 'hello ä']]]);
+    return [ada, bob];
+}
+
+each('first_server: hello, say, said, acknowledgements', async (their) => {
+    const server = await serve('first_server');
+    await chat(their, server);
     assert.equal(await server.stop(), 0);
 }, { of: [modern] });
+
+each('lws_server: hello, say, said, long messages, a client that is lost', async (their) => {
+    const server = await serve('lws_server');
+    const [ada, bob] = await chat(their, server);
+    const said = collect(bob, 'said');
+    const long = 'ä'.repeat(400_000);
+    for (let i = 0; i < 3; ++i) ada.emit('say', long);
+    assert.deepEqual(await ask(ada, 'say', 'bye'), ['ok']);
+    await until(() => said.length === 4);
+    assert.deepEqual(said, [long, long, long, 'bye'].map((text) => [ada.id, text]));
+    const ended = heard(ada, 'disconnect');
+    ada.emit('say', 'ä'.repeat(600_000)); // over the limit
+    assert.deepEqual((await ended)[0], 'transport close');
+    await heard(ada, 'connect');
+    assert.deepEqual(await ask(ada, 'say', 'again'), ['ok']);
+    await until(() => said.length === 5);
+    bob.disconnect();
+    const eve = their.dial(server.url);
+    assert.deepEqual(await heard(eve, 'hello'), ['welcome', 2]);
+    for (const path of ['/', '/socket.io/?EIO=4&transport=polling'])
+        assert.equal((await fetch(server.url + path)).status, 404);
+}, { of: [modern], over: ['websocket'] });
 
 // A server that answers, and disconnects once the client has the best transport.
 function serveChat(io) {
