@@ -108,7 +108,7 @@ struct program : lws_sorted_usec_list_t { // which is a timer
 };
 
 int main(int argc, char** argv) {
-    program p;
+    program p{}; // the timer has to begin as zeros
     lws_protocols const protocols[] = {{"", program::call, 0, 0, 0, nullptr, 0}, {}};
     lws_context_creation_info info = {};
     info.port = argc > 1 ? std::stoi(argv[1]) : 3000;
