@@ -51,7 +51,7 @@ public:
     server(server_options options, random_source random, time_point now)
         : server_emitter(std::move(options), std::move(random), now) {}
 
-    /// The options that it was made with.
+    /// The options in force.
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
     //=== namespaces ===//
@@ -78,7 +78,7 @@ public:
     void http_received(engineio::http_request const& request, time_point now) {
         connections_.engine(now).http_received(request, now);
     }
-    /// The client has given the exchange up: no answer to it can be sent.
+    /// The client has given the exchange up. `poll_transmit` may still give an answer to it: drop that.
     void http_aborted(engineio::exchange_id exchange, time_point now) {
         connections_.engine(now).http_aborted(exchange, now);
     }
@@ -223,8 +223,8 @@ public:
 
     //=== what it means, what to do, when to come back ===//
 
-    /// The next event of any socket. The id, rooms and data of a socket are there until the event after its
-    /// `disconnected` is polled.
+    /// The next event of any socket. The id, rooms and data of a socket are there until the next
+    /// call of `poll_event` after its `disconnected`.
     [[nodiscard]] std::optional<event> poll_event() {
         std::optional<event> e = socketio::detail::no_event();
         while (!e && step(e)) {

@@ -84,7 +84,7 @@ struct program : lws_sorted_usec_list_t { // which is a timer
         case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return p.io.websocket_refusal(target(wsi)) ? -1 : 0;
         case LWS_CALLBACK_ESTABLISHED:
             p.connections[id] = {};
-            return p.io.websocket_opened(id, target(wsi), now()), p.drive(), 0; // the target lives as long
+            return p.io.websocket_opened(id, target(wsi), now()), p.drive(), 0; // the target lives until then
         case LWS_CALLBACK_RECEIVE: return p.read(wsi, id, p.connections[id].incoming, {static_cast<char*>(in), size});
         case LWS_CALLBACK_SERVER_WRITEABLE: return p.write(wsi, id, p.connections[id]);
         case LWS_CALLBACK_CLOSED: return p.connections.erase(id), p.io.channel_closed(id, now()), p.drive(), 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <cstdlib>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -33,7 +34,7 @@ struct direction {
         std::string head = bytes.substr(0, end);
         for (char& c : head) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         auto const length = head.find("\r\ncontent-length:");
-        std::size_t const size = length == std::string::npos ? 0 : std::stoul(head.substr(length + 17));
+        std::size_t const size = length == std::string::npos ? 0 : std::strtoul(head.data() + length + 17, nullptr, 10);
         if (bytes.size() - end - 4 < size) return false;
         std::string body = bytes.substr(end + 4, size);
         bytes.erase(0, end + 4 + size);
@@ -96,7 +97,8 @@ void pass_on(int from, int to, std::string_view who) {
     ::shutdown(to, SHUT_WR);
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+    if (argc != 3) return 2;
     auto const local = [](char const* port) {
         return sockaddr_in{AF_INET, htons(static_cast<in_port_t>(std::stoi(port))), {htonl(INADDR_LOOPBACK)}, {}};
     };

@@ -12,7 +12,8 @@
 // The board brings its random numbers, its clock and its network: a module that speaks WebSocket, say.
 extern "C" {
 std::uint32_t board_random();
-std::uint32_t board_milliseconds();
+// Since it started. It never goes back: 32 bits would, after 49.7 days.
+std::int64_t board_milliseconds();
 void board_led(int is_on);
 // Opens the WebSocket: 0 where that fails.
 int board_open(char const* target, std::size_t size);

@@ -10,7 +10,7 @@ extern "C" {
 std::uint32_t board_random() {
     return device[0];
 }
-std::uint32_t board_milliseconds() {
+std::int64_t board_milliseconds() {
     return device[1];
 }
 void board_led(int is_on) {

@@ -2,7 +2,7 @@
 // sessions want a channel that keeps messages whole and in order, and nothing else.
 //
 //     own_transport      a server and a client, in two processes
-//     own_transport 3    serves who is at the other end of file descriptor 3
+//     own_transport 3    serves the program at the other end of file descriptor 3
 #include <socketless/core/system_random.hpp>
 #include <socketless/socketio/client_session.hpp>
 #include <socketless/socketio/message_queue.hpp>

@@ -86,6 +86,7 @@ struct fuzzer {
 };
 
 int main(int argc, char** argv) {
+    if (argc < 2) return 2;
     auto const url = beast_driver::parse_url(argv[1]).value();
     engineio::client_session io({.path = "/socket.io/", .transports = {engineio::transport::websocket}});
     fuzzer application{io, argc > 2 ? std::stoi(argv[2]) : 1'000, std::mt19937(argc > 3 ? std::stoul(argv[3]) : 1)};

@@ -28,7 +28,7 @@ constexpr auto now = std::chrono::steady_clock::now;
 struct connection {
     int fd;
     std::string unsent = {};
-    bool is_closing = false;
+    time_point end = time_point::max(); // when a connection that closes is over, whatever its client does
 };
 
 struct program {
@@ -50,8 +50,7 @@ struct program {
         }
     }
 
-    // Runs after each input.
-    void drive() {
+    void drive() { // runs after each input
         for (;;) {
             while (auto e = io.poll_event()) handle(*e);
             auto const t = io.poll_transmit(buffer);
@@ -59,7 +58,7 @@ struct program {
             auto const c = connections.find(t->id);
             if (c == connections.end()) continue; // it has gone, and the server does not know yet
             if (t->type == transmit_type::send) c->second.unsent += t->data.data;
-            if (t->type == transmit_type::close) c->second.is_closing = true;
+            if (t->type == transmit_type::close) c->second.end = now() + std::chrono::seconds(10);
             write(t->id, c->second);
         }
     }
@@ -70,7 +69,8 @@ struct program {
         auto const size = ::send(c.fd, c.unsent.data(), c.unsent.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (size > 0) c.unsent.erase(0, static_cast<std::size_t>(size));
         c.unsent.empty() ? io.resume(id) : io.pause(id);
-        if (c.is_closing && c.unsent.empty()) ::shutdown(c.fd, SHUT_WR); // the client closes its side then
+        if (c.end != time_point::max() && c.unsent.empty())
+            ::shutdown(c.fd, SHUT_WR); // the client closes its side then
     }
 
     // Whether the connection is still there.
@@ -90,7 +90,7 @@ struct program {
         std::vector<pollfd> polls{{listener, POLLIN, 0}};
         for (auto const& [id, c] : connections)
             polls.push_back({c.fd, static_cast<short>(c.unsent.empty() ? POLLIN : POLLIN | POLLOUT), 0});
-        auto const at = io.poll_timeout().value_or(now() + std::chrono::hours(1));
+        auto const at = std::min(io.poll_timeout().value_or(time_point::max()), now() + std::chrono::seconds(1));
         auto const left = std::max(std::chrono::ceil<milliseconds>(at - now()), milliseconds(0));
         ::poll(polls.data(), polls.size(), static_cast<int>(left.count()));
         io.handle_timeout(now()); // too early does no harm
@@ -98,7 +98,7 @@ struct program {
         int const client = polled++->revents != 0 ? ::accept(listener, nullptr, nullptr) : -1;
         for (auto c = connections.begin(); c != connections.end(); ++polled) {
             if (polled->revents & POLLOUT) write(c->first, c->second);
-            bool const has_gone = (polled->revents & ~POLLOUT) != 0 && !read(c->first, c->second);
+            bool const has_gone = ((polled->revents & ~POLLOUT) && !read(c->first, c->second)) || now() > c->second.end;
             if (has_gone) ::close(c->second.fd);
             c = has_gone ? connections.erase(c) : std::next(c);
         }

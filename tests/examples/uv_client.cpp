@@ -95,7 +95,7 @@ struct program {
             io.pause(t.id); // until it is written
             current->outgoing = t.data.data;
             uv_buf_t const b = uv_buf_init(current->outgoing.data(), static_cast<unsigned>(t.data.data.size()));
-            uv_write(&current->writing, current->stream(), &b, 1, connection::written);
+            if (uv_write(&current->writing, current->stream(), &b, 1, connection::written) != 0) lose(*current);
         } else if (current != nullptr && t.id == current->id && t.type == transmit_type::close) {
             auto* const c = std::exchange(current, nullptr); // it tells the client nothing of its end
             auto const end = [](uv_shutdown_t* s, int) { connection::of(s->handle).close(); };

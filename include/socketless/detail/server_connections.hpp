@@ -54,11 +54,6 @@ public:
     [[nodiscard]] server_connection const& operator[](std::uint32_t index) const noexcept { return *all_[index]; }
     [[nodiscard]] bool contains(std::uint32_t index) const noexcept { return index < all_.size() && all_[index]; }
 
-    [[nodiscard]] bool is_writable(std::uint32_t index) const noexcept {
-        auto const* const below = engine_.find(all_[index]->handle);
-        return below != nullptr && below->writable();
-    }
-
     //=== what happened ===//
 
     void handle_timeout(time_point now) {

@@ -27,7 +27,7 @@ namespace socketless::inline v0::detail {
 // There are two roads out. An event for one socket is encoded into the queue of its session, which checks it and awaits
 // its acknowledgement. An event for many, or one that is kept for a socket that may come back, is encoded once, as
 // packet_, and goes past the sessions: all transports share its bytes. Through the queues it would be encoded and
-// copied for each socket: a broadcast would take three times as long.
+// copied for each socket: a broadcast would take more than twice as long.
 //
 // Names and strings come as views, so that each function is made once for literals of all lengths.
 class server_emitter : protected server_core {

@@ -184,7 +184,7 @@ public:
 
     /// When the input came that was read last.
     [[nodiscard]] time_point now() const noexcept { return now_; }
-    /// The options that it was made with.
+    /// The options in force: the path begins and ends with '/'.
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
     /// Whether the handshake is done and the session has not begun to close.
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }

@@ -1,5 +1,5 @@
 // How a client_session works: it opens with one transport after the other, polls with one GET and one POST at a time,
-// and upgrades to a channel. The face draws its states.
+// and upgrades to a channel. The comment of client_session draws its states.
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>

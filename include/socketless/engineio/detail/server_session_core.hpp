@@ -1,5 +1,5 @@
 // How a server_session works: it says the handshake, answers a pending GET and a POST, and moves to the channel that
-// its client upgrades to. The face draws its states.
+// its client upgrades to. The comment of server_session draws its states.
 #pragma once
 
 #include <socketless/core/detail/must.hpp>
