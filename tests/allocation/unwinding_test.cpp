@@ -5,6 +5,8 @@
 #include "tools/catch.hpp"
 #include "tools/chance.hpp"
 
+#include <socketless/engineio/client_session.hpp>
+#include <socketless/engineio/server_session.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
 
@@ -264,6 +266,49 @@ TEST_CASE("a broadcast that fails half-way has asked nobody for an acknowledgeme
 TEST_CASE("a broadcast for which memory is short reaches nobody, or all but those whose connections end",
           "[allocation][throwing]") {
     at_each_allocation([] { tell_all(); });
+}
+
+TEST_CASE("an input that has to wait while memory is short has not been given", "[allocation][throwing]") {
+    for (std::size_t n = 0;; ++n) {
+        engineio::server_options const options;
+        engineio::server_session s(options, {}, engineio::revision::v4);
+        std::string buffer;
+        s.open_websocket(7, time_point());
+        while (s.poll_event()) continue;
+        while (s.poll_transmit(buffer)) continue;
+        s.websocket_received(7, {frame_kind::text, "4one"}, time_point());
+        fate = {.kind = chance::allocation, .left = n};
+        bool const is_given = support::guarded(true, [&] { s.channel_closed(7, time_point()); });
+        fate = {};
+        CAPTURE(n);
+        if (!is_given) s.channel_closed(7, time_point()); // once more
+        std::vector<engineio::event_type> types;
+        while (auto const e = s.poll_event()) types.push_back(e->type);
+        CHECK(types == std::vector{engineio::event_type::message, engineio::event_type::closed});
+        CHECK_FALSE(s.poll_transmit(buffer).has_value());
+        if (is_given) break;
+    }
+}
+
+TEST_CASE("a client for whose next transport memory is short ends", "[allocation][throwing]") {
+    for (std::size_t n = 0;; ++n) {
+        engineio::client_options options;
+        options.transports = {engineio::transport::polling, engineio::transport::webtransport};
+        options.try_all_transports = true;
+        engineio::client_session s(options);
+        std::string buffer;
+        REQUIRE(s.open(time_point()).has_value());
+        auto const get = s.poll_transmit(buffer)->id;
+        fate = {.kind = chance::allocation, .left = n};
+        bool const is_good = support::guarded(true, [&] { s.http_response(get, 500, false, {}, time_point()); });
+        fate = {};
+        CAPTURE(n);
+        auto const e = s.poll_event();
+        CHECK((e && e->type == engineio::event_type::closed) == !is_good);
+        auto const t = s.poll_transmit(buffer);
+        CHECK((t && t->type == engineio::transmit_type::open_stream) == is_good);
+        if (is_good) break;
+    }
 }
 
 } // namespace allocation_unwinding_test

@@ -233,4 +233,24 @@ TEST_CASE("slow or silent peers: a server that never answers a POST is a ping ti
     CHECK(silent.at(45'000) == lines{"closed: ping timeout", "abort 2", "abort 3"});
 }
 
+TEST_CASE("a message is there until the next event is asked for, though its channel is gone", "[client_session]") {
+    client_session s({.transports = {transport::websocket}});
+    std::string buffer;
+    REQUIRE(s.open(time_point()).has_value());
+    auto const channel = s.poll_transmit(buffer)->id;
+    s.channel_opened(channel, time_point());
+    std::string const hello = R"(0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000})";
+    s.websocket_received(channel, {frame_kind::text, hello}, time_point());
+    while (s.poll_event()) continue;
+    std::string const message = "bAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="; // base64: the session decodes it
+    s.websocket_received(channel, {frame_kind::text, message}, time_point());
+    auto const e = s.poll_event();
+    REQUIRE(e.has_value());
+    s.channel_closed(channel, time_point());
+    CHECK(e->message.data.size() == 32);
+    CHECK(e->message.data.back() == ' ');
+    auto const end = s.poll_event();
+    CHECK((end && end->type == event_type::closed));
+}
+
 } // namespace engineio_client_session_hostile_test

@@ -4,6 +4,7 @@
 #include <socketless/engineio/server_session.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -231,6 +232,34 @@ TEST_CASE("slow or silent peers: a stream that sends a byte at a time gets as fa
         said.insert(said.end(), more.begin(), more.end());
     }
     CHECK(said == lines{"message slow"});
+}
+
+TEST_CASE("a message is there until the next event is asked for, whatever becomes of its channel", "[server_session]") {
+    engineio::server_options const options;
+    std::string const message = "bAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="; // base64: the session decodes it
+    for (bool const is_lost : {true, false}) {
+        engineio::server_session s(options, {}, revision::v4);
+        std::string buffer;
+        s.open_websocket(7, time_point());
+        while (s.poll_event()) continue;
+        while (s.poll_transmit(buffer)) continue;
+        s.websocket_received(7, {frame_kind::text, message}, time_point());
+        auto const e = s.poll_event();
+        REQUIRE(e.has_value());
+        if (is_lost)
+            s.channel_closed(7, time_point());
+        else
+            s.abort();
+        std::size_t closes = 0;
+        while (auto const t = s.poll_transmit(buffer)) closes += t->type == transmit_type::close ? 1 : 0;
+        CHECK(closes == (is_lost ? 0 : 1));
+        CHECK(e->message.data.size() == 32);
+        CHECK(e->message.data.back() == ' ');
+        CHECK_FALSE(s.is_done());
+        auto const end = s.poll_event();
+        CHECK((end && end->type == event_type::closed));
+        CHECK(s.is_done());
+    }
 }
 
 } // namespace engineio_server_session_hostile_test

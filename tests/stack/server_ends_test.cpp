@@ -413,4 +413,26 @@ TEST_CASE("a client that never polls again is waited for as long as close_timeou
     CHECK(w.server.connection_count() == 0);
 }
 
+TEST_CASE("an event that came over a stream in two chunks can be read though the stream has ended", "[whole_server]") {
+    server io({.engine = {.transports = {engineio::transport::webtransport}}}, support::counting_random(),
+              time_point());
+    std::string buffer;
+    std::string const opening = support::stream_frame("0");
+    std::string const connect = support::stream_frame("40");
+    std::string const event =
+        support::stream_frame(R"(42["say","a text that is longer than a string keeps in itself"])");
+    io.stream_opened(7, time_point());
+    for (std::string const& bytes : {opening, connect}) {
+        io.stream_received(7, bytes, time_point());
+        while (io.poll_event()) continue;
+        while (io.poll_transmit(buffer)) continue;
+    }
+    io.stream_received(7, std::string_view(event).substr(0, 20), time_point());
+    io.stream_received(7, std::string_view(event).substr(20), time_point());
+    auto e = io.poll_event();
+    REQUIRE(e.has_value());
+    io.channel_closed(7, time_point());
+    CHECK(e->get<std::string>() == "a text that is longer than a string keeps in itself");
+}
+
 } // namespace stack_server_ends_test

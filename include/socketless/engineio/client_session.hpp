@@ -42,8 +42,8 @@ namespace socketless::inline v0::engineio {
 /// transmits, until both run dry; then wait for input or `poll_timeout`. Bodies, frames and chunks are not copied.
 /// The session names exchanges and channels, in the transmit that begins them.
 ///
-/// An allocation may throw. Then the call has done nothing; if a poll throws, the session closes (transport_error),
-/// since something of what it read or wrote is lost.
+/// An allocation may throw. Then the call has done nothing, or the session closes (transport_error), since something of
+/// what it read or wrote is lost.
 class client_session : private detail::client_session_core {
 public:
     /// Idle until `open`. See `check_options`.

@@ -226,7 +226,10 @@ public:
     //=== what it means, what to do, when to come back ===//
 
     /// The next event, or nothing until there is other input.
-    [[nodiscard]] std::optional<event> poll_event() { return next_event(); }
+    [[nodiscard]] std::optional<event> poll_event() {
+        if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset(); // the last event was in it
+        return next_event();
+    }
 
     /// The next thing to do, or nothing until there is other input. Bodies and handshakes are put together in `buffer`,
     /// which may serve any number of sessions.
@@ -256,8 +259,8 @@ public:
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
     /// Whether it has ended and nothing is left to be taken from it.
     [[nodiscard]] bool is_done() const noexcept {
-        return state_ == state::closed && events_.empty() && !poll_ && !body_ && !answered_ && !channel_ &&
-               !rejected_candidate_;
+        return state_ == state::closed && events_.empty() && !poll_ && !body_ && !answered_ && !rejected_candidate_ &&
+               (!channel_ || channel_->is_over);
     }
     /// Bytes that are queued and not yet handed to the I/O layer.
     [[nodiscard]] std::size_t queued() const noexcept { return outbox_.size(); }

@@ -17,6 +17,14 @@ namespace socketless::inline v0::detail {
 template <class T>
 class fifo {
 public:
+    fifo() = default;
+    fifo(fifo&& other) noexcept : items_(std::move(other.items_)), head_(std::exchange(other.head_, 0)) {}
+    fifo& operator=(fifo&& other) noexcept {
+        items_ = std::move(other.items_);
+        head_ = std::exchange(other.head_, 0);
+        return *this;
+    }
+
     [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size() - head_; }
     // Precondition of all three: not empty.

@@ -106,7 +106,7 @@ public:
     bool paused = false;
     // The peer cannot take binary frames: it is sent base64.
     bool text_only = false;
-    // The I/O layer has told that it is gone, but its session ended before that was read.
+    // The session has ended, and the I/O layer has told that this is gone or is told to close it.
     bool is_over = false;
     // A client has not told the I/O layer yet to open it.
     bool open_due = false;

@@ -94,13 +94,14 @@ protected:
     // Opening with this transport did not work: with the next one it may.
     void fail_transport() {
         if (state_ != state::opening || !options_.try_all_transports) return close_now(close_reason::transport_error);
-        if (channel_) give_up(*channel_);
-        channel_.reset();
+        give_up_channel();
         give_up(get_);
         body_.reset();
         failure_.body = {}; // it does not live as long as the next attempt
         ++transport_index_;
+        socketless::detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
         begin_transport();
+        undo.commit();
     }
 
     void take_handshake(std::string_view data) {
@@ -133,23 +134,39 @@ protected:
         if (close_sent_) reason = close_reason::forced_close; // the server ends what it was told to
         if (reason == close_reason::transport_error || reason == close_reason::open_timeout)
             prior_websocket_success_ = false;
-        if (channel_) give_up(*channel_);
+        give_up_channel();
         if (candidate_) give_up(candidate_->channel);
         give_up(get_);
         give_up(post_);
-        closed_channel_ = std::exchange(channel_, std::nullopt); // the message that is being handled may be in it
         body_.reset();
         end(reason);
     }
 
-    // The I/O layer ends a channel or an exchange, unless it has told that this is over. It never heard of a channel
-    // whose open transmit was not polled: nothing to close.
+    void give_up_channel() noexcept {
+        if (channel_) give_up(*channel_);
+        park_channel();
+    }
+
+    // The last event may be a message in the channel: it stays until the next one is asked for.
+    void park_channel() noexcept {
+        if (!channel_) return;
+        closed_channel_ = std::move(channel_);
+        channel_.reset();
+    }
+
+    // The I/O layer never heard of a channel whose open transmit was not polled: nothing to close.
     void give_up(channel const& c) noexcept {
-        if (!c.open_due && !late_.is_over(c.id())) farewells_.push({.type = transmit_type::close, .id = c.id()});
+        if (!c.open_due) say_farewell(transmit_type::close, c.id());
     }
     void give_up(std::optional<exchange_id>& exchange) noexcept {
-        if (exchange && !late_.is_over(*exchange)) farewells_.push({.type = transmit_type::abort, .id = *exchange});
+        if (exchange) say_farewell(transmit_type::abort, *exchange);
         exchange.reset();
+    }
+
+    // The I/O layer ends a channel or an exchange, unless it has told that this is over.
+    void say_farewell(transmit_type type, std::uint64_t id) noexcept {
+        SOCKETLESS_ASSERT(farewells_.size() < most_farewells);
+        if (!late_.is_over(id)) farewells_.push({.type = type, .id = id});
     }
 
     // Whether a message may be queued. The connection may have died unnoticed (the machine slept): then it closes.
@@ -205,7 +222,7 @@ protected:
     void lose_channel(input const& i) {
         if (i.status != 0) failure_ = {i.status, i.data.data};
         bool const was_open = channel_->is_open;
-        channel_.reset();
+        park_channel();
         if (state_ == state::closing)
             close_now(close_reason::forced_close);
         else if (was_open && state_ != state::opening)
@@ -338,19 +355,21 @@ protected:
         if (!post_ && state_ != state::opening)
             if (auto const t = begin_post(buffer)) return t;
         if (get_) return std::nullopt;
-        get_ = next_id_++;
+        auto const id = next_id_++;
         write_target(buffer, transport::polling);
-        return transmit{.type = transmit_type::get, .id = *get_, .target = buffer};
+        get_ = id;
+        return transmit{.type = transmit_type::get, .id = id, .target = buffer};
     }
 
     [[nodiscard]] std::optional<transmit> begin_post(std::string& buffer) {
         auto const kind = body_kind(!options_.force_base64);
         write_body(kind);
         if (body_out_.empty()) return std::nullopt;
-        post_ = next_id_++;
+        auto const id = next_id_++;
         write_target(buffer, transport::polling);
+        post_ = id;
         return transmit{.type = transmit_type::post,
-                        .id = *post_,
+                        .id = id,
                         .content = content_of(kind),
                         .target = buffer,
                         .data = {kind, body_out_}};
@@ -406,7 +425,7 @@ protected:
     engineio::handshake handshake_;
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
-    std::optional<channel> closed_channel_; // until the next event is asked for
+    std::optional<channel> closed_channel_; // see park_channel
     socketless::detail::fifo<transmit> farewells_;
     std::optional<payload_reader> body_;
     failed_answer failure_;

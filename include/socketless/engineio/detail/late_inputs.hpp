@@ -1,6 +1,7 @@
 // Inputs of a session that were given before it had read what came earlier: each waits for its turn.
 #pragma once
 
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/input.hpp>
 #include <socketless/core/time.hpp>
@@ -38,20 +39,30 @@ public:
         return waiting_ && std::ranges::find(waiting_->over, id) != waiting_->over.end();
     }
 
-    // After an end nothing counts any more. Precondition: the session has that channel or exchange.
+    // After an end nothing counts any more. If it throws, it has done nothing. Precondition: the session has that
+    // channel or exchange.
     void push(input const& i) {
-        if (!waiting_) waiting_ = std::make_unique<waiting>();
-        auto& all = waiting_->all;
         bool const ends =
             i.type == input_type::closed || i.type == input_type::response || i.type == input_type::failure;
         if (ends && is_over(i.id)) return;
-        if (ends) waiting_->over.push_back(i.id);
-        if (!all.empty() && all.back().type == input_type::end) return;
-        // Of times between which nothing has come, the last one counts.
-        bool const replaces = i.type == input_type::timeout && !all.empty() && all.back().type == input_type::timeout;
-        bool const fits = replaces || all.size() - waiting_->next < max_unread_inputs;
-        if (!replaces) all.emplace_back();
-        all.back() = fits ? i : input{.type = input_type::end, .reason = close_reason::queue_overflow, .now = i.now};
+        bool const has_ended = has_end();
+        if (!waiting_) waiting_ = std::make_unique<waiting>();
+        auto& [all, next, over] = *waiting_;
+        socketless::detail::rollback undo([this, told = over.size()]() noexcept {
+            waiting_->over.resize(told);
+            if (waiting_->all.empty()) clear();
+        });
+        if (ends) over.push_back(i.id);
+        if (!has_ended) {
+            // Of times between which nothing has come, the last one counts.
+            bool const replaces =
+                i.type == input_type::timeout && !all.empty() && all.back().type == input_type::timeout;
+            bool const fits = replaces || all.size() - next < max_unread_inputs;
+            if (!replaces) all.emplace_back();
+            all.back() =
+                fits ? i : input{.type = input_type::end, .reason = close_reason::queue_overflow, .now = i.now};
+        }
+        undo.commit();
     }
 
     // Precondition: not empty.

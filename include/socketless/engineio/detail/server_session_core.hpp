@@ -79,8 +79,8 @@ protected:
     void take_input(input const& i) { close_now(i.reason); }
 
     void lose_channel(input const&) {
-        channel_.reset();
         close_now(state_ == state::closing ? close_reason::forced_close : close_reason::transport_close);
+        channel_->is_over = true;
     }
 
     void pass_time(time_point now) {
@@ -216,9 +216,8 @@ protected:
             if (state_ != state::closing) return std::nullopt;
             close_now(close_reason::forced_close);
         }
-        auto const last = *std::exchange(channel_, std::nullopt);
-        if (last.is_over) return std::nullopt;
-        return close_channel(last.id());
+        if (std::exchange(channel_->is_over, true)) return std::nullopt;
+        return close_channel(channel_->id());
     }
 
     // Control packets are not queued: they are made when there is a way to send them.

@@ -83,6 +83,8 @@ struct candidate {
 //     lose_channel(i)                    the I/O layer has told that the channel in use is gone
 //     give_up(channel)                   the channel is not needed any more: the I/O layer closes it
 //     close_now(reason)                  the end of the session
+//
+// and, where it does more than this one, has(id) and drop_candidate().
 template <class Side>
 class session_core {
 protected:
