@@ -251,7 +251,7 @@ TEST_CASE("a message is there until the next event is asked for, whatever become
         else
             s.abort();
         std::size_t closes = 0;
-        while (auto const t = s.poll_transmit(buffer)) closes += t->type == transmit_type::close ? 1 : 0;
+        while (auto const t = s.poll_transmit(buffer)) closes += t->type == transmit_type::close ? 1u : 0u;
         CHECK(closes == (is_lost ? 0 : 1));
         CHECK(e->message.data.size() == 32);
         CHECK(e->message.data.back() == ' ');
