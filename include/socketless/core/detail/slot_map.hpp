@@ -73,7 +73,7 @@ public:
     void free(std::uint32_t index) noexcept {
         T& gone = slots_[index];
         SOCKETLESS_ASSERT(gone.is_used());
-        slot next = gone;
+        slot next(static_cast<slot const&>(gone));
         next.vacate();
         std::destroy_at(&gone);
         static_cast<slot&>(*std::construct_at(&gone)) = next;

@@ -91,8 +91,6 @@ protected:
     // A server's session is never opening: its handshake has arrived when it is made.
     enum class state : std::uint8_t { fresh, opening, open, closing, closed };
 
-    explicit session_core(revision r) noexcept : revision_(r) {}
-
     void reset() noexcept { *this = session_core(revision_); }
 
     //=== inputs, in their order ===//
@@ -278,6 +276,9 @@ protected:
     }
 
 private:
+    friend Side;
+    explicit session_core(revision r) noexcept : revision_(r) {}
+
     [[nodiscard]] Side& self() noexcept { return static_cast<Side&>(*this); }
     [[nodiscard]] Side const& self() const noexcept { return static_cast<Side const&>(*this); }
 
