@@ -163,7 +163,6 @@ public:
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
         socketless::detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
-        closed_channel_.reset();
         std::optional<event> e = next_event();
         undo.commit();
         return e;

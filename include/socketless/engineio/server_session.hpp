@@ -226,10 +226,7 @@ public:
     //=== what it means, what to do, when to come back ===//
 
     /// The next event, or nothing until there is other input.
-    [[nodiscard]] std::optional<event> poll_event() {
-        if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset(); // the last event was in it
-        return next_event();
-    }
+    [[nodiscard]] std::optional<event> poll_event() { return next_event(); }
 
     /// The next thing to do, or nothing until there is other input. Bodies and handshakes are put together in `buffer`,
     /// which may serve any number of sessions.

@@ -106,7 +106,7 @@ public:
     bool paused = false;
     // The peer cannot take binary frames: it is sent base64.
     bool text_only = false;
-    // The session has ended, and the I/O layer has told that this is gone or is told to close it.
+    // The I/O layer has told that it is gone, or is told to close it because its session has ended.
     bool is_over = false;
     // A client has not told the I/O layer yet to open it.
     bool open_due = false;

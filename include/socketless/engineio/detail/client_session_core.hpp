@@ -94,7 +94,8 @@ protected:
     // Opening with this transport did not work: with the next one it may.
     void fail_transport() {
         if (state_ != state::opening || !options_.try_all_transports) return close_now(close_reason::transport_error);
-        give_up_channel();
+        if (channel_) give_up(*channel_);
+        channel_.reset();
         give_up(get_);
         body_.reset();
         failure_.body = {}; // it does not live as long as the next attempt
@@ -134,7 +135,10 @@ protected:
         if (close_sent_) reason = close_reason::forced_close; // the server ends what it was told to
         if (reason == close_reason::transport_error || reason == close_reason::open_timeout)
             prior_websocket_success_ = false;
-        give_up_channel();
+        if (channel_) {
+            give_up(*channel_);
+            channel_->is_over = true;
+        }
         if (candidate_) give_up(candidate_->channel);
         give_up(get_);
         give_up(post_);
@@ -142,21 +146,9 @@ protected:
         end(reason);
     }
 
-    void give_up_channel() noexcept {
-        if (channel_) give_up(*channel_);
-        park_channel();
-    }
-
-    // The last event may be a message in the channel: it stays until the next one is asked for.
-    void park_channel() noexcept {
-        if (!channel_) return;
-        closed_channel_ = std::move(channel_);
-        channel_.reset();
-    }
-
     // The I/O layer never heard of a channel whose open transmit was not polled: nothing to close.
     void give_up(channel const& c) noexcept {
-        if (!c.open_due) say_farewell(transmit_type::close, c.id());
+        if (!c.open_due && !c.is_over) say_farewell(transmit_type::close, c.id());
     }
     void give_up(std::optional<exchange_id>& exchange) noexcept {
         if (exchange) say_farewell(transmit_type::abort, *exchange);
@@ -222,7 +214,7 @@ protected:
     void lose_channel(input const& i) {
         if (i.status != 0) failure_ = {i.status, i.data.data};
         bool const was_open = channel_->is_open;
-        park_channel();
+        channel_->is_over = true;
         if (state_ == state::closing)
             close_now(close_reason::forced_close);
         else if (was_open && state_ != state::opening)
@@ -425,7 +417,6 @@ protected:
     engineio::handshake handshake_;
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
-    std::optional<channel> closed_channel_; // see park_channel
     socketless::detail::fifo<transmit> farewells_;
     std::optional<payload_reader> body_;
     failed_answer failure_;

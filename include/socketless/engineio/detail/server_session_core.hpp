@@ -53,7 +53,7 @@ protected:
     void close_now(close_reason reason) {
         if (state_ == state::closed) return;
         if (candidate_) give_up(candidate_->channel);
-        if (channel_) channel_->is_over = late_.is_over(channel_->id());
+        if (channel_ && late_.is_over(channel_->id())) channel_->is_over = true;
         if (body_) answered_ = body_->exchange;
         body_.reset();
         handshake_due_ = false;
@@ -79,8 +79,8 @@ protected:
     void take_input(input const& i) { close_now(i.reason); }
 
     void lose_channel(input const&) {
-        close_now(state_ == state::closing ? close_reason::forced_close : close_reason::transport_close);
         channel_->is_over = true;
+        close_now(state_ == state::closing ? close_reason::forced_close : close_reason::transport_close);
     }
 
     void pass_time(time_point now) {

@@ -141,6 +141,8 @@ protected:
 
     // What the session has been given means this next.
     [[nodiscard]] std::optional<event> next_event() {
+        // Not before: the application may have been handling a message in it.
+        if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset();
         for (;;) {
             if (auto const type = events_.take()) {
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
