@@ -40,3 +40,10 @@ function(socketless_develop target)
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin"
     )
 endfunction()
+
+# A program of one source file, and the libraries that it links.
+function(socketless_add_program name)
+    add_executable(${name} ${name}.cpp)
+    socketless_develop(${name})
+    target_link_libraries(${name} PRIVATE ${ARGN})
+endfunction()

@@ -60,25 +60,25 @@ public:
     /// The answer to an exchange, its body whole. Base64 in it is decoded in place.
     void http_response(engineio::exchange_id exchange, int status, bool is_binary, std::span<char> body,
                        time_point now) {
-        engine(now).http_response(exchange, status, is_binary, body, now);
+        input_at(now).http_response(exchange, status, is_binary, body, now);
     }
     /// An exchange came to no answer.
-    void http_failed(engineio::exchange_id exchange, time_point now) { engine(now).http_failed(exchange, now); }
+    void http_failed(engineio::exchange_id exchange, time_point now) { input_at(now).http_failed(exchange, now); }
     /// The WebSocket or the stream is open.
-    void channel_opened(engineio::channel_id channel, time_point now) { engine(now).channel_opened(channel, now); }
+    void channel_opened(engineio::channel_id channel, time_point now) { input_at(now).channel_opened(channel, now); }
     /// A message of a WebSocket.
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
-        engine(now).websocket_received(channel, message, now);
+        input_at(now).websocket_received(channel, message, now);
     }
     /// The next bytes of a stream.
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
-        engine(now).stream_received(channel, chunk, now);
+        input_at(now).stream_received(channel, chunk, now);
     }
     /// The channel is gone, or could not be opened. A transmit that closes it may still come: drop it.
-    void channel_closed(engineio::channel_id channel, time_point now) { engine(now).channel_closed(channel, now); }
+    void channel_closed(engineio::channel_id channel, time_point now) { input_at(now).channel_closed(channel, now); }
     /// The server has answered the request for a WebSocket with this status and body: there is no channel.
     void channel_refused(engineio::channel_id channel, int status, std::string_view body, time_point now) {
-        engine(now).channel_refused(channel, status, body, now);
+        input_at(now).channel_refused(channel, status, body, now);
     }
     /// A write is under way on the channel: the client sends nothing more on it until `resume`.
     void pause(engineio::channel_id channel) noexcept { engine_.pause(channel); }
@@ -87,7 +87,7 @@ public:
     /// Time has passed. Call it when `poll_timeout` is due, and before you act on a timer of your own. A spurious call
     /// is harmless.
     void handle_timeout(time_point now) {
-        engine(now).handle_timeout(now);
+        input_at(now).handle_timeout(now);
         reconnect_if_due();
     }
 

@@ -72,15 +72,15 @@ public:
 
     /// The head of a request has been read, its body is on its way. Optional.
     void http_started(engineio::http_request const& request, time_point now) {
-        connections_.engine(now).http_started(request, now);
+        connections_.input_at(now).http_started(request, now);
     }
     /// A request, with its whole body. The server answers it exactly once.
     void http_received(engineio::http_request const& request, time_point now) {
-        connections_.engine(now).http_received(request, now);
+        connections_.input_at(now).http_received(request, now);
     }
     /// The client has given the exchange up. `poll_transmit` may still give an answer to it: drop that.
     void http_aborted(engineio::exchange_id exchange, time_point now) {
-        connections_.engine(now).http_aborted(exchange, now);
+        connections_.input_at(now).http_aborted(exchange, now);
     }
     /// Whether a request for this target is for the server. The I/O layer answers others itself.
     [[nodiscard]] bool takes(std::string_view target) const noexcept { return connections_.engine().takes(target); }
@@ -91,26 +91,26 @@ public:
     }
     /// A WebSocket is open.
     void websocket_opened(engineio::websocket_request const& request, time_point now) {
-        connections_.engine(now).websocket_opened(request, now);
+        connections_.input_at(now).websocket_opened(request, now);
     }
     void websocket_opened(engineio::channel_id channel, std::string_view target, time_point now) {
         websocket_opened({.channel = channel, .target = target}, now);
     }
     /// A message of a WebSocket.
     void websocket_received(engineio::channel_id channel, frame message, time_point now) {
-        connections_.engine(now).websocket_received(channel, message, now);
+        connections_.input_at(now).websocket_received(channel, message, now);
     }
     /// A stream is open. Its client says in the first packet which session it is for.
     void stream_opened(engineio::channel_id channel, time_point now, std::uint64_t context = 0) {
-        connections_.engine(now).stream_opened(channel, now, context);
+        connections_.input_at(now).stream_opened(channel, now, context);
     }
     /// The next bytes of a stream.
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
-        connections_.engine(now).stream_received(channel, chunk, now);
+        connections_.input_at(now).stream_received(channel, chunk, now);
     }
     /// The channel is gone. A transmit that closes it may still come: drop it.
     void channel_closed(engineio::channel_id channel, time_point now) {
-        connections_.engine(now).channel_closed(channel, now);
+        connections_.input_at(now).channel_closed(channel, now);
     }
     /// A write is under way on the channel: the server sends nothing more on it until `resume`.
     void pause(engineio::channel_id channel) { connections_.engine().pause(channel); }

@@ -4,21 +4,19 @@
 #include <socketless/core/random.hpp>
 
 #include <cstddef>
+#include <cstdlib>
 #include <span>
 
 #if defined(_WIN32)
 #include <algorithm>
-#include <cstdlib>
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) ||                     \
     defined(__DragonFly__) || defined(__ANDROID__) || defined(__CYGWIN__)
 #define SOCKETLESS_HAS_ARC4RANDOM
-#include <stdlib.h>
 #elif defined(__linux__) || defined(ESP_PLATFORM)
 #define SOCKETLESS_HAS_GETRANDOM
 #include <sys/random.h>
 
 #include <cerrno>
-#include <cstdlib>
 #endif
 
 #include <socketless/core/detail/prologue.hpp>

@@ -76,7 +76,7 @@ protected:
         if (!engine_.has_unread()) pass_time();
     }
     // The connection below, for an input that comes now.
-    [[nodiscard]] engineio::client_session& engine(time_point now) noexcept {
+    [[nodiscard]] engineio::client_session& input_at(time_point now) noexcept {
         advance_clock(now);
         return engine_;
     }

@@ -41,7 +41,7 @@ public:
         : options_(&options.sockets), now_(now), engine_(options.engine, std::move(random)) {}
 
     // The connections below, for an input that comes now.
-    [[nodiscard]] engineio::server& engine(time_point now) noexcept {
+    [[nodiscard]] engineio::server& input_at(time_point now) noexcept {
         now_ = now;
         return engine_;
     }
@@ -58,7 +58,7 @@ public:
 
     void handle_timeout(time_point now) {
         queue_.shrink(); // after the largest packets: timers are due often enough for that
-        engine(now).handle_timeout(now);
+        input_at(now).handle_timeout(now);
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!all_[index]) return;
             // Unread input comes first: poll_event sets the timer again after it.

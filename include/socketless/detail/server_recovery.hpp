@@ -35,13 +35,10 @@ struct recovery_claim {
     // What a CONNECT says of an earlier connection.
     [[nodiscard]] static recovery_claim of(json::text auth) {
         recovery_claim claimed;
-        auto const text_of = [&auth](std::string_view key) {
-            auto const value = auth.find(key);
-            return value ? value->get<std::string>().value_or("") : std::string();
-        };
-        if (auto const pid = text_of("pid"); pid.size() == random_id{}.size()) claimed.pid = pid;
-        if (auto const offset = text_of("offset"); offset.size() == socketio::recovery_offset::size)
-            claimed.offset = offset;
+        if (auto const pid = json::detail::string_member(auth, "pid"); pid.size() == random_id{}.size())
+            claimed.pid = pid;
+        auto const offset = json::detail::string_member(auth, "offset");
+        if (offset.size() == socketio::recovery_offset::size) claimed.offset = offset;
         return claimed;
     }
 

@@ -345,6 +345,16 @@ constexpr result<T> text::get() const {
     return detail::read<T>(*this);
 }
 
+namespace detail {
+
+// The string of that name in an object, empty where there is no such string.
+inline std::string string_member(text object, std::string_view key) {
+    auto const value = object.find(key);
+    return value ? value->get<std::string>().value_or("") : std::string();
+}
+
+} // namespace detail
+
 } // namespace socketless::inline v0::json
 
 #include <socketless/core/detail/epilogue.hpp>

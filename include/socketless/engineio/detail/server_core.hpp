@@ -235,9 +235,8 @@ protected:
 
     // The same of a sid in a JSON text.
     [[nodiscard]] std::uint32_t find_in_json(std::string_view text) const {
-        auto const json = json::validate(text, options_.limits.max_depth);
-        auto const sid = json ? json->find("sid") : std::nullopt;
-        return sid ? find(sid->get<std::string>().value_or("")) : none;
+        auto const object = json::validate(text, options_.limits.max_depth);
+        return object ? find(json::detail::string_member(*object, "sid")) : none;
     }
 
     // The same of a sid as it stands in a query.

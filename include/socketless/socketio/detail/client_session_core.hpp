@@ -136,7 +136,7 @@ protected:
                                                        : s->emit_later(out_, wish, event, args...);
         if (auto const kept = s->emit_retried(out_, wish, event, args...); !kept) return kept;
         try_next(*s);
-        static_cast<void>(check_queue()); // the event is sent again
+        check_queue().ignore(); // the event is sent again
         return {};
     }
 
@@ -370,18 +370,13 @@ protected:
             return has_left(s);
         }
         if (s.state != socket_state::connecting) return;
-        auto sid = string_member(p.data, "sid");
+        auto sid = json::detail::string_member(p.data, "sid");
         if (sid.empty() && out_.options.revision == revision::v5) return refuse_revision(e, s);
-        bool const recovered = join(s, std::move(sid), string_member(p.data, "pid"));
+        bool const recovered = join(s, std::move(sid), json::detail::string_member(p.data, "pid"));
         try_next(s);
         event& made = make_event(e, event_type::connected, s);
         made.sid = s.sid;
         made.recovered = recovered;
-    }
-
-    static std::string string_member(json::text object, std::string_view key) {
-        auto const value = object.find(key);
-        return value ? value->get<std::string>().value_or("") : std::string();
     }
 
     // The server has let the socket in: it sends what waits. Returns whether its state is recovered.
@@ -395,7 +390,7 @@ protected:
         ++s.connection;
         if (!s.early.empty()) ++early_;
         s.forget_waiting(out_);
-        static_cast<void>(check_queue());
+        check_queue().ignore();
         return recovered;
     }
 

@@ -290,7 +290,7 @@ protected:
             begin_end(*s, disconnect_reason::forced_server_close);
         else
             free(*s);
-        static_cast<void>(check_queue()); // the client is refused even if the connection ends
+        check_queue().ignore(); // the client is refused even if the connection ends
         return {};
     }
 
