@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <functional>
@@ -47,7 +48,7 @@ public:
         bool const is_first = exit_code_ != exit_code;
         exit_code_ = exit_code;
         wake_up_.cancel();
-        if (is_first && was_asked_ == 0) ::alarm(max_goodbye);
+        if (is_first && !was_asked_) ::alarm(max_goodbye);
     }
 
 private:
@@ -63,11 +64,11 @@ private:
         ::sigaction(signal, &action, nullptr);
     }
 
-    // These run in the middle of anything.
+    // These run in the middle of anything, and each may run on a thread of its own: the resolver has one.
     static void ask(int signal) {
-        if (was_asked_ != 0) ::_exit(128 + signal);
-        was_asked_ = 1;
-        if (exit_code_ == undecided) exit_code_ = 128 + signal;
+        if (was_asked_.exchange(true)) ::_exit(128 + signal);
+        int expected = undecided;
+        exit_code_.compare_exchange_strong(expected, 128 + signal);
         ::alarm(max_closing);
         int const error = errno;
         ::send(far_end_, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -75,9 +76,10 @@ private:
     }
     static void expire(int) { ::_exit(exit_code_); }
 
-    static constexpr std::sig_atomic_t undecided = -1;
-    static inline volatile std::sig_atomic_t was_asked_ = 0;
-    static inline volatile std::sig_atomic_t exit_code_ = undecided;
+    static constexpr int undecided = -1;
+    static inline std::atomic<bool> was_asked_ = false;
+    static inline std::atomic<int> exit_code_ = undecided;
+    static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
     static inline int far_end_ = -1;
 
     boost::asio::posix::stream_descriptor wake_up_;
