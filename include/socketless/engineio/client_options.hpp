@@ -18,11 +18,11 @@ namespace socketless::inline v0::engineio {
 
 /// How a client connects; names and defaults are engine.io-client's.
 struct client_options {
-    /// Gets its slashes where it lacks them, and is percent-encoded: see `normalize_path`.
+    /// The path of all requests; `normalize_path` adds missing slashes and percent-encodes it.
     std::string path = "/engine.io/";
     /// The caller's own query parameters. The session sets those of the protocol: EIO, transport, sid.
     std::vector<std::pair<std::string, std::string>> query = {};
-    /// The transports that may be used; the first opens the session. Revision 3 has no webtransport: it is passed over.
+    /// The transports that may be used; the first opens the session. Revision 3 skips webtransport.
     std::vector<transport> transports = {transport::polling, transport::websocket, transport::webtransport};
     /// Whether to move to a better transport when the server offers one.
     bool upgrade = true;
@@ -32,7 +32,7 @@ struct client_options {
     bool try_all_transports = false;
     /// The name of a parameter that differs in each request by long-polling. Empty: there is no such parameter.
     std::string timestamp_param = "t";
-    /// Makes that parameter differ from those of other clients, or a cache would join two of them: a random number.
+    /// A random number, by which that parameter differs from those of other clients: a cache would mix them up.
     std::uint64_t timestamp_seed = 0;
     /// The revision of the protocol to speak: EIO.
     engineio::revision revision = revision::v4;

@@ -42,7 +42,7 @@ namespace socketless::inline v0::engineio {
 /// transmits, until both run dry; then wait for input or `poll_timeout`. Bodies, frames and chunks are not copied.
 /// The session names exchanges and channels, in the transmit that begins them.
 ///
-/// An allocation may throw. Then the call has done nothing, or the session closes (transport_error), since something of
+/// An allocation may throw. Then the call has done nothing, or the session closes (transport_error), since a part of
 /// what it read or wrote is lost.
 class client_session : private detail::client_session_core {
 public:
@@ -71,7 +71,7 @@ public:
         take({.type = detail::input_type::response, .status = status, .id = exchange, .data = data, .now = now});
     }
 
-    /// An exchange came to no answer.
+    /// An exchange has failed: there is no answer.
     void http_failed(exchange_id exchange, time_point now) {
         take({.type = detail::input_type::failure, .id = exchange, .now = now});
     }
@@ -113,7 +113,7 @@ public:
     /// Time has passed: call this when `poll_timeout` is due. A spurious call is harmless.
     void handle_timeout(time_point now) { client_session_core::handle_timeout(now); }
 
-    /// Whether something that was given in has not been read by `poll_event`.
+    /// Whether there is input that `poll_event` has not read yet.
     [[nodiscard]] bool has_unread() const noexcept { return client_session_core::has_unread(); }
 
     //=== what the application wants ===//
@@ -121,7 +121,7 @@ public:
     /// Queues a message. `now` shows whether the heartbeat has expired unnoticed, as when a laptop slept: then the
     /// session closes instead (close_reason::ping_timeout).
     /// Errors: errc::not_open; errc::invalid_utf8; errc::separator_in_text for text with a record separator over
-    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else
+    /// long-polling of revision 4; errc::message_too_large: it alone is larger than `max_queued`, and nothing else
     /// happens; errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
     result<void> send(frame message, time_point now) {
         auto const good = check_open(now);
@@ -145,7 +145,7 @@ public:
         return writable() ? send(message, now) : error{errc::would_wait};
     }
 
-    /// Closes: an upgrade under way is waited for, and what is queued goes first (close_reason::forced_close). Over
+    /// Closes once an upgrade under way has ended and all that is queued has gone (close_reason::forced_close). Over
     /// long-polling the session is closed when the server has answered the last POST.
     void close(time_point now) {
         now_ = now;
@@ -181,7 +181,7 @@ public:
 
     //=== what it is ===//
 
-    /// When the input came that was read last.
+    /// The time of the input that was read last.
     [[nodiscard]] time_point now() const noexcept { return now_; }
     /// The options in force: the path begins and ends with '/'.
     [[nodiscard]] client_options const& options() const noexcept { return options_; }
@@ -193,12 +193,12 @@ public:
     [[nodiscard]] close_reason reason() const noexcept { return reason_; }
     /// The transport in use.
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
-    /// The answer that has ended the session, or the last attempt to open it, if there was such an answer: its status
-    /// is not 200. `decode_request_error` reads its body, which lives as long as the input that it came with.
+    /// The answer that has ended the session, or the last attempt to open it: its status is not 200, but 0 if there was
+    /// no such answer. `decode_request_error` reads its body, which lives as long as the input that it came with.
     [[nodiscard]] failed_answer const& failure() const noexcept { return failure_; }
     /// The session id; empty before the handshake.
     [[nodiscard]] std::string_view id() const noexcept { return sid_; }
-    /// What the server has said when the session opened. Valid until it is opened again.
+    /// The server's handshake. Valid until the session is opened again.
     [[nodiscard]] engineio::handshake handshake() const noexcept {
         auto h = handshake_;
         h.sid = sid_;

@@ -1,4 +1,4 @@
-// What happens to connections and requests, for logs and for those who keep something with a connection.
+// What happens to connections and requests, for logs and for applications that keep data with a connection.
 #pragma once
 
 #include <socketless/core/error.hpp>
@@ -55,15 +55,15 @@ struct connection_event {
     std::uint64_t context = 0;
     /// opened, upgraded: the transport in use from now on.
     engineio::transport transport = transport::polling;
-    /// refused: the exchange, or the channel; 0 where `websocket_refusal` has refused.
+    /// refused: the exchange, or the channel; 0 if `websocket_refusal` has refused.
     std::uint64_t id = 0;
     /// refused: the code and the HTTP status of the answer.
     request_error code = request_error::bad_request;
     int status = 0;
     /// closed: why.
     close_reason reason = close_reason::transport_error;
-    /// closed: what was wrong with what the client sent, if it could not be read. With close_reason::forced_close the
-    /// layer above could not read it.
+    /// closed: the error in what the client sent, if it could not be read. With close_reason::forced_close it was the
+    /// layer above that could not read it.
     std::optional<errc> error = std::nullopt;
     /// How many events before this one were dropped, because as many as allowed were waiting.
     std::size_t dropped = 0;

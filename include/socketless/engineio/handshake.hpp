@@ -37,8 +37,8 @@ struct handshake {
     friend bool operator==(handshake const&, handshake const&) noexcept = default;
 };
 
-/// What a longer ping_interval or ping_timeout is taken for: 2^31-1 ms, 24 days, the longest that every
-/// peer's timers can wait.
+/// A longer ping_interval or ping_timeout is clamped to this: 2^31-1 ms, 24 days, the longest that every peer's timers
+/// can wait.
 inline constexpr std::chrono::milliseconds longest_ping{2'147'483'647};
 
 namespace detail {
@@ -74,11 +74,11 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 ///
 ///     {"sid": string, "upgrades": [string, ...], "pingInterval": ms, "pingTimeout": ms, "maxPayload": bytes}
 ///
-/// `sid` is not empty; one that is written with escapes is put into `buffer`, for which `data.size()` bytes are always
-/// enough; unknown upgrades are left out, unknown members ignored; the
-/// durations are at least 1 ms and clamped to `longest_ping`; maxPayload may be absent, and is clamped to 2^53-1.
+/// `sid` is not empty; if it has escapes, it is decoded into `buffer`, for which `data.size()` bytes are always enough;
+/// unknown upgrades are left out, unknown members ignored; the durations are at least 1 ms and clamped to
+/// `longest_ping`; maxPayload may be absent, and is clamped to 2^53-1.
 /// Errors: those of json::validate; errc::buffer_too_small; errc::invalid_handshake with the offset of the value that
-/// is wrong, or 0 where one is missing. Linear. Source: Engine.IO protocol v4, "Handshake".
+/// is wrong, or 0 if a value is missing. Linear. Source: Engine.IO protocol v4, "Handshake".
 [[nodiscard]] inline result<handshake> decode_handshake(std::string_view data, limits const& bounds = {},
                                                         std::span<char> buffer = {}) noexcept {
     auto const valid = json::validate(data, bounds.max_depth);
@@ -122,8 +122,8 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
     return h;
 }
 
-/// Writes `h` as the data of an open packet, to a character container or a std::span<char>. Durations that no peer
-/// would take are written as the nearest that it does: 1 ms to `longest_ping`.
+/// Writes `h` as the data of an open packet, to a character container or a std::span<char>. Durations are clamped to
+/// what every peer takes: 1 ms to `longest_ping`.
 /// Errors: errc::invalid_utf8 in `sid`, errc::buffer_too_small.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_handshake(Target&& target, handshake const& h) {

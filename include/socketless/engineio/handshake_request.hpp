@@ -1,4 +1,4 @@
-// The request with which a connection begins: whether the application allows it, and what is kept of it.
+// The request with which a connection begins: whether the application allows it, and what a session keeps of it.
 #pragma once
 
 #include <socketless/engineio/request.hpp>
@@ -30,16 +30,16 @@ struct handshake_request {
     std::uint64_t context = 0;
 };
 
-/// What `server_options::allow_request` answers when the client is to be told why it is refused. UTF-8.
+/// A refusal by `server_options::allow_request` that tells the client why. UTF-8.
 struct forbidden {
-    /// What the client is told.
+    /// The reason that the client gets.
     std::string message = "Forbidden";
 };
 
 /// What `server_options::allow_request` answers: true, false, or why not.
 class request_verdict {
 public:
-    /// Only a bool: a literal, which would become true, is refused by the compiler.
+    /// Takes a bool only: the compiler refuses a string literal, which would convert to true.
     template <std::same_as<bool> Bool>
     request_verdict(Bool is_allowed) : is_allowed_(is_allowed) {} // NOLINT(*-explicit-*)
     /// No, and why.
@@ -47,7 +47,7 @@ public:
 
     /// Whether the request may begin a session.
     [[nodiscard]] explicit operator bool() const noexcept { return is_allowed_; }
-    /// What the client is told.
+    /// The reason that the client gets.
     [[nodiscard]] std::string const& message() const noexcept { return reason_.message; }
 
 private:
@@ -57,7 +57,7 @@ private:
 
 namespace detail {
 
-// A handshake_request that a session keeps: one allocation of the size that it needs, none if there is nothing to keep.
+// A handshake_request that a session keeps: one allocation of just its size; no allocation if there is nothing to keep.
 class kept_request {
 public:
     kept_request() noexcept = default;

@@ -44,7 +44,7 @@ public:
     /// Whether this side pings.
     [[nodiscard]] bool is_pinging() const noexcept { return state_ != state::watching; }
 
-    /// What the time has brought.
+    /// What is due at this time.
     [[nodiscard]] action handle_timeout(time_point now, intervals const& i) noexcept {
         if (now < deadline_) return action::none;
         if (state_ != state::waiting_to_ping) return action::expired;
@@ -53,7 +53,7 @@ public:
         return action::ping;
     }
 
-    /// A pong: only the awaited one counts.
+    /// A pong. Ignored if no pong is awaited.
     void pong(time_point now, intervals const& i) noexcept {
         if (state_ == state::awaiting_pong) *this = pinging(now, i);
     }

@@ -14,7 +14,7 @@ namespace socketless::inline v0::engineio {
 /// The method of a request: GET, POST, or another, which the protocol does not know.
 enum class http_method : std::uint8_t { get, post, other };
 
-/// What the I/O layer tells of a request. Views live until the events have run dry.
+/// What the I/O layer tells of a request. Views must stay valid until `poll_event` has returned nothing.
 struct http_request {
     /// The name of the exchange, which the I/O layer chooses.
     exchange_id exchange = 0;
@@ -24,8 +24,8 @@ struct http_request {
     std::string_view target = {};
     /// Whether the Content-Type is application/octet-stream.
     bool is_binary = false;
-    /// The body, whole; base64 in it is decoded in place. An I/O layer that stops reading at `max_payload` bytes passes
-    /// what it has, one byte more than allowed being enough.
+    /// The body, whole; base64 in it is decoded in place. Of a body over `max_payload` bytes, one byte more than that
+    /// is enough: the I/O layer may stop reading there.
     std::span<char> body = {};
     /// See handshake_request::context: kept if the request begins a session.
     std::uint64_t context = 0;
@@ -39,7 +39,7 @@ struct websocket_request {
     std::string_view target = {};
     /// As above.
     std::uint64_t context = 0;
-    /// Whether `websocket_refusal` was asked of this request: then `allow_request` is not asked again.
+    /// Whether `websocket_refusal` was called for this request: then the server does not ask `allow_request` again.
     bool is_checked = false;
 };
 

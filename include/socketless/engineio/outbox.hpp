@@ -38,7 +38,7 @@ public:
     [[nodiscard]] frame_kind kind() const noexcept { return kind_; }
     /// Whether it is text with a record separator in it, which cannot go into a body of revision 4.
     [[nodiscard]] bool has_separator() const noexcept { return has_separator_; }
-    /// The type of the packet and the message: a text frame, or a binary one of revision 3.
+    /// The type of the packet and the message: a text frame, or a binary frame of revision 3.
     [[nodiscard]] std::string_view wire() const noexcept { return *wire_; }
 
 private:

@@ -54,12 +54,12 @@ constexpr char digit_of(packet_type type) noexcept {
     return static_cast<char>('0' + static_cast<char>(type));
 }
 
-// What stands before a message: in a text frame, and in a binary one of revision 3.
+// The byte before a message: in a text frame, and in a binary frame of revision 3.
 constexpr char wire_type(frame_kind kind) noexcept {
     return kind == frame_kind::text ? digit_of(packet_type::message) : static_cast<char>(packet_type::message);
 }
 
-// What stands before the base64 of a binary message in a text frame.
+// The prefix of a binary message in a text frame, before its base64.
 constexpr std::string_view base64_prefix(revision r) noexcept {
     return r == revision::v4 ? "b" : "b4";
 }
@@ -104,8 +104,8 @@ constexpr result<packet> decode_binary(std::string_view bytes, revision r) noexc
 ///     type = "0" ... "6"
 ///
 /// Base64 is decoded into `buffer`, which takes `base64::max_decoded_size(f.data.size())` bytes and may be the
-/// frame's own memory; without one, base64 is refused. Nothing else is copied: the packet's data is
-/// borrowed from the frame.
+/// frame's own memory; without a buffer, base64 is refused. Nothing else is copied: the packet's data is borrowed from
+/// the frame.
 /// Errors: errc::empty_packet, errc::unknown_packet_type, errc::invalid_utf8, errc::invalid_base64,
 /// errc::buffer_too_small. Linear, for text and base64; constant time for binary.
 /// Source: Engine.IO protocol v4, "Packet encoding"; v3, "Encoding".

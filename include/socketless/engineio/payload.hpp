@@ -54,11 +54,11 @@ constexpr result<body_part> find_part(std::string_view body, std::size_t positio
 
 } // namespace detail
 
-/// Reads a long-polling body packet by packet; nothing is decoded before it is asked for, and nothing allocated.
+/// Reads a long-polling body packet by packet; it decodes a packet when you ask for it, and allocates nothing.
 ///
 ///     payload_reader reader(body);            // body: mutable, base64 is decoded in place
 ///     while (auto p = reader.next()) {
-///         if (!*p) return p->error();         // what came before it was good
+///         if (!*p) return p->error();         // the packets before it were good
 ///         use(**p);
 ///     }
 ///
@@ -121,8 +121,8 @@ private:
     bool done_ = false;
 };
 
-/// Puts packets into a long-polling body, as many as `max_payload` bytes allow, all that is around them counted.
-/// The first one is taken whatever its size, as the reference does: it would never go otherwise.
+/// Puts packets into a long-polling body, as many as `max_payload` bytes allow, with all that stands around them. The
+/// first packet goes in whatever its size, as in the reference: it would never go otherwise.
 ///
 ///     payload_writer writer(body, handshake.max_payload);
 ///     while (!queue.empty() && *writer.push(queue.front())) queue.pop();

@@ -114,13 +114,13 @@ private:
 /// What the target of a request says, all of it borrowed. Names and values are compared decoded; of a parameter that
 /// is given twice the last counts.
 struct request_target {
-    /// What stands before the "?".
+    /// The part before the "?".
     std::string_view path;
-    /// What stands behind it.
+    /// The part behind it.
     query_view query;
-    /// 4 if EIO says so, else 3, which had no EIO at first. Whether revision 3 is served is the server's decision.
+    /// 4 if EIO says so, else 3, which had no EIO at first. The server decides whether it serves revision 3.
     engineio::revision revision = revision::v3;
-    /// transport, if it is one that exists.
+    /// transport, if it is the name of a transport.
     std::optional<engineio::transport> transport;
     /// sid, still percent-encoded, if it is not empty.
     std::optional<std::string_view> sid;
@@ -135,7 +135,7 @@ struct target_parts {
     query_view query;
 };
 
-// Whether a target begins with a slash and has no character that no target has.
+// Whether a target begins with a slash and has only characters that a target may have.
 constexpr result<void> check_target(std::string_view target) noexcept {
     if (!target.starts_with('/')) return error{errc::invalid_request_target, 0};
     for (std::size_t i = 0; i != target.size(); ++i) {
@@ -153,8 +153,8 @@ constexpr target_parts split_target(std::string_view target) noexcept {
 } // namespace detail
 
 /// Whether a target is for the server with this path: it is the path itself, with or without the slash at its end, or
-/// begins with it and a slash. Compared as they stand, nothing is resolved or decoded. A path lacks nothing but a slash
-/// at either end: "socket.io" is "/socket.io/"; that of "/" is every target.
+/// begins with it and a slash. Both are compared as they stand: nothing is resolved or decoded. The path may lack the
+/// slash at either end: "socket.io" is "/socket.io/". Every target is under "/".
 [[nodiscard]] constexpr bool is_under(std::string_view target, std::string_view path) noexcept {
     if (path.ends_with('/')) path.remove_suffix(1);
     if (!target.starts_with('/')) return false;
@@ -194,8 +194,8 @@ constexpr target_parts split_target(std::string_view target) noexcept {
     return read;
 }
 
-/// A path as a request carries it: it begins and ends with a slash, and what a path cannot hold as it is, is
-/// percent-encoded; escapes stay as they are. "socket.io" is "/socket.io/". Harmless if it is one already.
+/// A path as a request carries it: it begins and ends with a slash; characters that a path cannot hold are
+/// percent-encoded, escapes stay as they are. "socket.io" becomes "/socket.io/"; such a path does not change again.
 /// Errors: errc::invalid_request_target at a '?', a '#' or a control character, which belong to no path, and where text
 /// is not UTF-8. Linear.
 [[nodiscard]] inline result<std::string> normalize_path(std::string_view path) {
@@ -217,7 +217,7 @@ constexpr target_parts split_target(std::string_view target) noexcept {
     return normal;
 }
 
-/// What `write_request_target` puts into a target.
+/// The parts that `write_request_target` puts into a target.
 struct request_fields {
     /// The path, as it is written: see `normalize_path`.
     std::string_view path = "/engine.io/";
@@ -227,7 +227,7 @@ struct request_fields {
     engineio::revision revision = revision::v4;
     /// transport.
     engineio::transport transport = transport::polling;
-    /// A parameter that differs from request to request, so that no cache answers; none if it has no value.
+    /// A parameter that differs from request to request, so that no cache answers; left out if its value is empty.
     query_parameter timestamp = {"t", ""};
     /// b64: whether to ask for base64 instead of binary bodies.
     bool base64 = false;
@@ -236,8 +236,8 @@ struct request_fields {
 };
 
 /// Writes the target of a request: the path as it is, then the caller's parameters, EIO, transport, the
-/// timestamp, b64 and sid, percent-encoded. Of the caller's parameters those that have a name of the protocol's own are
-/// left out: EIO, transport and sid always, the timestamp and b64 where they are written.
+/// timestamp, b64 and sid, percent-encoded. It leaves out those of the caller's parameters that have a name of the
+/// protocol's own: EIO, transport and sid always, the timestamp and b64 where they are written.
 /// Errors: errc::invalid_request_target for a path that does not begin with '/' or has a character in it that no
 /// path has (white space, control characters, '?', '#'); errc::buffer_too_small.
 template <output_target Target>

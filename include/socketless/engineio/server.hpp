@@ -60,7 +60,7 @@ public:
 
     /// The head of a request has been read, its body is on its way; `http_received` or `http_aborted` follows.
     /// Optional: an I/O layer that tells this lets the server notice a second POST of a session while the first is
-    /// still read, which the protocol asks for, and one that is given up half-way. Either closes the session.
+    /// still being read, as the protocol asks, and a POST that its client gives up half-way. Either closes the session.
     void http_started(http_request const& request, time_point now) {
         now_ = now;
         if (request.method != http_method::post) return;
@@ -269,7 +269,7 @@ public:
             undo.commit();
             if (e) {
                 if (log_.is_on() && e->type != event_type::message)
-                    socketless::detail::attempt([&] { note(index, *e); }); // the event counts more than the note of it
+                    socketless::detail::attempt([&] { note(index, *e); }); // the event counts more than its note
                 return server_event{handle(index), *e};
             }
             with_events_.pop();
@@ -297,7 +297,7 @@ public:
         while (!with_transmits_.empty()) {
             std::uint32_t const index = with_transmits_.front();
             server_session& session = *slots_[index].session;
-            socketless::detail::rollback undo([&]() noexcept { fail(index); }); // and what could not be written
+            socketless::detail::rollback undo([&]() noexcept { fail(index); }); // what could not be written is lost
             auto const t = session.poll_transmit(buffer);
             undo.commit();
             if (t) {

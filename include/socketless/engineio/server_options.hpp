@@ -47,7 +47,7 @@ struct server_options {
     /// WebSocket, before it makes anything for the session. If it throws, that request was not received. It must not
     /// call the server.
     std::function<request_verdict(handshake_request const&)> allow_request = {};
-    /// How many events of connections wait for `poll_connection_event`. The server drops those beyond, and counts them.
+    /// How many events of connections wait for `poll_connection_event`. The server drops further ones, and counts them.
     /// By default it makes no such events.
     std::size_t max_connection_events = 0;
 };

@@ -51,8 +51,7 @@ using session_id = random_id;
 /// packets are decoded as they are asked for. Precondition: time does not run backwards.
 class server_session : private detail::server_session_core {
 public:
-    /// `options` and `id` as given; `options` must outlive the session. Precondition: then one of `open_polling`,
-    /// `open_websocket` and `open_stream` is called.
+    /// `options` must outlive the session. Next, call `open_polling`, `open_websocket` or `open_stream`.
     server_session(server_options const& options, session_id const& id, engineio::revision r) noexcept
         : server_session_core(options, id, r) {}
 
@@ -74,7 +73,7 @@ public:
     /// Whether a long-polling request fits the state of the session. If not, the caller refuses it as a bad request.
     [[nodiscard]] bool takes_polling() const noexcept { return transport_ == transport::polling; }
 
-    /// A GET for what is queued. Returns false where one is pending already: the session then closes, and the caller
+    /// A GET for what is queued. Returns false if a GET is pending already: the session then closes, and the caller
     /// refuses this exchange (400). Precondition: takes_polling().
     [[nodiscard]] bool poll(exchange_id exchange, time_point now) {
         if (late_.has_end()) return false;
@@ -87,10 +86,10 @@ public:
         return true;
     }
 
-    /// A POST. `form` says how its body is written. Returns false where another is under way: as with `poll`.
+    /// A POST. `form` says how its body is written. Returns false if another is under way: as with `poll`.
     /// Precondition: takes_polling(), and the body is at most `max_payload` long.
     [[nodiscard]] bool post(exchange_id exchange, std::span<char> body, payload_format form, time_point now) {
-        // The last POST is not answered yet, or the session reads no more of them.
+        // The last POST is not answered yet, or the session reads no POST any more.
         if (body_ || answered_ || late_.has_end() || state_ == state::closed) {
             break_off();
             return false;
@@ -113,8 +112,8 @@ public:
         }
     }
 
-    /// The client has broken the rules of HTTP exchanges: the session ends (close_reason::transport_error) when what it
-    /// has been given has been read.
+    /// The client has broken the rules of HTTP exchanges: the session ends (close_reason::transport_error) once it has
+    /// read all earlier input.
     void break_off() {
         if (has_unread())
             late_.push({.type = detail::input_type::end, .reason = close_reason::transport_error, .now = now_});
@@ -131,7 +130,7 @@ public:
         open(transport::websocket, now);
     }
 
-    /// The handshake came over a stream, whose reader goes on behind it.
+    /// The handshake came over a stream, whose reader goes on behind that packet.
     void open_stream(channel_id channel, std::unique_ptr<stream_reader> reader, time_point now) {
         channel_.emplace(channel, std::move(reader));
         open(transport::webtransport, now);
@@ -181,14 +180,14 @@ public:
     /// Time has passed: call this when `poll_timeout` is due. A spurious call is harmless.
     void handle_timeout(time_point now) { server_session_core::handle_timeout(now); }
 
-    /// Whether something that was given in has not been read by `poll_event`.
+    /// Whether there is input that `poll_event` has not read yet.
     [[nodiscard]] bool has_unread() const noexcept { return server_session_core::has_unread(); }
 
     //=== what the application wants ===//
 
     /// Queues a message.
     /// Errors: errc::not_open; errc::invalid_utf8; errc::separator_in_text for text with a record separator over
-    /// long-polling of revision 4; errc::message_too_large: alone it is more than `max_queued`, and nothing else
+    /// long-polling of revision 4; errc::message_too_large: it alone is larger than `max_queued`, and nothing else
     /// happens; errc::queue_overflow: with it more than `max_queued` bytes would wait, and the session closes.
     result<void> send(frame message) { return is_open() ? push(message, options_->max_queued) : error{errc::not_open}; }
 
@@ -217,7 +216,7 @@ public:
         deadline_ = socketless::deadline(now, options_->close_timeout);
     }
 
-    /// The layer above could not read what the client sent, and is about to close: `cause` says it.
+    /// The layer above could not read what the client sent, and is about to close: `cause` returns this error.
     void blame(errc cause) noexcept { cause_ = cause; }
 
     /// Closes at once; what is queued is lost.
@@ -240,7 +239,7 @@ public:
 
     //=== what it is ===//
 
-    /// When the input came that was read last.
+    /// The time of the input that was read last.
     [[nodiscard]] time_point now() const noexcept { return now_; }
     /// The session id. Valid as long as the session.
     [[nodiscard]] std::string_view id() const noexcept { return view(id_); }
@@ -250,11 +249,11 @@ public:
     [[nodiscard]] engineio::revision revision() const noexcept { return revision_; }
     /// The transport in use.
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
-    /// Whether it has not begun to close.
+    /// Whether it is open: neither closing nor closed.
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
-    /// What was wrong with what the client sent, if it ended for that: close_reason::parse_error, or `blame`.
+    /// The error in what the client sent, if that ended the session: close_reason::parse_error, or `blame`.
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
-    /// Whether it has ended and nothing is left to be taken from it.
+    /// Whether it has ended, and has no event and no transmit left.
     [[nodiscard]] bool is_done() const noexcept {
         return state_ == state::closed && events_.empty() && !poll_ && !body_ && !answered_ && !rejected_candidate_ &&
                (!channel_ || channel_->is_over);

@@ -90,7 +90,7 @@ enum class transmit_type : std::uint8_t {
     abort,
 };
 
-/// What a body is: nothing, text, HTML, bytes or JSON. `name` gives the header for it.
+/// The content of a body: nothing, text, HTML, bytes or JSON. `name` gives the header for it.
 enum class content_type : std::uint8_t { none, text, html, binary, json };
 
 /// The value of the Content-Type header.

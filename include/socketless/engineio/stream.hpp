@@ -83,15 +83,15 @@ template <output_target Target>
 ///         use(decode(**f));
 ///     }
 ///
-/// A frame that lies within one chunk is borrowed from it; of one that does not, what has arrived is kept
-/// here, at most `max_payload` and a header. Nothing is reserved because a header said so.
+/// A frame within one chunk is borrowed from it. Of a frame that spans chunks, the bytes that have arrived are kept
+/// here: at most `max_payload` and a header. The length in a header reserves no memory.
 class stream_reader {
 public:
     /// `max_payload` is the greatest number of bytes that a frame may have.
     constexpr explicit stream_reader(std::size_t max_payload) noexcept : max_payload_(max_payload) {}
 
-    /// The next chunk; several may follow each other. They must live until `next` has returned nothing. More than
-    /// `max_unread_inputs` that have not been read are an error behind the frames of these.
+    /// The next chunk; several may follow each other. They must live until `next` has returned nothing. If more than
+    /// `max_unread_inputs` chunks wait, an error follows the frames of these.
     constexpr void push(std::string_view chunk) {
         if (failed_ || has_overflown_ || chunk.empty()) return;
         if (!is_unread()) {
@@ -128,7 +128,7 @@ public:
     [[nodiscard]] constexpr bool incomplete() const noexcept { return !kept_is_used_ && !kept_.empty(); }
 
 private:
-    // Memory that is held on to, so that the next frame finds it.
+    // Memory that is kept for the next frame.
     static constexpr std::size_t largest_idle_buffer = 4096;
 
     constexpr std::optional<result<frame>> next_of_chunk() {
@@ -192,7 +192,7 @@ private:
         return length < 126 ? 1 : length == 126 ? 3 : stream_header::longest;
     }
 
-    // How many bytes more bring `bytes` to the end of the header, or, once that is there, of the frame.
+    // How many bytes `bytes` lacks to the end of the header, or, once that is whole, of the frame.
     static constexpr std::size_t missing_from(std::string_view bytes) noexcept {
         if (bytes.empty()) return 1;
         auto const h = read_header(bytes);
@@ -200,7 +200,7 @@ private:
         return static_cast<std::size_t>(h->length) - (bytes.size() - h->size);
     }
 
-    // Takes one frame, or an error, from the start of `bytes`; nothing where it is not whole.
+    // Takes one frame, or an error, from the start of `bytes`; nothing if the frame is not whole.
     constexpr std::optional<result<frame>> cut(std::string_view& bytes) noexcept {
         auto const h = read_header(bytes);
         if (!h) return std::nullopt;

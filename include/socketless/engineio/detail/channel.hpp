@@ -36,7 +36,7 @@ public:
     // Whether something that was received has not been read yet.
     [[nodiscard]] bool is_unread() const noexcept { return unread_ || (reader_ && reader_->is_unread()); }
 
-    // Precondition of both: nothing is unread.
+    // Precondition of both: all that was received has been read.
     void message_received(frame message) noexcept {
         SOCKETLESS_ASSERT(!unread_);
         message_ = message;
@@ -102,17 +102,17 @@ private:
     bool unread_ = false;
 
 public:
-    // A write is under way: nothing more may be sent.
+    // A write is under way: the session sends nothing more.
     bool paused = false;
-    // The peer cannot take binary frames: it is sent base64.
+    // The peer cannot take binary frames: it gets base64.
     bool text_only = false;
-    // The I/O layer has told that it is gone, or is told to close it because its session has ended.
+    // The channel is gone, or its session has ended and the I/O layer closes it.
     bool is_over = false;
-    // A client has not told the I/O layer yet to open it.
+    // A client's channel whose open transmit was not polled yet.
     bool open_due = false;
-    // A server's channels come open, a client's are opened.
+    // A server's channels come open; a client's take time to open.
     bool is_open = true;
-    // A client's stream has not begun yet: with an open packet.
+    // A client's stream that has yet to begin, with an open packet.
     bool hello_due = false;
 };
 

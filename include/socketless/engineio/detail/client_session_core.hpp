@@ -32,7 +32,7 @@ class client_session_core : protected session_core<client_session_core> {
 protected:
     // How long close() may take.
     static constexpr milliseconds close_timeout{30'000};
-    // The I/O layer is told to end what was given up before anything else is begun: a channel, a GET and a POST.
+    // Before anything else begins, the I/O layer ends what the session has given up: a channel, a GET and a POST.
     static constexpr std::size_t most_farewells = 3;
 
     explicit client_session_core(client_options options)
@@ -91,7 +91,7 @@ protected:
         return c;
     }
 
-    // Opening with this transport did not work: with the next one it may.
+    // This transport could not open the session: the next one may.
     void fail_transport() {
         if (state_ != state::opening || !options_.try_all_transports) return close_now(close_reason::transport_error);
         if (channel_) give_up(*channel_);
@@ -132,7 +132,7 @@ protected:
 
     void close_now(close_reason reason) {
         if (state_ == state::closed || state_ == state::fresh) return;
-        if (close_sent_) reason = close_reason::forced_close; // the server ends what it was told to
+        if (close_sent_) reason = close_reason::forced_close; // the server has closed at our request
         if (reason == close_reason::transport_error || reason == close_reason::open_timeout)
             prior_websocket_success_ = false;
         if (channel_) {
@@ -155,7 +155,7 @@ protected:
         exchange.reset();
     }
 
-    // The I/O layer ends a channel or an exchange, unless it has told that this is over.
+    // The I/O layer ends a channel or an exchange, unless it has said that this is over.
     void say_farewell(transmit_type type, std::uint64_t id) noexcept {
         SOCKETLESS_ASSERT(farewells_.size() < most_farewells);
         if (!late_.is_over(id)) farewells_.push({.type = type, .id = id});
@@ -203,7 +203,7 @@ protected:
         if (i.status != 200) failure_ = {i.status, i.data.data};
         if (i.status != 200 || (!is_get && close_sent_)) return fail_transport();
         if (is_get) {
-            // The caller has given it as a std::span<char>.
+            // The caller gave it as a std::span<char>.
             std::span<char> const body(const_cast<char*>(i.data.data.data()), i.data.data.size());
             body_ = payload_reader(body, format_of(revision_, i.data.kind), options_.limits);
         } else if (outbox_.empty() && state_ == state::open) {
@@ -281,7 +281,7 @@ protected:
         events_.set(event_type::upgrading);
     }
 
-    // No GET and no POST is begun any more: the session moves when those under way have ended.
+    // The session begins no GET or POST any more, and moves when those under way have ended.
     [[nodiscard]] bool is_pausing() const noexcept { return candidate_ && candidate_->is_probed; }
 
     [[nodiscard]] std::optional<transmit> drive_candidate(std::string& buffer) {
@@ -322,7 +322,7 @@ protected:
         return {.type = transmit_type::open_websocket, .id = c.id(), .target = buffer};
     }
 
-    // What a stream begins with: "0", or in an upgrade "0{"sid":...}".
+    // The first packet of a stream: "0", or in an upgrade "0{"sid":...}".
     [[nodiscard]] transmit send_hello(channel& c, std::string& buffer) const {
         c.hello_due = false;
         std::string data;
@@ -340,8 +340,8 @@ protected:
         return take_farewell();
     }
 
-    // One GET and one POST at a time. An upgrade that pauses the transport, a close that was sent and a body that is
-    // read let neither begin.
+    // One GET and one POST at a time. Neither begins while an upgrade pauses the transport or a body is being read, nor
+    // after a close was sent.
     [[nodiscard]] std::optional<transmit> drive_polling(std::string& buffer) {
         if (is_pausing() || close_sent_ || body_) return std::nullopt;
         if (!post_ && state_ != state::opening)
@@ -367,7 +367,7 @@ protected:
                         .data = {kind, body_out_}};
     }
 
-    // What is due, as much as the server takes.
+    // Puts what is due into a body, as much as the server takes.
     void write_body(frame_kind kind) {
         body_out_.clear();
         std::uint64_t const no_limit = std::numeric_limits<std::size_t>::max();
@@ -375,7 +375,8 @@ protected:
         payload_writer writer(body_out_, limit, format_of(revision_, kind));
         while (auto const p = beats_.take()) socketless::detail::must(writer.push(*p));
         // The close waits for an upgrade; what is left of the queue then goes over the new transport. The client keeps
-        // the GET until this POST is answered: the server takes a GET given up for the end, and would lose this body.
+        // the GET until this POST is answered: a server takes a GET that is given up for the end, and would lose this
+        // body.
         if (put_queued(writer) && state_ == state::closing && !candidate_)
             close_sent_ = writer.push({packet_type::close, frame_kind::text, {}}) == true;
     }
@@ -399,7 +400,7 @@ protected:
         socketless::detail::must(written); // the path has been checked
     }
 
-    // Differs from those of other clients by the seed, from those before by the count.
+    // The seed tells it from those of other clients, the count from earlier ones.
     [[nodiscard]] std::string make_timestamp() const {
         std::string stamp;
         for (std::uint64_t number : {options_.timestamp_seed, next_id_})
@@ -410,7 +411,7 @@ protected:
     client_options options_;
     error path_error_{};
     std::size_t transport_index_ = 0;
-    std::uint64_t next_id_ = 1; // of an exchange or a channel: never used again, by later connections either
+    std::uint64_t next_id_ = 1; // of an exchange or a channel; later connections go on from there
     bool prior_websocket_success_ = false;
     bool close_sent_ = false; // over polling: its POST is under way
     std::string sid_;

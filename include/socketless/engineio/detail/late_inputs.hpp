@@ -34,12 +34,12 @@ public:
     [[nodiscard]] bool empty() const noexcept { return waiting_ == nullptr; }
     // Whether the session ends once the others have been read.
     [[nodiscard]] bool has_end() const noexcept { return waiting_ && waiting_->all.back().type == input_type::end; }
-    // Whether the I/O layer has told that this channel, or exchange, is over: nothing more is to be done with it.
+    // Whether the I/O layer has said that this channel or exchange is over: then the session asks nothing more of it.
     [[nodiscard]] bool is_over(std::uint64_t id) const noexcept {
         return waiting_ && std::ranges::find(waiting_->over, id) != waiting_->over.end();
     }
 
-    // After an end nothing counts any more. If it throws, it has done nothing. Precondition: the session has that
+    // After an end, further inputs are dropped. If it throws, it has done nothing. Precondition: the session has that
     // channel or exchange.
     void push(input const& i) {
         bool const ends =
@@ -54,7 +54,7 @@ public:
         });
         if (ends) over.push_back(i.id);
         if (!has_ended) {
-            // Of times between which nothing has come, the last one counts.
+            // Of several times without an input between them, only the last counts.
             bool const replaces =
                 i.type == input_type::timeout && !all.empty() && all.back().type == input_type::timeout;
             bool const fits = replaces || all.size() - next < max_unread_inputs;

@@ -1,4 +1,4 @@
-// Streams that are open but have not said yet which session they are for: their first packet does.
+// Open streams whose first packet is still missing: it says which session they are for.
 #pragma once
 
 #include <socketless/core/frame.hpp>
@@ -29,7 +29,7 @@ public:
         bool is_paused = false;
     };
 
-    // What a stream has said first, and the stream itself: it is new no longer.
+    // The first packet of a stream, and the stream, which is no longer new.
     struct opening {
         result<frame> first; // borrowed from the reader
         new_streams::stream stream;

@@ -58,7 +58,7 @@ protected:
         transport_use use;
         http_method method;
         std::uint64_t context;
-        bool is_allowed = false; // the application has said so already
+        bool is_allowed = false; // the application has allowed it already
     };
 
     // What a request asks for, or why it is refused.
@@ -73,7 +73,7 @@ protected:
 
     struct immediate_transmit {
         transmit what;
-        std::string body; // unless it is one of the protocol's own
+        std::string body; // empty if `what` shows one of the protocol's own
     };
 
     [[nodiscard]] static checked_request refused(request_error e) { return {.refused = refusal{e, status(e)}}; }
@@ -133,7 +133,8 @@ protected:
                       [&] { return session.post(request.exchange, request.body, form, now); });
     }
 
-    // Calls `take()`: whether the session takes the exchange or channel of this name, which it owns then.
+    // Calls `take()`, which returns whether the session takes the exchange or channel of this name: then the session
+    // owns it.
     template <class Names, class Take>
     [[nodiscard]] static bool assign(Names& names, std::uint64_t name, std::uint32_t index, Take take) {
         bool const is_new = names.emplace(name, index).second;
@@ -233,13 +234,13 @@ protected:
         return slots_[found->second].session->id() == sid ? found->second : none;
     }
 
-    // The same of a sid in a JSON text.
+    // The same, for a sid in a JSON text.
     [[nodiscard]] std::uint32_t find_in_json(std::string_view text) const {
         auto const object = json::validate(text, options_.limits.max_depth);
         return object ? find(json::detail::string_member(*object, "sid")) : none;
     }
 
-    // The same of a sid as it stands in a query.
+    // The same, for a sid as it stands in a query.
     [[nodiscard]] std::uint32_t find_encoded(std::string_view sid) const {
         std::array<char, 3 * session_id{}.size()> buffer;
         auto const decoded = percent::decode(sid, buffer);

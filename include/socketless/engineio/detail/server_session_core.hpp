@@ -60,7 +60,7 @@ protected:
         end(reason);
     }
 
-    // Closes a candidate, unless the I/O layer has told that it is gone.
+    // Closes a candidate, unless the I/O layer has said that it is gone.
     void give_up(channel const& c) noexcept {
         if (!late_.is_over(c.id())) rejected_candidate_ = c.id();
     }
@@ -72,10 +72,10 @@ protected:
 
     //=== inputs ===//
 
-    // A POST that came later may have been read before what waited.
+    // A POST may be read before inputs that came earlier and wait: time does not go back.
     void set_time(time_point given) noexcept { now_ = std::max(now_, given); }
 
-    // The end, behind all that was given in: a server's session gets the other inputs at once.
+    // The end, once all earlier input has been read. GETs and POSTs do not wait.
     void take_input(input const& i) { close_now(i.reason); }
 
     void lose_channel(input const&) {
@@ -121,7 +121,7 @@ protected:
             if (!take_beat(p->type, intervals())) close_now(close_reason::transport_error);
             break;
         case packet_type::close:
-            release_poll(); // the pending GET is not told to close: its client did
+            release_poll(); // the answer of the pending GET holds no close: its client has closed
             close_now(close_reason::transport_close);
             break;
         case packet_type::open:
@@ -169,7 +169,7 @@ protected:
                 .data = {frame_kind::text, "ok"}};
     }
 
-    // Answers the pending GET if there is anything to answer it with.
+    // Answers the pending GET if there is something to send.
     [[nodiscard]] std::optional<transmit> answer_poll(std::string& buffer) {
         auto const kind = body_kind(!base64_);
         write_body(buffer, kind);
@@ -189,7 +189,7 @@ protected:
         auto const put = [&writer](packet_type type) {
             socketless::detail::must(writer.push({type, frame_kind::text, {}}));
         };
-        // After the move to another transport all but a noop goes there.
+        // After the move to another transport all but a noop goes over that.
         if (transport_ == transport::polling) put_due(writer);
         if (buffer.empty() && noop_due_) put(packet_type::noop);
         if (buffer.empty() && state_ == state::closed) put(packet_type::close);

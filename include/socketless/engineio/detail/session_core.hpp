@@ -28,7 +28,7 @@
 
 namespace socketless::inline v0::engineio::detail {
 
-// Events without contents that are yet to be taken, each at most once, in the order of event_type.
+// Events without contents that wait for poll_event, each at most once, in the order of event_type.
 class due_events {
 public:
     void set(event_type type) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(type)); }
@@ -48,7 +48,7 @@ private:
     std::uint8_t bits_ = 0;
 };
 
-// The packets of a heartbeat that are yet to be sent.
+// The packets of a heartbeat that wait to be sent.
 class due_beats {
 public:
     bool ping = false;
@@ -80,7 +80,7 @@ struct candidate {
 //     take_input(i)                      an input that only this side gets, and the end
 //     set_time(given)                    an input that was given at that time is read now
 //     pass_time(now)                     handle_timeout, once all that came before it has been read
-//     lose_channel(i)                    the I/O layer has told that the channel in use is gone
+//     lose_channel(i)                    the I/O layer has said that the channel in use is gone
 //     give_up(channel)                   the channel is not needed any more: the I/O layer closes it
 //     close_now(reason)                  the end of the session
 //
@@ -101,7 +101,7 @@ protected:
                (candidate_ && candidate_->channel.is_unread());
     }
 
-    // Reads an input, or lets it wait if there is something to be read before it.
+    // Reads an input, or lets it wait if earlier input has not been read.
     void take(input const& i) {
         if (has_unread()) return wait(i);
         now_ = i.now;
@@ -136,10 +136,10 @@ protected:
         if (candidate_ && candidate_->channel.id() == channel) return &candidate_->channel;
         return channel_ && channel_->id() == channel ? &*channel_ : nullptr;
     }
-    // Whether the session waits for inputs of that name.
+    // Whether the session expects inputs of this channel or exchange.
     [[nodiscard]] bool has(std::uint64_t id) noexcept { return find(id) != nullptr; }
 
-    // What the session has been given means this next.
+    // The next event that the inputs produce.
     [[nodiscard]] std::optional<event> next_event() {
         // Not before: the application may have been handling a message in it.
         if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset();
@@ -245,14 +245,14 @@ protected:
     bool put_queued(payload_writer<std::string>& writer) {
         while (!outbox_.empty()) {
             auto const m = outbox_.front();
-            // A shared message that cannot go into a body, because a record separator is in it, is passed over.
+            // Skips a shared message with a record separator, which a body of revision 4 cannot carry.
             if (writer.push({packet_type::message, m.kind, m.data()}) == false) return false;
             outbox_.pop();
         }
         return true;
     }
 
-    // The kind that the next body has.
+    // Whether the next body is text or binary.
     [[nodiscard]] frame_kind body_kind(bool takes_binary) const noexcept {
         bool const binary = revision_ == revision::v3 && takes_binary && outbox_.has_binary();
         return binary ? frame_kind::binary : frame_kind::text;
@@ -263,7 +263,7 @@ protected:
 
     //=== the end ===//
 
-    // Nothing is read or sent any more. The channel in use is the side's to close.
+    // The session reads and sends nothing more. The side closes the channel in use.
     void end(close_reason reason) noexcept {
         state_ = state::closed;
         reason_ = reason;
@@ -284,7 +284,7 @@ private:
     [[nodiscard]] Side& self() noexcept { return static_cast<Side&>(*this); }
     [[nodiscard]] Side const& self() const noexcept { return static_cast<Side const&>(*this); }
 
-    // What came earlier is read first.
+    // Keeps an input until earlier ones have been read.
     void wait(input const& i) {
         if (!self().has(i.id)) return;
         if (auto const timeout = std::exchange(timeout_due_, std::nullopt))
@@ -292,8 +292,8 @@ private:
         late_.push(i);
     }
 
-    // Reads the first input that waits. Precondition: all that came before it has been read. Returns false if there is
-    // none.
+    // Reads the first input that waits. Precondition: all that came before it has been read. Returns false if no input
+    // waits.
     [[nodiscard]] bool take_late() {
         if (!late_.empty()) {
             auto const i = late_.take();
@@ -341,8 +341,8 @@ private:
         return channel_->next(revision_);
     }
 
-    // Whether a message can be sent over the transport in use: UTF-8, in a body of revision 4 free of what separates
-    // packets, and with its type not larger than all that may be queued.
+    // Whether a message can be sent over the transport in use: text is UTF-8, and in a body of revision 4 has no record
+    // separator; with its type, the message fits into an empty queue.
     [[nodiscard]] result<void> check(shared_message const& message, std::size_t max_queued) const noexcept {
         if (message.wire().size() > max_queued) return error{errc::message_too_large, max_queued};
         if (has_v4_bodies() && message.has_separator()) return error{errc::separator_in_text};
@@ -363,7 +363,7 @@ protected:
     std::optional<channel> channel_; // in use
     std::unique_ptr<candidate> candidate_;
     late_inputs late_;
-    std::optional<time_point> timeout_due_; // time has passed since what is unread was given in
+    std::optional<time_point> timeout_due_; // of a handle_timeout that waits for unread input
     outbox outbox_;
     heartbeat heartbeat_;
     time_point now_{};
