@@ -1,4 +1,4 @@
-// What can be wrong with what a peer sent or a caller asked for: errc names it, error says where.
+// The errors in input and in calls: errc names them, error also says where.
 #pragma once
 
 #include <cstddef>
@@ -93,21 +93,21 @@ inline constexpr errc_text errc_texts[] = {
     {errc::null_string, "null_string", "a null pointer where a string is due"},
     {errc::unknown_packet_type, "unknown_packet_type", "unknown packet type"},
     {errc::empty_packet, "empty_packet", "a packet without even a type"},
-    {errc::invalid_length, "invalid_length", "the length of a packet is not one"},
+    {errc::invalid_length, "invalid_length", "the length of a packet is invalid"},
     {errc::truncated_packet, "truncated_packet", "a packet ends before its length"},
-    {errc::payload_too_large, "payload_too_large", "larger than the limit on payloads"},
-    {errc::too_many_packets, "too_many_packets", "more packets in one payload than the limit"},
+    {errc::payload_too_large, "payload_too_large", "the payload is larger than the limit"},
+    {errc::too_many_packets, "too_many_packets", "the payload has more packets than the limit"},
     {errc::separator_in_text, "separator_in_text", "text with a record separator in it cannot go into a v4 payload"},
     {errc::invalid_handshake, "invalid_handshake", "the handshake lacks a field or has one that is not valid"},
     {errc::invalid_request_target, "invalid_request_target", "the request target cannot be read"},
     {errc::not_open, "not_open", "the session is not open"},
-    {errc::queue_overflow, "queue_overflow", "more would be queued than the limit: the session closes"},
-    {errc::message_too_large, "message_too_large", "the message alone is larger than what may be queued"},
+    {errc::queue_overflow, "queue_overflow", "the queue would exceed its limit: the session closes"},
+    {errc::message_too_large, "message_too_large", "the message alone exceeds the limit of the queue"},
     {errc::would_wait, "would_wait", "a volatile message would have to wait, and was dropped"},
-    {errc::invalid_attachment_count, "invalid_attachment_count", "the number of attachments is not one"},
+    {errc::invalid_attachment_count, "invalid_attachment_count", "the number of attachments is invalid"},
     {errc::too_many_attachments, "too_many_attachments", "more attachments than the limit"},
-    {errc::attachments_too_large, "attachments_too_large", "attachments larger together than the limit"},
-    {errc::invalid_namespace, "invalid_namespace", "not the name of a namespace"},
+    {errc::attachments_too_large, "attachments_too_large", "the attachments together are larger than the limit"},
+    {errc::invalid_namespace, "invalid_namespace", "the name of the namespace is invalid"},
     {errc::invalid_ack_id, "invalid_ack_id", "the acknowledgement id is over 2^53-1"},
     {errc::missing_ack_id, "missing_ack_id", "an acknowledgement without an id"},
     {errc::invalid_payload, "invalid_payload", "the packet type does not allow this payload"},
@@ -116,12 +116,12 @@ inline constexpr errc_text errc_texts[] = {
     {errc::invalid_placeholder, "invalid_placeholder", "a placeholder does not name an attachment"},
     {errc::unexpected_text, "unexpected_text", "text where an attachment is due"},
     {errc::unexpected_binary, "unexpected_binary", "binary where no attachment is due"},
-    {errc::missing_argument, "missing_argument", "fewer arguments than were asked for"},
+    {errc::missing_argument, "missing_argument", "fewer arguments than asked for"},
     {errc::not_connected, "not_connected", "the socket is not connected"},
     {errc::already_connected, "already_connected", "the socket is connected, or about to be"},
     {errc::already_acknowledged, "already_acknowledged", "the event was acknowledged, or asked for no acknowledgement"},
-    {errc::too_many_acks, "too_many_acks", "more acknowledgements would be awaited than the limit"},
-    {errc::buffer_full, "buffer_full", "more would be kept for a socket that is not connected than the limit"},
+    {errc::too_many_acks, "too_many_acks", "the limit of awaited acknowledgements is reached"},
+    {errc::buffer_full, "buffer_full", "the events that wait for the socket to connect would exceed the limit"},
 };
 
 // Codes start at 1 and are listed in order.
