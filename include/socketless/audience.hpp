@@ -36,8 +36,8 @@ class audience {
 public:
     //=== who ===//
 
-    /// Adds the sockets of a room, or takes those of a room or a single one out. A temporary comes back by value, so
-    /// that you can keep the audience of a whole expression.
+    /// Adds the sockets of a room, or leaves out those of a room or a single socket. A temporary comes back by value,
+    /// so that you can keep the audience of a whole expression.
     audience& to(std::string_view room) & {
         to_.push_back(room);
         return *this;
@@ -56,7 +56,7 @@ public:
 
     /// How many sockets it has. Linear.
     [[nodiscard]] std::size_t size() const;
-    /// Calls f(socket_handle) for each that there is now. `f` may do anything. If it throws, no other call follows.
+    /// Calls f(socket_handle) for each socket in it now. `f` may do anything. If it throws, no other call follows.
     template <class F>
     void for_each(F f) const;
 

@@ -62,7 +62,7 @@ public:
                        time_point now) {
         input_at(now).http_response(exchange, status, is_binary, body, now);
     }
-    /// An exchange came to no answer.
+    /// An exchange has failed: there is no answer.
     void http_failed(engineio::exchange_id exchange, time_point now) { input_at(now).http_failed(exchange, now); }
     /// The WebSocket or the stream is open.
     void channel_opened(engineio::channel_id channel, time_point now) { input_at(now).channel_opened(channel, now); }

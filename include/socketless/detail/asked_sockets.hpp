@@ -88,7 +88,7 @@ public:
         for (std::string const& room : found->second.rooms) f(room);
     }
 
-    // Takes out what was done with one socket.
+    // Takes out the acts of one socket.
     [[nodiscard]] std::optional<early_acts> take(std::uint32_t number) {
         auto const found = all_.find(number);
         if (found == all_.end()) return std::nullopt;

@@ -72,7 +72,7 @@ protected:
 
     void advance_clock(time_point now) noexcept {
         now_ = now;
-        time_due_ = true; // after what engine_ has not read yet
+        time_due_ = true; // once engine_ has read its input
         if (!engine_.has_unread()) pass_time();
     }
     // The connection below, for an input that comes now.
@@ -88,7 +88,7 @@ protected:
     //=== the connection ===//
 
     void begin_open() {
-        phase_ = phase::waiting; // where it throws handle_timeout tries again
+        phase_ = phase::waiting; // if it throws, handle_timeout tries again
         next_attempt_ = now_;
         engine_.open(now_).ignore(); // the options have been checked
         phase_ = phase::opening;
@@ -210,7 +210,7 @@ protected:
         phase_ = phase::idle;
         if (was_asked || !is_wanted_) {
             backoff_.reset();
-            if (is_wanted_) try_to_open(); // the application has asked for another meanwhile
+            if (is_wanted_) try_to_open(); // the application has asked for a new one meanwhile
             return;
         }
         if (!options_.reconnection) return;

@@ -57,7 +57,7 @@ public:
     //=== what happened ===//
 
     void handle_timeout(time_point now) {
-        queue_.shrink(); // after the largest packets: timers are due often enough for that
+        queue_.shrink(); // frees the memory of the largest packets; timers are due often enough
         input_at(now).handle_timeout(now);
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!all_[index]) return;

@@ -87,7 +87,7 @@ protected:
     //=== time ===//
 
     void advance_clock(time_point now) {
-        packet_.release(); // what the largest packet has left behind: timers are due often enough for that
+        packet_.release(); // frees the memory of the largest packet; timers are due often enough to do it here
         connections_.handle_timeout(now);
         if (!recovery_) return;
         recovery_->handle_timeout(now);
@@ -131,7 +131,7 @@ protected:
 
     //=== events ===//
 
-    // Does one step of work, which may produce an event; false if there was none to do.
+    // Does one step of work, which may produce an event; false if there was nothing to do.
     [[nodiscard]] bool step(std::optional<event>& e) {
         if (ended_) forget(*std::exchange(ended_, std::nullopt));
         if (!own_events_.empty()) return take_own_event(e), true;
@@ -469,7 +469,7 @@ protected:
     hash_key names_key_; // of all tables that find names which peers choose
     namespaces namespaces_;
     server_sockets sockets_;
-    asked_sockets asked_;                // what the application did with them
+    asked_sockets asked_;                // what the application did with sockets that are not in yet
     std::optional<std::uint32_t> ended_; // the socket whose `disconnected` was polled last
     socketio::rooms rooms_;              // members are sockets, by their numbers
     fifo<own_event> own_events_;

@@ -253,7 +253,7 @@ private:
     [[nodiscard]] found_audience look_up(audience const& whom, std::uint32_t nsp) const {
         found_audience found{nsp, numbers_except(whom, nsp), {}};
         found.by_id = numbers_to(whom, nsp, found.except);
-        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // their turn comes later
+        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // they follow the rooms, once each
         return found;
     }
 

@@ -138,7 +138,7 @@ public:
 
     //=== namespaces ===//
 
-    // The number of a namespace may be given to another. False if it may not: what is kept refers to it.
+    // Frees the number of a namespace for another; false while a kept session refers to it.
     [[nodiscard]] bool release(std::uint32_t nsp) noexcept {
         if (store_.refers_to(nsp)) return false;
         store_.release(nsp);

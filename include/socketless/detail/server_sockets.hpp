@@ -51,9 +51,9 @@ struct server_socket : slot {
     [[nodiscard]] recovery_claim* recovery() const noexcept {
         return details && details->recovery ? &*details->recovery : nullptr;
     }
-    // Under which its id is filed.
+    // The key under which its id is filed.
     [[nodiscard]] std::uint64_t key() const noexcept { return key_of(view(short_sid), has_long_sid() ? nsp : 0); }
-    // The same for an id, without what stands before it in a long one; `nsp` is 0 in a short one.
+    // The key of an id, without the `/nsp#` of a long id; `nsp` is 0 for a short one.
     [[nodiscard]] static std::uint64_t key_of(std::string_view id, std::uint32_t nsp) noexcept {
         return detail::key_of(id) + nsp * std::uint64_t{0x9e3779b97f4a7c15}; // sockets of a connection differ in it
     }
@@ -115,7 +115,7 @@ public:
         auto const before = std::exchange(place->second, number);
         return is_new ? std::nullopt : std::optional(before);
     }
-    // Undoes that.
+    // Undoes `file`.
     void unfile(std::uint32_t number, std::optional<std::uint32_t> before) noexcept {
         auto const place = by_sid_.find(all_[number].key());
         if (before)
