@@ -5,7 +5,7 @@
 //                 --benchmark_report_aggregates_only=true
 //     codec_bench --ratio                          decode against RapidJSON on P2: medians of interleaved rounds
 //
-// Every input is decoded, encoded and compared once before anything is measured.
+// Every input is decoded, encoded and compared once before any measurement.
 
 #include "corpus.hpp"
 
@@ -43,7 +43,7 @@ std::size_t assemble(socketio::assembler& a, corpus const& c) {
     return complete;
 }
 
-// How many packets the reader finds; 0 where one is wrong.
+// How many packets the reader finds; 0 if a packet is wrong.
 std::size_t count_packets(engineio::payload_reader reader) {
     std::size_t packets = 0;
     while (auto const p = reader.next()) {
@@ -135,7 +135,7 @@ void check(corpus const& c, values const& v) {
 
 //=== Google Benchmark ===//
 
-// Measures `work() -> bool`, which stands for `bytes` of input or output each time.
+// Measures `work() -> bool`; each call reads or writes `bytes`.
 template <class Work>
 void measure(std::string const& name, std::size_t bytes, Work work) {
     benchmark::RegisterBenchmark(name.c_str(), [bytes, work](benchmark::State& state) mutable {
@@ -169,7 +169,7 @@ void measure_packet(std::size_t i, corpus const& c, values const& v) {
     });
     auto const json = s.json();
     measure("validate/" + s.name, json.size(), [json] { return keep(json::validate(json)); });
-    // Benchmarks are copied, readers are not.
+    // Google Benchmark copies its functions; a reader cannot be copied.
     static rapidjson_recursive recursive;
     static rapidjson_iterative iterative;
     measure("rapidjson/" + s.name, json.size(), [json] { return recursive.parse(json); });
@@ -180,7 +180,7 @@ void measure_body(body const& b) {
     std::string buffer(b.bytes.size(), '\0');
     measure("payload_read/" + b.name, b.bytes.size(),
             [&b, buffer]() mutable { return count_packets(engineio::payload_reader(b.bytes, buffer)) != 0; });
-    // In place a body can be read once only: its copy is a part of this, and alone below.
+    // Reading in place spoils the body, so this copies it each time; below, the copy alone is measured.
     measure("payload_read_in_place/" + b.name, b.bytes.size(), [&b, buffer]() mutable {
         std::memcpy(buffer.data(), b.bytes.data(), b.bytes.size());
         return count_packets(engineio::payload_reader(buffer)) != 0;
@@ -197,8 +197,8 @@ void measure_body(body const& b) {
 
 //=== the ratio ===//
 
-// All of P2 through decode against its JSON alone through RapidJSON. The rounds are interleaved, so that whatever
-// else the machine does meets all alike.
+// All of P2 through decode against its JSON alone through RapidJSON. The rounds are interleaved, so that other load on
+// the machine slows all alike.
 void print_ratio(corpus const& c) {
     sample const& s = c.packets[1];
     auto const json = s.json();

@@ -1,4 +1,4 @@
-// The packets of bench/corpus, read, as C++ values and encoded from those; and how times are compared.
+// The packets of bench/corpus: reads them, makes them C++ values, and encodes those; compares times.
 #pragma once
 
 #include <socketless/socketless.hpp>
@@ -35,7 +35,7 @@ inline void require(bool good, std::string_view what) {
     if (!good) fail(what);
 }
 
-// Asks for the value of a result that has one.
+// The value of a result; precondition: it has a value.
 template <class T>
 T checked(result<T> const& r, std::string const& what) {
     if (!r) fail(what + ": " + std::string(message(r.error().code)));
@@ -65,7 +65,7 @@ struct body {
 
 struct corpus {
     std::array<sample, 5> packets;
-    std::array<std::string, 2> attachments; // of the fifth
+    std::array<std::string, 2> attachments; // of the fifth packet
     std::array<body, 2> bodies;
 
     corpus() {
@@ -176,7 +176,7 @@ inline std::vector<post> read_posts(sample const& s) {
 
 //=== the packets encoded ===//
 
-// What an encoder writes into, kept from one packet to the next as a connection would.
+// The buffers of an encoder, kept from one packet to the next, as a connection keeps them.
 struct output {
     std::string text;
     attachment_list attachments;
@@ -207,7 +207,7 @@ inline result<std::size_t> encode(std::size_t i, output& out, values const& v, c
 //=== time ===//
 
 // Nanoseconds that one of many calls of `work` took. All together are short beside a scheduler's time slice: most
-// rounds run undisturbed even where the machine is busy.
+// rounds run undisturbed even on a busy machine.
 template <class Work>
 double time_of(Work work, int calls = 2'000) {
     auto const start = std::chrono::steady_clock::now();

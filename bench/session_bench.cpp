@@ -58,7 +58,7 @@ using engineio::server;
 
 constexpr std::string_view websocket_target = "/engine.io/?EIO=4&transport=websocket";
 
-// Takes all that a server has to say and drops it; returns how many transmits that were.
+// Polls all transmits of a server and drops them; returns how many there were.
 std::size_t drain(server& s, std::string& buffer) {
     std::size_t transmits = 0;
     for (;;) {
@@ -86,7 +86,7 @@ public:
     }
 
 private:
-    // Until both have nothing to say but for a GET that waits for the server's next message.
+    // Polls and delivers until only a GET is left, which waits for the server's next message.
     void settle() {
         for (bool busy = true; busy;) {
             busy = false;
@@ -207,7 +207,7 @@ private:
     std::size_t bytes_ = 0;
 };
 
-// One time for all benchmarks of a size: filling it is the slow part.
+// One crowd for all benchmarks of a size: filling it is the slow part.
 crowd& crowd_of(std::size_t size) {
     static std::unique_ptr<crowd> current;
     static std::size_t current_size = 0;
@@ -239,7 +239,7 @@ BENCHMARK(poll_timeout)->Arg(1'000'000)->Arg(1'000);
 //=== whole stacks ===//
 
 // Events that a client emits and the server emits back, with the codecs' share of the work beside it. The rounds are
-// interleaved, so that whatever else the machine does meets all alike.
+// interleaved, so that other load on the machine slows all alike.
 void print_ratio() {
     bench::corpus const corpus;
     bench::joined_stacks stacks(corpus);

@@ -108,7 +108,7 @@ private:
     std::string server_buffer_;
 };
 
-// What the codecs of both protocols do for such an exchange: encode and decode twice, all attachments included.
+// The work of both protocols' codecs in such an exchange: encode and decode twice, all attachments included.
 class codecs_alone {
 public:
     explicit codecs_alone(corpus const& c) : values_(c), corpus_(&c) {}
@@ -184,7 +184,7 @@ public:
         return receivers;
     }
 
-    // Takes all that is to be sent; how many bytes of it are not shared by all.
+    // Polls all transmits; returns how many of their bytes are not shared by all.
     std::size_t drain() {
         std::size_t own_bytes = 0;
         char const* shared = nullptr;

@@ -26,7 +26,7 @@ public:
         now_ += std::chrono::hours(1);
         session_.handle_timeout(now_);
         drain();
-        // Nothing that has a deadline outlives it. (What is tried again and again waits for a connection.)
+        // No acknowledgement with a deadline outlives it. (With retries, it waits for a connection.)
         if (session_.options().retries == 0) check(timed_.empty());
         check(connected_.empty());
     }
@@ -130,7 +130,7 @@ private:
         if (timeout) timed_.insert(*id);
     }
 
-    // One of those that there are, or none.
+    // A socket of the session, if it has sockets.
     socket_handle socket() {
         auto const n = p_.byte();
         return session_.size() == 0 ? socket_handle() : socket_handle{n % session_.size(), 1};
@@ -183,7 +183,7 @@ private:
     bool open_ = false;
     std::set<std::uint32_t> connected_;
     std::set<std::uint64_t> awaited_;
-    std::set<std::uint64_t> timed_; // those of them that have a deadline of their own
+    std::set<std::uint64_t> timed_; // those with a deadline of their own
 };
 
 } // namespace fuzz

@@ -1,5 +1,5 @@
-// Engine.IO: what is decoded in one way is decoded the same in every other, and survives being encoded again.
-// The first byte of the input chooses what the rest is.
+// Engine.IO: all ways of decoding give the same packets, which survive being encoded again. The first byte of the input
+// chooses how the rest is read.
 
 #include "input.hpp"
 
@@ -95,7 +95,7 @@ void fuzz_payload(std::string_view body, payload_format format, limits const& l)
     bool const all_text = std::ranges::all_of(read.packets, [](auto const& p) { return p.kind == frame_kind::text; });
     if (format == payload_format::v4 && all_text && !read.failure) check(written == body);
 
-    // Under a limit only the first packet may pass it, and what is refused leaves no trace.
+    // Only the first packet may exceed the limit, and a packet that is refused leaves no trace.
     std::size_t const limit = written.size() / 2;
     std::string limited;
     payload_writer tight(limited, limit, format);
@@ -222,7 +222,7 @@ void fuzz_text(std::string_view bytes) {
     check(percent::encode(component, bytes) == component.size() && percent::equals(component, bytes));
     check(percent::decode(component, component) == bytes);
 
-    // One sequence at a time, or all at once.
+    // Sequence by sequence, with the same outcome as all at once.
     auto const valid = utf8::validate(bytes);
     std::size_t at = 0;
     std::size_t units = 0;

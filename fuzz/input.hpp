@@ -1,4 +1,4 @@
-// What the fuzz targets share: the input, and what must hold.
+// Shared by the fuzz targets: the input, and a check that stops the fuzzer.
 #pragma once
 
 #include <socketless/core/result.hpp>
@@ -11,12 +11,12 @@
 
 namespace fuzz {
 
-// Stops the fuzzer where something that must hold does not.
+// Stops the fuzzer if a promise is broken.
 inline void check(bool holds) {
     if (!holds) __builtin_trap();
 }
 
-// Bytes that steer a target are taken from the front; what is left is what the target decodes.
+// Bytes that steer a target are taken from the front; the target decodes the rest.
 class input {
 public:
     input(std::uint8_t const* data, std::size_t size) noexcept : rest_(reinterpret_cast<char const*>(data), size) {}
@@ -40,7 +40,7 @@ private:
     std::string_view rest_;
 };
 
-// Whether `part` lies within `whole`. What is empty lies anywhere.
+// Whether `part` lies within `whole`. An empty part lies anywhere.
 inline bool is_within(std::string_view part, std::string_view whole) {
     std::less_equal<> const before;
     return part.empty() ||

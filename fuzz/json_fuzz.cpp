@@ -18,7 +18,7 @@ namespace {
 using namespace socketless;
 using fuzz::check;
 
-// Asks `value` for all that a value can be asked for.
+// Calls all functions of `value`.
 void ask(json::text value, std::string_view whole) {
     check(fuzz::is_within(value.raw(), whole));
     value.get<bool>().ignore();
@@ -33,7 +33,7 @@ void ask(json::text value, std::string_view whole) {
     check(!borrowed || fuzz::is_within(*borrowed, whole));
 }
 
-// The view of what is not JSON stays within it. Quadratic in the depth, so not all of it is seen.
+// The view of invalid JSON stays within its text. Quadratic in the depth, so it walks only a part.
 void walk_invalid(json::text value, std::string_view whole, unsigned depth) {
     ask(value, whole);
     if (depth == 0) return;
@@ -74,7 +74,7 @@ void check_number(json::text value) {
         check(again && again->get<double>() == number && std::isfinite(*number));
     }
     if (auto const integer = value.get<std::int64_t>()) {
-        // Rounded as the double that was read from the same digits.
+        // Converted, it is the double that is read from the same digits.
         check(number && static_cast<double>(*integer) == *number);
         std::string written;
         check(json::write(written, *integer).has_value());
@@ -82,7 +82,7 @@ void check_number(json::text value) {
     }
 }
 
-// Of members with one name the last is found. Quadratic, so only the first few are looked for.
+// Of members with the same name, `find` returns the last. Quadratic, so only the first few are looked for.
 void check_find(json::text object) {
     int few = 5;
     for (auto const wanted : object.members()) {
@@ -121,7 +121,7 @@ std::uint32_t check_value(json::text value, std::string_view whole) {
     return 0;
 }
 
-// A value, written anew from what the view reads of it.
+// A value, written anew as the view reads it.
 struct rewritten {
     json::text value;
 

@@ -65,7 +65,7 @@ std::vector<item> read_items(json::text line, std::string_view member) {
     return items;
 }
 
-// The first byte that engineio_fuzz knows a form by.
+// The first byte, by which engineio_fuzz knows the form.
 char engineio_choice(std::string_view vectors, frame_kind kind) {
     bool const text = kind == frame_kind::text;
     bool const v4 = vectors.find("-v4-") != std::string_view::npos;
@@ -75,7 +75,7 @@ char engineio_choice(std::string_view vectors, frame_kind kind) {
 
 void add_engineio(seeds& out, std::string_view vectors, std::vector<item> const& items) {
     if (vectors == "engineio-stream") {
-        // No limit to speak of, and two sizes of chunks.
+        // A limit that no frame reaches, and two sizes of chunks.
         std::string seed = "\7\23\2\1\37";
         for (item const& i : items) seed += i.data;
         return out.add(seed);
@@ -124,7 +124,8 @@ std::string step(char which, std::string_view text) {
     return all;
 }
 
-// What one side of a recorded session says, as programs of stack_fuzz for the other: its session, and a whole server.
+// The messages of one side of a recorded session, as programs of stack_fuzz for the other: its session, and a whole
+// server.
 class stack_programs {
 public:
     void add(json::text line) {
@@ -145,7 +146,7 @@ public:
     }
 
     void write(seeds& out) const {
-        // The first byte: what is driven, and of a whole server whether it recovers.
+        // The first byte: which machine, and for a whole server whether it recovers.
         out.add('\0' + server_session_);
         out.add('\1' + std::string("\6\0\0\0\6\0\0\1\5\0", 10) + client_);
         for (char const choice : {'\2', '\5'}) {
@@ -173,7 +174,7 @@ private:
     std::string polling_;
 };
 
-// What no peer that means well sends.
+// Inputs that no well-meaning peer sends.
 void add_odd(corpora& out) {
     for (int code = 0; code != 6; ++code)
         out.engineio.add('\12' + std::string(body(static_cast<engineio::request_error>(code))));

@@ -30,8 +30,9 @@ inline constexpr std::string_view namespaces[] = {"/", "/admin", "/dynamic", "/b
 inline constexpr disconnect_reason losses[] = {disconnect_reason::transport_close, disconnect_reason::ping_timeout,
                                                disconnect_reason::parse_error};
 
-// Steps are bytes: which one, and what it takes. A text is its length and its characters. An application that is tame
-// lets everybody in and acknowledges everything; one that is wild takes a byte for each event that says whether to act.
+// Steps are bytes: the number of the step, and its arguments. A text is its length and its characters. A tame
+// application lets everybody in and acknowledges everything; a wild application reads a byte for each event, which says
+// whether it acts.
 class program {
 public:
     explicit program(fuzz::input in) noexcept : in_(in) {}
@@ -41,7 +42,7 @@ public:
     [[nodiscard]] bool flag() noexcept { return (byte() & 1u) != 0; }
     [[nodiscard]] std::string text() { return std::string(in_.take(in_.take())); }
 
-    // One of these; nothing if there are none.
+    // One of `all`; null if it is empty.
     template <class All>
     [[nodiscard]] auto const* pick(All const& all) noexcept {
         auto const n = byte();
@@ -60,7 +61,7 @@ private:
 inline constexpr std::uint8_t wild = 8; // of the options
 inline constexpr std::uint8_t batching = 16;
 
-// Code of the application's own that fails.
+// Code of the application that throws.
 struct failure {};
 
 struct unwritable {
@@ -70,7 +71,7 @@ struct unwritable {
     }
 };
 
-// Whether the call came to its end.
+// Whether the call returned, rather than threw.
 template <class Call>
 bool survives(Call call) {
     try {

@@ -1,4 +1,4 @@
-// What is known of the sockets of a server and of their acknowledgements while server_run.hpp drives it.
+// The expected state of a server's sockets and acknowledgements while server_run.hpp drives it.
 #pragma once
 
 #include "program.hpp"
@@ -58,11 +58,11 @@ public:
 
     void check_end() const { check(sockets_.empty() && owed_.empty() && broadcasts_.empty()); }
 
-    // The next number that a peer sends on a channel; what was sent before has arrived before.
+    // The next number that a peer sends on a channel: numbers arrive in this order.
     [[nodiscard]] std::uint64_t next_count(std::uint64_t channel) {
         return ++sent_.try_emplace(channel, channel * counts_of_channel).first->second;
     }
-    // Not all that is sent on the channel is known any more.
+    // From now on, numbers on the channel may be missing.
     void stop_counting(std::uint64_t channel) { sent_[channel] = 0; }
     [[nodiscard]] bool counts(std::uint64_t channel) const {
         auto const found = sent_.find(channel);
@@ -97,7 +97,7 @@ private:
         check(std::ranges::includes(rooms_of(e.socket), found->second.rooms));
     }
 
-    // Whatever was handed in at once comes one by one, in order and whole.
+    // Messages that were handed in at once come one by one, in order, without a gap.
     void note_count(socketio::event const& e, key k) {
         auto const number = e.get<std::uint64_t>();
         if (!number || !counts(*number / counts_of_channel)) return;
@@ -112,7 +112,8 @@ private:
         check(!counts(channel) || last.mapped() == sent_.at(channel));
     }
 
-    // One that was asked for before its client is let in may end before that, or because that is refused: unanswered.
+    // An acknowledgement that was asked for before its client was let in may end unanswered: before that, or because
+    // the client is refused.
     void note_ack(socketio::event const& e, key k) {
         auto const socket = sockets_.find(k);
         bool const is_connected = socket != sockets_.end() && socket->second == state::connected;
@@ -133,7 +134,7 @@ private:
     std::map<std::uint64_t, key> owed_;
     std::map<std::uint64_t, broadcast> broadcasts_;
     std::map<std::string, lost_socket> lost_;     // by their ids
-    std::map<std::uint64_t, std::uint64_t> sent_; // the last number of each channel; 0 where it is not known
+    std::map<std::uint64_t, std::uint64_t> sent_; // the last number of each channel; 0 if it is not known
     std::map<key, std::uint64_t> counts_;         // the last number that came to a socket
 };
 

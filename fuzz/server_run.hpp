@@ -63,7 +63,7 @@ private:
     struct channel {
         bool is_stream = false;
         bool is_paused = false;
-        bool has_all = true; // it is no second transport, which begins in the middle
+        bool has_all = true; // false for a second transport, which begins in the middle
         std::size_t due = 0; // attachments
     };
 
@@ -127,15 +127,15 @@ private:
             if (which < 64) drain();
             return;
         }
-        // An application may act more than once before it looks what came of it.
+        // An application may act more than once before it polls.
         if (which % 16u <= 12 || which < 128) drain();
     }
 
-    // What an I/O layer does before and after an input, unless it hands in all that it has read.
+    // An I/O layer polls before and after each input, unless it hands in several at once.
     void drain_between() {
         if (!is_batching_) drain();
     }
-    // Until the events have been taken; then it is gone.
+    // Keeps an input until the events have been polled; then it is gone.
     std::string& keep_input(std::string text) {
         return *held_.emplace_back(std::make_unique<std::string>(std::move(text)));
     }
@@ -150,7 +150,7 @@ private:
         }
     }
 
-    // What a client says to be let in, with the secret of one that was lost, perhaps.
+    // The auth of a client, sometimes with the secret of a lost socket.
     std::string claim() {
         auto const n = p_.byte();
         if (n < 128 || pids_.empty()) return n < 64 ? "" : R"({"token":1})";
@@ -267,7 +267,7 @@ private:
         }
     }
 
-    // Its ids may not come about: then it is still asked for.
+    // The random source may fail: then the client still waits for an answer.
     void accept(socket_handle s) {
         is_random_broken_ = is_wild_ && p_.byte() > 250;
         survives([&] {
@@ -276,7 +276,8 @@ private:
         is_random_broken_ = false;
     }
 
-    // Code of the application's throws in the middle of a call: of that nothing is sent, and nothing owed.
+    // Code of the application throws in the middle of a call: the server sends nothing of it, and awaits no
+    // acknowledgement.
     void fail(socket_handle s, std::string_view text) {
         switch (p_.byte() % 6u) {
         case 0: survives([&] { server_.emit(s, "e", text, byte_view(some_bytes), unwritable()).ignore(); }); break;
@@ -355,7 +356,7 @@ private:
         if (!found->second.is_stream && found->second.has_all) check_whole(found->second, t.data);
     }
 
-    // Attachments follow their header, and nothing but packets of Engine.IO comes between.
+    // Attachments follow their header; only packets of Engine.IO come between.
     static void check_whole(channel& c, frame f) {
         if (f.kind == frame_kind::binary) {
             check(c.due != 0);

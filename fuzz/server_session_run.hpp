@@ -69,13 +69,13 @@ private:
 
     void receive(std::pair<frame_kind, std::string> const& message) {
         drain();
-        // The message is gone when its events have been taken.
+        // The message is gone once its events have been polled.
         auto const copy = std::make_unique<std::string>(message.second);
         session_->message_received({message.first, *copy}, now_);
         drain();
     }
 
-    // What an application does, at any time.
+    // An act of the application, at any time.
     void act() {
         auto const s = memory_.socket(p_);
         auto const found = sockets_.find(key_of(s));

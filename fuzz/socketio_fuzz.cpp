@@ -72,7 +72,7 @@ std::vector<argument> elements(socketio::message const& m) {
     return all;
 }
 
-// Binary values as hexadecimal, so that what stands for the same bytes reads the same.
+// Binary values as hexadecimal, so that the same bytes read the same.
 std::string shown(argument const& a) {
     std::string text;
     check(json::write(text, support::shown{a}).has_value());

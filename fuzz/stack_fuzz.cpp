@@ -1,8 +1,8 @@
 // Socket.IO sessions and whole servers: whatever peers send and applications do, each socket that is connected is
 // disconnected once, each acknowledgement has one outcome, nothing follows the end, and no queue passes its limit. An
-// I/O layer hands in one input at a time or several, and loses no event by that; user code throws; a socket that is
-// recovered has what it had, where it had it.
-// The first byte of the input chooses what is driven and how, the rest is a program for it: see program.hpp.
+// I/O layer hands in one input at a time or several, and loses no event by that; user code throws; a recovered socket
+// has its namespace and all its rooms again.
+// The first byte of the input chooses the machine and its options, the rest is a program for it: see program.hpp.
 
 #include "client_session_run.hpp"
 #include "program.hpp"
