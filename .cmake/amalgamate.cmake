@@ -5,7 +5,7 @@
 # Each header follows those it includes. Unconditional includes of the standard library go to the top, once each;
 # what stands inside an #if stays there. The headers share one prologue and one epilogue. FORWARD also fills a directory
 # with a socketless/... tree in which every header that was inlined only includes <socketless.hpp>, so that programs
-# written for the many headers run on the one.
+# written for the many headers use the single header.
 #
 # C++ is full of ; and [ ], which break CMake lists: the text is only ever cut and joined as quoted strings.
 cmake_minimum_required(VERSION 3.20)
@@ -51,7 +51,7 @@ function(amalgamate header depth result)
         string(SUBSTRING "${rest}" ${length} -1 rest)
 
         if(line MATCHES "^# *include <(${prologue}|${epilogue})>")
-            # Taken out: the whole has its own.
+            # Left out: the single header has its own.
         elseif(line MATCHES "^# *include <(socketless/[^>]+)>")
             amalgamate("${CMAKE_MATCH_1}" ${depth} included)
             if(depth GREATER 0)

@@ -26,7 +26,7 @@ if(SOCKETLESS_SANITIZE)
     set(sanitize "-fsanitize=${SOCKETLESS_SANITIZE}" -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_compile_options(socketless_development INTERFACE ${sanitize})
     target_link_options(socketless_development INTERFACE ${sanitize})
-    # What GCC warns of by following values through optimized code is wrong where that code is instrumented.
+    # GCC follows values through optimized code; where a sanitizer has instrumented it, these warnings are wrong.
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
         target_compile_options(socketless_development INTERFACE -Wno-array-bounds -Wno-maybe-uninitialized)
     endif()

@@ -1,8 +1,8 @@
-# What Doxygen reads instead of a header: the same code, in the form in which Doxygen understands it.
+# Turns a header into the form that Doxygen understands; Doxygen reads this instead.
 # - The comment that opens a file is about the file.
 # - A comment holds for all declarations below it, up to a blank line or the next comment.
 # - //=== section ===// names a group of members.
-# - A code of errc means what message() says. All other enumerators that have a line of their own want a comment.
+# - message() is the comment of a code of errc. All other enumerators that have a line of their own want a comment.
 # - There are no inline namespaces, nothing of detail, no private bases, and no definitions outside of their class.
 function capital(text) { return toupper(substr(text, 1, 1)) substr(text, 2) }
 function end_group() { if (in_group) print "/// @}"; in_group = 0 }

@@ -8,7 +8,7 @@ set(DOXYGEN_FILE_PATTERNS *.hpp *.md *.dox)
 set(DOXYGEN_STRIP_FROM_INC_PATH ${PROJECT_SOURCE_DIR}/include)
 set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
 
-# What is for callers. Whoever reads a class need not know what it is made of.
+# Only the headers for callers. The pages of a class do not show what it is made of.
 set(DOXYGEN_EXCLUDE_PATTERNS */detail/*)
 set(DOXYGEN_EXCLUDE_SYMBOLS *detail detail::* *::detail::*)
 set(DOXYGEN_CLASS_GRAPH NO)
@@ -23,7 +23,7 @@ set(DOXYGEN_SORT_MEMBER_DOCS NO)
 set(DOXYGEN_SORT_BRIEF_DOCS NO)
 set(DOXYGEN_SUBGROUPING YES)
 
-# As the headers are on Linux. No include is followed.
+# The headers as on Linux. Doxygen follows no include.
 set(DOXYGEN_PREDEFINED __linux__)
 set(DOXYGEN_SEARCH_INCLUDES NO)
 

@@ -1,4 +1,4 @@
-# The headers, and the files by which find_package and pkg-config find them. None of it depends on an architecture or
+# The headers, and the files by which find_package and pkg-config find them. They do not depend on the architecture or
 # on where the tree is installed.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
