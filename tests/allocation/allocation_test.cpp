@@ -1,4 +1,4 @@
-// What the library promises not to allocate, or only so much of. Replaces the global operator new to count, so it is a
+// The library's promises not to allocate, or only so much. Replaces the global operator new to count, so it is a
 // program of its own.
 
 #include "tools/catch.hpp"
@@ -32,12 +32,12 @@ std::size_t allocations_in(F const& f) {
     return allocations - before;
 }
 
-// Before each block stands its size.
+// The size of each block stands before it.
 constexpr std::size_t header = alignof(std::max_align_t);
 
 void* counted(std::size_t size);
 
-// Unless this is where it is to fail.
+// Throws if it is this allocation's turn to fail.
 void* counted_or_thrown(std::size_t size) {
 #if defined(__cpp_exceptions)
     if (support::fate.take(support::chance::allocation)) throw std::bad_alloc();
@@ -238,7 +238,7 @@ struct joined_sessions {
         run();
     }
 
-    // Carries to the other side all that either has to send, until nothing is left.
+    // Carries all transmits to the other side, until nothing is left.
     void run() {
         for (bool busy = true; busy;) {
             busy = false;
@@ -403,6 +403,6 @@ TEST_CASE("a member of a room takes at most 72 bytes where there are a million, 
     CHECK(bytes_in_use - before <= std::size_t{72} * many);
 
     for (std::uint32_t m = 0; m != many; ++m) rooms.exit(m);
-    std::size_t const record = 2 * 16; // its number may come again
+    std::size_t const record = 2 * 16; // the room a member takes after it has left: its number may come again
     CHECK(bytes_in_use - before <= record * many + 10'000);
 }

@@ -1,4 +1,4 @@
-// What hostile input leaves behind: nothing. Linked with allocation_test.cpp, which counts.
+// Hostile input leaves no memory behind. Linked with allocation_test.cpp, which counts.
 
 #include "drivers/hostile.hpp"
 #include "tools/catch.hpp"
@@ -29,7 +29,7 @@ using support::memory_in_use;
 
 namespace {
 
-// What a peer may send, good and bad, and then be gone.
+// Good and bad messages of a peer that then goes.
 std::vector<hostile_input> all_inputs() {
     auto all = support::malformed_inputs();
     std::string const header = R"(52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])";
@@ -46,7 +46,7 @@ std::vector<hostile_input> all_inputs() {
     return all;
 }
 
-// What is left in use after `f` where nothing was before; what is in use for good after the first time does not count.
+// Bytes that `f` leaves in use; those that stay in use after its first run do not count.
 template <class F>
 std::ptrdiff_t leaked_by(F const& f) {
     f();
@@ -78,7 +78,7 @@ TEST_CASE("a server is as large after a hostile client as before it", "[allocati
         std::size_t const before = memory_in_use();
         static_cast<void>(server.over_websocket(input));
         static_cast<void>(server.over_polling(input));
-        CHECK(memory_in_use() <= before + 4'096); // of buffers that are used again
+        CHECK(memory_in_use() <= before + 4'096); // buffers that are used again
         CHECK(leaked_by([&] {
                   static_cast<void>(server.over_websocket(input));
                   static_cast<void>(server.over_polling(input));
@@ -89,7 +89,7 @@ TEST_CASE("a server is as large after a hostile client as before it", "[allocati
 
 namespace {
 
-// A session in a state, and how it ends there.
+// The state of a connection, and how it ends in that state.
 enum class connection_state : std::uint8_t { fresh, asked, connected, left, refused, owing, half_packet, queued };
 enum class ending : std::uint8_t { lost, closed_here, malformed, destroyed };
 
@@ -191,7 +191,7 @@ TEST_CASE("the name of a namespace is forgotten when its client is refused or le
         REQUIRE(e.has_value());
         if (how < 2) {
             CHECK(session.refuse(e->socket, "no"));
-            CHECK((e->nsp == nsp)); // until it has been handled
+            CHECK((e->nsp == nsp)); // valid until the application has handled it
         } else {
             CHECK(session.accept(e->socket, "sid"));
             if (how == 3) session.disconnect(e->socket);
@@ -266,7 +266,7 @@ TEST_CASE("a whole server keeps nothing of a large namespace that it refused", "
         drain();
     }
     CHECK(server.server.connection_count() == 1);
-    server.now += 26s; // a ping goes out, and buffers are given back
+    server.now += 26s; // the server sends a ping, and frees buffers
     server.server.handle_timeout(server.now);
     drain();
     server.server.handle_timeout(server.now);

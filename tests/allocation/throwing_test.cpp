@@ -1,5 +1,5 @@
-// Whole stacks in which user code or an allocation throws, at each place in turn: whoever is not concerned notices
-// nothing, nothing waits for ever, nothing is lost without a word, and all memory comes back.
+// Whole stacks in which user code or an allocation throws, at each place in turn: others notice nothing, nothing waits
+// for ever, every loss is reported, and all memory comes back.
 
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
@@ -42,7 +42,7 @@ void take(chance c) {
     if (fate.take(c)) throw support::thrown();
 }
 
-// Something of the application's own: whose it is.
+// A value of the application: the number of the client that owns it.
 struct token {
     int owner = -1;
 
@@ -91,10 +91,10 @@ client_options options_of_client(std::size_t i) {
     if (i == 1) options.transports = {engineio::transport::websocket};
     if (i == 3) options.transports = {engineio::transport::webtransport};
     if (i == 4) options.revision = engineio::revision::v3;
-    return options; // the third one is upgraded, and the last one too
+    return options; // clients 2 and 4 upgrade
 }
 
-// A server and clients over a network that has no faults: all that goes wrong is thrown.
+// A server and clients over a network without faults: everything that goes wrong is thrown.
 class world {
 public:
     world() {
@@ -115,7 +115,7 @@ public:
         for (auto type = event_type::connecting;; type = static_cast<event_type>(static_cast<int>(type) + 1)) {
             handlers_.on(type, [this](socketio::event& e) {
                 take(chance::handling);
-                fate.is_armed = false; // what follows arms itself where it calls the library
+                fate.is_armed = false; // `guarded` arms it again for calls of the library
                 is_handled_ = true;
                 handle_(e);
             });
@@ -141,12 +141,12 @@ public:
         everybody_is_there();
         broadcast("before");
         settle();
-        cut(1); // it comes back and is told what it missed
+        cut(1); // it comes back and gets what it missed
         broadcast("meanwhile");
         pass(10s);
         guarded([&] { peers[2].client->disconnect(peers[2].sockets.at("/ask")); });
         peers[2].connected.erase("/ask");
-        // Another leaves all, and wants to be back before its connection has ended.
+        // Client 0 leaves all namespaces, and joins "/" again before its connection has ended.
         for (auto const& left : peers[0].sockets) insist([&] { peers[0].client->disconnect(left.second); });
         peers[0].connected.clear();
         connect(0, "/");
@@ -154,7 +154,7 @@ public:
         connect(2, "/ask");
         pass(30s);
         everybody_is_there();
-        // All works as if nothing had happened, once the server knows of each connection that its client has given up.
+        // All works as if nothing had happened, once the server has noticed which connections their clients gave up.
         is_calm_ = true;
         pass(60s);
         for (std::size_t i = 0; i != crowd; ++i) {
@@ -176,7 +176,7 @@ public:
         pass(300s);
         CHECK(server->connection_count() == 0);
         CHECK(server->socket_count() == 0);
-        CHECK(sockets.empty()); // each that was connected was disconnected
+        CHECK(sockets.empty()); // each connected socket was disconnected
         CHECK(asked_by_server.empty());
         CHECK(broadcasts.empty());
         for (auto const& p : peers) {
@@ -202,13 +202,13 @@ private:
         std::uint64_t own;
     };
 
-    // Calls the library, in which something may throw. Whether nothing has.
+    // Calls the library, where something may throw. Returns false if it did.
     template <class F>
     bool guarded(F f) {
         return support::guarded(!is_calm_, std::move(f));
     }
 
-    // Again where it throws, which it does only once.
+    // Calls again if it throws, which happens only once.
     template <class F>
     void insist(F f) {
         if (!guarded(f)) guarded(f);
@@ -227,7 +227,7 @@ private:
         FAIL("a call that throws has joined a namespace");
     }
 
-    // Who was refused because something threw, or was cut off, has come back.
+    // Clients that were refused or cut off because something threw have come back.
     void everybody_is_there() {
         pass(20s);
         for (std::size_t i = 0; i != crowd; ++i) {
@@ -262,7 +262,7 @@ private:
         case event_type::disconnected: CHECK(sockets.erase(e.socket.index) == 1); break;
         case event_type::event: take_at_server(e); break;
         case event_type::ack:
-            if (!broadcasts.contains(e.id)) CHECK(asked_by_server.erase(e.id) == 1); // no id that nobody has
+            if (!broadcasts.contains(e.id)) CHECK(asked_by_server.erase(e.id) == 1); // every id is known
             break;
         case event_type::acks_complete: CHECK(broadcasts.erase(e.id) == 1); break;
         default: break;
@@ -272,7 +272,7 @@ private:
     void take_at_server(socketio::event& e) {
         token from;
         if (!guarded([&] { from = e.get<token>().value_or(token{}); })) return;
-        // What a socket says is its own client's.
+        // A socket speaks for its own client only.
         auto* const known = server->data<int>(e.socket);
         if (known == nullptr)
             server->set_data(e.socket, std::make_shared<int>(from.owner));
@@ -308,7 +308,7 @@ private:
             break;
         case event_type::connect_error:
             if (may_join(nsp)) retry_.emplace_back(i, nsp);
-            if (nsp == "/refused" && !e.data.empty()) { // else it was turned away, or is of revision 4
+            if (nsp == "/refused" && !e.data.empty()) { // without data, the server turned it away, or it has revision 4
                 token why;
                 if (guarded([&] { why = e.data.get<token>().value_or(token{}); })) CHECK(why.owner == 7);
             }
@@ -349,7 +349,7 @@ private:
         }
     }
 
-    // Handlers come to know of an event by a dispatcher. If one throws before it has done anything, it is done here.
+    // A dispatcher calls the handlers. If one throws before it has done anything, this handles the event.
     template <class Handle>
     void dispatch(socketio::event& e, Handle handle) {
         handle_ = handle;
@@ -434,7 +434,7 @@ private:
             auto const method = t.type == get ? engineio::http_method::get : engineio::http_method::post;
             bool const is_binary = t.data.kind == frame_kind::binary;
             if (guarded([&] { server->http_received({id, method, target, is_binary, body_}, now); })) break;
-            owners_.erase(id); // it was not taken: answered by the I/O layer
+            owners_.erase(id); // the server did not take it: the I/O layer answers
             p.exchanges.erase(t.id);
             p.client->http_response(t.id, 503, false, {}, now);
             break;
@@ -469,7 +469,7 @@ private:
                 guarded([&] { server->websocket_received(id, t.data, now); });
                 break;
             }
-            // In two chunks. Where one cannot be taken the I/O layer closes the channel.
+            // In two chunks. If the server cannot take one, the I/O layer closes the channel.
             body_ = t.data.data;
             auto const chunks = {std::string_view(body_).substr(0, body_.size() / 2),
                                  std::string_view(body_).substr(body_.size() / 2)};
@@ -560,7 +560,7 @@ private:
     std::string answer_;
 };
 
-// The memory that is left behind where the nth chance of a kind throws.
+// The memory that is left behind if the nth chance of a kind throws.
 std::size_t left_behind(chance kind, std::size_t nth) {
     fate = {kind, nth};
     std::size_t const before = support::memory_in_use();

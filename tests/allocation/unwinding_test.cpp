@@ -1,5 +1,5 @@
-// What a server has begun for one client or for many when an allocation fails: it is undone, or it is finished. Linked
-// with allocation_test.cpp, in which allocations fail.
+// When an allocation fails, the server undoes or finishes its work for one client or for many. Linked with
+// allocation_test.cpp, in which allocations fail.
 
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
@@ -45,12 +45,12 @@ public:
 
     time_point now{1h};
     socketless::server server;
-    std::map<std::uint64_t, std::vector<std::string>> sent; // what each channel was sent, but for the handshake
+    std::map<std::uint64_t, std::vector<std::string>> sent; // the messages of each channel, but for the handshake
     std::set<std::uint64_t> closed;
     std::function<void(socketio::event&)> on_event = [](socketio::event&) {};
     bool is_careless = false; // allocations may fail
 
-    // Calls the library. Whether nothing has failed.
+    // Calls the library. Returns false if an allocation failed.
     template <class F>
     bool guarded(F f) {
         return support::guarded(is_careless, std::move(f));
@@ -103,7 +103,7 @@ std::size_t count(std::vector<std::string> const& sent, std::string_view name) {
     }));
 }
 
-// A client is lost and comes back, while the nth allocation fails: once more where it was not let in or was cut off.
+// A client is lost and comes back, while the nth allocation fails. If it is refused or cut off, it tries once more.
 void come_back(bool skips) {
     server_options options;
     options.recovery.emplace();
@@ -151,15 +151,15 @@ void come_back(bool skips) {
     w.open(2, again);
     w.is_careless = false;
     std::uint64_t last = 2;
-    // Its connection was cut off, or it was told that there is no such namespace.
+    // The server cut its connection off, or answered that there is no such namespace.
     if (w.closed.contains(2) || w.server.socket_count() == 0) w.open(last = 3, again);
     CHECK(w.server.socket_count() == 1);
     CHECK(w.server.is_connected(socket));
     auto const& sent = w.sent[last];
-    // What was done before a connection was cut off may be among what was missed.
+    // Events that were emitted before the connection was cut off may be among those that it missed.
     std::size_t const early = count(sent, "early");
     CHECK((skips ? early == 0 : early >= 1 && early <= times_asked));
-    if (!skips && !is_recovered) return; // what was done early was lost on the way
+    if (!skips && !is_recovered) return; // what the application did early was lost on the way
     CHECK(is_recovered);
     CHECK(w.server.sid(socket) == sid);
     CHECK(w.server.rooms_of(socket) == std::vector<std::string_view>{room, "another"});
@@ -202,7 +202,7 @@ void ask_all() {
     std::size_t asked = 0;
     for (std::uint64_t channel = 1; channel != 5; ++channel)
         for (std::string const& message : w.sent[channel]) asked += message.find("question") != std::string::npos;
-    // Where it throws nobody is asked, else all are but those whose connections have ended.
+    // If it throws, nobody is asked; else all are, but for those whose connections have ended.
     CHECK(asked == (id ? 4 - w.closed.size() : 0));
     CHECK(w.closed.size() <= (id ? 1u : 0u));
     w.now += 5s;
@@ -210,7 +210,7 @@ void ask_all() {
     w.drain();
     CHECK(told[*single] == 1);
     if (id) CHECK(complete.contains(*id));
-    CHECK(told.size() == (id ? 2u : 1u)); // no id that nobody has
+    CHECK(told.size() == (id ? 2u : 1u)); // every id is known
 }
 
 // The same without acknowledgements.
@@ -238,7 +238,7 @@ void tell_all() {
     }
 }
 
-// What happens where each allocation in turn fails.
+// Calls `f` while each allocation in turn fails.
 template <class F>
 void at_each_allocation(F f) {
     std::size_t nth = 0;
@@ -263,12 +263,12 @@ TEST_CASE("a broadcast that fails half-way has asked nobody for an acknowledgeme
     at_each_allocation([] { ask_all(); });
 }
 
-TEST_CASE("a broadcast for which memory is short reaches nobody, or all but those whose connections end",
+TEST_CASE("a broadcast that runs out of memory reaches nobody, or all but those whose connections end",
           "[allocation][throwing]") {
     at_each_allocation([] { tell_all(); });
 }
 
-TEST_CASE("an input that has to wait while memory is short has not been given", "[allocation][throwing]") {
+TEST_CASE("an input that has to wait but finds no memory can be given again", "[allocation][throwing]") {
     for (std::size_t n = 0;; ++n) {
         engineio::server_options const options;
         engineio::server_session s(options, {}, engineio::revision::v4);
@@ -290,7 +290,7 @@ TEST_CASE("an input that has to wait while memory is short has not been given", 
     }
 }
 
-TEST_CASE("a client for whose next transport memory is short ends", "[allocation][throwing]") {
+TEST_CASE("a client that has no memory for its next transport ends", "[allocation][throwing]") {
     for (std::size_t n = 0;; ++n) {
         engineio::client_options options;
         options.transports = {engineio::transport::polling, engineio::transport::webtransport};

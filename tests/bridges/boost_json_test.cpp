@@ -74,7 +74,7 @@ struct event {
     result<std::size_t> size;
 };
 
-// With a binary value now and then, if there is a place for it.
+// With a binary value now and then, if `binary` can hold it.
 value random_value(support::random_source& random, int depth, boost_value_with_attachments* binary = nullptr) {
     static std::string const bytes = "some bytes";
     switch (random.below(depth == 0 ? 7 : 10)) {
@@ -82,7 +82,7 @@ value random_value(support::random_source& random, int depth, boost_value_with_a
     case 1: return random.one_in(2);
     case 2: return static_cast<std::int64_t>(random()) >> random.below(64);
     case 3: return std::numeric_limits<std::uint64_t>::max() - random.below(1'000);
-    case 4: return random.between(-1'000'000, 1'000'000) + 1.0 / 64; // one without a fraction would become an integer
+    case 4: return random.between(-1'000'000, 1'000'000) + 1.0 / 64; // without a fraction it would become an integer
     case 5: return value(random.text(random.below(8), "ab\"\\\n\x01 "));
     case 6: return binary == nullptr ? value() : binary->attach(as_bytes(bytes).subspan(random.below(bytes.size())));
     default: break;
@@ -160,7 +160,7 @@ TEST_CASE("a Boost.JSON value is refused when it is too deep, however deep", "[b
     CHECK(written(nested(limits::deepest_tree)).has_value());
     CHECK(written(nested(limits::deepest_tree + 1)) == error{errc::depth_exceeded});
     CHECK(written(value{{"a", nested(limits::deepest_tree)}}) == error{errc::depth_exceeded});
-    boost::json::monotonic_resource memory; // with which a value that is too deep for its destructor needs none
+    boost::json::monotonic_resource memory; // without it, a destructor would recurse too deep
     CHECK(written(nested(1'000'000, &memory)) == error{errc::depth_exceeded});
 }
 
@@ -172,7 +172,8 @@ TEST_CASE("JSON is read as a Boost.JSON value", "[boost_json]") {
     CHECK(is(read("null"), value()));
 }
 
-TEST_CASE("Boost.JSON's containers and strings are read where there is one", "[boost_json]") {
+TEST_CASE("JSON is read as Boost.JSON's containers and strings where it is an array, an object or a string",
+          "[boost_json]") {
     CHECK(is(read<object>(R"({"a":1})"), object{{"a", 1}}));
     CHECK(is(read<array>("[1,[2]]"), array{1, {2, 3}}) == false);
     CHECK(is(read<array>("[1,2]"), array{1, 2}));
@@ -198,7 +199,7 @@ TEST_CASE("of several members with one name the last is kept, in Boost.JSON valu
     CHECK(is(read(R"({"a":[1],"b":2,"\u0061":{"c":3}})"), value{{"a", {{"c", 3}}}, {"b", 2}}));
 }
 
-TEST_CASE("half a surrogate pair, in a name too, makes no value unreadable in Boost.JSON values", "[boost_json]") {
+TEST_CASE("a Boost.JSON value with half a surrogate pair, in a name too, can be read", "[boost_json]") {
     CHECK(is(read(R"([1,"a\ud800"])"), {1, "a\ufffd"}));
     CHECK(is(read(R"({"a":{"\udc00":1},"b":"\ud83d\ude00"})"), value{{"a", {{"\ufffd", 1}}}, {"b", "\U0001f600"}}));
 }
@@ -333,7 +334,7 @@ TEST_CASE("JSON is read as Boost.JSON's own parser reads it, but for half a surr
         options.max_depth = limits::deepest_tree;
         auto const parsed = boost::json::parse({text.data(), text.size()}, failed, {}, options);
         auto const v = read(text);
-        // What has half a surrogate pair is refused by the parser alone.
+        // Only the parser refuses half a surrogate pair.
         if (failed) return v.has_value() == (text.find("\\ud83d\"") != text.npos);
         return v.has_value() && nearly_same(*v, parsed);
     };

@@ -178,7 +178,7 @@ TEST_CASE("of several members with one name the last is kept, in nlohmann's valu
     CHECK(read<nlohmann::ordered_json>(R"({"b":1,"a":2,"b":3})")->dump() == R"({"b":3,"a":2})");
 }
 
-TEST_CASE("half a surrogate pair, in a name too, makes no value unreadable in nlohmann's values", "[nlohmann]") {
+TEST_CASE("a value of nlohmann's with half a surrogate pair, in a name too, can be read", "[nlohmann]") {
     CHECK(is(read(R"([1,"a\ud800"])"), {1, "a\ufffd"}));
     CHECK(is(read(R"({"a":{"\udc00":1},"b":"\ud83d\ude00"})"), tree{{"a", {{"\ufffd", 1}}}, {"b", "\U0001f600"}}));
 }
@@ -260,7 +260,7 @@ TEST_CASE("JSON is read as nlohmann's own parser reads it, but for half a surrog
     auto const same = [](std::string_view text) {
         auto const parsed = tree::parse(text, nullptr, false);
         auto const value = read(text);
-        // What has half a surrogate pair is refused by the parser alone.
+        // Only the parser refuses half a surrogate pair.
         if (parsed.is_discarded()) return value.has_value() == (text.find("\\ud83d\"") != text.npos);
         return value.has_value() && value->dump() == parsed.dump(); // which also tells 1 from 1.0
     };

@@ -21,8 +21,8 @@ namespace {
 
 using namespace demo;
 
-// The Socket.IO packets of a capture as lines, "client / event echo 5": who sent it, where, what, how many arguments or
-// attachments; and the Engine.IO packets that are no messages, "server ping".
+// The Socket.IO packets of a capture as lines, "client / event echo 5": the sender, namespace, type, name, and number
+// of arguments or attachments; and the Engine.IO packets that are no messages, "server ping".
 class story {
 public:
     explicit story(std::string const& name) {
@@ -118,7 +118,7 @@ private:
     std::size_t errors_ = 0;
 };
 
-// What websocket, polling and upgrade have in common, in both revisions.
+// The common part of websocket, polling and upgrade, in both revisions.
 void has_the_common_story(story const& s) {
     CHECK(s.errors() == 0);
     CHECK(s.count("server open") == 1);

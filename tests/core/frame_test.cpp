@@ -27,7 +27,7 @@ TEST_CASE("characters and bytes are two views of the same memory", "[frame]") {
     CHECK(as_characters(bytes).data() == characters.data());
 }
 
-TEST_CASE("no characters are no bytes", "[frame]") {
+TEST_CASE("an empty view of characters is an empty view of bytes, and the other way round", "[frame]") {
     CHECK(as_bytes({}).empty());
     CHECK(as_characters({}).empty());
 }

@@ -34,7 +34,8 @@ std::size_t longest_bucket(name_map<int> const& names) {
     return longest;
 }
 
-// Names that lie in one bucket of a table with this many buckets, by this hash: what an attacker makes who knows it.
+// Names that lie in one bucket of a table with this many buckets, by this hash: an attacker who knows the hash makes
+// such names.
 template <class Hash>
 std::vector<std::string> colliding(Hash hash, std::size_t buckets, std::size_t count) {
     std::vector<std::string> names;
@@ -45,7 +46,7 @@ std::vector<std::string> colliding(Hash hash, std::size_t buckets, std::size_t c
 
 constexpr std::size_t many = 2'000;
 
-// The buckets of a map that holds so many names.
+// The number of buckets of a map that holds `many` names.
 std::size_t buckets_of_many() {
     name_map<int> names;
     for (std::size_t i = 0; i != many; ++i) names.try_emplace(std::to_string(i));

@@ -20,7 +20,7 @@ using support::counting_container;
 
 namespace {
 
-// Puts `s` in pieces of several sizes, one of them alone, one of none.
+// Puts `s` in pieces of 0 to 6 characters, a single one as a char.
 constexpr void put_in_pieces(output& out, std::string_view s) {
     for (std::size_t piece = 0; !s.empty(); ++piece) {
         std::size_t const size = std::min(piece % 7, s.size());

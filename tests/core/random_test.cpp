@@ -54,7 +54,7 @@ struct takes_nothing {
 
 } // namespace
 
-// There is no way to say "no source".
+// No value means "no source".
 static_assert(!std::is_default_constructible_v<random_source>);
 static_assert(!std::is_constructible_v<random_source, std::nullptr_t>);
 static_assert(!std::is_convertible_v<std::nullptr_t, random_source>);
@@ -64,7 +64,7 @@ static_assert(!std::is_constructible_v<random_source, int>);
 static_assert(!std::is_constructible_v<server, server_options, std::nullptr_t, time_point>);
 static_assert(!std::is_constructible_v<client, client_options, std::nullptr_t, time_point>);
 static_assert(!std::is_constructible_v<engineio::server, engineio::server_options, std::nullptr_t>);
-// What is called with bytes is a source.
+// Any function that takes bytes is a source.
 static_assert(std::is_convertible_v<void (*)(std::span<std::byte>), random_source>);
 static_assert(std::is_convertible_v<std::function<void(std::span<std::byte>)>, random_source>);
 static_assert(std::is_constructible_v<server, server_options, void (*)(std::span<std::byte>), time_point>);
@@ -118,14 +118,14 @@ TEST_CASE("the system fills as many bytes as it is asked for", "[random]") {
 
 namespace {
 
-// Whether the program is ended by abort() in `f`.
+// Whether `f` ends the program by abort().
 template <class F>
 bool aborts(F f) {
     std::fflush(nullptr);
     pid_t const child = fork();
     if (child == 0) {
         std::signal(SIGABRT, SIG_DFL);
-        static_cast<void>(close(STDERR_FILENO)); // where an assertion says what failed
+        static_cast<void>(close(STDERR_FILENO)); // assertions write there
         f();
         _exit(0);
     }
@@ -156,7 +156,7 @@ TEST_CASE("signals do not keep the system from filling all bytes", "[random]") {
     static int volatile alarms = 0;
     struct sigaction act = {};
     struct sigaction before = {};
-    act.sa_handler = [](int) { alarms = alarms + 1; }; // and calls are not restarted
+    act.sa_handler = [](int) { alarms = alarms + 1; }; // without SA_RESTART
     REQUIRE(sigaction(SIGALRM, &act, &before) == 0);
     itimerval const often{{0, 1000}, {0, 1000}};
     itimerval const never{};
@@ -182,7 +182,7 @@ TEST_CASE("a system that refuses randomness ends the program, and no id can be g
         };
         sock_fprog const program{4, steps};
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-            std::abort(); // where nothing can be forbidden there is nothing to see
+            std::abort(); // the filter cannot be set: nothing to test
         static_cast<void>(make_random_id(system_random()));
     }));
 }

@@ -35,7 +35,7 @@ struct explicit_only {
 
 } // namespace
 
-// What it holds, and that asking costs no exception.
+// Its contents, which it gives without an exception.
 static_assert(six.has_value() && six && *six == 6 && six.value() == 6);
 static_assert(!wrong.has_value() && !wrong);
 static_assert(wrong.error() == error{errc::invalid_json, 3});
@@ -51,7 +51,7 @@ static_assert(std::is_same_v<decltype(*std::declval<result<int> const&>()), int 
 static_assert(std::is_same_v<decltype(*std::declval<result<int>>()), int&&>);
 static_assert(std::is_same_v<decltype(std::declval<result<int>>().value()), int&&>);
 
-// Which conversions are implicit: those that the value's own type has.
+// The implicit conversions are those of the value's own type.
 static_assert(std::is_convertible_v<error, result<int>> && std::is_convertible_v<errc, result<int>>);
 static_assert(std::is_convertible_v<char const*, result<std::string>>);
 static_assert(!std::is_convertible_v<std::string_view, result<std::string>>);
@@ -130,7 +130,7 @@ TEST_CASE("a chain moves a value that can only be moved from step to step", "[re
     CHECK(**large == 0);
 }
 
-TEST_CASE("a result may be ignored where it says so, and is what it was", "[result]") {
+TEST_CASE("ignoring a result leaves it as it was", "[result]") {
     auto const step = [](result<void> r) {
         r.ignore();
         return r;

@@ -25,7 +25,7 @@ handle make(detail::slot_map<thing>& things, std::string const& name) {
     return {index, things[index].generation()};
 }
 
-TEST_CASE("a handle of a slot map finds its thing until that has gone, also where another is at its index", "[core]") {
+TEST_CASE("a handle of a slot map finds its own thing until that has gone, never another at its index", "[core]") {
     detail::slot_map<thing> things;
     auto const first = make(things, "first");
     auto const second = make(things, "second");
@@ -51,7 +51,7 @@ TEST_CASE("what a slot map makes is empty, whatever was at its index", "[core]")
     CHECK(things[things.make()].name.empty());
 }
 
-TEST_CASE("handles that were not set, or are of no index, find nothing in a slot map", "[core]") {
+TEST_CASE("handles that were not set, or whose index is too large, find nothing in a slot map", "[core]") {
     detail::slot_map<thing> things;
     CHECK(things.find(handle{0, 0}) == nullptr);
     auto const only = make(things, "only");

@@ -50,7 +50,7 @@ TEST_CASE("a deadline beyond the ends of time is at the end", "[time]") {
     CHECK(deadline(last - 1ns, 1ms) == last);
     CHECK(deadline(last, -1ms) == last - 1ms);
     CHECK(deadline(first, 1ms) == first + 1ms);
-    // Further than a duration of the clock goes, and still between the ends.
+    // Longer than any duration of the clock, and still between its ends.
     auto const half = std::chrono::floor<milliseconds>(time_point::duration::max());
     CHECK(deadline(first, half + half) > last - 3ms);
     CHECK(deadline(last, -half - half) < first + 3ms);
@@ -83,7 +83,7 @@ TEST_CASE("a server tells only durations that a peer takes", "[time]") {
     }
 }
 
-TEST_CASE("delays of reconnection that are negative are none, and none overflows", "[time]") {
+TEST_CASE("negative delays of reconnection count as zero, and no delay overflows", "[time]") {
     for (milliseconds const delay : waits) {
         for (milliseconds const delay_max : waits) {
             socketio::backoff backoff({.delay = delay, .delay_max = delay_max});

@@ -43,7 +43,7 @@ public:
         deadlines_.erase(timer);
     }
 
-    // What fires is due; what was due a millisecond ago has fired.
+    // Only due timers fire; all that were due a millisecond ago have fired.
     void advance(time_point to) {
         now = to;
         wheel_.advance(now, [this](std::uint32_t timer) {
@@ -136,7 +136,7 @@ TEST_CASE("a deadline that has passed fires at once", "[timer_wheel]") {
     CHECK(fired_by(wheel, start + 10s) == timers{0});
 }
 
-TEST_CASE("near deadlines after a far one are not kept waiting, nor hurried", "[timer_wheel]") {
+TEST_CASE("near deadlines after a far one fire neither late nor early", "[timer_wheel]") {
     timer_wheel wheel;
     wheel.set(0, start + 24 * 24h); // the longest heartbeat there is
     wheel.set(1, start + 25s);
@@ -219,7 +219,7 @@ TEST_CASE("a clock may run from before its zero to after it", "[timer_wheel]") {
     timer_wheel wheel;
     time_point const now{-10s};
     wheel.set(0, now + 25s);
-    wheel.set(1, now + 1s); // before zero, where the first one is after it
+    wheel.set(1, now + 1s); // before zero; the first timer is after it
     wheel.set(2, now + 2s);
     CHECK(wheel.next() == now + 1s);
     CHECK(fired_by(wheel, now).empty());
