@@ -147,7 +147,7 @@ TEST_CASE("a handshake without one of its fields is refused", "[engineio]") {
     CHECK(failure(with(R"("pingTimeout":20000,)", "")) == errc::invalid_handshake);
 }
 
-TEST_CASE("a handshake that is not JSON is refused where it is not", "[engineio]") {
+TEST_CASE("a handshake that is not JSON is refused at its first wrong byte", "[engineio]") {
     CHECK(decode_handshake("") == error{errc::invalid_json, 0});
     CHECK(decode_handshake("{\"sid\":x}") == error{errc::invalid_json, 7});
 }

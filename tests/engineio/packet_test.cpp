@@ -138,7 +138,7 @@ TEST_CASE("only a message can be binary", "[engineio]") {
     CHECK(out.empty());
 }
 
-TEST_CASE("a buffer that is too small is told what it takes", "[engineio]") {
+TEST_CASE("a buffer that is too small is an error with the size needed", "[engineio]") {
     std::array<char, 5> buffer{};
     CHECK(encode(std::span<char>(buffer), text_packet(packet_type::message, "hello")) ==
           error{errc::buffer_too_small, 6});

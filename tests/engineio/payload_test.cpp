@@ -129,7 +129,7 @@ TEST_CASE("0: in a v3 text body is skipped", "[engineio]") {
     CHECK(read("0:0:1:20:", payload_format::v3_text) == outcome{{{packet_type::ping, frame_kind::text, ""}}, {}});
 }
 
-TEST_CASE("lengths of v3 that are not one are errors", "[engineio]") {
+TEST_CASE("invalid lengths of v3 are errors", "[engineio]") {
     constexpr auto text = payload_format::v3_text;
     CHECK(read("", text).failure == error{errc::empty_packet, 0});
     CHECK(read(":4a", text).failure == error{errc::invalid_length, 0});
@@ -189,7 +189,7 @@ TEST_CASE("the packets of one body are limited, and none is queued", "[engineio]
     CHECK_FALSE(read_all.failure.has_value());
 }
 
-TEST_CASE("a buffer beside the body that is too small is told what it takes", "[engineio]") {
+TEST_CASE("a buffer beside the body that is too small is an error with the size needed", "[engineio]") {
     payload_reader reader("bAQIDBA=="sv, {});
     CHECK(*reader.next() == error{errc::buffer_too_small, 4});
 }

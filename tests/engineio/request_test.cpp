@@ -46,7 +46,7 @@ TEST_CASE("later requests name their session", "[engineio]") {
     CHECK(t->base64);
 }
 
-TEST_CASE("what is unknown is left to the session to refuse", "[engineio]") {
+TEST_CASE("a target with an unknown transport is read, without a transport", "[engineio]") {
     for (std::string_view const name : {"__proto__", "constructor", "toString", "", "polling2"}) {
         auto const t = parse_request_target("/engine.io/?EIO=4&transport=" + std::string(name));
         REQUIRE(t.has_value());
@@ -84,7 +84,7 @@ TEST_CASE("of a parameter that is given twice the last counts", "[engineio]") {
     CHECK_FALSE(parse_request_target("/?transport=polling&transport=x")->transport.has_value());
 }
 
-TEST_CASE("an empty sid is none", "[engineio]") {
+TEST_CASE("an empty sid counts as no sid", "[engineio]") {
     for (char const* target : {"/?sid=", "/?sid", "/?sid=a&sid=", "/?x=1&sid=&y=2"})
         CHECK_FALSE(parse_request_target(target)->sid.has_value());
 }
@@ -143,7 +143,7 @@ TEST_CASE("the caller's own parameters come first, percent-encoded", "[engineio]
     CHECK(percent::decode((*parsed->query.begin()).value, buffer) == "a b&c=\xc3\xa9");
 }
 
-TEST_CASE("a path that cannot be one is refused", "[engineio]") {
+TEST_CASE("an invalid path is refused", "[engineio]") {
     std::string target = "kept";
     for (std::string_view const path : {"", "engine.io", "/a?b", "/a b", "/a#b"})
         CHECK(write_request_target(target, {.path = path}).error().code == errc::invalid_request_target);
@@ -165,7 +165,7 @@ TEST_CASE("refusals have the reference's codes, statuses and words", "[engineio]
     }
 }
 
-TEST_CASE("an answer that is no refusal is not taken for one", "[engineio]") {
+TEST_CASE("other answers are not read as refusals", "[engineio]") {
     for (std::string_view const answer :
          {"{}", "[]", R"({"code":6})", R"({"code":-1})", R"({"code":"0"})", R"({"code":1.5})"})
         CHECK(decode_request_error(answer) == error{errc::invalid_payload, 0});

@@ -159,7 +159,7 @@ TEST_CASE("a POST behind the one that closed the session is refused, and nothing
 
 //=== a POST whose body is on its way ===//
 
-TEST_CASE("a POST that is told of before its body is there is taken like any other", "[server]") {
+TEST_CASE("a POST that is announced before its body is there is taken like any other", "[server]") {
     driver s;
     open_polling(s, 1);
     for (std::uint64_t exchange = 2; exchange != 5; ++exchange) {
@@ -186,7 +186,7 @@ TEST_CASE("a second POST that begins while the first is read closes the session,
     CHECK(s.exchanges.empty());
 }
 
-TEST_CASE("a second POST that comes while the first is read does so too, however long it is", "[server][hostile]") {
+TEST_CASE("a second POST of any length that comes while the first is read does so too", "[server][hostile]") {
     engineio::server_options options;
     options.max_payload = 10;
     for (std::string_view const body : {"4a", "41234567890"}) {
@@ -221,7 +221,7 @@ TEST_CASE("a POST that is given up half-way closes the session", "[server]") {
     CHECK(s.session.connection_count() == 0);
 }
 
-TEST_CASE("a POST over max_payload that was told of is answered with 413, and the session lives on", "[server]") {
+TEST_CASE("an announced POST over max_payload is answered with 413, and the session lives on", "[server]") {
     engineio::server_options options;
     options.max_payload = 10;
     driver s(options);

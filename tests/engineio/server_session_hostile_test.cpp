@@ -206,7 +206,7 @@ TEST_CASE("leaks at close: in every state all exchanges are answered and all cha
         }
 }
 
-TEST_CASE("slow or silent peers: one that never polls is closed by its heartbeat, or sooner by its queue",
+TEST_CASE("slow or silent peers: a client that never polls is closed by its heartbeat, or sooner by its queue",
           "[server_session][hostile]") {
     auto s = polling();
     CHECK(s.at(44'999).empty());

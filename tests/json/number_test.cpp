@@ -205,7 +205,7 @@ TEST_CASE("doubles are printed and read as JavaScript does", "[number]") {
     }
 }
 
-TEST_CASE("what is printed for any double is a JSON number that is read as the same double", "[number]") {
+TEST_CASE("any double is printed as a JSON number that is read as the same double", "[number]") {
     support::random_source random(32);
     for (int i = 0; i != 50'000; ++i) {
         auto const value = std::bit_cast<double>(random());

@@ -224,7 +224,7 @@ TEST_CASE("a value of another kind is refused as that", "[text]") {
     }
 }
 
-TEST_CASE("no JSON at all is of no kind that could be read", "[text]") {
+TEST_CASE("an empty text has no kind, and can be read as no type but text", "[text]") {
     CHECK(text().get<bool>() == error{errc::wrong_kind});
     CHECK(text().get<int>() == error{errc::wrong_kind});
     CHECK(text().get<std::string>() == error{errc::wrong_kind});
@@ -338,7 +338,7 @@ TEST_CASE("a string without escapes is borrowed from the text", "[text]") {
     CHECK(contents_of(string) == "caf\u00e9");
 }
 
-TEST_CASE("a string with escapes cannot be borrowed, which is another error than that of another kind", "[text]") {
+TEST_CASE("a string with escapes cannot be borrowed, which has an error of its own", "[text]") {
     CHECK(parsed(R"("a\"b")").borrow_string() == error{errc::escaped_string, 2});
     CHECK(parsed(R"("\ud800")").borrow_string() == error{errc::escaped_string, 1});
     CHECK(parsed(R"("")").borrow_string() == ""sv);
@@ -497,7 +497,7 @@ TEST_CASE("a member is found by its name, and of several the last is", "[text]")
     CHECK(parsed(R"(["a","b"])").find("a") == std::nullopt);
 }
 
-TEST_CASE("a name that has half a surrogate pair can be gone over but not found", "[text]") {
+TEST_CASE("a member whose name has half a surrogate pair is listed but cannot be found", "[text]") {
     text const object = parsed(R"({"\ud800":1})");
     REQUIRE_FALSE(object.members().empty());
     CHECK((*object.members().begin()).key.raw() == R"("\ud800")");

@@ -425,7 +425,7 @@ TEST_CASE("JSON is accepted, whatever value it is", "[validate]") {
     }
 }
 
-TEST_CASE("what is not JSON is refused at the byte where it stops being that", "[validate]") {
+TEST_CASE("text that is not JSON is refused at its first wrong byte", "[validate]") {
     for (auto const& [s, offset, code] : bad) {
         CAPTURE(s);
         CHECK(validate(support::exact_copy(s).view()) == error{code, offset});
@@ -483,7 +483,7 @@ TEST_CASE("arrays and objects count alike towards the depth", "[validate]") {
     CHECK(validate(R"([{}])", 1) == error{errc::depth_exceeded, 1});
 }
 
-TEST_CASE("what was closed is not counted any more", "[validate]") {
+TEST_CASE("arrays and objects that are closed no longer count towards the depth", "[validate]") {
     CHECK(validate('[' + repeated("[[]],", 1000) + "[]]", 3));
     CHECK(validate('[' + repeated(R"({"a":{}},)", 1000) + "0]", 3));
 }

@@ -222,7 +222,7 @@ TEST_CASE("an empty text is written as null wherever a value can stand", "[write
     CHECK(pieces([&](json::writer& w) { w.begin_array().raw(nothing).raw(nothing).end_array(); }) == "[null,null]");
 }
 
-TEST_CASE("null is written for what has no value", "[writer]") {
+TEST_CASE("null is written for a value that is absent", "[writer]") {
     CHECK(written(nullptr) == "null");
     CHECK(written(std::nullopt) == "null");
     CHECK(written(std::monostate()) == "null");

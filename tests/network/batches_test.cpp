@@ -443,7 +443,7 @@ TEST_CASE("whole stacks read inputs in batches as they read them one by one", "[
     }
 }
 
-TEST_CASE("more inputs than may wait close the session behind those that do, never silently", "[batches]") {
+TEST_CASE("too many waiting inputs close the session after those that may wait, never silently", "[batches]") {
     constexpr std::size_t too_many = max_unread_inputs + 10;
     engineio::client_session session({.transports = {transport::websocket}});
     REQUIRE(session.open(support::start));
@@ -481,7 +481,7 @@ TEST_CASE("more inputs than may wait close the session behind those that do, nev
     CHECK_FALSE(reader.next().has_value());
 }
 
-TEST_CASE("a POST is read before what breaks the rules of HTTP ends its session", "[batches]") {
+TEST_CASE("a POST is read before a breach of the rules of HTTP ends its session", "[batches]") {
     engineio::server server({}, support::counting_random());
     std::string const handshake = "/engine.io/?EIO=4&transport=polling";
     server.http_received({.exchange = 1, .target = handshake}, support::start);

@@ -91,7 +91,7 @@ server_options with_a_small_queue() {
 
 } // namespace
 
-TEST_CASE("a socket that is named twice is one of an audience once", "[network]") {
+TEST_CASE("a socket that is named twice belongs to an audience once", "[network]") {
     joined_stacks both;
     REQUIRE(both.client().connect());
     both.net.settle();
@@ -106,7 +106,7 @@ TEST_CASE("a socket that is named twice is one of an audience once", "[network]"
     CHECK(both.count(event_type::event) == 2);
 }
 
-TEST_CASE("nothing is sent to a socket whose end is known and yet to be told", "[network]") {
+TEST_CASE("nothing is sent to a socket that has ended, even before its end is polled", "[network]") {
     server_options recovering;
     recovering.recovery.emplace();
     for (server_options const& options : {server_options(), recovering}) {
@@ -129,7 +129,7 @@ TEST_CASE("nothing is sent to a socket whose end is known and yet to be told", "
     }
 }
 
-TEST_CASE("an acknowledgement that a server asks for has an error or an outcome", "[network]") {
+TEST_CASE("a server that asks for an acknowledgement gets an error or an outcome", "[network]") {
     SECTION("of the transport: an outcome") {
         joined_stacks both(with_a_small_queue());
         REQUIRE(both.client().connect());
@@ -197,7 +197,7 @@ TEST_CASE("a client that leaves its last namespace before it has joined it close
     CHECK(both.client().is_idle());
 }
 
-TEST_CASE("what was sent to a socket is not heard by the one that comes after it", "[network]") {
+TEST_CASE("events for a socket do not reach the socket that comes after it", "[network]") {
     joined_stacks both;
     both.server().declare("/other"); // for which the connection stays
     REQUIRE(both.client().connect("/other"));

@@ -114,7 +114,8 @@ TEST_CASE("an answer takes its deadline away", "[socketio]") {
     CHECK_FALSE(acks.next_deadline().has_value());
 }
 
-TEST_CASE("what a socket owes ends with it, the lowest id first, and what others owe does not", "[socketio]") {
+TEST_CASE("the acknowledgements that a socket owes end with it, the lowest id first, and those of others do not",
+          "[socketio]") {
     pending_acks acks;
     for (std::uint64_t id = 0; id != 6; ++id)
         acks.await({.id = id, .socket = static_cast<std::uint32_t>(id % 2), .deadline = start + 1s});

@@ -102,7 +102,7 @@ TEST_CASE("a string is read whatever escapes a peer writes it with", "[socketio]
     CHECK(std::get<2>(*read).at(json::lossy_string("\ufffd")) == "\U0001f600\ufffd");
 }
 
-TEST_CASE("an argument of nothing is written as null", "[socketio]") {
+TEST_CASE("an empty argument is written as null", "[socketio]") {
     std::string text;
     attachment_list attachments;
     std::array<byte_view, 1> const some{as_bytes("x")};
@@ -295,7 +295,7 @@ TEST_CASE("arguments are spread into another event, however many there are", "[s
     CHECK(text == "31[1,2,3]");
 }
 
-TEST_CASE("what looks like a placeholder cannot be relayed beside attachments", "[socketio]") {
+TEST_CASE("data that looks like a placeholder cannot be relayed beside attachments", "[socketio]") {
     std::string text;
     attachment_list attachments;
     std::byte const bytes[] = {std::byte{1}};

@@ -53,7 +53,7 @@ TEST_CASE("an event has its name, its arguments and its attachments", "[client_s
     CHECK(seen);
 }
 
-TEST_CASE("an emit is refused for a reserved name and for what is no UTF-8, and nothing is sent", "[client_socket]") {
+TEST_CASE("an emit with a reserved name or invalid UTF-8 is refused and sends nothing", "[client_socket]") {
     connected_driver c;
     auto const check = [&] {
         for (std::string_view const reserved :
@@ -274,7 +274,7 @@ TEST_CASE("with more to be sent than the limit the connection ends, and the emit
     CHECK(asking.drain() == lines{"disconnected /: queue overflow", "closed: queue overflow", "close"});
 }
 
-TEST_CASE("what is too large alone is refused, and ends nothing, at a client", "[client_socket]") {
+TEST_CASE("an event that alone is too large is refused, and ends nothing, at a client", "[client_socket]") {
     for (std::uint32_t const retries : {0u, 1u}) {
         auto options = with_retries(retries);
         options.max_queued = 1'000;

@@ -385,7 +385,7 @@ TEST_CASE("a handler that throws ends the dispatch, and the dispatcher goes on w
     CHECK(log == calls{"any", "first", "last"});
 }
 
-TEST_CASE("what was removed before a handler has thrown is destroyed, whichever handler that was", "[socketio]") {
+TEST_CASE("handlers that were removed before one throws are destroyed", "[socketio]") {
     dispatcher d;
     calls log;
     auto const owned = std::make_shared<int>(1);
@@ -404,7 +404,7 @@ TEST_CASE("what was removed before a handler has thrown is destroyed, whichever 
     CHECK(log == calls{"once", "once more"});
 }
 
-TEST_CASE("where a handler throws those of the acknowledgement are not kept for ever", "[socketio]") {
+TEST_CASE("if a handler throws, the handlers of the acknowledgement are not kept for ever", "[socketio]") {
     dispatcher d;
     calls log;
     auto const owned = std::make_shared<int>(1);
@@ -438,7 +438,7 @@ TEST_CASE("where a handler throws those of the acknowledgement are not kept for 
     CHECK(owned.use_count() == registered - 3);
 }
 
-TEST_CASE("an argument whose reading throws is as a handler that throws", "[socketio]") {
+TEST_CASE("an argument that throws when it is read counts as a handler that throws", "[socketio]") {
     dispatcher d;
     calls log;
     constexpr typed_event<careless> risky{"risky"};

@@ -195,7 +195,7 @@ TEST_CASE("handlers that can only be moved, that change or that return something
     CHECK(*sum == 23 + 300 + 1000);
 }
 
-TEST_CASE("arguments of other types do not call the handler but that of mismatches", "[socketio]") {
+TEST_CASE("arguments of other types call the handler of mismatches instead", "[socketio]") {
     dispatcher d;
     std::vector<error> errors;
     bool called = false;
@@ -213,7 +213,8 @@ TEST_CASE("arguments of other types do not call the handler but that of mismatch
           std::vector{error{errc::wrong_kind, 0}, error{errc::missing_argument, 1}, error{errc::not_an_integer, 0}});
 }
 
-TEST_CASE("arguments that fit one handler and not another call the one and are told of for the other", "[socketio]") {
+TEST_CASE("arguments that fit only one of two handlers call it, and the handler of mismatches for the other",
+          "[socketio]") {
     dispatcher d;
     calls log;
     d.on(typed_event<int>{"a"}, [&](int) { log.emplace_back("int"); });

@@ -113,7 +113,7 @@ struct in_parts {
 
 } // namespace
 
-TEST_CASE("JSON that is already made is as deep as it is, wherever it is put", "[socketio]") {
+TEST_CASE("JSON that is already made counts with its own depth, wherever it is put", "[socketio]") {
     for (std::uint32_t const max : {3u, 63u, 1'000u, limits::deepest}) {
         CAPTURE(max);
         limits l;
@@ -167,7 +167,7 @@ TEST_CASE("JSON that is already made is as deep as it is, wherever it is put", "
     }
 }
 
-TEST_CASE("many brackets are no deep ones", "[socketio]") {
+TEST_CASE("many brackets beside each other are not deep", "[socketio]") {
     limits l;
     l.max_depth = 5;
     attachment_list attachments;
@@ -287,7 +287,7 @@ TEST_CASE("reserved event names are refused", "[socketio]") {
     CHECK(event_text({}, "error") == R"(2["error"])");
 }
 
-TEST_CASE("namespaces that cannot be one are refused", "[socketio]") {
+TEST_CASE("invalid namespaces are refused", "[socketio]") {
     std::string text;
     CHECK(encode_event(text, {.nsp = ""}, "a") == error{errc::invalid_namespace, 0});
     CHECK(encode_event(text, {.nsp = "admin"}, "a") == error{errc::invalid_namespace, 0});

@@ -62,7 +62,7 @@ TEST_CASE("delays double up to the longest, as socket.io-client's do", "[socketi
     for (row const& r : rows) CHECK(delays(r.options, r.random, r.delays.size()) == r.delays);
 }
 
-TEST_CASE("jitter comes before the longest delay cuts: a long first delay may still be shortened", "[socketio]") {
+TEST_CASE("jitter is applied before the longest delay cuts: a long first delay may still be shortened", "[socketio]") {
     CHECK(delays({7'000ms, 5'000ms, 0.5}, 0.85, 2) == std::vector<long long>{4025, 5000});
     CHECK(delays({7'000ms, 5'000ms, 0.5}, 0.5, 2) == std::vector<long long>{5000, 5000});
 }

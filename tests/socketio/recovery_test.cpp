@@ -181,7 +181,7 @@ private:
 
 } // namespace
 
-TEST_CASE("offsets are texts of one length, each another, that begin alike", "[socketio]") {
+TEST_CASE("offsets are unique texts of one length that begin alike", "[socketio]") {
     recovery_store<std::string> store({}, random_bytes());
     recovery_store<std::string> another({}, random_bytes());
     CHECK(recovery_offset().view().empty());
@@ -325,7 +325,7 @@ TEST_CASE("a client that comes back gets its session and what it missed, once", 
     CHECK_FALSE(store.restore("pid", offset, 0, start + 60s).has_value());
 }
 
-TEST_CASE("a client that has seen the last event missed none", "[socketio]") {
+TEST_CASE("a client that has seen the last event missed nothing", "[socketio]") {
     recovery_store<std::string> store({}, random_bytes());
     keep(store, "one", start);
     auto const last = keep(store, "two", start);
@@ -498,7 +498,7 @@ TEST_CASE("payloads and data go as soon as they are dropped", "[socketio]") {
     CHECK(counted.use_count() == 1);
 }
 
-TEST_CASE("a recovery store does what remembering all that ever was would", "[socketio]") {
+TEST_CASE("a recovery store does what remembering everything would", "[socketio]") {
     support::random_source random(GENERATE(1u, 2u, 3u, 4u));
     recovery_options const options{
         .max_disconnection_duration = 5s, .max_packets = 30, .max_bytes = 1'500, .max_sessions = 8};

@@ -300,7 +300,7 @@ TEST_CASE("rooms do what a list of each member's rooms would", "[socketio]") {
     }
 }
 
-TEST_CASE("how many rooms a member is in", "[rooms]") {
+TEST_CASE("rooms count how many a member is in", "[rooms]") {
     rooms r;
     CHECK(r.rooms_of(3) == 0);
     r.enter(0, 3);

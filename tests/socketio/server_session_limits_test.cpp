@@ -33,7 +33,7 @@ TEST_CASE("a connection may be in so many namespaces at once", "[server_session]
     }
 }
 
-TEST_CASE("what has been left gives way to another namespace", "[server_session]") {
+TEST_CASE("a namespace that was left makes room for another", "[server_session]") {
     socketio::server_options options;
     options.max_sockets = 2;
     driver s(v5, options);
@@ -93,7 +93,7 @@ TEST_CASE("an acknowledgement that is asked for in vain is not awaited", "[serve
     }) == ended("queue overflow"));
 }
 
-TEST_CASE("what is too large alone is refused, and ends nothing", "[server_session]") {
+TEST_CASE("an event that alone is too large is refused, and ends nothing", "[server_session]") {
     socketio::server_options options;
     options.max_queued = 40;
     std::string const large(40, 'x');

@@ -158,7 +158,7 @@ TEST_CASE("a socket that the server disconnects is told, and what was on its way
     }
 }
 
-TEST_CASE("what has been left is remembered until the client has heard", "[server_session]") {
+TEST_CASE("a namespace that was left is remembered until the client has heard", "[server_session]") {
     SECTION("by its DISCONNECT, once") {
         driver s;
         s.join();
@@ -197,7 +197,7 @@ TEST_CASE("a namespace that is left in the middle of a binary packet still takes
     CHECK(s.receive(R"(2["on"])") == lines{R"(event / ["on"])"});
 }
 
-TEST_CASE("disconnecting what is not connected is harmless", "[server_session]") {
+TEST_CASE("disconnecting a socket that is not connected is harmless", "[server_session]") {
     driver s;
     s.join();
     CHECK(s.after([&] { s.session.disconnect({}); }).empty());

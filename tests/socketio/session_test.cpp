@@ -73,7 +73,7 @@ TEST_CASE("a name with half of a surrogate pair equals nothing and is copied as 
     CHECK(e.name().str() == R"("a\ud800")");
 }
 
-TEST_CASE("what is no event of a peer has no name and no arguments", "[socketio]") {
+TEST_CASE("only events of a peer have a name and arguments", "[socketio]") {
     event const e = event_of(event_type::connected);
     CHECK(e.name().json().empty());
     CHECK(e.name().str().empty());

@@ -264,7 +264,8 @@ TEST_CASE("a typed event of strings takes borrowed ones, and carries them whatev
     CHECK(said.second == std::tuple(std::string("\"\n"), json::lossy_string("\t")));
 }
 
-TEST_CASE("a typed event of one argument is read as that, and one of none as nothing", "[socketio]") {
+TEST_CASE("a typed event of one argument is read as that argument, and one without arguments as nothing",
+          "[socketio]") {
     CHECK(carried(typed_event<std::vector<int>>{"numbers"}, std::array<int, 2>{1, 2}).second == std::vector{1, 2});
     auto const [packet, read] = carried(typed_event<>{"nothing"});
     CHECK(packet == R"(["nothing"])");

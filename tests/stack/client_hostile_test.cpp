@@ -18,7 +18,7 @@ using namespace support::whole_client;
 using namespace std::chrono_literals;
 using support::lines;
 
-TEST_CASE("reference client: crashes on malformed servers: a handshake that is none is an error event",
+TEST_CASE("reference client: crashes on malformed servers: an invalid handshake is an error event",
           "[client][hostile]") {
     for (std::string_view const bad :
          {"0", "0null", R"(0{"sid":"a"})", "0[]", "0{}", "", "1", "2", "3", "44", "42", "430", "40", "6", "x",
@@ -41,8 +41,7 @@ TEST_CASE("reference client: crashes on malformed servers: a handshake that is n
     }
 }
 
-TEST_CASE("reference client: crashes on malformed servers: packets that are none are an error event",
-          "[client][hostile]") {
+TEST_CASE("reference client: crashes on malformed servers: invalid packets are an error event", "[client][hostile]") {
     struct row {
         std::string_view packet;
         lines told;
@@ -81,7 +80,7 @@ TEST_CASE("reference client: crashes on malformed servers: packets that are none
     }
 }
 
-TEST_CASE("reference client: crashes on malformed servers: an answer to CONNECT that is none is an error event",
+TEST_CASE("reference client: crashes on malformed servers: an invalid answer to CONNECT is an error event",
           "[client][hostile]") {
     std::string const other = R"(connect_error / "the server speaks revision 4 of Socket.IO, this client revision 5")";
     for (std::string_view const bad : {"40", "40{}", R"(40{"sid":1})", "44"}) {

@@ -201,7 +201,7 @@ TEST_CASE("open_failed says what the server has answered", "[client]") {
     CHECK(e->data.find("code")->get<int>() == 4);
 }
 
-TEST_CASE("open_failed says why a WebSocket was refused, and nothing where nobody knows", "[client]") {
+TEST_CASE("open_failed says why a WebSocket was refused, if the reason is known", "[client]") {
     for (bool const is_known : {true, false}) {
         auto options = over_websocket();
         options.reconnection = false;
@@ -223,7 +223,7 @@ TEST_CASE("open_failed says why a WebSocket was refused, and nothing where nobod
     }
 }
 
-TEST_CASE("a path that cannot be one is an error of connect and of open", "[client]") {
+TEST_CASE("an invalid path is an error of connect and of open", "[client]") {
     for (char const* const path : {"/a?b", "/a#b"}) {
         auto options = over_websocket();
         options.path = path;

@@ -196,7 +196,7 @@ TEST_CASE("example: a client asks and the server answers, and the other way roun
     CHECK(client.then.empty());
 }
 
-TEST_CASE("example: who does not answer in time is not waited for", "[examples]") {
+TEST_CASE("example: a client that does not answer in time is not waited for", "[examples]") {
     stage s;
     auto& client = s.add_client();
     std::optional<socketio::ack_outcome> outcome;

@@ -127,7 +127,8 @@ constexpr std::uint64_t seeds[] = {1, 2};
 
 } // namespace
 
-TEST_CASE("the names of a flood are one place to a hash without a key, and many to each server", "[hostile]") {
+TEST_CASE("the names of a flood lie in one place by a hash without a key, and in many places in each server",
+          "[hostile]") {
     auto const polynomial = same_in_polynomial();
     auto const standard = same_in_std_hash();
     for (auto const& name : polynomial) REQUIRE(polynomial_hash(name) == polynomial_hash(polynomial[0]));

@@ -223,7 +223,8 @@ TEST_CASE("data that was set before a socket is accepted is not replaced by reco
     CHECK(users == std::vector<std::string>{"alice", "bob"});
 }
 
-TEST_CASE("who is disconnected while the loss of its connection is told does not recover", "[server][recovery]") {
+TEST_CASE("a socket that is disconnected while the loss of its connection is handled does not recover",
+          "[server][recovery]") {
     support::stacks world(with_recovery());
     world.server.declare("/chat");
     socketio::socket_handle chat;
@@ -422,7 +423,7 @@ TEST_CASE("the offset of another socket in the namespace recovers nothing", "[se
     CHECK(alice.received == std::vector<std::string>{"two", "to all"});
 }
 
-TEST_CASE("who has left a room after its last event still recovers", "[server][recovery]") {
+TEST_CASE("a socket that has left a room after its last event still recovers", "[server][recovery]") {
     support::stacks world(with_recovery());
     socketio::socket_handle socket;
     world.on_server_event = [&](socketio::event& e) {

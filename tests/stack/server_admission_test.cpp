@@ -316,7 +316,7 @@ TEST_CASE("an answer to a client that has gone is refused", "[whole_server]") {
     CHECK(w.server.connection_count() == 0);
 }
 
-TEST_CASE("an answer to a client that has gone, which nobody has heard yet, ends the question", "[whole_server]") {
+TEST_CASE("an answer to a client that has gone, unnoticed by the application, ends the question", "[whole_server]") {
     wires w;
     w.server.declare("/", admission::ask);
     for (std::uint64_t const channel : {1u, 2u}) {
@@ -363,7 +363,7 @@ TEST_CASE("whoever is in no namespace in time is closed", "[whole_server]") {
 
 //=== revision 3 of Engine.IO ===//
 
-TEST_CASE("a client of the old revision is in / unasked, and told so bare", "[whole_server]") {
+TEST_CASE("a client of the old revision is in / unasked, and gets a bare answer", "[whole_server]") {
     wires w(with_v3());
     CHECK(w.open_v3(1) == lines{"0 connected /", "1: 40"});
     CHECK(w.sid(0).size() == 20);

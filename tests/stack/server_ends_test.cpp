@@ -265,7 +265,7 @@ TEST_CASE("a client that does not read ends with its own connection only", "[who
     CHECK(w.server.emit(slow, "x") == error{errc::not_connected});
 }
 
-TEST_CASE("whoever asks in vain for an acknowledgement hears of it once", "[whole_server]") {
+TEST_CASE("an application that asks in vain for an acknowledgement hears of it once", "[whole_server]") {
     server_options options;
     options.engine.max_queued = 100;
     wires w(options);
@@ -281,7 +281,7 @@ TEST_CASE("whoever asks in vain for an acknowledgement hears of it once", "[whol
     CHECK(w.drain() == expected);
 }
 
-TEST_CASE("what is over the limit alone is refused, whoever's limit it is, and ends nothing", "[whole_server]") {
+TEST_CASE("an event that alone is over a limit is refused, whoever's limit it is, and ends nothing", "[whole_server]") {
     std::string const large(200, 'x');
     for (bool const of_sockets : {true, false}) {
         server_options options;

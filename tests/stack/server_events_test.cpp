@@ -226,7 +226,7 @@ TEST_CASE("a timeout counts from the call even where the connection was silent f
     CHECK(w.at(5'100).size() == 1);
 }
 
-TEST_CASE("an acknowledgement of another client's event is not one", "[whole_server]") {
+TEST_CASE("an acknowledgement of another client's event is ignored", "[whole_server]") {
     wires w;
     auto const s = w.connect(1);
     w.connect(2);

@@ -172,7 +172,7 @@ TEST_CASE("a secret that is guessed is worth nothing, and the right one still is
     CHECK(r.come_back(1 + n, r.w.pids[0], "1")[0] == std::to_string(n) + " connected / recovered");
 }
 
-TEST_CASE("a claim that is no claim makes a fresh socket", "[recovery]") {
+TEST_CASE("an invalid claim makes a fresh socket", "[recovery]") {
     recoverable r;
     r.w.cut(1);
     std::size_t n = 0;
@@ -462,7 +462,7 @@ TEST_CASE("a client may be let back in while the end of its old socket is handle
     CHECK(r.w.after([&] { CHECK(r.w.server.to(sid).emit("x") == std::size_t{1}); }) == lines{R"(2: 42["x","2"])"});
 }
 
-TEST_CASE("a namespace that a predicate made is not taken for another by who comes back", "[recovery]") {
+TEST_CASE("a client that comes back does not take another namespace for the one that a predicate made", "[recovery]") {
     wires w(with_recovery());
     w.server.declare_matching([](std::string_view, json::text) { return true; });
     auto const come_and_go = [&w](std::uint64_t channel, std::string_view nsp) {

@@ -233,7 +233,7 @@ TEST_CASE("rooms are left by the names that the server gave", "[whole_server]") 
 }
 
 #if defined(__cpp_exceptions)
-TEST_CASE("a function that throws while it goes over an audience has done to it what it did before", "[whole_server]") {
+TEST_CASE("when a function throws in for_each, its earlier acts stand and no call follows", "[whole_server]") {
     struct failure {};
     wires w;
     for (std::uint64_t channel = 1; channel != 6; ++channel) w.server.join(w.connect(channel), "room");

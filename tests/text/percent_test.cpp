@@ -71,7 +71,7 @@ TEST_CASE("a component without escapes is returned as it is", "[percent]") {
     CHECK(same->data() == text.data());
 }
 
-TEST_CASE("an escape that is not one is refused where it begins", "[percent]") {
+TEST_CASE("an invalid escape is refused where it begins", "[percent]") {
     CHECK(decoded("%") == error{errc::invalid_request_target, 0});
     CHECK(decoded("a%") == error{errc::invalid_request_target, 1});
     CHECK(decoded("a%4") == error{errc::invalid_request_target, 1});
