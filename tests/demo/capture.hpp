@@ -63,7 +63,7 @@ struct happening {
     std::optional<content> body = {};
 };
 
-// Reads the lines of a capture. What is wrong with one ends up in `complaint`.
+// Reads the lines of a capture. `complaint` says what is wrong with a line.
 class capture_reader {
 public:
     [[nodiscard]] bool read(std::istream& in) {

@@ -1,4 +1,4 @@
-// A chat: what the application of a server and that of its clients look like. Nothing here knows of a network.
+// A chat: the applications of a server and of its clients. Nothing here knows of a network.
 #pragma once
 
 #include <socketless/socketless.hpp>
@@ -21,26 +21,25 @@ using socketio::event_type;
 using socketio::socket_handle;
 using socketio::typed_event;
 
-// What clients say: who they are (acknowledged with how many are there), a text, a picture (acknowledged with how many
-// have seen it).
+// Events of clients: who they are (acknowledged with the number of members), a text, a picture (acknowledged with the
+// number of those who have seen it).
 inline constexpr typed_event<std::string> join{"join"};
 inline constexpr typed_event<std::string> say{"say"};
 inline constexpr typed_event<std::string, byte_view> picture{"picture"};
-// What the server tells the others in the room: who has come, who says what, whose picture this is (to be
-// acknowledged).
+// Events for the others in the room: who has come, who says what, whose picture this is (they acknowledge it).
 inline constexpr typed_event<std::string> joined{"joined"};
 inline constexpr typed_event<std::string, std::string> said{"said"};
 inline constexpr typed_event<std::string, std::string, byte_view> shown{"shown"};
-// And what it tells those whom it lets into /admin.
+// The event for those in /admin.
 inline constexpr typed_event<std::size_t> members{"members"};
 
 inline constexpr milliseconds patience{5'000};
 inline constexpr std::string_view room = "garden";
 
-// Where the applications write down what they see.
+// The applications write what they see into it.
 using diary = std::function<void(std::string const&)>;
 
-// Nothing that an application asks for fails here; if it did, its diary would say so.
+// All calls of the applications succeed here; if one failed, the diary would say so.
 template <class T>
 void tell_failure(result<T> const& done, diary const& tell) {
     if (!done) tell("fails: " + std::string(message(done.error().code)));
@@ -103,7 +102,7 @@ private:
         if (id) unanswered_[*id] = std::move(e.ack);
     }
 
-    // All who were shown a picture have answered, or had no patience: its owner is told how many have.
+    // All who were shown a picture have answered, or their time is over: its owner learns how many have.
     void answer(event const& e) {
         auto const found = unanswered_.find(e.id);
         if (found == unanswered_.end()) return;

@@ -1,5 +1,5 @@
-// demo: a chat over a server and two clients, all in this program and its memory. Prints each message that would be on
-// a wire, as it is there and as it is to be understood, and what the applications see; and checks it.
+// demo: a chat over a server and two clients, all in this program and its memory. Prints each message as it would be on
+// a wire, its meaning, and what the applications see; and checks it.
 //
 //     c++ -std=c++20 -I include -I tests tests/demo/demo.cpp -o demo && ./demo
 
@@ -27,7 +27,7 @@ namespace {
 
 using namespace demo;
 
-// The same numbers each time, for the same output each time. Ids are secrets: a real program asks its operating system.
+// The same numbers, and so the same output, each time. Ids are secrets: a real program asks its operating system.
 random_source random_of(std::uint64_t seed) {
     return [numbers = support::random_source(seed)](std::span<std::byte> bytes) mutable {
         for (std::byte& b : bytes) b = static_cast<std::byte>(numbers.byte());
@@ -37,11 +37,11 @@ random_source random_of(std::uint64_t seed) {
 client_options options_of_client(std::vector<engineio::transport> transports) {
     client_options options;
     options.transports = std::move(transports);
-    options.timestamp_param = ""; // against caches, of which there are none here
+    options.timestamp_param = ""; // it is for caches, and there are no caches here
     return options;
 }
 
-// Prints what happens and what the applications see, and remembers both.
+// Prints and remembers what happens and what the applications see.
 class narrator {
 public:
     explicit narrator(memory_network& network) : network_(network), page_(wants_colour(), columns) {
@@ -54,7 +54,7 @@ public:
 
     void scene(std::string const& title) { page_.row({{style::strong, "--- " + title}}); }
 
-    // Where the application of this name tells what it sees.
+    // The diary of the application with this name.
     [[nodiscard]] chat::diary diary_of(std::string const& name) {
         return [this, name](std::string const& seen) {
             diaries_[name].push_back(seen);
@@ -62,7 +62,7 @@ public:
         };
     }
 
-    // That an application has seen this, in this order, and nothing else.
+    // Checks that an application has seen this, in this order, and nothing else.
     void expect(std::string const& name, std::vector<std::string> const& diary) {
         if (diaries_[name] == diary) return;
         is_right_ = false;
@@ -70,7 +70,7 @@ public:
         for (std::string const& line : diary) page_.row({{style::plain, "  " + line}});
     }
 
-    // Says whether all was as expected and encodes to the same bytes again, and what that means; returns it.
+    // Prints and returns whether all was as expected and encodes to the same bytes again.
     [[nodiscard]] bool conclude(std::string const& claim) {
         page_.gap();
         is_right_ &= inspector_.conclude();

@@ -1,4 +1,4 @@
-// The loop of a server and that of a client, whatever the network and the application: what a program copies.
+// The loops of a server and of a client, for any network and application: copy them.
 #pragma once
 
 #include <socketless/socketless.hpp>

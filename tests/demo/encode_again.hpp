@@ -16,7 +16,7 @@ namespace demo {
 
 using namespace socketless;
 
-// A packet's data, read value by value and written anew: what is binary becomes an attachment again.
+// A packet's data, read value by value and written anew: binary values become attachments again.
 struct rewritten {
     socketio::argument data;
 

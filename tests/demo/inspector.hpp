@@ -1,5 +1,5 @@
-// Shows what happens between clients and servers for a person to read, every packet of both protocols decoded; then
-// encodes all of it again, from what was decoded, and compares that with what was on the wire, byte for byte.
+// Shows what happens between clients and servers, every packet of both protocols decoded, for people to read; then
+// encodes the decoded packets again, and compares them with the wire, byte for byte.
 #pragma once
 
 #include "demo/capture.hpp"
@@ -29,7 +29,7 @@ struct slot {
     std::optional<std::string> data;
 };
 
-// A frame or the body of a request or an answer: what packets travel in.
+// The carrier of packets: a frame, or the body of a request or an answer.
 struct carrier {
     happening const* source;
     engineio::revision revision;
@@ -60,7 +60,7 @@ private:
 
 //=== what is under way ===//
 
-// One direction of a session: messages go in, packets come out. What the assembler borrows is in the slots.
+// One direction of a session: messages go in, packets come out. The assembler borrows from the slots.
 struct direction {
     socketio::assembler assembler;
     std::vector<slot*> messages; // of the packet under way
@@ -87,15 +87,15 @@ struct link {
     session* of = nullptr;
 };
 
-// How wide the columns of a row are: the time, a client's name, how it went over, the wire, what that means.
+// The widths of a row's columns: the time, a client's name, the transport, the bytes on the wire, their meaning.
 struct layout {
     std::size_t client = 0; // 0: there is one client, without a name
     std::size_t over = 8;
-    std::size_t raw = 0; // what is on the wire, as it is there; 0: not shown
+    std::size_t raw = 0; // the bytes on the wire; 0: not shown
     std::size_t engineio = 10;
     std::size_t socketio = 15;
     std::size_t nsp = 6;
-    std::size_t id = 40; // a value that a CONNECT carries, ids and secrets as a rule
+    std::size_t id = 40; // a value in a CONNECT: an id or a secret
 
     static constexpr std::size_t time = 5;
     [[nodiscard]] constexpr std::size_t over_column() const { return time + (client == 0 ? 0 : client + 1); }
@@ -129,14 +129,14 @@ public:
         }
     }
 
-    // Whether all of it encodes to the same bytes again; prints what does not. To be called once.
+    // Whether all of it encodes to the same bytes again; prints the differences. Call it once.
     [[nodiscard]] bool conclude() {
         for (carrier const& c : carriers_) count(*c.source, c.encode_again());
         for (words const& d : differences_) out_.row({}, {2, 4}, d);
         return same_ == carried_ && same_targets_ == targets_;
     }
 
-    // Prints how much did, after the conclusion.
+    // Prints how much did. Call it after `conclude`.
     void show_tallies() {
         if (not_json_ != 0)
             out_.row({}, {2, 2},
@@ -147,13 +147,13 @@ public:
         tell(same_, carried_, "frames and bodies");
     }
 
-    // How many frames and bodies there were, after the conclusion.
+    // How many frames and bodies there were. Call it after `conclude`.
     [[nodiscard]] std::size_t size() const noexcept { return carried_; }
 
 private:
     //=== happenings ===//
 
-    // When, who, by what; and what that was, as it is on the wire and as it is to be understood.
+    // When, who, by what; the bytes on the wire, and their meaning.
     void show_line(happening const& h, std::string_view raw, words const& what, std::size_t hanging = 0) {
         bool const to_server = h.from == side::client;
         auto const time = std::to_string(h.time);
@@ -270,7 +270,7 @@ private:
         show_packet(c, *p, is_text ? h.body->bytes : bytes_text(h.body->bytes), true);
     }
 
-    // In rows of its own, or from the row of the happening on.
+    // Prints it in rows of its own, or from the row of the happening on.
     void show_body(happening const& h, bool has_row) {
         using enum engineio::payload_format;
         auto const v3 = h.body->kind == frame_kind::text ? v3_text : v3_binary;
@@ -300,7 +300,7 @@ private:
 
     //=== packets ===//
 
-    // The first row of what carries packets says when and where it was.
+    // The first row of a carrier says when and where it was.
     void show_packet(carrier& c, engineio::packet const& p, std::string_view raw, bool begins_row) {
         slot& s = c.packets.emplace_back(slot{p, std::nullopt});
         auto const digit = p.kind == frame_kind::text ? std::to_string(static_cast<int>(p.type)) : " ";
@@ -322,7 +322,7 @@ private:
         for (words const& row : more) out_.row({}, {at_.socketio_column(), hanging}, row);
     }
 
-    // A type after its digit on the wire, or what stands for that, unless the wire is shown beside it.
+    // A type after `mark`, its digit on the wire or a sign; alone if the wire is shown beside it.
     [[nodiscard]] std::string titled(std::string_view mark, std::string_view type, std::size_t columns) const {
         return padded(shows_raw() ? std::string(type) : std::string(mark) + ' ' + std::string(type), columns);
     }

@@ -1,4 +1,4 @@
-// A network in memory, and its time: what is sent arrives a little later, by a clock that is only a number.
+// A network in memory, and its time: messages arrive a little later, by a clock that is only a number.
 #pragma once
 
 #include "demo/capture.hpp"
@@ -27,7 +27,8 @@ class memory_network {
 public:
     static constexpr milliseconds latency{10};
 
-    // All that is sent, when it is sent; and whose broken wire has swallowed something, when it should have arrived.
+    // Called for everything that is sent, when it is sent; and for each loss on a broken wire, when it should have
+    // arrived.
     std::function<void(happening)> on_happening = [](happening const&) {};
     std::function<void(std::string const& client)> on_lost = [](std::string const&) {};
 
@@ -35,7 +36,7 @@ public:
     // Since the beginning.
     [[nodiscard]] milliseconds elapsed() const { return std::chrono::duration_cast<milliseconds>(now_ - begin); }
 
-    // Lets time pass, from one thing that happens to the next.
+    // Lets time pass, from one arrival or timer to the next.
     void pass(milliseconds how_long) {
         auto const until = now_ + how_long;
         drive_all();
@@ -47,13 +48,13 @@ public:
             }
             auto const arrival = arrivals_.extract(arrivals_.begin());
             arrival.mapped()();
-            drive_all(); // what has arrived lives until all is said of it
+            drive_all(); // the bytes that arrived live until the sides have run dry
         }
         now_ = until;
         tell_time();
     }
 
-    // Where a session is at the network: it is driven after each input, and told when its time has come.
+    // The end of the network at which a session sits: drives it after each input and when its timer is due.
     class end {
     public:
         template <class Session, class End, class Application>
@@ -158,7 +159,7 @@ public:
                               });
         }
 
-        // The connection breaks. The client learns it at once, the server later: what is sent until then is lost.
+        // The connection breaks. The client learns it at once, the server later: all that is sent until then is lost.
         void cut(milliseconds unnoticed) {
             for (auto& entry : network_.wires_) {
                 auto const number = entry.first;
@@ -236,7 +237,7 @@ private:
         return 0;
     }
 
-    // Sends something: it is told now, and arrives later unless the wire has been cut or is gone then.
+    // Sends something: reports it now, and delivers it later unless the wire has been cut or is gone by then.
     void transfer(std::uint64_t number, side from, happening h, on_arrival arrive) {
         auto const sent_on = wires_.find(number);
         if (sent_on == wires_.end()) return;
@@ -253,7 +254,7 @@ private:
         });
     }
 
-    // The same of a message of a WebSocket.
+    // The same for a message of a WebSocket.
     void transfer_message(std::uint64_t number, side from, frame message, std::function<void(wire, frame)> arrive) {
         content const c{message.kind, std::string(message.data)};
         happening h{.kind = happening_kind::websocket_message};

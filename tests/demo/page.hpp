@@ -88,7 +88,7 @@ inline std::size_t width(std::string_view text) {
     return columns;
 }
 
-// Text that a terminal takes for nothing but text: control characters, and what is not UTF-8, as \xNN.
+// Text that is safe for a terminal: control characters, and bytes that are not UTF-8, as \xNN.
 inline std::string printable(std::string_view text) {
     std::string safe;
     while (!text.empty()) {
@@ -112,7 +112,7 @@ inline std::string size_text(std::size_t bytes) {
     return digits + (bytes == 1 ? " byte" : " bytes");
 }
 
-// Text made printable, and cut to some columns where it is longer: `note` takes the place of the rest.
+// Printable text, cut to some columns if it is longer: `note` takes the place of the rest.
 inline std::string elided(std::string_view text, std::size_t columns, std::string_view note) {
     auto const whole = printable(text);
     if (width(whole) <= columns) return whole;

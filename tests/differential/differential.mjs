@@ -1,6 +1,6 @@
 // The differential test: random and broken input through the reference JavaScript codecs and through `transcode`.
-// Where the two differ, a rule of rules.mjs must have said so; any other difference fails, and so does a rule that is
-// never used.
+// Each difference must fall under a rule of rules.mjs; any other difference fails, and so does a rule that is never
+// used.
 //
 //     npm ci
 //     node differential.mjs --transcode PATH [--seed N] [--count N] [--codec NAME]
@@ -94,7 +94,7 @@ const normalOutcome = ({ out = [], error, incomplete }) => ({
   end: error ? 'error' : incomplete ? 'incomplete' : 'done',
 });
 
-// What JSON.stringify cannot write (-0, infinite) is not there to compare.
+// JSON.stringify cannot write -0 and infinite numbers: these are not compared.
 const throughJson = (value) => JSON.parse(JSON.stringify(value));
 
 async function judgeDecoded(codec, line, answer) {

@@ -1,4 +1,4 @@
-// Seeded random packets, odd but valid ways to write them, and mutations of what they encode to.
+// Seeded random packets, odd but valid ways to write them, and mutations of their encodings.
 
 /** Numbers that a seed determines (mulberry32). */
 export function createRandom(seed) {
@@ -68,7 +68,8 @@ function randomValue(random, binary, depth = 0) {
   if (kind < 6) return random.pick([true, false, null]);
   const values = many(random.below(4), () => randomValue(random, binary, depth + 1));
   if (kind < 7) return values;
-  // What looks like a placeholder is data in a packet without attachments, and cannot be told apart in one with some.
+  // Data that looks like a placeholder is data in a packet without attachments; in a packet with attachments it cannot
+  // be told apart.
   const names = binary ? keys.filter((key) => key !== '_placeholder') : keys;
   return Object.fromEntries(values.map((value) => [random.pick(names), value]));
 }
@@ -181,7 +182,7 @@ function mutateFrame(random, frame, other) {
   const any = () => random.pick(isText ? structuralText : structuralBytes);
   const parts = split(frame);
   if (parts.length === 0) return join([any()]);
-  // Most of what a header can have wrong is near its start.
+  // Most faults of a header are near its start.
   const at = random.below(random.chance(0.5) ? Math.min(parts.length, 12) : parts.length);
   return join(random.pick(mutations)(random, parts, at, any, split(other)));
 }

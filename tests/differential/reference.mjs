@@ -85,7 +85,7 @@ async function throughStream(stream, chunks) {
   return out;
 }
 
-// The bytes that are left once the framing has eaten what it can: the decoder stream keeps them to itself.
+// The bytes after the last whole frame: the decoder stream keeps them to itself.
 function isStreamCut(bytes) {
   for (let at = 0; at < bytes.length; ) {
     const length = bytes[at] & 0x7f;

@@ -1,5 +1,5 @@
-// Where socketless differs from the reference on purpose. Each rule quotes the sentence that it rests on and finds by
-// itself, from the input alone, whether and where the input falls under it; what must then happen follows from that.
+// The intended differences between socketless and the reference. Each rule quotes the sentence that it rests on and
+// finds, from the input alone, whether and where the input falls under it; the expected outcome follows from that.
 
 import { isDeepStrictEqual } from 'node:util';
 
@@ -147,8 +147,8 @@ const hex = (text) => `b:${Buffer.from(text, 'latin1').toString('hex')}`;
 const t = (text) => `t:${Buffer.from(text).toString('hex')}`;
 const eventOfDepth = (levels) => `["a",${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}]`;
 
-// `at` is the packet (Engine.IO) or the message (Socket.IO) that must be refused with one of `errors`; all before it is
-// as the reference has it. `amend` changes a packet instead. `examples` keep a rule in use whatever the seed.
+// `at` is the packet (Engine.IO) or the message (Socket.IO) that must be refused with one of `errors`; all packets
+// before it are as in the reference. `amend` changes a packet instead. `examples` keep a rule in use whatever the seed.
 export const rules = [
   {
     name: 'base64 is strict',
@@ -388,7 +388,7 @@ export const rules = [
   },
 ];
 
-// Where encoding differs: `encode` gives the frames that are right; `error` is that of a refusal.
+// Differences in encoding: `encode` gives the right frames; `error` is that of a refusal.
 export const encodeRules = [
   {
     name: '"__proto__" is a key like any other',
@@ -434,7 +434,7 @@ function inputOf(codec, frames) {
   return { codec, isText: typeof frames[0] === 'string', ...splitters[codec](frames) };
 }
 
-// What the reference makes of all that comes before packet or message `at`.
+// The outcome of the reference for all before packet or message `at`.
 async function decodeBefore(codec, frames, packets, at) {
   if (codec.startsWith('socketio')) return decode(codec, frames.slice(0, at));
   const out = [];

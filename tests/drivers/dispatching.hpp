@@ -1,4 +1,4 @@
-// What gives events to a dispatcher by hand.
+// Gives events to a dispatcher by hand.
 #pragma once
 
 #include <socketless/socketio/dispatcher.hpp>
@@ -14,7 +14,7 @@ using namespace socketless::socketio;
 
 using calls = std::vector<std::string>;
 
-// What a peer has emitted.
+// An event that a peer has emitted.
 inline event emitted(std::string_view wire) {
     event e;
     e.type = event_type::event;

@@ -52,7 +52,7 @@ namespace engineio_client {
 
 using driver = client_driver;
 
-// What a server says first.
+// The first packet of a server.
 inline std::string open_packet(std::string_view upgrades = R"("websocket")", std::string_view max_payload = "1000000") {
     return R"(0{"sid":"abc","upgrades":[)" + std::string(upgrades) +
            R"(],"pingInterval":25000,"pingTimeout":20000,"maxPayload":)" + std::string(max_payload) + "}";

@@ -17,7 +17,7 @@
 
 namespace support {
 
-// Randomness that is none, but differs each time.
+// A counter in place of randomness: it differs each time.
 inline socketless::random_source counting_randomness() {
     return [count = 0u](std::span<std::byte> bytes) mutable {
         ++count;
@@ -30,7 +30,7 @@ public:
     explicit server_driver(engineio::server_options const& o = {}) : driver(o, counting_randomness()) {}
     server_driver(engineio::server_options const& o, socketless::random_source random) : driver(o, std::move(random)) {}
 
-    // The id of the session that opened as the nth.
+    // The id of the nth session that opened.
     [[nodiscard]] std::string sid(std::size_t nth = 0) const {
         REQUIRE(nth < handles.size());
         auto const* const s = session.find(handles[nth]);

@@ -49,7 +49,7 @@ public:
         return after([&] { session.open_stream(channel, reader(), now); });
     }
 
-    // What the session does not take is the caller's to refuse: the first line says so.
+    // The caller refuses an exchange that the session does not take: the first line says so.
     lines get(std::uint64_t exchange) {
         REQUIRE(session.takes_polling());
         if (!session.poll(exchange, now)) return refused(exchange);

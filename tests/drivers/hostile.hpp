@@ -27,19 +27,19 @@ struct hostile_input {
         std::string data;
     };
 
-    // Where it comes from; see the comments of `malformed_inputs`.
+    // Its source: see the comments of `malformed_inputs`.
     std::string name;
     std::vector<message> messages;
 };
 
-// A text and the attachments that are to follow it.
+// A text and the attachments that follow it.
 inline hostile_input hostile(std::string name, std::string text, std::size_t attachments = 0) {
     hostile_input input{std::move(name), {{frame_kind::text, std::move(text)}}};
     for (; attachments != 0; --attachments) input.messages.push_back({frame_kind::binary, "\1\2\3"});
     return input;
 }
 
-// All that no side may take for a packet.
+// Inputs that no side may take for packets.
 inline std::vector<hostile_input> malformed_inputs() {
     std::size_t const many = 1'000'000;
     std::string const digits(many, '7');
@@ -57,7 +57,7 @@ inline std::vector<hostile_input> malformed_inputs() {
         hostile("CVE-2023-32695", "2[[]]"),
         hostile("CVE-2023-32695", "2[null]"),
         hostile("CVE-2023-32695", R"(51-[{"_placeholder":true,"num":0}])", 1),
-        // The number of attachments: without limit, none, or no number.
+        // The number of attachments: huge, zero, or not a number.
         hostile("CVE-2026-33151", R"(5999999-["a"])", 3),
         hostile("CVE-2026-33151", R"(511-["a"])", 11),
         hostile("CVE-2026-69185", R"(50-["a"])"),
@@ -72,13 +72,13 @@ inline std::vector<hostile_input> malformed_inputs() {
         hostile("netty-socketio, digits", "51-" + digits, 1),
         hostile("netty-socketio, digits", "5" + digits + R"(-["a"])"),
         hostile("netty-socketio, digits", R"(51-["a",{"_placeholder":true,"num":)" + digits + "}]", 1),
-        // What stoul and stoi throw at.
+        // Numbers at which stoul and stoi throw.
         hostile("socket.io-client-cpp", R"(29007199254740992["a"])"),
         hostile("socket.io-client-cpp", R"(218446744073709551616["a"])"),
         hostile("socket.io-client-cpp", R"(51-[{"_placeholder":1}])", 1),
         hostile("socket.io-client-cpp", R"(51-["a",{"_placeholder":true}])", 1),
         hostile("socket.io-client-cpp", R"(5x-["a"])"),
-        // What would exhaust the stack of a parser that calls itself.
+        // Nesting that would exhaust the stack of a recursive parser.
         hostile("depth", R"(2["a",)" + nested),
         hostile("depth", R"(2["a",)" + closed + "]"),
         hostile("depth", R"(2["a",)" + objects),
@@ -191,7 +191,7 @@ private:
     static socketless::random_source random() { return counting_random(); }
     static socketless::server_options adapted(socketless::server_options options) {
         options.engine.allow_v3 = true;
-        options.engine.max_payload = 16'000'000; // for what is meant to break Socket.IO, not to be turned away before
+        options.engine.max_payload = 16'000'000; // large inputs reach Socket.IO, rather than being refused below it
         return options;
     }
 
@@ -200,7 +200,7 @@ private:
         sid_.clear();
     }
 
-    // A timer of the server's is due sooner or later; what is left in use then is its own.
+    // A timer of the server is due sooner or later; the memory in use then is its own.
     lines end() {
         server.handle_timeout(now);
         std::string().swap(buffer_);

@@ -1,4 +1,4 @@
-// What Engine.IO sessions say, as readable lines:
+// The events and transmits of Engine.IO sessions, as readable lines:
 //
 //     opened polling                 the events, as they are called; `drained` is only counted
 //     message hi
@@ -32,7 +32,7 @@ using socketless::frame_kind;
 
 using lines = std::vector<std::string>;
 
-// When the clock of each test begins. Tests tell the time in milliseconds since then.
+// The clock of each test begins here. Tests tell the time in milliseconds since then.
 inline constexpr socketless::time_point start{std::chrono::hours(1000)};
 
 inline std::string with_separators(std::string_view text) {

@@ -1,4 +1,4 @@
-// The captures of tests/data as tests replay them: cut into connections, with what each side has said in them.
+// The captures of tests/data as tests replay them: cut into connections, with the packets of each side.
 #pragma once
 
 #include "demo/capture.hpp"
@@ -27,7 +27,7 @@ namespace support {
 
 //=== what was sent ===//
 
-// What one side of a connection says, but for the noops: they are a matter of timing.
+// The packets of one side of a connection, but for the noops: they are a matter of timing.
 struct speech {
     std::vector<std::string> messages;
     std::vector<std::string> controls;

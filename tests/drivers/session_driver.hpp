@@ -20,8 +20,8 @@
 
 namespace support {
 
-// The clock and the loop that drive any session. What must hold of all of them is checked here: each exchange is
-// answered, or each channel closed, once; nothing follows the end.
+// The clock and the loop that drive any session. They check what holds for all of them: each exchange is answered, or
+// each channel closed, once; nothing follows the end.
 template <class Session>
 class driver : public under_way {
 public:
@@ -33,10 +33,10 @@ public:
     int drains = 0;
     // The sessions of a server, in the order in which they opened.
     std::vector<engineio::session_handle> handles;
-    // Where the bytes of the last send lay.
+    // The address of the bytes of the last send.
     char const* sent_from = nullptr;
 
-    // What the session has to say and to ask for, until both run dry.
+    // The events and transmits of the session, until both run dry.
     lines drain() {
         lines all;
         std::string buffer;
@@ -52,14 +52,14 @@ public:
         }
     }
 
-    // What `input` leads to.
+    // The lines that `input` leads to.
     template <class Input>
     lines after(Input input) {
         input();
         return drain();
     }
 
-    // What comes on a channel, in memory that is gone when it has been read; the end of the channel.
+    // Inputs on a channel, in memory that is gone once they have been read; the end of the channel.
     lines websocket(std::uint64_t channel, frame message) {
         exact_copy const copy(message.data);
         return after([&] { session.websocket_received(channel, {message.kind, copy.view()}, now); });
@@ -74,7 +74,7 @@ public:
         return after([&] { session.channel_closed(channel, now); });
     }
 
-    // Lets time pass until `ms` milliseconds after the start; the session is called when it wants to be.
+    // Lets time pass until `ms` milliseconds after the start; calls the session when its timer is due.
     lines at(std::int64_t ms) {
         auto const until = start + std::chrono::milliseconds(ms);
         lines all;

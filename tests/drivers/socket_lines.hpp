@@ -1,4 +1,4 @@
-// What Socket.IO sessions say, as readable lines:
+// The events and transmits of Socket.IO sessions, as readable lines:
 //
 //     connecting /                        auth is asked for (on a server: a client asks to join)
 //     connected / abc                     and the socket's id; "recovered" behind it

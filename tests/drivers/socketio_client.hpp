@@ -25,15 +25,15 @@ using namespace socketless;
 using namespace socketless::socketio;
 using namespace std::chrono_literals;
 
-// A session and its clock. What must hold always is checked here: each acknowledgement asked for has one outcome, each
-// connection one end, and nothing is sent where there is none.
+// A session and its clock. Checks what always holds: each acknowledgement asked for has one outcome, each connection
+// one end, and nothing is sent without a connection.
 class driver {
 public:
     explicit driver(socketio::client_options options = {}) : session(std::move(options), start) {}
 
     client_session session;
     time_point now = start;
-    // What the application does in an event.
+    // The application's handler of events.
     std::function<void(event&)> on_event = [](event&) {};
     // The acknowledgements that the server has asked for.
     std::vector<ack_request> requests;
@@ -71,7 +71,7 @@ public:
         now = start + since_start;
         return after([&] { session.handle_timeout(now); });
     }
-    // When it wants to be woken.
+    // When its timer is due.
     [[nodiscard]] std::optional<milliseconds> due() const {
         auto const at = session.poll_timeout();
         if (!at) return std::nullopt;

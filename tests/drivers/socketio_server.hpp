@@ -57,7 +57,7 @@ public:
         return after([&] { session.connection_closed(reason, now); });
     }
 
-    // Lets time pass until `ms` milliseconds after the start; the session is called when it wants to be.
+    // Lets time pass until `ms` milliseconds after the start; calls the session when its timer is due.
     lines at(std::int64_t ms) {
         auto const until = start + std::chrono::milliseconds(ms);
         lines all;
@@ -87,7 +87,7 @@ public:
         return found->second;
     }
 
-    // Joins the namespace and is let in: nothing is left of that to be seen.
+    // Joins the namespace and is let in; the lines of that are dropped.
     void join(std::string_view nsp = "/") {
         if (session.revision() == socketio::revision::v4 && nsp == "/")
             drain();
@@ -116,7 +116,7 @@ public:
         });
     }
 
-    // What the session has to say and to ask for, until both run dry.
+    // The events and transmits of the session, until both run dry.
     lines drain() {
         lines all;
         while (auto e = session.poll_event()) {

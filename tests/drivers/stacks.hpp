@@ -1,4 +1,4 @@
-// A whole server and whole clients, joined in memory without a network: what one transmits the other receives at once.
+// A whole server and whole clients, joined in memory without a network: each receives at once what the other transmits.
 #pragma once
 
 #include <socketless/client.hpp>
@@ -20,7 +20,7 @@
 
 namespace support {
 
-// Randomness that is none, but differs each time.
+// A counter in place of randomness: it differs each time.
 inline socketless::random_source counting_random(std::uint64_t first = 1) {
     return [n = first](std::span<std::byte> bytes) mutable {
         for (std::byte& b : bytes) {
@@ -30,7 +30,7 @@ inline socketless::random_source counting_random(std::uint64_t first = 1) {
     };
 }
 
-// Events are handed to the callbacks; frames and bodies are seen by `on_message` as they pass.
+// The callbacks get the events; `on_message` sees frames and bodies as they pass.
 class stacks {
 public:
     using event = socketless::socketio::event;
@@ -42,7 +42,7 @@ public:
 
         socketless::client client;
         bool is_cut = false; // its transports are dead: nothing passes, and all that is opened fails
-        // Its names for channels and exchanges that are under way, and the server's.
+        // The client's names of channels and exchanges that are under way, and the server's.
         std::map<std::uint64_t, std::uint64_t> channels;
         std::map<std::uint64_t, std::uint64_t> exchanges;
     };
@@ -65,7 +65,7 @@ public:
     }
     socketless::client& client(std::size_t i) { return peers[i].client; }
 
-    // Delivers until nobody has anything to say.
+    // Delivers until all sides run dry.
     void settle() {
         for (bool busy = true; busy;) {
             busy = false;
@@ -74,7 +74,7 @@ public:
         }
     }
 
-    // Lets time pass, in steps that end where somebody wants to be woken.
+    // Lets time pass, in steps that end where a timer is due.
     void pass(socketless::milliseconds how_long) {
         auto const until = now + how_long;
         settle();
@@ -90,7 +90,7 @@ public:
         }
     }
 
-    // The connection of a client breaks; both sides are told. Nothing passes until `mend`.
+    // The connection of a client breaks; both sides learn it. Nothing passes until `mend`.
     void cut(std::size_t i) {
         peer& p = peers[i];
         p.is_cut = true;

@@ -1,10 +1,10 @@
-// The captures of tests/data as they are replayed against whole stacks: a server is given what the recorded client
-// sent, a client what the recorded server sent, each with an application that does what the recorded one did.
+// The captures of tests/data as they are replayed against whole stacks: a server gets the messages of the recorded
+// client, a client those of the recorded server, each with an application that does what the recorded application did.
 //
-// Compared is what our side says in Socket.IO packets: their types, ids (which event an acknowledgement is for),
-// payloads byte for byte, and attachments, in order for each namespace. Not compared, because each side is free in it:
-// how packets are spread over bodies and exchanges, how those of different namespaces interleave, sids, pids, offsets,
-// the numbers that stand for an id, and all of Engine.IO (tests/engineio/replay_test.cpp does that).
+// Tests compare the Socket.IO packets of our side: their types, ids (which event an acknowledgement is for), payloads
+// byte for byte, and attachments, in order for each namespace. They do not compare what each side is free in: how
+// packets are spread over bodies and exchanges, how those of different namespaces interleave, sids, pids, offsets, the
+// numbers that stand for an id, and all of Engine.IO (tests/engineio/replay_test.cpp does that).
 #pragma once
 
 #include "demo/capture.hpp"
@@ -38,7 +38,7 @@ using demo::happening_kind;
 using demo::side;
 using connection = recorded_connection;
 
-// What both sides of a connection say, packet by packet.
+// The packets of both sides of a connection.
 class transcript {
 public:
     // With `recovery` the events of the server end with an offset.
@@ -57,7 +57,7 @@ public:
     // By namespace.
     [[nodiscard]] std::map<std::string, lines> const& said(side from) const { return said_[index(from)]; }
 
-    // The acknowledgements that a side has asked for are counted, in each namespace: by what id is the nth known?
+    // The id of the nth acknowledgement that a side has asked for in a namespace.
     [[nodiscard]] std::uint64_t id_of(side asker, std::string_view nsp, std::size_t nth) const {
         auto const& ids = ids_.at({asker, std::string(nsp)});
         REQUIRE(nth < ids.size());
@@ -70,7 +70,7 @@ public:
         return static_cast<std::size_t>(found - ids.begin());
     }
 
-    // What the server has said for recovery.
+    // The server's secret and offsets of recovery.
     std::string pid;
     std::vector<std::string> offsets;
 
@@ -136,7 +136,7 @@ inline std::vector<std::pair<engineio::packet, std::string>> packets_of(capture 
     return packets_of_body(h.body->bytes, h.body->kind, c.revision);
 }
 
-// Gives what is recorded to a transcript.
+// Adds a recording to a transcript.
 inline void read(transcript& into, capture const& all, connection const& c) {
     for (happening const& h : c.happenings)
         for (auto const& [p, data] : packets_of(all, c, h))
@@ -153,7 +153,7 @@ inline std::string with_id(std::string_view message, socketio::revision r, std::
     return text;
 }
 
-// Whether it is an acknowledgement that `from` has sent; its header then.
+// The header of an acknowledgement; nothing for other messages.
 inline std::optional<socketio::header> ack_in(frame message, socketio::revision r) {
     if (message.kind == frame_kind::binary) return std::nullopt;
     auto const h = socketio::decode_header(message.data, r);
@@ -169,7 +169,7 @@ inline bool has_recovery(std::string_view name) {
     return name == "recovery";
 }
 
-// Calls f(argument...) with as many arguments as there are: those of the captures have up to six.
+// Calls f(argument...) with all arguments: events of the captures have up to six.
 template <class F>
 void spread(socketio::arguments const& args, F f) {
     std::vector<socketio::argument> a;

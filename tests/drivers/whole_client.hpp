@@ -28,7 +28,7 @@ using engineio::transport;
 using socketio::event_type;
 using socketio::socket_handle;
 
-// Randomness that is none: each byte is the same. 0x00 is no jitter at all, 0x40 makes waits an eighth shorter, 0x80 a
+// In place of randomness, each byte is the same. 0x00 gives no jitter, 0x40 makes waits an eighth shorter, 0x80 a
 // quarter longer.
 inline socketless::random_source always(unsigned byte) {
     return [byte](std::span<std::byte> bytes) { std::ranges::fill(bytes, static_cast<std::byte>(byte)); };
@@ -49,8 +49,8 @@ inline client_options over_polling() {
     return over({transport::polling});
 }
 
-// A client, and a server that is played by hand. What must hold always is checked here: an exchange or a channel ends
-// once, a connection that has opened is closed once, and events come in their order.
+// A client, and a server that is played by hand. Checks what always holds: an exchange or a channel ends once, a
+// connection that has opened is closed once, and events come in their order.
 class driver : public under_way {
 public:
     explicit driver(client_options options = over_websocket(), unsigned random_byte = 0)
@@ -58,7 +58,7 @@ public:
 
     socketless::client client;
     time_point now = start;
-    // What the application does in an event.
+    // The application's handler of events.
     std::function<void(client::event&)> on_event = [](client::event&) {};
 
     lines drain() {
@@ -119,13 +119,13 @@ public:
         return after([&] { client.http_failed(exchange, now); });
     }
 
-    // When the client wants to be woken, from now.
+    // How long until the client's timer is due.
     [[nodiscard]] std::optional<milliseconds> due() const {
         auto const at = client.poll_timeout();
         if (!at) return std::nullopt;
         return std::chrono::duration_cast<milliseconds>(*at - now);
     }
-    // Lets time pass; the client is called when it wants to be.
+    // Lets time pass; calls the client when its timer is due.
     lines pass(milliseconds how_long) {
         auto const until = now + how_long;
         lines all;

@@ -41,15 +41,15 @@ public:
 
     socketless::server server;
     socketless::time_point now = start;
-    // What the application does on top, before the event is noted.
+    // The application's handler, called before the event is noted.
     std::function<void(socketio::event&)> on_event = [](socketio::event&) {};
-    // The sockets, in the order in which they were told of, and the acknowledgements that were asked for.
+    // The sockets, in the order of their first events, and the acknowledgements that were asked for.
     std::vector<socket_handle> sockets;
     std::vector<socketio::ack_request> requests;
     // The ids of the sessions below by the channel or exchange that they were opened with, and the secrets of recovery.
     std::map<std::uint64_t, std::string> engine_sids;
     std::vector<std::string> pids;
-    // Where the bytes of the last message on each channel lay.
+    // The address of the bytes of the last message on each channel.
     std::map<std::uint64_t, char const*> sent_from;
     // Channels that are open, exchanges that have not been answered.
     std::set<std::uint64_t> channels;
@@ -87,7 +87,7 @@ public:
         return request(exchange, engineio::http_method::post, session, body);
     }
 
-    // Lets time pass until `ms` milliseconds after the start; the server is called when it wants to be.
+    // Lets time pass until `ms` milliseconds after the start; calls the server when its timer is due.
     lines at(std::int64_t ms) {
         auto const until = start + std::chrono::milliseconds(ms);
         lines all;
@@ -125,7 +125,7 @@ public:
         return join(channel, nsp, auth);
     }
 
-    // The offset that stands by this number, once one has been seen; any other text is itself.
+    // The offset with this number, once an offset has been seen; any other text stays as it is.
     [[nodiscard]] std::string offset(std::string_view number) const {
         bool const is_number = !number.empty() && number.find_first_not_of("123456789") == std::string_view::npos;
         if (!is_number || number.size() > 1 || offsets_prefix_.empty()) return std::string(number);
@@ -150,7 +150,7 @@ public:
         }
     }
 
-    // One thing to do for the I/O layer, if there is any: as a line. Events must have run dry.
+    // The next transmit, if there is one, as a line. Events must have run dry.
     lines next_transmit() {
         lines all;
         if (auto const t = server.poll_transmit(buffer_)) take(*t, all);

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-// RFC 4648, section 10, and some bytes that are no text.
+// RFC 4648, section 10, and some bytes that are not text.
 constexpr std::pair<std::string_view, std::string_view> vectors[] = {
     {"", ""},
     {"f", "Zg=="},
@@ -45,7 +45,7 @@ std::string encoded(std::string_view data) {
     return text;
 }
 
-// Decodes into memory of just the size that is promised to do.
+// Decodes into memory of just the size that is promised to be enough.
 result<std::string> decoded(std::string_view text) {
     support::exact_copy const out(std::string(base64::max_decoded_size(text.size()), '?'));
     return base64::decode(text, out.span()).transform([&](std::size_t size) {

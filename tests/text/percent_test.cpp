@@ -18,7 +18,7 @@ using namespace std::string_view_literals;
 
 namespace {
 
-// Decodes into memory of just the size that is promised to do.
+// Decodes into memory of just the size that is promised to be enough.
 result<std::string> decoded(std::string_view text) {
     support::exact_copy const buffer(text);
     return percent::decode(text, buffer.span()).transform([](std::string_view s) { return std::string(s); });

@@ -1,4 +1,4 @@
-// Catch2, whichever version is installed.
+// Catch2, in the version that is installed.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -1,4 +1,4 @@
-// Chances to fail: where user code or an allocation may throw, one after the other, and the one at which it does.
+// Chances to fail: the places where user code or an allocation may throw, and the place where it does.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,10 @@ namespace support {
 
 enum class chance : std::uint8_t { allocation, predicate, random, writing, reading, allowing, handling };
 
-// What user code throws.
+// Thrown by user code.
 struct thrown {};
 
-// The next `after` chances of this kind pass while `is_armed`, the one after them throws, and no other.
+// While `is_armed`, the next `left` chances of this kind pass and the one behind them throws; no other does.
 struct chances {
     chance kind = chance::allocation;
     std::size_t left = 0;
@@ -30,7 +30,7 @@ inline chances fate;
 
 #if defined(__cpp_exceptions)
 
-// Calls the library, in which something may throw while `is_armed`. Whether nothing has.
+// Calls the library, where something may throw while `is_armed`. Returns false if it did.
 template <class F>
 bool guarded(bool is_armed, F f) {
     fate.is_armed = is_armed;

@@ -1,4 +1,4 @@
-// A character container that says how often it had to grow, and whose capacity is what it was told.
+// A character container that counts how often it grew, with the capacity that it was given.
 #pragma once
 
 #include <algorithm>

@@ -13,7 +13,7 @@ inline std::string read_file(std::string const& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The lines of tests/data/<name>; none if there is no such file.
+// The lines of tests/data/<name>; empty if there is no such file.
 inline std::vector<std::string> data_lines(std::string const& name) {
     std::ifstream file(std::string(SOCKETLESS_TEST_DATA) + "/" + name, std::ios::binary);
     std::vector<std::string> all;

@@ -1,5 +1,5 @@
-// All the ways in which a good input is nearly good. Each is handed over in memory of exactly its size, so
-// that a sanitizer sees a read past the end.
+// All small changes of a good input. Each lies in memory of exactly its size, so that a sanitizer sees a read past the
+// end.
 #pragma once
 
 #include <algorithm>

@@ -26,7 +26,7 @@ void rewrite(json::writer& out, json::text source, Special const& special) {
     case json::kind::null:
     case json::kind::boolean: out.raw(source); break;
     case json::kind::number:
-        // What is too large for a double is Infinity to JavaScript, and that is written as null.
+        // A number too large for a double is Infinity to JavaScript, which writes null.
         if (auto const number = source.get<double>())
             out.number(*number);
         else

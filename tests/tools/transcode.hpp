@@ -1,4 +1,4 @@
-// Packets as the lines of the test vectors, and back: what tests/tools/transcode and the vector tests run.
+// Packets as the lines of the test vectors, and back: for tests/tools/transcode and the vector tests.
 #pragma once
 
 #include "tools/hex.hpp"
@@ -222,7 +222,7 @@ inline std::string error_line(errc code) {
     return "{\"error\":\"" + std::string(name(code)) + "\"}";
 }
 
-// The items that `packets` encode to, one each.
+// The items that `packets` encode to, one for each packet.
 template <class Encode>
 std::string encode_each(std::vector<engineio_packet> const& packets, Encode const& encode) {
     std::string line;

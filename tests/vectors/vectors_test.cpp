@@ -1,4 +1,4 @@
-// Every row of tests/data/vectors, both ways, through what tests/tools/transcode runs.
+// Every row of tests/data/vectors, both ways, through the functions of tests/tools/transcode.
 
 #include "tools/catch.hpp"
 #include "tools/data.hpp"
