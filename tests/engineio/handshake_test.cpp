@@ -83,7 +83,7 @@ TEST_CASE("fractions of a millisecond are dropped", "[engineio]") {
 }
 
 TEST_CASE("a duration is the whole part of a number, however it is written", "[engineio]") {
-    // What a double would be, cut and clamped.
+    // The durations of a double, cut and clamped.
     auto const expected = [](std::string const& number) -> std::optional<std::int64_t> {
         double const value = std::strtod(number.c_str(), nullptr);
         if (value < 1) return std::nullopt;

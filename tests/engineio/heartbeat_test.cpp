@@ -58,7 +58,7 @@ TEST_CASE("the side that watches allows ping_interval and ping_timeout together"
     CHECK(h.deadline() == start + 45s);
     h.ping(start + 40s, intervals);
     CHECK(h.deadline() == start + 85s);
-    h.pong(start + 50s, intervals); // not its business
+    h.pong(start + 50s, intervals); // this side watches: ignored
     CHECK(h.deadline() == start + 85s);
     CHECK(h.handle_timeout(start + 85s - 1ns, intervals) == none);
     CHECK(h.handle_timeout(start + 85s, intervals) == expired);

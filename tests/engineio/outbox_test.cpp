@@ -80,7 +80,7 @@ TEST_CASE("a shared message is queued without a copy, and its bytes go with the 
 TEST_CASE("a queue that was cleared or shrunk is as good as new", "[engineio]") {
     outbox queue;
     queue.push(text("one"));
-    queue.shrink(); // not empty: nothing to give back
+    queue.shrink(); // not empty: keeps its memory
     CHECK(queue.front().data() == "one");
     queue.clear();
     CHECK(queue.empty());

@@ -184,7 +184,7 @@ TEST_CASE("the packets of one body are limited, and none is queued", "[engineio]
     CHECK(read_some.packets.size() == few.max_packets);
     CHECK(read_some.failure->code == errc::too_many_packets);
     flood.pop_back();
-    auto const read_all = drain(payload_reader(flood)); // by default the bytes of a body are the limit
+    auto const read_all = drain(payload_reader(flood)); // by default only the size of a body is limited
     CHECK(read_all.packets.size() == 500'000);
     CHECK_FALSE(read_all.failure.has_value());
 }

@@ -1,6 +1,6 @@
 // The captures of tests/data, replayed: the server's side of each drives a client_session, the client's side a server.
-// What they emit is what was recorded, up to session ids, timestamps, which packets share a body, and the order
-// between different exchanges and channels.
+// They emit what was recorded, up to session ids, timestamps, which packets share a body, and the order between
+// different exchanges and channels.
 
 #include "demo/capture.hpp"
 #include "drivers/engineio_server.hpp"
@@ -40,8 +40,8 @@ using support::speech;
 
 //=== a client ===//
 
-// A client_session before the server's side of one connection. POSTs are answered at once; the answer to a GET is
-// handed to whichever GET is pending.
+// A client_session before the server's side of one connection. POSTs are answered at once; the pending GET gets the
+// answer to any GET.
 class client_replay {
 public:
     explicit client_replay(connection const& recorded) : recorded_(recorded), session_(options(recorded)) {}
@@ -87,7 +87,7 @@ private:
         case happening_kind::websocket_message: {
             open_channel();
             auto const p = engineio::decode({h.body->kind, h.body->bytes}, recorded_.revision);
-            // Nothing was to be told to the poll in flight: a server answers it with a noop.
+            // The server had nothing for the poll in flight, and answers it with a noop.
             bool const v4 = recorded_.revision == engineio::revision::v4;
             if (p->type == packet_type::upgrade && get_) answer(v4 ? "6" : "1:6", frame_kind::text, 200);
             send(*p);
@@ -224,7 +224,7 @@ public:
         : results(recorded.connections.size()), recorded_(recorded),
           server_(options(), support::counting_randomness()) {}
 
-    // One for each connection.
+    // A result for each connection.
     std::vector<result> results;
 
     // The answers to all exchanges: ours, and the recorded.

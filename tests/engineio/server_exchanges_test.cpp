@@ -144,7 +144,7 @@ TEST_CASE("a POST behind the one that closed the session is refused, and nothing
     auto const ok = s.poll_transmit(buffer);
     REQUIRE(ok.has_value());
     CHECK(ok->status == 200);
-    // The answer is written, and what was pipelined behind the request is read, before the next poll.
+    // The I/O layer writes the answer and reads the pipelined request behind, before the next poll.
     s.http_received({.exchange = 3, .method = http_method::post, .target = target, .body = second}, {});
     while (s.poll_event()) {
     }

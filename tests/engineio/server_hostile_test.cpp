@@ -81,7 +81,7 @@ TEST_CASE("leaks at close: nothing of a session outlives it", "[server][hostile]
         case 2: s.after([&] { s.session.abort(s.handles[nth]); }); break;
         case 3: s.post(3, std::string(polling_v4) + "&sid=" + (s.session.find(s.handles[nth]) ? s.sid(nth) : "x"), "1");
         }
-        s.at(static_cast<std::int64_t>(i + 1) * 100'000); // whatever is left times out
+        s.at(static_cast<std::int64_t>(i + 1) * 100'000); // all that is left times out
         REQUIRE(s.session.connection_count() == 0);
         REQUIRE(s.exchanges.empty());
         REQUIRE(s.channels.empty());

@@ -243,11 +243,11 @@ TEST_CASE("code 4: the application does not allow the request", "[server]") {
     CHECK(s.get(1, polling_v4) == lines{"answer 1" + plain});
     CHECK(s.get(2, std::string(polling_v4) + "&token=old") ==
           lines{R"(answer 2: 403 json {"code":4,"message":"too \"old\""})"});
-    CHECK(s.get(3, "transport=polling&token=bad") == lines{"answer 3" + plain}); // before the revision is looked at
+    CHECK(s.get(3, "transport=polling&token=bad") == lines{"answer 3" + plain}); // before the check of the revision
     CHECK(asked == std::vector<std::string>{"/engine.io/ - 0", "/engine.io/ old 0", "/engine.io/ bad 0"});
     CHECK(s.session.connection_count() == 0);
 
-    // Those that the protocol refuses before, and those of a session, are not asked of.
+    // The server does not ask about requests that the protocol refuses, nor about those of a session.
     asked.clear();
     open_polling(s, 4, std::string(polling_v4) + "&token=good");
     CHECK(asked.size() == 1);
@@ -259,7 +259,7 @@ TEST_CASE("code 4: the application does not allow the request", "[server]") {
     s.open_websocket(7, s.query("websocket"));
     CHECK(asked.size() == 1);
 
-    // A WebSocket is asked of when it is checked, and when it opens unchecked.
+    // It asks about a WebSocket when it is checked, and when it opens unchecked.
     std::string const target = "/engine.io/?" + std::string(websocket_v4);
     asked.clear();
     auto const refused = s.session.websocket_refusal(target + "&token=old", 5);
@@ -287,7 +287,7 @@ TEST_CASE("words for a refusal that are not UTF-8 are not sent", "[server]") {
     CHECK(s.get(1, polling_v4) == lines{R"(answer 1: 403 json {"code":4,"message":"Forbidden"})"});
 }
 
-static_assert(!std::is_constructible_v<request_verdict, char const*>); // it would be true
+static_assert(!std::is_constructible_v<request_verdict, char const*>); // it would convert to true
 
 #ifdef __cpp_exceptions
 TEST_CASE("a question to the application that throws leaves nothing behind", "[server]") {

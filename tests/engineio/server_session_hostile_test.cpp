@@ -96,7 +96,7 @@ TEST_CASE("2014: each 2probe is answered, and all of them keep one timer", "[ser
     s.get(2);
     CHECK(s.at(100) == lines{answer_to_get(2, "6")});
     CHECK(s.at(9'999).empty());
-    CHECK(s.at(10'000) == lines{"upgrade failed", "close 7"}); // the first one's time
+    CHECK(s.at(10'000) == lines{"upgrade failed", "close 7"}); // the first candidate's time is over
 }
 
 TEST_CASE("leaks at close: in every state all exchanges are answered and all channels closed",

@@ -172,7 +172,7 @@ TEST_CASE("a second POST while one is under way is refused, and the session clos
     s.exchanges.insert(2);
     CHECK(s.session.post(2, first, payload_format::v4, s.now));
     CHECK_FALSE(s.session.post(3, second, payload_format::v4, s.now));
-    CHECK(s.drain() == lines{"message a", "closed: transport error", ok(2)}); // the first one had come
+    CHECK(s.drain() == lines{"message a", "closed: transport error", ok(2)}); // the first POST was complete
     CHECK(s.session.is_done());
 }
 
@@ -234,12 +234,12 @@ TEST_CASE("v4: only the awaited pong counts", "[server_session]") {
     CHECK(s.at(10'000).empty());
     CHECK(s.websocket(7, "3").empty());
     CHECK(s.at(24'999).empty());
-    CHECK(s.at(25'000) == lines{"send 7: 2"}); // not put off by the pong that nobody asked for
+    CHECK(s.at(25'000) == lines{"send 7: 2"}); // the unasked pong does not put it off
     CHECK(s.websocket(7, "3").empty());
     CHECK(s.at(40'000).empty());
     CHECK(s.websocket(7, "3").empty());
     CHECK(s.at(50'000) == lines{"send 7: 2"});
-    CHECK(s.at(70'000) == lines{"closed: ping timeout", "close 7"}); // nor does that one count for this ping
+    CHECK(s.at(70'000) == lines{"closed: ping timeout", "close 7"}); // a pong before the ping does not count
 }
 
 TEST_CASE("a ping from a v4 client is a transport error", "[server_session]") {
@@ -328,7 +328,7 @@ TEST_CASE("nothing is sent on a channel that is paused", "[server_session]") {
     CHECK(s.at(25'000).empty()); // not even a ping
     CHECK(s.websocket(7, "4b") == lines{"message b"});
     CHECK(s.after([&] { s.session.resume(7); }) == lines{"send 7: 2", "send 7: 4a"});
-    s.session.pause(99); // nobody's
+    s.session.pause(99); // no such channel
 }
 
 TEST_CASE("volatile messages are dropped when they would have to wait", "[server_session]") {

@@ -76,7 +76,7 @@ TEST_CASE("names of exchanges and channels may be used again", "[server]") {
         CHECK(s.exchanges.empty());
         CHECK(s.session.connection_count() == 0);
     }
-    // The time of a stream that is gone is not that of the next one with its name.
+    // The deadline of a stream that is gone does not hold for the next stream with its name.
     s.at(9'000);
     s.open_stream(1);
     CHECK(s.at(18'999).empty());

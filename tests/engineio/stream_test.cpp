@@ -44,7 +44,7 @@ outcome read(std::vector<std::string> const& chunks, std::size_t max_payload = 1
             else
                 out.failure = f->error();
         }
-        std::fill(chunk.begin(), chunk.end(), '?'); // nothing may be borrowed from it any more
+        std::fill(chunk.begin(), chunk.end(), '?'); // nothing borrows from it any more
     }
     out.incomplete = reader.incomplete();
     return out;

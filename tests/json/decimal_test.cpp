@@ -257,7 +257,7 @@ TEST_CASE("a number is read as the nearest float, without being rounded to a dou
 
 namespace {
 
-// from_chars leaves open which value it gives where the nearest is infinite or zero.
+// from_chars may give any value if the nearest is infinite or zero.
 template <class Float>
 bool agrees_with_from_chars(std::string_view number) {
     Float expected = 0;

@@ -61,7 +61,7 @@ for (let exponent = -1074; exponent <= 1023; exponent += 7) around(2 ** exponent
 for (let i = 1; i <= 20; ++i) add(i * Number.MIN_VALUE);
 for (let i = 0; i !== 200; ++i) add(fromBits((random() & ((1n << 52n) - 1n)) >> BigInt(below(52))));
 
-// What naive algorithms print with a digit too many or a wrong last one
+// Numbers that naive algorithms print with a digit too many or a wrong last digit
 add(
     5e-324, 1e23, 8.41e21, 9.5e-7, 2.0019881e-5, 4.35, 0.1, 0.2, 0.3, 0.1 + 0.2, 1 / 3, 2 / 3, 100 / 3,
     4.9e-324, 9007199254740993, 1.7976931348623157e308, 2.98023223876953125e-8, 9.0608011534336e15,

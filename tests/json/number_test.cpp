@@ -31,7 +31,7 @@ std::string formatted(double value) {
     return {text, json::detail::format_double(value, text)};
 }
 
-// The integer written with its decimal point `places` to the left, and the exponent that makes up for that.
+// The integer with its decimal point `places` to the left, and the exponent that makes up for it.
 std::string with_point_moved(std::uint64_t value, std::size_t places) {
     std::string digits = std::to_string(value);
     if (digits.size() <= places) digits.insert(0, places + 1 - digits.size(), '0');

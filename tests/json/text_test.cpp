@@ -58,7 +58,7 @@ constexpr result<void> read_json(text from, color& to) noexcept {
     return {};
 }
 
-// Would be read as a list of strings if it did not say otherwise.
+// Without its read_json, it would be read as a list of strings.
 struct tags : std::vector<std::string> {
     friend result<void> read_json(text from, tags& to) {
         auto contents = from.get<std::string>();
@@ -68,7 +68,7 @@ struct tags : std::vector<std::string> {
     }
 };
 
-// Converts from everything, as some JSON values do: that makes it no stand-in for what it converts from.
+// Converts from everything, as some JSON values do; still it is not read in the place of other types.
 struct anything {
     anything() = default;
     template <class T>
@@ -86,7 +86,7 @@ struct anything {
 
 namespace {
 
-// Precondition: `s` is JSON. Of what is not, a text that no test expects.
+// `s` is JSON; otherwise this gives a text that no test expects.
 constexpr text parsed(std::string_view s) {
     return json::validate(s).value_or(text::trusted("not JSON"));
 }
@@ -128,7 +128,7 @@ std::vector<std::string> raw_members(text object) {
     return all;
 }
 
-// Reads all of `value` in every way there is, valid or not: what a sanitizer is to watch.
+// Reads all of `value`, valid or not, in every way, for a sanitizer to watch.
 std::size_t walk(text value, int levels = 8) {
     support::exact_copy const buffer(value.raw());
     auto seen = static_cast<std::size_t>(value.kind());
@@ -147,7 +147,7 @@ std::size_t walk(text value, int levels = 8) {
     return seen;
 }
 
-// Everything in a part is within the part: what the pointers of `value` say.
+// Whether the text of `part` lies in that of `whole`.
 bool is_within(text part, text whole) {
     char const* const begin = whole.raw().data();
     return part.raw().data() >= begin && part.raw().data() + part.raw().size() <= begin + whole.raw().size();
@@ -414,7 +414,7 @@ TEST_CASE("a lossy string holds U+FFFD in the place of half a surrogate pair", "
     CHECK(lossy(R"("plain")") == json::lossy_string("plain"));
     CHECK(lossy("1").error() == error{errc::wrong_kind});
     CHECK(parsed(R"(["\ud800"])").get<std::vector<json::lossy_string>>()->front() == "\ufffd");
-    // As large a buffer as for other strings is enough.
+    // A buffer as large as for other strings is enough.
     std::array<char, 12> buffer{};
     CHECK(parsed(R"("\ud800\ud800")").unescape_lossy(buffer) == "\ufffd\ufffd"sv);
     CHECK(parsed(R"("\ud800\ud800")").unescape_lossy(std::span(buffer).first(11)) == error{errc::buffer_too_small, 12});

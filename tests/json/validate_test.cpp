@@ -106,7 +106,7 @@ private:
     std::string_view rest_;
 };
 
-// Whether the validator and the recognizer agree, and the text or the error that comes out can be used.
+// Whether the validator and the recognizer agree, and the text or error is usable.
 bool agrees(std::string_view s) {
     auto const validated = validate(s);
     if (validated.has_value() != recognizer(s).run()) return false;
@@ -192,7 +192,7 @@ constexpr std::string_view good[] = {
     "1.5e3",
     "-1.5E-3",
     "1e0001",
-    "1e400", // what a double cannot hold is a number all the same
+    "1e400", // a number, though no double can hold it
     "-1e-400",
     "0.000000000000000000000000000000000000000000000000000001",
 
@@ -211,7 +211,7 @@ constexpr std::string_view good[] = {
     "\"[{]},:\"",
     "\"'\"",
 
-    // half surrogate pairs are JSON, though no text: who asks for their contents is told
+    // half surrogate pairs are valid JSON; reading their contents is an error
     R"("\ud800")",
     R"("\udc00")",
     R"("\ud800\ud800")",
@@ -226,7 +226,7 @@ struct bad_text {
     errc code = errc::invalid_json;
 };
 
-// Where each is wrong: a word, an escape or a character that is none, from its start on.
+// The offset of each error: invalid words, escapes and characters are wrong from their start.
 constexpr bad_text bad[] = {
     // nothing, or too much
     {"", 0},
@@ -376,7 +376,7 @@ constexpr bad_text bad[] = {
     {"[\"a\n\"]", 3},
     {"{\"a\n\":1}", 3},
 
-    // what is not UTF-8: that is what is wrong with it inside of a string, elsewhere it is just not JSON
+    // invalid UTF-8: inside of a string this is the error, elsewhere it is just not JSON
     {"\"\xff\"", 1, errc::invalid_utf8},
     {"\"\x80\"", 1, errc::invalid_utf8},
     {"\"ab\xc3\"", 3, errc::invalid_utf8},
@@ -389,7 +389,7 @@ constexpr bad_text bad[] = {
     {"\xff", 0},
     {"[\xc3\xa9]", 1},
 
-    // white space that is none to JSON
+    // white space that JSON does not know
     {"\xef\xbb\xbf{}", 0}, // a byte order mark
     {"\f1", 0},
     {"\v1", 0},
@@ -582,7 +582,7 @@ TEST_CASE("the end of a run of plain characters is found at every alignment, len
 TEST_CASE("plain characters are found one by one as they are found by the word", "[validate]") {
     support::random_source random(12);
     for (int i = 0; i != 50'000; ++i) {
-        // Mostly plain, and those that a borrow from their neighbour could make look special.
+        // Mostly plain characters, and some that a borrow from their neighbour could make look special.
         support::exact_copy const copy(random.text(random.below(33), " !#[]^\x7f !#[]^\x7f !#[]^\x7f\"\\\x1f\x80"));
         std::string_view const s = copy.view();
         char const* const end = s.data() + s.size();

@@ -46,7 +46,7 @@ constexpr void write_json(json::writer& out, color c) {
     out.string(c == color::red ? "red" : "green");
 }
 
-// Would be an array if it did not say otherwise.
+// Without its write_json, it would be written as an array.
 struct tags : std::vector<std::string> {
     using vector::vector;
 
@@ -85,7 +85,7 @@ result<std::string> written(T const& value) {
     return out;
 }
 
-// What a function does with a writer; `attachments` may be null.
+// The text that a function writes; `attachments` may be null.
 template <class F>
 std::string pieces(F f, attachment_list* attachments = nullptr) {
     char memory[256];
@@ -195,7 +195,7 @@ TEST_CASE("a null pointer is no string, wherever one stands", "[writer]") {
     CHECK(written("\xff") == error{errc::invalid_utf8});
 }
 
-// Literals of all lengths are one type: what writes them is made once.
+// Literals of all lengths have one type, so that their writer is instantiated once.
 static_assert(std::is_same_v<decltype(json::object("a", "x")), decltype(json::object("abc", "xyzzy"))>);
 
 TEST_CASE("text of char8_t is UTF-8", "[writer]") {

@@ -1,5 +1,5 @@
-// An I/O layer may hand in all that it has read before it asks what that means: the same inputs, given one by one with
-// both polls between them or in batches, lead to the same events. Every layer, role, revision and kind of channel.
+// An I/O layer may hand in all that it has read before it polls: the same inputs, one by one with both polls between
+// them or in batches, lead to the same events. Every layer, role, revision and kind of channel.
 
 #include "drivers/socket_lines.hpp"
 #include "drivers/socketio_server.hpp"
@@ -46,11 +46,11 @@ struct input {
     input_type type;
     std::string data = {};
     frame_kind kind = frame_kind::text;
-    milliseconds later{0}; // than the one before
+    milliseconds later{0}; // than the input before
 };
 using script = std::vector<input>;
 
-// One of the things that eat inputs. `give` hands one in; `events` drains, events first, and shows them.
+// Anything that takes inputs. `give` hands one in; `events` drains, events first, and shows them.
 class subject {
 public:
     virtual ~subject() = default;
@@ -60,14 +60,14 @@ public:
 };
 using maker = std::function<std::unique_ptr<subject>()>;
 
-// What `inputs` lead to, with a drain behind each of them that `is_last_of_batch(i)` picks.
+// The events of `inputs`, with a drain behind each input that `is_last_of_batch(i)` picks.
 template <class IsLast>
 lines events_of(maker const& make, script const& inputs, IsLast is_last_of_batch) {
     auto const s = make();
     lines all = s->events();
     time_point now = support::start;
     bool time_has_passed = false; // in this batch: an I/O layer that looks at its timer has waited
-    // Copies of their own size, so that a sanitizer sees who reads too late.
+    // Copies of exact size, so that a sanitizer sees late reads.
     std::deque<input> given;
     for (std::size_t i = 0; i != inputs.size(); ++i) {
         given.push_back(inputs[i]);
@@ -101,7 +101,7 @@ void check_batches(maker const& make, script const& inputs, support::random_sour
 
 constexpr std::string_view open_packet = R"(0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000})";
 
-// What the application is told, as a line; nothing where only the I/O layer is concerned.
+// An event as a line; nothing if it concerns only the I/O layer.
 template <class Event>
 std::optional<std::string> shown(Event const& e) {
     if constexpr (requires { e.event; })
@@ -112,7 +112,7 @@ std::optional<std::string> shown(Event const& e) {
         return std::nullopt;
 }
 
-// Drains a side, events first; each is handed to `react` when it has been shown.
+// Drains a side, events first; calls `react` with each event after showing it.
 template <class Side, class React>
 lines drain(Side& side, React react) {
     lines all;
@@ -137,7 +137,7 @@ lines drain(Side& side) {
     return drain(side, [](auto const&) {});
 }
 
-// What `Side` is: it is given inputs on one channel, or, without channels, messages.
+// A `Side` that gets inputs on one channel, or, without channels, messages.
 template <class Side>
 class subject_of : public subject {
 public:
@@ -164,7 +164,7 @@ public:
     [[nodiscard]] std::optional<time_point> timeout() const override { return side_.poll_timeout(); }
 
 protected:
-    // What the application does in an event: a socket that is connected is asked something.
+    // The application's handler: asks each connected socket something.
     virtual void react(socketio::event& e) {
         if constexpr (requires { side_.emit_with_ack(e.socket, 1s, "asked"); })
             if (e.type == socketio::event_type::connected)

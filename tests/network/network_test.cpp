@@ -33,7 +33,7 @@ std::string describe(network_figures const& f) {
            "\nsessions closed: " + listed(f.server_reasons, name_of_reason) + "\n";
 }
 
-// Everything that can happen has happened.
+// Checks that everything that can happen has happened.
 void check_coverage(network_figures const& f) {
     for (std::size_t i = 0; i != f.opened_over.size(); ++i) {
         INFO(name_of_transport(i));

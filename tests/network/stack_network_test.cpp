@@ -47,7 +47,7 @@ void check_all(std::array<std::uint64_t, Size> const& counts, Name name_of) {
     }
 }
 
-// Why a client is told that it is disconnected: not by an end that it has brought about by closing.
+// Whether a client's `disconnected` can have this reason.
 bool is_of_client(disconnect_reason reason) {
     using enum disconnect_reason;
     return reason <= queue_overflow ? reason != forced_close : reason >= io_server_disconnect;
@@ -58,7 +58,7 @@ bool is_of_server(disconnect_reason reason) {
                                     : reason >= client_namespace_disconnect && reason <= forced_server_close;
 }
 
-// Everything that can happen has happened.
+// Checks that everything that can happen has happened.
 void check_coverage(network_figures const& network, stack_figures const& stacks) {
     stacks.for_each([](std::string_view name, std::uint64_t count) {
         INFO(name);

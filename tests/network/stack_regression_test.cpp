@@ -1,4 +1,4 @@
-// What random networks have found in whole stacks, one by one.
+// Faults that random networks have found in whole stacks, one by one.
 
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
@@ -35,7 +35,7 @@ socketless::client_options over_websocket() {
     return o;
 }
 
-// A server and a client of it, and what both hear.
+// A server and a client of it, and the events of both.
 class joined_stacks {
 public:
     explicit joined_stacks(server_options server = {}, socketless::client_options client = over_websocket())
@@ -54,13 +54,13 @@ public:
     socketless::client& client() { return net.client(0); }
     socketless::server& server() { return net.server; }
 
-    // How often the client has heard that.
+    // How many events of this type the client had.
     [[nodiscard]] auto count(event_type type) const { return std::count(heard.begin(), heard.end(), type); }
 
     stacks net;
     std::function<void(event&)> on_server = [](event&) {};
     std::function<void(event&)> on_client = [](event&) {};
-    socket_handle socket; // the last that was connected, on the server
+    socket_handle socket; // the server's last connected socket
     std::vector<event_type> heard;
 };
 
@@ -225,7 +225,7 @@ TEST_CASE("a client of revision 4 joins the main namespace at any time", "[netwo
     REQUIRE(both.client().connect("/other"));
     both.net.settle();
     both.heard.clear();
-    for (int times = 0; times != 2; ++times) { // the server has joined it by itself; its client has left it
+    for (int times = 0; times != 2; ++times) { // first the server joins "/" unasked, then the client has left it
         auto const socket = both.client().connect("/");
         REQUIRE(socket);
         both.net.settle();
@@ -236,7 +236,7 @@ TEST_CASE("a client of revision 4 joins the main namespace at any time", "[netwo
     CHECK(both.count(event_type::connected) == 2);
     auto const socket = both.client().connect("/");
     both.net.settle();
-    both.server().disconnect(both.socket); // the server has made it leave
+    both.server().disconnect(both.socket); // the server disconnects it
     both.net.settle();
     CHECK_FALSE(both.client().is_connected(*socket));
     REQUIRE(both.client().connect("/"));
@@ -260,7 +260,7 @@ TEST_CASE("an event that is sent until it is acknowledged is taken, whatever bec
     };
     CHECK(both.client().emit(*socket, "news", much) == socketless::error{errc::message_too_large});
     CHECK(both.client().emit_volatile(*socket, "news", half));
-    CHECK(both.client().emit(*socket, "news", half)); // too much to be queued beside it
+    CHECK(both.client().emit(*socket, "news", half)); // together too much for the queue
     CHECK(both.client().buffered() != 0);
     auto const id = both.client().emit_with_ack(*socket, std::nullopt, "question", half);
     REQUIRE(id);
@@ -287,7 +287,7 @@ TEST_CASE("a namespace is kept as long as somebody may come back to it", "[netwo
     REQUIRE(both.client().connect("/dynamic"));
     both.net.settle();
     auto const another = both.net.add(over_websocket());
-    for (auto const away : {milliseconds(300), milliseconds(900)}) { // together longer than it is kept
+    for (auto const away : {milliseconds(300), milliseconds(900)}) { // together longer than the server keeps it
         both.net.cut(0);
         both.net.pass(away);
         REQUIRE(both.net.client(another).connect("/dynamic " + std::to_string(away.count())));
