@@ -1,5 +1,5 @@
 // The library beside Qt 6. Compiled with QT_NO_KEYWORDS, a program emits by the library and by Qt. With Qt's keywords
-// the headers compile, and what is not called `emit` works.
+// the headers compile, and all works that is not called `emit`.
 #include "memory.hpp"
 
 #include <socketless/socketless.hpp>

@@ -19,7 +19,7 @@ namespace {
 
 constexpr time_point start{1000h};
 
-// What pending_acks does, done by looking at each.
+// Does what pending_acks does, by looking at each acknowledgement.
 class model {
 public:
     void await(pending_ack const& ack) { acks_.emplace(ack.id, ack); }

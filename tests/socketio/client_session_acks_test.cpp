@@ -223,7 +223,7 @@ TEST_CASE("with retries events go one at a time, each when the one before has be
         CHECK(c.receive("31[]") == lines{R"(send 51-3["two",{"_placeholder":true,"num":0}])", "send <0102>"});
         CHECK(c.receive("31[]").empty());
         CHECK(c.receive("33[]") == lines{R"(send 24["three"])"});
-        // Its outcome comes with the id that the caller was given.
+        // Its outcome comes with the id that emit_with_ack returned.
         CHECK(c.receive(R"(34["done"])") == lines{R"(ack 2 answered ["done"])"});
         CHECK(c.session.buffered() == 0);
         CHECK(c.due() == std::nullopt);

@@ -135,12 +135,12 @@ TEST_CASE("more early events than the limit end the connection", "[client_socket
     CHECK(c.receive("2/b,[\"a\",\"" + kilobyte + "\"]").empty());
     CHECK(c.receive("2[\"a\",\"" + kilobyte + "\"]").empty());
     CHECK(c.receive("2/b,[\"a\",\"" + kilobyte + "\"]") == lines{"closed: queue overflow", "close"});
-    // They are forgotten then, and count no more.
+    // Early events are forgotten when the connection ends, and no longer count.
     for (int i = 0; i != 3; ++i) {
         CHECK(c.open() == lines{"send 0", "send 0/b,"});
         CHECK(c.receive("2[\"a\",\"" + kilobyte + "\"]").empty());
         CHECK(c.receive("2/b,[\"a\",\"" + kilobyte + "\"]").empty());
-        if (i == 1) c.receive(R"(0{"sid":"abc"})"); // told
+        if (i == 1) c.receive(R"(0{"sid":"abc"})"); // the events are polled
         if (i == 2) c.receive(R"(4{"message":"no"})");
         c.lose();
     }

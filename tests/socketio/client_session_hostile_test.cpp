@@ -96,7 +96,7 @@ TEST_CASE("attachments come contiguously behind their header, and only there", "
         c.receive(header);
         c.receive(support::binary("\x01"));
         CHECK(c.receive(between) == lines{"disconnected /: parse error", "closed: parse error", "close"});
-        // Nothing of it is left for the next connection.
+        // The next connection starts without the unfinished packet.
         c.lose();
         c.open();
         CHECK(c.receive(answer(socketio::revision::v5)) == lines{"connected / abc"});

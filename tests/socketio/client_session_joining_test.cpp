@@ -335,7 +335,7 @@ TEST_CASE("the pid and the last offset are sent when a socket connects again: it
     c.receive(R"(2["bare name"])");
     c.lose();
     CHECK(c.open() == lines{R"(send 0{"pid":"secret","offset":"offset 1","token":1})"});
-    // What was missed may come before the answer, as from the reference, or after it.
+    // Missed events may come before the answer, as from the reference, or after it.
     CHECK(c.receive(R"(2["news","two","offset 2"])").empty());
     CHECK(c.receive(R"(0{"sid":"abc","pid":"secret"})") ==
           lines{"connected / abc recovered", R"(event / ["news","two","offset 2"])"});
@@ -344,7 +344,7 @@ TEST_CASE("the pid and the last offset are sent when a socket connects again: it
     CHECK(c.open() == lines{R"(send 0{"pid":"secret","offset":"offset\"3","token":1})"});
     CHECK(c.receive(R"(0{"sid":"def","pid":"other"})") == lines{"connected / def"});
     c.lose();
-    CHECK(c.open() == lines{R"(send 0{"pid":"other","token":1})"}); // the offset was the other's
+    CHECK(c.open() == lines{R"(send 0{"pid":"other","token":1})"}); // the offset belonged to the other pid
 }
 
 TEST_CASE("the last argument of an event that asks for an acknowledgement is no offset", "[client_socket]") {
@@ -363,7 +363,7 @@ TEST_CASE("a server without recovery is sent neither pid nor offset", "[client_s
     c.receive(R"(2["news","one"])");
     c.lose();
     CHECK(c.open() == lines{"send 0"});
-    // One that recovers no more is not asked for it again.
+    // A server that no longer recovers is not asked to again.
     c.receive(R"(0{"sid":"abc","pid":"secret"})");
     c.receive(R"(2["news","one"])");
     c.lose();

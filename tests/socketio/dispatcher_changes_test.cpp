@@ -275,7 +275,7 @@ private:
     std::size_t next_ = 0;
 };
 
-// The same of the real one.
+// The real dispatcher behind the same functions.
 class real {
 public:
     std::size_t add(std::string const& name, bool once, std::function<void()> f) {
@@ -294,7 +294,7 @@ private:
     std::vector<registration> ids_;
 };
 
-// Does random things, from outside and in handlers; returns what came of them.
+// Does random things, from outside and in handlers; returns calls and results in their order.
 template <class Dispatcher>
 std::vector<std::size_t> random_history(std::uint64_t seed) {
     support::random_source random(seed);
@@ -350,10 +350,10 @@ TEST_CASE("whatever handlers do to a dispatcher, it calls those that a copy made
 
 namespace {
 
-// What a handler throws.
+// Thrown by a handler.
 struct failure {};
 
-// An argument that cannot be read without throwing.
+// An argument that throws when it is read.
 struct careless {
     friend result<void> read_json(json::text, careless&) { throw failure(); }
 };
@@ -398,7 +398,7 @@ TEST_CASE("handlers that were removed before one throws are destroyed", "[socket
     other = d.on("a", [&log, owned](event&) { log.push_back("other"); });
     d.once("a", [&log, owned](event&) { log.push_back("once more"); });
     CHECK_THROWS_AS(dispatch(d, R"(2["a"])"), failure);
-    CHECK(owned.use_count() == 2); // that of the one that was not reached
+    CHECK(owned.use_count() == 2); // that of the handler that was not reached
     CHECK(dispatch(d, R"(2["a"])"));
     CHECK(owned.use_count() == 1);
     CHECK(log == calls{"once", "once more"});

@@ -95,7 +95,7 @@ TEST_CASE("what a receiver's limits refuse is not encoded where they are given",
 
 namespace {
 
-// JSON so many levels deep.
+// JSON with this many levels.
 std::string nested(std::size_t depth) {
     return std::string(depth, '[') + std::string(depth, ']');
 }
@@ -119,7 +119,8 @@ TEST_CASE("JSON that is already made counts with its own depth, wherever it is p
         limits l;
         l.max_depth = max;
         attachment_list attachments;
-        // Written within `levels` containers, the arguments' own included: encoded if it can be decoded, and only then.
+        // Writes within `levels` containers, the arguments' own included: this succeeds exactly if the result can be
+        // decoded.
         auto const check = [&](std::size_t levels, auto const& put) {
             for (std::size_t const depth : {max - levels, max - levels + 1}) {
                 std::string const made = nested(depth);
@@ -153,7 +154,7 @@ TEST_CASE("JSON that is already made counts with its own depth, wherever it is p
         check(1, [&](std::string& text, json::text made) {
             return encode_connect_error(text, l, "/", json::object("message", "m", "data", made));
         });
-        // What came with attachments is written anew, by its parts.
+        // A packet with attachments is written anew, part by part.
         check(1, [&](std::string& text, json::text made) {
             std::string raw(made.raw());
             raw.insert(raw.size() / 2, "1");

@@ -1,4 +1,4 @@
-// What has broken others, sent to every place here that it can reach.
+// Messages that have broken other implementations, sent to every place here that they can reach.
 
 #include "drivers/hostile.hpp"
 #include "drivers/socketio_server.hpp"
@@ -39,13 +39,13 @@ lines operator+(lines a, lines const& b) {
     return a;
 }
 
-// A whole server does not tell that a connection has closed, only what became of its sockets.
+// A whole server has no `closed` event, only those of its sockets.
 lines sockets_of(lines all) {
     std::erase_if(all, [](std::string const& line) { return line.starts_with("closed"); });
     return all;
 }
 
-// The same comes of the input wherever a client can send it.
+// Checks that the input has the same outcome wherever a client can send it.
 void check_servers(hostile_input const& input, lines const& expected) {
     CAPTURE(input.name, input.messages.front().data.substr(0, 60));
     for (auto const r : {v5, v4}) CHECK(at_server_session(input, r) == expected);
@@ -53,13 +53,13 @@ void check_servers(hostile_input const& input, lines const& expected) {
     for (char const* eio : {"4", "3"}) CHECK(server.over_websocket(input, eio) == sockets_of(expected));
     auto polled = expected;
     if (polled.size() >= 2 && polled[polled.size() - 2] == transport_close[0])
-        polled[polled.size() - 2] = "disconnected /: transport error"; // the GET that waited is given up
+        polled[polled.size() - 2] = "disconnected /: transport error"; // the client gives up the pending GET
     CHECK(server.over_polling(input) == sockets_of(polled));
     CHECK(server.server.connection_count() == 0);
     CHECK(server.server.socket_count() == 0);
 }
 
-// And wherever a server can.
+// The same, wherever a server can send it.
 void check_clients(hostile_input const& input, lines const& expected) {
     CAPTURE(input.name, input.messages.front().data.substr(0, 60));
     for (auto const r : {v5, v4}) CHECK(at_client_session(input, r) == expected);
@@ -76,7 +76,7 @@ TEST_CASE("no side takes malformed messages for packets, and none crashes", "[ho
 }
 
 TEST_CASE("CVE-2020-36049: digits without end are an error as soon as there are too many", "[hostile]") {
-    // One more than fit 2^53-1 is enough to know: what follows is not looked at.
+    // One digit more than 2^53-1 has is enough: the decoder does not look further.
     std::string const digits(1'000'000, '7');
     CHECK(socketio::decode("2" + digits) == error{errc::invalid_ack_id, 1});
     CHECK(socketio::decode("2" + digits.substr(0, 17)) == error{errc::invalid_ack_id, 1});
@@ -168,7 +168,7 @@ TEST_CASE("numbers that fit are numbers, also those that break other implementat
                   lines{R"(event / ["a"] ack 99999999999)"} + transport_close);
     check_servers(hostile("nobody awaits it", "399999999999[]"), transport_close);
     check_clients(hostile("nobody awaits it", "399999999999[]"), transport_close);
-    // True is not 1: what looks like a placeholder is data, and its attachment belongs to nothing.
+    // 1 is not true: this is not a placeholder but data, and nothing refers to its attachment.
     check_servers(hostile("socket.io-client-cpp", R"(51-["a",{"_placeholder":1}])", 1),
                   lines{R"(event / ["a",{"_placeholder":1}] <010203>)"} + transport_close);
 }
@@ -357,7 +357,7 @@ TEST_CASE("a session id with half a surrogate pair, which no request can carry, 
                 }
             }
             CHECK(failed == 1);
-            CHECK(requests == 1); // none that bears what is not the id
+            CHECK(requests == 1); // no request carries the invalid id
             CHECK(client.is_idle());
         }
     }

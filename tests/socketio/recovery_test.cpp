@@ -55,7 +55,7 @@ recoverable_session a_session(std::string pid, std::uint32_t nsp = 0) {
     return {.pid = std::move(pid), .sid = std::move(sid), .nsp = nsp};
 }
 
-// What a recovery_store does, done by remembering all that ever was.
+// Does what a recovery_store does, by remembering everything.
 class model {
 public:
     explicit model(recovery_options const& options) : options_(options) {}
@@ -166,7 +166,7 @@ private:
     struct kept_session {
         recoverable_session session;
         time_point ended;
-        std::size_t given; // offsets, by then
+        std::size_t given; // how many offsets there were by then
     };
 
     std::vector<kept_session>::iterator find(std::string const& pid) {
@@ -251,7 +251,7 @@ TEST_CASE("the last event that was seen may have been for a room that was left, 
     }
     store.persist(session, start);
     CHECK(store.find("pid", to_another, 0, start) == nullptr);
-    // The same, of an event that is gone.
+    // The same, for an event that is gone.
     keep(store, "one", start);
     CHECK(store.find("pid", to_left, 0, start) != nullptr);
     keep(store, "two", start);
@@ -359,7 +359,7 @@ TEST_CASE("an offset is refused if it was never given, or what came after it is 
     keep(store, "four", start); // "two" was dropped
     CHECK(store.packet_count() == 2);
     CHECK_FALSE(store.restore("pid", one, 0, start).has_value());
-    auto const restored = store.restore("pid", two, 0, start); // nothing after it is missing
+    auto const restored = store.restore("pid", two, 0, start); // all events after it are kept
     REQUIRE(restored.has_value());
     CHECK(missed(store, *restored, two) == payloads{"three", "four"});
 }
@@ -411,7 +411,7 @@ TEST_CASE("a number that is given to another namespace brings nothing of the old
     keep(store, "busy", start, 0);
     CHECK(store.take_unreferenced() == std::uint32_t{1});
     store.release(1);
-    store.release(77); // of which it has never heard
+    store.release(77); // an unknown namespace
     auto const fresh = keep(store, "new", start, 1);
     store.persist(a_session("pid", 1), start);
     auto const restored = store.restore("pid", fresh, 1, start);
@@ -438,7 +438,7 @@ TEST_CASE("the limits push out the oldest packets", "[socketio]") {
     CHECK(store.packet_count() == 2);
     CHECK(store.bytes() == 20 + 1 + (4 + 32) + (3 + 32));
 
-    keep(store, std::string(101, 'x'), start); // larger than all there may be
+    keep(store, std::string(101, 'x'), start); // larger than the limit for all
     CHECK(store.packet_count() == 0);
     CHECK(store.bytes() == 0);
     store.persist(a_session("pid"), start);
@@ -557,7 +557,7 @@ TEST_CASE("a recovery store does what remembering everything would", "[socketio]
             std::string const offset(fresh.view());
             offsets.push_back(offset);
             naive.give(offset);
-            if (random.one_in(10)) break; // it need not be used
+            if (random.one_in(10)) break; // an offset may stay unused
             auto const nsp = a_nsp();
             auto const to = random.one_in(2) ? names() : some(2);
             auto const except = random.one_in(2) ? names() : some(2);

@@ -35,7 +35,7 @@ names rooms_of(rooms const& r, rooms::member m) {
     return joined;
 }
 
-// Whom a broadcast reaches, each as often as it does.
+// The members that a broadcast reaches, each as often as it does.
 members reached(rooms& r, std::uint32_t nsp, names const& to, names const& except = {},
                 members const& except_members = {}) {
     members seen;
@@ -43,7 +43,7 @@ members reached(rooms& r, std::uint32_t nsp, names const& to, names const& excep
     return sorted(seen);
 }
 
-// What rooms does, done by looking at each member.
+// Does what rooms does, by looking at each member.
 class model {
 public:
     void enter(std::uint32_t nsp, rooms::member m) { members_[m].nsp = nsp; }

@@ -170,7 +170,7 @@ TEST_CASE("a tag stays with its socket", "[server_session]") {
     s.session.set_tag(s.socket(), 7);
     s.session.set_tag(s.socket("/a"), 8);
     s.receive("1");
-    CHECK(s.session.tag(s.socket()) == 7); // while its end is told
+    CHECK(s.session.tag(s.socket()) == 7); // still there while the application handles its end
     CHECK(s.session.tag(s.socket("/a")) == 8);
 }
 

@@ -38,7 +38,7 @@ struct reaction {
     lines none;      // expected where the namespace is not joined,
     lines asked;     // where the application has not answered yet,
     lines connected; // where the client is in,
-    lines left;      // and where the server has disconnected it and the client has not said that it heard.
+    lines left;      // and where the server has disconnected it, and the client has not answered that.
 };
 
 // The connection ends, with "/" and perhaps "/a" on it.
@@ -339,7 +339,7 @@ TEST_CASE("nothing is sent on a connection that is lost", "[server_session]") {
 
 namespace {
 
-// A connection with two sockets and one that asks to be; what came of `close`. After it there is nothing more.
+// Closes a connection with two sockets and one that asks to join; returns the lines. A second close does nothing.
 lines closed(revision r, disconnect_reason reason) {
     driver s(r);
     s.join();

@@ -193,11 +193,11 @@ TEST_CASE(
 
 namespace {
 
-// Two files; the session keeps all but the last message, so that an input that is gone does no harm.
+// Two files. The session keeps all but the last message itself, so that these inputs may go.
 constexpr std::string_view two_files[] = {R"(52-["files",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])",
                                           "first", "second"};
 
-// The event that the messages of two_files are.
+// Receives two_files and returns the event.
 template <class Session>
 event receive_two_files(Session& session) {
     for (std::size_t i = 0; i != 3; ++i) {
@@ -270,7 +270,7 @@ TEST_CASE("an event that came by a stream can be read though what was emitted ha
     c.stream_received(t->id, opening, now);
     while (c.poll_event()) {
     }
-    // In two chunks: the frame is put together in memory of the stream's.
+    // In two chunks: the stream puts the frame together in its own memory.
     for (auto const& chunk : {event_frame.substr(0, 9), event_frame.substr(9)}) {
         c.stream_received(t->id, chunk, now);
         auto const e = c.poll_event();

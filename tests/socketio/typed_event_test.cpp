@@ -50,7 +50,7 @@ result<void> read_json(json::text from, point& to) {
     return {};
 }
 
-// Converts to what it is not written as.
+// Converts to a type as which it is not written.
 struct amount {
     int cents = 0;
 
@@ -74,7 +74,7 @@ namespace {
 template <class Declared, class Emitted>
 constexpr bool takes = event_name_for<typed_event<Declared>, Emitted>;
 
-// Whether all that emit an event by this name take these arguments: by all ways to emit there are.
+// Whether all functions that emit take an event of this name with these arguments.
 template <class Name, class... Args>
 constexpr bool emitted_by_client_session = requires(client_session s, socket_handle h,
                                                     std::optional<milliseconds> timeout, Name name, Args... args) {
@@ -103,7 +103,7 @@ constexpr bool emitted_by_audience = requires(audience a, std::optional<millisec
     a.emit_with_ack(timeout, name, args...);
 };
 
-// Whether any way to emit takes them: what must not compile must not compile anywhere.
+// Whether any of them does: invalid arguments must not compile anywhere.
 template <class Name, class... Args>
 constexpr bool emitted_by_any = requires(client_session s, socket_handle h, Name name, Args... args) {
     s.emit(h, name, args...);
@@ -173,7 +173,7 @@ static_assert(!emitted_by_any<moved, double, char const*>);
 static_assert(!emitted_by_any<moved, bool, char const*>);
 static_assert(!emitted_by_any<moved, int, int>);
 static_assert(!emitted_by_any<typed_event<>, int>);
-// What is no name.
+// Not a name.
 static_assert(!emitted_by_any<int, int>);
 
 // Numbers.
@@ -184,7 +184,7 @@ static_assert(!takes<int, bool> && !takes<double, bool> && !takes<bool, int> && 
 static_assert(!takes<int, char> && !takes<double, char> && takes<bool, bool>);
 static_assert(!takes<int, std::optional<int>> && !takes<int, std::nullptr_t>);
 
-// Texts: what is declared to own them takes what borrows them, and the other way round.
+// Texts: a declared type that owns its text takes one that borrows it, and the other way round.
 static_assert(takes<std::string, std::string_view> && takes<std::string, char const*> && takes<std::string, char[6]>);
 static_assert(takes<json::lossy_string, char const*> && takes<std::string, json::lossy_string>);
 static_assert(takes<std::string_view, std::string> && takes<std::string_view, char[6]>);
@@ -200,7 +200,7 @@ static_assert(!takes<std::vector<int>, std::vector<std::uint8_t>> &&
 static_assert(!takes<byte_view, std::string> && !takes<json::text, std::array<std::uint8_t, 2>>);
 static_assert(!takes<std::string, byte_view> && !takes<std::vector<int>, byte_view>);
 
-// What may be missing.
+// Optional arguments.
 static_assert(takes<std::optional<int>, int> && takes<std::optional<int>, std::nullopt_t>);
 static_assert(takes<std::optional<int>, std::nullptr_t> && takes<std::optional<double>, std::optional<int>>);
 static_assert(takes<std::optional<std::string>, char const*> && takes<std::optional<byte_view>, std::nullopt_t>);
@@ -218,7 +218,7 @@ static_assert(!takes<std::map<std::string, int>, std::map<std::string, double>>)
 static_assert(!takes<std::map<std::string, int>, std::map<int, int>>);
 static_assert(!takes<std::map<std::string, int>, std::vector<int>>);
 
-// JSON, and types of the user's. What these convert to says nothing: they are written as the user has said.
+// JSON, and types of the user's. Conversions of these do not matter: they are written as the user defines.
 static_assert(takes<json::text, int> && takes<json::text, app::point> && takes<json::text, json::text>);
 static_assert(!takes<json::text, byte_view> && !takes<int, json::text>);
 static_assert(takes<app::point, app::point> && takes<app::point, app::corner>);
@@ -229,7 +229,7 @@ static_assert(!takes<int, app::amount> && !takes<std::string, app::amount> && ta
 
 namespace {
 
-// Emits an event between whole stacks; the other side reads what is declared.
+// Emits an event between whole stacks; the other side reads the declared types.
 template <class... Declared, class... Args>
 auto carried(typed_event<Declared...> const& declared, Args const&... args) {
     using read = decltype(std::declval<event const&>().get(declared));

@@ -1,4 +1,4 @@
-// What servers that break the rules can do to a whole client: nothing.
+// Servers that break the rules cannot harm a whole client.
 
 #include "drivers/whole_client.hpp"
 #include "tools/catch.hpp"

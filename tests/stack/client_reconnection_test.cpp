@@ -1,4 +1,4 @@
-// When a whole client connects again, and what is told and kept meanwhile.
+// When a whole client connects again, its events, and what it keeps meanwhile.
 
 #include "drivers/whole_client.hpp"
 #include "tools/catch.hpp"
@@ -406,7 +406,7 @@ TEST_CASE("a laptop that slept: what is emitted when it wakes up is not lost but
         c.handshaken(2);
         CHECK(c.websocket(2, R"(40{"sid":"def"})") == lines{"connected / def", R"(send 2: 42["awake"])"});
     }
-    // Or the network has something to say first: what was on its way when the lid was closed.
+    // Or an input comes first: a message that was on its way when the lid was closed.
     {
         connected_driver c;
         c.on_event = [&](client::event& e) {

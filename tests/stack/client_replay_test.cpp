@@ -36,8 +36,8 @@ namespace {
 
 constexpr std::byte four_bytes[] = {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
 
-// A client before the recorded server's side of one connection after the other. Its POSTs are answered at once; what
-// answered a GET is given to the one that is pending.
+// A client before the recorded server's side of one connection after the other. Its POSTs are answered at once; the
+// pending GET gets the answer to any GET.
 class client_replay {
 public:
     client_replay(capture const& recorded, std::string_view name, std::vector<std::size_t> connections)
@@ -47,7 +47,7 @@ public:
         for (std::size_t const index : connections_) read(theirs, recorded, recorded.connections[index]);
     }
 
-    // What was recorded of all its connections, and what we make of them.
+    // The recorded packets of all its connections, and ours.
     transcript theirs;
     transcript ours;
 
@@ -87,7 +87,7 @@ private:
         if (!client_.is_idle()) return;
         auto const& joined = theirs.said(side::client);
         bool const is_refused = name_ == "refused";
-        if (!is_refused) root_ = *client_.connect("/"); // of revision 4 nothing is to be seen
+        if (!is_refused) root_ = *client_.connect("/"); // unseen in revision 4
         std::string_view const token = is_refused ? "no" : "123";
         if (joined.contains("/admin")) admin_ = *client_.connect("/admin", json::object("token", token));
         if (joined.contains("/nowhere")) CHECK(client_.connect("/nowhere").has_value());
@@ -96,11 +96,11 @@ private:
 
     //=== what was recorded ===//
 
-    // What the recorded application did by itself: it left at last.
+    // Does what the recorded application did by itself: it left at last.
     void client_did(happening const& h) {
         for (auto const& [p, data] : packets_of(recorded_, *recorded_connection_, h)) {
             if (h.kind == happening_kind::websocket_message) open_channel();
-            // Nothing was to be told to the poll in flight: a server answers it with a noop.
+            // The server had nothing for the poll in flight, and answers it with a noop.
             bool const v4 = recorded_connection_->revision == engineio::revision::v4;
             if (p.type == engineio::packet_type::upgrade && get_) answer(v4 ? "6" : "1:6", frame_kind::text);
             if (p.type == engineio::packet_type::message && data == "1" && root_) client_.disconnect(*root_);
@@ -266,7 +266,7 @@ TEST_CASE("a client says to a recorded server what the reference said", "[replay
             replay.run();
             CHECK(packets(replay.theirs.said(side::client)) > 0);
             CHECK(replay.ours.said(side::client) == replay.theirs.said(side::client));
-            CHECK(replay.ours.said(side::server) == replay.theirs.said(side::server)); // all has been given to it
+            CHECK(replay.ours.said(side::server) == replay.theirs.said(side::server)); // it got all messages
         }
     }
 }

@@ -116,7 +116,7 @@ TEST_CASE("traffic flows both ways while the connection is upgraded, and nothing
         CHECK(p.server.emit(e.socket, "n", next_of_server++).has_value());
     };
     p.handle_client = [&](client::event& e) {
-        // The candidate, WebSocket 2, cannot say anything until a third of it is over.
+        // The candidate, WebSocket 2, sends nothing until a third of the messages have come.
         if (e.type == event_type::opened) p.own().pause(2);
         if (at_client.size() == last / 3) p.own().resume(2);
         if (e.type == event_type::upgraded) at_client_before = at_client.size();
@@ -128,7 +128,7 @@ TEST_CASE("traffic flows both ways while the connection is upgraded, and nothing
     p.pass(1s);
     CHECK(p.count("upgraded") == 1);
     CHECK(p.own().transport() == transport::websocket);
-    CHECK(at_client_before > last / 3); // in the midst of it
+    CHECK(at_client_before > last / 3); // in the middle of the traffic
     CHECK(at_client_before < last);
     CHECK(at_server == all);
     CHECK(at_client == all);

@@ -1,6 +1,6 @@
-// What the documentation of Socket.IO opens with, in C++: each test is a small application, and shows one thing.
+// The first examples of Socket.IO's documentation, in C++: each test is a small application, and shows one thing.
 //
-// `stage` stands for what a program has around it: a server, some clients and a network between them, in memory. `io`
+// `stage` stands for the surroundings of a program: a server, some clients and a network between them, in memory. `io`
 // and `client.on` are dispatchers, which call handlers as the loop of the README polls events; a program may as well
 // switch over `e.type` by itself. Time passes when a test says so.
 
@@ -35,7 +35,7 @@ using socketio::socket_handle;
 
 namespace {
 
-// What the examples do with a result: it has to be a good one.
+// The examples take the value of a result, which must be good.
 template <class T>
 T must(result<T> r) {
     REQUIRE(r.has_value());
@@ -247,7 +247,7 @@ TEST_CASE("example: rooms are lists of sockets that the server keeps", "[example
     s.pass(1s);
     CHECK(log == texts{"alice: for readers", "bob: for readers"});
 
-    // Whoever disconnects is in no room any more.
+    // A client that disconnects leaves all rooms.
     s.actors[0]->close();
     s.pass(1s);
     CHECK(s.server.to("readers").emit("news", "again") == 1u);
@@ -311,7 +311,7 @@ TEST_CASE("example: a server that asks for a token lets in whom it likes", "[exa
     s.server.declare("/", admission::ask);
     texts log;
 
-    // The server: io.use((socket, next) => ...) of Socket.IO. It may as well answer later.
+    // The server: io.use((socket, next) => ...) of Socket.IO. It may also answer later.
     s.io.on(event_type::connecting, [&](event& e) {
         if (e.data.find("token").value_or(json::text()).equals("secret"))
             must(s.server.accept(e.socket));

@@ -1,5 +1,5 @@
 // Names that peers choose so that they lie in one place of a hash table whose hash has no key: 40,000 of them, through
-// two whole servers. What is counted are the names that a look-up meets, never time.
+// two whole servers. The tests count the names that a look-up meets, and measure no time.
 
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
@@ -48,11 +48,11 @@ std::vector<std::string> same_in_polynomial() {
     return names;
 }
 
-// The same to std::hash of libstdc++, MurmurHash64A with a seed that never changes: whatever the first eight bytes make
-// of the state, the next eight can put it where it shall be.
+// The same to std::hash of libstdc++, MurmurHash64A with a seed that never changes: the second eight bytes can undo
+// what the first eight have done to the state.
 std::vector<std::string> same_in_std_hash() {
     constexpr std::uint64_t mul = 0xc6a4a7935bd1e995;
-    std::uint64_t inverse = mul; // of an odd number, modulo 2^64: each step doubles the bits that are right
+    std::uint64_t inverse = mul; // of an odd number, modulo 2^64: each step doubles the number of right bits
     for (int i = 0; i != 6; ++i) inverse *= 2 - mul * inverse;
     auto const mixed = [](std::uint64_t k) { return (k * mul ^ (k * mul) >> 47u) * mul; };
     auto const unmixed = [&](std::uint64_t k) {
@@ -71,7 +71,7 @@ std::vector<std::string> same_in_std_hash() {
     return names;
 }
 
-// How many names are met if each is looked up once.
+// How many names are compared if each is looked up once.
 template <class Map>
 std::size_t probes(Map const& names) {
     std::size_t sum = 0;
@@ -79,7 +79,7 @@ std::size_t probes(Map const& names) {
     return sum;
 }
 
-// What a server has made its tables of names with.
+// Shows the key of a server's tables of names.
 struct opened_server : detail::server_core {
     explicit opened_server(std::uint64_t seed) : server_core({}, support::counting_random(seed), start) {}
     using server_core::names_key_;

@@ -1,5 +1,4 @@
-// What recovery must not give: what was sent before a socket was there, what is another's, what was taken away on
-// purpose.
+// Recovery must not give events from before a socket was there, the state of another, or a state that was taken away.
 
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
@@ -94,7 +93,8 @@ TEST_CASE("the number of a namespace to which a client may come back is never gi
         sockets[std::string(e.nsp)] = e.socket;
         if (!e.recovered) CHECK(world.server.emit(e.socket, "hello"));
     };
-    // A client in a namespace of its own is lost, and others, who come back, as often as a store has room.
+    // A client in its own namespace is lost. Another is lost and comes back, more often than the store has room for
+    // sessions.
     raw_client kept(world, 1);
     auto const own = kept.send("40/own,");
     world.server.join(sockets["/own"], "board");
@@ -108,13 +108,13 @@ TEST_CASE("the number of a namespace to which a client may come back is never gi
         auto const back = busy->send("40/busy," + claim(member(other[0], "pid"), offset_in(other)));
         if (!recovered["/busy"] || back.empty()) FAIL("a legitimate recovery has ended");
     }
-    // The secret of one namespace is worth nothing in one that is made now.
+    // The secret of one namespace is worth nothing in a namespace that is made now.
     raw_client spy(world, ++channel);
     auto const told = spy.send("40/spy," + claim(member(own[0], "pid"), offset_in(own)));
     CHECK_FALSE(recovered["/spy"]);
     CHECK(member(told.at(0), "pid") != member(own[0], "pid"));
     CHECK(world.server.rooms_of(sockets["/spy"]).empty());
-    // Its owner has it still.
+    // Its owner can still use it.
     raw_client back(world, ++channel);
     back.send("40/own," + claim(member(own[0], "pid"), offset_in(own)));
     CHECK(recovered["/own"]);
@@ -355,7 +355,7 @@ TEST_CASE("a volatile event that ends with a string never makes a client miss ev
             client.connect();
             CHECK_FALSE(client.recovered);
             CHECK(client.received.empty());
-            // The offset of an event after it is as good as any.
+            // The offset of a later event is good again.
             auto const fresh = emit("next");
             emit_volatile(last, to_all);
             emit("after");

@@ -139,7 +139,7 @@ TEST_CASE("the application is asked, with the client's auth, and answers when it
     CHECK(w.server.socket_count() == 0);
     CHECK(w.server.sid(w.sockets[0]).empty());
     CHECK_FALSE(w.server.is_connected(w.sockets[0]));
-    CHECK(w.server.emit(w.sockets[0], "early")); // which goes if it is let in
+    CHECK(w.server.emit(w.sockets[0], "early")); // sent once the client is let in
     CHECK(w.server.in("/").size() == 0);
 
     CHECK(w.after([&] { CHECK(w.server.accept(w.sockets[2])); }) == lines{"2 connected /", R"(2: 40{"sid":"sid2"})"});

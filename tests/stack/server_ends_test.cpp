@@ -235,7 +235,7 @@ TEST_CASE("a client of the old revision is known by the id that it knows itself 
     CHECK_FALSE(w.server.join(w.sockets[1], "/a#" + id));
     CHECK(w.server.join(w.sockets[1], id)); // a room like any other
 
-    // Who leaves and joins again has the same id.
+    // A client that leaves and joins again has the same id.
     w.receive(1, "41/a,");
     CHECK_FALSE(w.server.find("/a", "/a#" + id));
     w.receive(1, "40/a,");
@@ -409,7 +409,7 @@ TEST_CASE("a client that never polls again is waited for as long as close_timeou
     w.at(29'999);
     CHECK(w.server.connection_count() == 1);
     w.at(30'000);
-    CHECK(w.get(1, 4).size() == 1); // 1, or that nobody knows it any more
+    CHECK(w.get(1, 4).size() == 1); // 1, or a refusal: unknown session
     CHECK(w.server.connection_count() == 0);
 }
 

@@ -23,7 +23,7 @@ using support::operator+;
 
 namespace {
 
-// What a client says that wants its state back.
+// The auth of a client that wants its state back.
 std::string claim(std::string_view pid, std::string_view offset) {
     return R"({"pid":")" + std::string(pid) + R"(","offset":")" + std::string(offset) + R"("})";
 }
@@ -67,12 +67,12 @@ struct recoverable {
         w.after([&] { CHECK(w.server.emit(w.sockets[0], "first")); });
     }
 
-    // A new connection that claims a state: what comes of it.
+    // Claims a state on a new connection.
     lines come_back(std::uint64_t channel, std::string_view pid, std::string_view offset, std::string_view nsp = "") {
         w.open(channel);
         return w.receive(channel, "40" + std::string(nsp) + claim(pid, w.offset(offset)));
     }
-    // Whether that is a new socket like any other; `n` is its number.
+    // Whether the claim led to a new socket; `n` is its number.
     bool is_fresh(lines const& said, std::uint64_t channel, std::size_t n, std::string_view nsp = "/") const {
         std::string const where = nsp == "/" ? "" : std::string(nsp) + ",";
         return said == lines{std::to_string(n) + " connected " + std::string(nsp),
@@ -297,7 +297,7 @@ TEST_CASE("an application that has accepted a client is not asked when it comes 
     r.w.cut(1);
     CHECK(r.w.server.in("/").emit("missed"));
     CHECK(r.come_back(2, r.w.pids[0], "1") == recovered + lines{R"(2: 42["missed","2"])"});
-    // Whoever does not recover is asked about.
+    // The application is asked about a client that does not recover.
     CHECK(r.come_back(3, r.w.pids[0], "1") == lines{"2 connecting / " + claim(r.w.pids[0], r.w.offset("1"))});
 }
 
@@ -472,7 +472,7 @@ TEST_CASE("a client that comes back does not take another namespace for the one 
     };
     come_and_go(1, "/x");
     w.at(60'000);
-    come_and_go(2, "/x"); // it has been empty since now, not since then
+    come_and_go(2, "/x"); // empty since now, not since the first time
     w.at(130'000);
     w.open(3);
     CHECK(w.receive(3, "40/y," + claim(w.pids.at(1), w.offset("2")))[0] == "2 connected /y");
@@ -480,7 +480,7 @@ TEST_CASE("a client that comes back does not take another namespace for the one 
 }
 
 TEST_CASE("the server shuts down, and the way back is open", "[recovery]") {
-    // To another server, in the reference: here the state stays in this one, where nobody gets in any more.
+    // In the reference, to another server: here the state stays in this server, which lets nobody in any more.
     recoverable r;
     CHECK(r.w.after([&] { r.w.server.close(); }) == lines{"0 disconnected /: server shutting down", "close 1"});
     CHECK(r.w.open(2) == lines{"close 2"});

@@ -39,14 +39,14 @@ namespace {
 
 class server_replay;
 
-// What an application does by itself at a time of the capture, rather than in a handler.
+// An act of the application at a time of the capture, rather than in a handler.
 struct cue {
     std::uint64_t at;
     std::function<void(server_replay&)> act;
 };
 
-// A server before the recorded clients. There is always a GET pending while a client uses long-polling: when the
-// recorded one asked again depends on what its server put into one body.
+// A server before the recorded clients. A GET is always pending while a client uses long-polling: the recorded client
+// polled again depending on how its server filled the bodies.
 class server_replay {
 public:
     server_replay(capture const& recorded, std::string_view name)
@@ -60,7 +60,7 @@ public:
         server_.declare("/admin", admission::ask);
     }
 
-    // What was recorded of each connection, and what we make of it.
+    // The recorded packets of each connection, and ours.
     std::vector<transcript> theirs;
     std::vector<transcript> ours;
 
@@ -281,7 +281,8 @@ private:
     socket_handle last_;
 };
 
-// What the recorded applications did by themselves. (That a connection is cut is recorded: its WebSocket closes.)
+// The acts of the recorded applications outside of handlers. (Cut connections are in the capture: their WebSockets
+// close.)
 std::vector<cue> cues_of(std::string_view name) {
     auto const news = [](std::string_view which) {
         return [=](server_replay& r) { CHECK(r.server().in("/").emit("news", which) == (which == "one" ? 1u : 0u)); };
@@ -293,8 +294,8 @@ std::vector<cue> cues_of(std::string_view name) {
     return {};
 }
 
-// The deviation: the reference sends what a recovered client has missed before it answers its CONNECT, we do it after,
-// so that a client need not keep what comes before it is connected.
+// The deviation: the reference sends missed events to a recovered client before it answers its CONNECT, we send them
+// after, so that a client need not keep events until it is connected.
 std::map<std::string, lines> as_we_do_it(std::map<std::string, lines> said) {
     for (auto& [nsp, packets] : said) {
         auto const connect =

@@ -60,7 +60,7 @@ TEST_CASE("rooms of different namespaces have nothing to do with each other", "[
 
 namespace {
 
-// Four sockets of "/", on the channels 1 to 4: 1 is in a, 2 in b, 3 in both, 4 in none.
+// Four sockets of "/", on the channels 1 to 4: 1 is in a, 2 in b, 3 in both, 4 in no room.
 struct rooms_of_four {
     rooms_of_four() {
         for (std::uint64_t channel = 1; channel != 5; ++channel) w.connect(channel);
@@ -68,7 +68,7 @@ struct rooms_of_four {
             w.server.join(w.sockets[n], room);
     }
 
-    // Who hears what is emitted to them, by channel; and what else is true of an audience.
+    // The channels that get an event for the audience; checks `size` and `for_each` too.
     std::vector<int> heard_by(audience const& whom) {
         std::vector<int> heard;
         std::size_t told = 0;
@@ -202,7 +202,7 @@ TEST_CASE("an audience that is put together in one expression may be kept", "[wh
     CHECK(r.heard_by(others) == heard{4});
     CHECK(r.heard_by(one) == heard{2});
     CHECK(r.heard_by(one.except("nobody").to("a")) == heard{1, 2});
-    CHECK(r.heard_by(one) == heard{1, 2}); // what is said of one that has a name stays said
+    CHECK(r.heard_by(one) == heard{1, 2}); // a call on a named audience changes it
 }
 
 TEST_CASE("rooms are left by the names that the server gave", "[whole_server]") {
@@ -416,7 +416,7 @@ TEST_CASE("a broadcast that asks counts those whose connection fails as asked", 
     w.drain();
     CHECK(w.server.emit(w.sockets[0], "e", std::string(50, 'x')));
     auto const second = w.server.in("/").emit_with_ack(std::nullopt, "q", std::string(50, 'x'));
-    REQUIRE(second); // socket 1 owes as many as it may already
+    REQUIRE(second); // socket 1 may owe no more
     auto const n = std::to_string(*second);
     CHECK(w.drain() == lines{"0 ack " + n + " disconnected", "acks_complete " + n + ": 0 of 1",
                              "0 disconnected /: queue overflow", "close 1"});
