@@ -20,7 +20,7 @@ namespace support {
 // One direction of a channel.
 struct channel_line {
     time_point last_arrival{};
-    std::string bytes; // of a stream: what is yet to arrive
+    std::string bytes; // of a stream: the bytes that have yet to arrive
 };
 
 struct channel {
@@ -43,7 +43,7 @@ class channels {
 public:
     channels(simulation& sim, ends<Server, Client>& both) : sim_(sim), ends_(both) {}
 
-    // What a client or the server wants done; it arrives later, or never.
+    // Begins a transmit of a client or the server; it arrives later, or never.
     void begin(std::size_t i, engineio::transmit const& t) {
         client& c = ends_.clients[i];
         std::size_t const n = channels_.size();
@@ -106,7 +106,7 @@ public:
         if (!ch.is_dead) tell_client_closed(n);
     }
 
-    // Which channel it is that a side knows by this name; nothing if it knows none.
+    // The channel that a side knows by this name, if there is one.
     [[nodiscard]] std::optional<std::size_t> at_client(std::size_t i, engineio::channel_id id) const {
         for (std::size_t n = channels_.size(); n-- != 0;)
             if (channels_[n].client == i && channels_[n].client_id == id && channels_[n].client_end) return n;
@@ -124,10 +124,10 @@ public:
 private:
     using client = typename ends<Server, Client>::client;
 
-    // All that goes one way arrives in the order in which it was sent.
+    // Everything that goes one way arrives in the order in which it was sent.
     time_point arrival(channel_line& l) { return l.last_arrival = std::max(l.last_arrival, sim_.now + sim_.latency()); }
 
-    // A whole client does not say which session it has.
+    // A whole client does not show its session.
     static bool has_opened(Client const& session) {
         if constexpr (requires { session.id(); })
             return session.is_open() || !session.id().empty();
@@ -212,7 +212,7 @@ private:
         ends_.pump_client(ch.client);
     }
 
-    // A write is under way.
+    // A write is under way: pauses the channel.
     void pause(std::size_t n, bool is_up) {
         channel& ch = channels_[n];
         (is_up ? ch.client_paused : ch.server_paused) = true;
@@ -250,7 +250,7 @@ private:
     void closed_at_client(std::size_t n) {
         channel& ch = channels_[n];
         if (!ch.client_end) return;
-        // What is left of a stream comes first.
+        // The rest of a stream comes first.
         if (!ch.down.bytes.empty() && !ch.is_dead) return tell_client_closed(n);
         sim_.note("client ", ch.client, " <- closed: channel ", ch.client_id);
         ch.client_end = false;
@@ -276,12 +276,12 @@ private:
         ends_.pump_server();
     }
 
-    // The channel is lost, with all that is on its way. If it goes silent, one side or none comes to know.
+    // The channel is lost, with all that is on its way. If it goes silent, at most one side learns it.
     void break_channel(std::size_t n, fault f) {
         channel& ch = channels_[n];
         if (ch.is_dead || (!ch.client_end && !ch.server_id)) return;
         client const& c = ends_.clients[ch.client];
-        // A candidate that has not been moved to is no loss, if its client is told in time.
+        // Losing a candidate before the move does no harm, if its client learns it in time.
         bool const harmless = f == fault::channel_dies && c.session.is_open() && !c.side.frozen &&
                               c.session.transport() == engineio::transport::polling;
         harmless ? sim_.did(f) : sim_.did(f, ch.attempt);

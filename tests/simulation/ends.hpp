@@ -1,4 +1,4 @@
-// The ends of the wires of a network: a server, its clients, and the names that the server is given for what is under
+// The ends of the wires of a network: a server, its clients, and the server's names of exchanges and channels under
 // way.
 #pragma once
 
@@ -15,16 +15,16 @@
 
 namespace support {
 
-// The two sides that wires join: what they are called for.
+// The calls of the wires to the two sides that they join.
 class sides {
 public:
     // Takes the events and the transmits of a side until both run dry.
     virtual void pump_client(std::size_t i) = 0;
     virtual void pump_server() = 0;
-    // A side has had the timeout that it asked for.
+    // The timer of a side was due, and handle_timeout was called.
     virtual void client_timed_out(std::size_t) {}
     virtual void server_timed_out() {}
-    // What comes instead of a frame of a WebSocket.
+    // Comes instead of a frame of a WebSocket.
     virtual std::string_view garbage() { return "9"; }
 
 protected:
@@ -46,7 +46,7 @@ public:
 
         Client session;
         peer side;
-        // What it is at, since it was first opened.
+        // Its attempt, exchanges and move, once it was first opened.
         std::optional<std::size_t> attempt;
         std::optional<std::size_t> get;
         std::optional<std::size_t> post;
@@ -55,10 +55,10 @@ public:
 
     Server server;
     peer server_peer;
-    std::size_t origin = 0; // the attempt whose input the server is given
+    std::size_t origin = 0; // the attempt from which the server gets an input
     std::deque<client> clients;
 
-    // Before anything happens: whom they call. It outlives them, or is not called any more.
+    // Sets whom they call, before anything happens. It outlives them, or is no longer called.
     void attach(sides& both) noexcept { sides_ = &both; }
 
     // After each input.
@@ -72,7 +72,7 @@ private:
     sides* sides_ = nullptr;
 };
 
-// Names that a server is given for exchanges or channels: the lowest that is free.
+// The server's names of exchanges or channels: each time the lowest that is free.
 class names {
 public:
     std::uint64_t take(std::size_t thing) {

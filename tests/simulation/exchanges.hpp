@@ -29,7 +29,7 @@ struct exchange {
     // The server's name for it, while it is under way there.
     std::optional<engineio::exchange_id> server_id = std::nullopt;
     bool client_done = false;
-    bool is_lost = false; // where nothing that happens is told to the client
+    bool is_lost = false; // the client does not learn what happens to it
 };
 
 template <class Server, class Client>
@@ -37,14 +37,14 @@ class exchanges {
 public:
     exchanges(simulation& sim, ends<Server, Client>& both) : sim_(sim), ends_(both) {}
 
-    // What a client or the server wants done; it arrives later, or never.
+    // Begins a transmit of a client or the server; it arrives later, or never.
     void begin(std::size_t i, engineio::transmit const& t) {
         client& c = ends_.clients[i];
         bool const is_get = t.type == engineio::transmit_type::get;
         auto& under_way = is_get ? c.get : c.post;
         sim_.ledger.expect(!under_way, "a second exchange of its kind is begun");
         sim_.ledger.expect(!c.is_moving, "an exchange is begun while an upgrade waits for the others to end");
-        // A client of revision 3 is not told how much a body may hold.
+        // A client of revision 3 does not learn how much a body may hold.
         bool const is_told = c.session.options().revision == engineio::revision::v4;
         if (!is_get && is_told) sim_.ledger.check_body(t.data, engineio::revision::v4, sim_.plan.server.max_payload);
         ++sim_.figures.exchanges;
@@ -106,7 +106,7 @@ public:
         sim_.ledger.fail("an exchange is given up that is not under way");
     }
 
-    // That which the server knows by this name; null if it knows none.
+    // The exchange that the server knows by this name, or null.
     [[nodiscard]] exchange const* at_server(engineio::exchange_id id) const {
         auto const x = names_.find(id);
         return x ? &exchanges_[*x] : nullptr;
@@ -116,7 +116,7 @@ public:
 private:
     using client = typename ends<Server, Client>::client;
 
-    // A body that breaks off, so that it cannot be taken for a whole one.
+    // A body that breaks off where nobody can take it for a whole one.
     std::string cut(std::string body, engineio::revision r) {
         if (body.empty()) return body;
         if (r == engineio::revision::v4)

@@ -1,4 +1,4 @@
-// What was sent and what has arrived, what was done and how it ended: holds sessions to what they promise.
+// Everything that was sent, has arrived, was done and has ended: holds sessions to their promises.
 #pragma once
 
 #include "tools/random.hpp"
@@ -22,7 +22,7 @@ struct message {
     std::string data;
 };
 
-// All that goes one way.
+// The messages that go one way.
 struct direction {
     std::vector<message> sent;
     std::size_t received = 0;
@@ -30,10 +30,10 @@ struct direction {
     [[nodiscard]] bool is_complete() const noexcept { return received == sent.size(); }
 };
 
-// One `open` of a client, and what has happened to it that may end it.
+// One `open` of a client, and all that has happened to it and may end it.
 struct attempt {
     std::size_t client = 0;
-    // Something has been lost, or was late; nothing is sure to arrive.
+    // Something was lost or late: messages may be missing.
     bool faulty = false;
     bool may_open = true;
     socketless::time_point begun{};
@@ -50,7 +50,7 @@ struct attempt {
     bool overflowed = false;
     bool close_asked = false;
     bool closes_gracefully = false;
-    // The session of the server that it is joined to, once it is open.
+    // The index of the server's session, once it is open.
     std::optional<std::size_t> connection = std::nullopt;
     bool closed = false;
     socketless::engineio::close_reason reason{};
@@ -74,7 +74,7 @@ class ledger {
 public:
     using close_reason = socketless::engineio::close_reason;
 
-    // The first thing that was wrong; empty if nothing was.
+    // The first error; empty if there was no error.
     [[nodiscard]] std::string const& error() const noexcept { return error_; }
 
     void fail(std::string_view what) {
@@ -198,7 +198,7 @@ public:
 
     //=== exchanges ===//
 
-    // A body holds more than it may only if it is one packet.
+    // A body exceeds its limit only if it is one packet.
     void check_body(socketless::frame body, socketless::engineio::revision r, std::size_t max_payload) {
         using enum socketless::engineio::payload_format;
         if (body.data.size() <= max_payload) return;
@@ -229,7 +229,7 @@ public:
 
     //=== the end ===//
 
-    // Whether all that is sure to arrive has; and all that is sure to open is open.
+    // Whether all messages that must arrive have arrived, and all sessions that must open are open.
     [[nodiscard]] bool all_has_arrived() const {
         return std::all_of(attempts_.begin(), attempts_.end(), [this](attempt const& t) {
             if (t.faulty || t.closed || t.close_asked || t.overflowed || !t.may_open) return true;
@@ -247,7 +247,7 @@ public:
 private:
     static std::string text(close_reason reason) { return std::string(name(reason)); }
 
-    // What arrives is what was sent, in order and without a gap.
+    // Messages arrive as they were sent, in order and without a gap.
     void receive(direction& d, socketless::frame m) {
         if (d.received == d.sent.size()) return fail("a message arrives that was not sent, or a second time");
         message const& next = d.sent[d.received++];

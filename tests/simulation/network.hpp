@@ -1,5 +1,5 @@
 // A tiny network: a server and some clients joined in memory, under a virtual clock and a seed. It delays, cuts and
-// loses what they send, and holds them at every step to what sessions promise.
+// loses what they send, and holds them at every step to the promises of sessions.
 #pragma once
 
 #include "simulation/program.hpp"
@@ -32,7 +32,7 @@ public:
         for (auto const& options : sim_.plan.clients) wires_.clients.emplace_back(options);
     }
 
-    // Runs the schedule to its end. Returns what was wrong with it; nothing if all was well.
+    // Runs the schedule to its end. Returns the first error; empty if all was well.
     std::string run() { return program_run(sim_, wires_, *this).run(); }
 
 private:
@@ -173,7 +173,7 @@ private:
         sim_.ledger.refused_at_client(*c.attempt, sent.error().code, is_open);
     }
 
-    // One with a record separator would be passed over on the way.
+    // A body would skip a shared message with a record separator.
     socketless::result<void> send_shared(engineio::client_session& session, message const& m) {
         if (m.data.find(engineio::packet_separator) != std::string::npos)
             return session.send({m.kind, m.data}, sim_.now);

@@ -1,4 +1,4 @@
-// What a schedule of the tiny network is made of, all of it drawn from a seed; and the figures that schedules leave.
+// The plan of a schedule of the tiny network, drawn from a seed; and the figures that schedules leave.
 #pragma once
 
 #include "tools/random.hpp"
@@ -21,7 +21,7 @@ using microseconds = std::chrono::microseconds;
 using socketless::milliseconds;
 using socketless::time_point;
 
-// What the network does to its users.
+// The faults of the network.
 enum class fault : std::uint8_t {
     request_lost,
     request_cut,
@@ -69,14 +69,14 @@ struct network_figures {
 struct network_plan {
     engineio::server_options server;
     std::vector<engineio::client_options> clients;
-    // How long anything takes from one side to the other, at most, and how late a timer is.
+    // The longest way from one side to the other, and how late a timer may be.
     microseconds latency{};
     microseconds lateness{};
     microseconds write_time{};
-    // How long the application goes on, and in how many steps.
+    // How long the application acts, and in how many steps.
     microseconds duration{};
     std::size_t actions = 0;
-    // Once in how many chances a fault happens, and which of them may, as bits; none where it is 0.
+    // A fault happens once in so many chances, never if this is 0; the faults that may happen, as bits.
     std::size_t fault_rate = 0;
     std::uint32_t faults = 0;
     // Nothing is lost.
@@ -150,7 +150,7 @@ inline network_plan draw_plan(random_source& random) {
         p.faults = static_cast<std::uint32_t>(random() & random());
     } else {
         p.fault_rate = 3;
-        p.faults = static_cast<std::uint32_t>(random()); // those that do no harm are still chosen from it
+        p.faults = static_cast<std::uint32_t>(random()); // harmless faults are still chosen from these
     }
     p.tight = !p.calm && random.one_in(3);
     auto const margin = std::chrono::ceil<milliseconds>(p.latency + p.lateness + p.write_time) + milliseconds(1);
@@ -161,7 +161,7 @@ inline network_plan draw_plan(random_source& random) {
     s.upgrade_timeout = p.tight ? margin * 3 : margin * 48 + milliseconds(600);
     s.close_timeout = p.tight ? milliseconds(random.between(1, 50)) : margin * 100 + milliseconds(500);
     s.allow_v3 = random.one_in(2);
-    // A client of revision 3 is not told how much a body may hold.
+    // A client of revision 3 does not learn how much a body may hold.
     bool const small = !s.allow_v3 && random.one_in(2);
     s.max_payload = small ? 120 + random.below(500) : 1'000'000;
     p.longest_message = small ? s.max_payload / 4 * 3 - 4 : 400;

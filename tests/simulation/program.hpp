@@ -1,5 +1,5 @@
-// The program of a schedule, the same for all networks: clients begin, applications act at times that are drawn, all
-// waits until what is sure to happen has, and is closed and checked.
+// The program of a schedule, the same for all networks: clients begin, applications act at times that are drawn, the
+// program waits until everything has happened that must, closes all and checks.
 #pragma once
 
 #include "simulation/network_plan.hpp"
@@ -10,22 +10,22 @@
 
 namespace support {
 
-// What a network fills in.
+// A network fills in these functions.
 class program {
 public:
-    // Of the plan: more than all networks have.
+    // The parts of the plan that only this network has.
     [[nodiscard]] virtual std::string about() const { return {}; }
     [[nodiscard]] virtual std::size_t actions() const = 0;
-    // How often the end waits for what is sure to happen.
+    // How often the end waits for events that must happen.
     [[nodiscard]] virtual std::size_t patience() const = 0;
 
     virtual void begin(std::size_t client) = 0;
-    // One thing that an application does, drawn.
+    // One act of an application, drawn.
     virtual void act() = 0;
-    // What may happen in a schedule besides.
+    // Plans other events of the schedule.
     virtual void plan_more() {}
 
-    // Begins the end: nobody begins anything any more. Called as often as it is waited for.
+    // Begins the end: nobody begins anything any more. Called before each wait.
     virtual void stop() = 0;
     [[nodiscard]] virtual bool is_settled() = 0;
     virtual void note_unsettled() {}
@@ -42,7 +42,7 @@ class program_run {
 public:
     program_run(simulation& sim, Wires& wires, program& p) : sim_(sim), wires_(wires), program_(p) {}
 
-    // Runs the schedule to its end. Returns what was wrong with it; nothing if all was well.
+    // Runs the schedule to its end. Returns the first error; empty if all was well.
     std::string run() {
         ++sim_.figures.schedules;
         note_plan();
@@ -72,13 +72,13 @@ private:
                   plan.server.max_queued, program_.about());
     }
 
-    // Waits until all that is sure to happen has, then ends all.
+    // Waits until everything has happened that must, then ends all.
     void quiesce(std::size_t patience) {
         program_.stop();
         if (program_.is_settled()) return end();
         if (patience == 0) {
             program_.note_unsettled();
-            return sim_.ledger.fail("what is to happen does not");
+            return sim_.ledger.fail("something that must happen does not happen");
         }
         sim_.after(sim_.plan.latency + milliseconds(5), [this, patience] { quiesce(patience - 1); });
     }
@@ -89,7 +89,7 @@ private:
             sim_.after(sim_.latency(), [this, i] { program_.close(i); });
         }
         program_.close_server();
-        // Those that try to connect again, that opened unnoticed, or fail to.
+        // Clients may still connect again, have opened unnoticed, or fail to open.
         for (auto const delay : {milliseconds(1'000), milliseconds(50'000)})
             sim_.after(delay, [this] {
                 for (std::size_t i = 0; i != wires_.clients.size(); ++i) program_.close(i);

@@ -1,4 +1,4 @@
-// What the tests of random schedules share: which seeds are run, what is said of one that fails, and of all.
+// Shared by the tests of random schedules: runs the seeds, and reports a failing one and all.
 #pragma once
 
 #include "simulation/network_plan.hpp"
@@ -19,8 +19,8 @@ inline std::uint64_t setting(char const* variable, std::uint64_t otherwise) {
     return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
-// Runs `run(seed, std::string* trace)`, which says what was wrong. SOCKETLESS_SCHEDULES says how many schedules are
-// run, SOCKETLESS_SEED which is the first. Returns how many that were.
+// Calls `run(seed, std::string* trace)`, which returns an error or nothing, for SOCKETLESS_SCHEDULES seeds from
+// SOCKETLESS_SEED on. Returns their number.
 template <class Run>
 std::uint64_t run_schedules(std::string_view test, Run run) {
     std::uint64_t const schedules = setting("SOCKETLESS_SCHEDULES", 2'000);

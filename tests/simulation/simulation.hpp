@@ -1,4 +1,4 @@
-// What every simulation needs: a virtual clock, a seed, faults, sides that freeze, and a trace of all that happens.
+// Shared by all simulations: a virtual clock, a seed, faults, sides that freeze, and a trace of all that happens.
 #pragma once
 
 #include "simulation/ledger.hpp"
@@ -22,7 +22,7 @@
 
 namespace support {
 
-// What a server or a client draws its ids from. The source outlives it.
+// The source of a server's or a client's ids. `random` outlives it.
 inline socketless::random_source random_bytes_of(random_source& random) {
     return [&random](std::span<std::byte> bytes) {
         for (std::byte& b : bytes) b = static_cast<std::byte>(random.byte());
@@ -32,11 +32,11 @@ inline socketless::random_source random_bytes_of(random_source& random) {
 inline constexpr std::string_view transmit_names[] = {"respond",     "get",  "post",  "open_websocket",
                                                       "open_stream", "send", "close", "abort"};
 
-// A side that is frozen gets nothing, and all of it in order when it thaws.
+// A frozen side gets its inputs when it thaws, in order.
 struct peer {
     bool frozen = false;
     std::vector<std::function<void()>> inbox;
-    // When its timer is set to go off.
+    // When its timer is due.
     std::optional<time_point> timer;
 };
 
@@ -62,7 +62,7 @@ public:
     }
     void after(microseconds delay, std::function<void()> action) { at(now + delay, std::move(action)); }
 
-    // Until nothing is left to happen, or something was wrong.
+    // Runs until the agenda is empty, or something was wrong.
     void run_agenda() {
         std::size_t steps = 0;
         while (!agenda_.empty() && ledger.error().empty()) {
@@ -104,7 +104,7 @@ public:
     [[nodiscard]] bool chance(fault f) {
         return plan.fault_rate != 0 && !plan.calm && plan.has(f) && random.one_in(plan.fault_rate);
     }
-    // Of those that a session goes on without.
+    // For faults that do not end a session.
     [[nodiscard]] bool harmless_chance(fault f) { return plan.has(f) && random.one_in(plan.fault_rate); }
 
     void did(fault f) {
@@ -118,7 +118,7 @@ public:
 
     //=== timers ===//
 
-    // A timer that is set already is left: it will have been a spurious call.
+    // Leaves an earlier timer as it is: that call will be spurious.
     template <class Call>
     void set_timer(peer& p, std::optional<time_point> next, Call call) {
         if (!next || (p.timer && *p.timer <= *next)) return;

@@ -26,7 +26,7 @@ public:
 
     //=== of clients ===//
 
-    // The time that is given to each try says nothing about when they end.
+    // With retries, the deadline of one try does not say when the acknowledgement ends.
     void asked_by_client(std::size_t client, std::uint64_t id, std::size_t number, std::optional<time_point> deadline) {
         if (ledger_.event(number).is_retried) deadline.reset();
         bool const is_new = of_clients_.emplace(std::pair(client, id), awaited{number, deadline}).second;
@@ -42,7 +42,7 @@ public:
         client_socket& s = ledger_.socket(client, event.nsp);
         ledger_.expect(e.socket == s.handle, "an acknowledgement of another socket");
         bool const is_waiting = std::erase(s.waiting, number) != 0;
-        bool const is_one_try = !event.is_retried; // else the tries are counted on the wire
+        bool const is_one_try = !event.is_retried; // with retries, the wire counts the tries
         if (e.outcome == outcome::answered)
             check_answer(e, number, false, s.at);
         else if (e.outcome == outcome::timed_out && is_one_try)
@@ -53,7 +53,7 @@ public:
         ++figures_.client_acks[static_cast<std::size_t>(e.outcome)];
     }
 
-    // Nothing that was sent there is awaited any more.
+    // No event that was sent there awaits its acknowledgement any more.
     void disconnected_at_client(std::size_t client, std::size_t nsp) {
         for (auto const& [key, a] : of_clients_) {
             if (key.first != client || ledger_.event(a.number).nsp != nsp) continue;
@@ -72,7 +72,7 @@ public:
             of_server_.emplace(id, asked_of_many{number, deadline, std::move(joinings), expected, 0, is_broadcast});
     }
 
-    // Of which socket; none if it is not awaited.
+    // `n` is the socket; empty if the acknowledgement is not awaited.
     void ended_at_server(std::optional<std::size_t> n, socketio::event const& e, time_point now) {
         auto const found = of_server_.find(e.id);
         if (found == of_server_.end() || !n || std::erase(found->second.joinings, *n) == 0)
@@ -103,7 +103,7 @@ public:
             ledger_.expect(!contains(a.joinings, n), "an acknowledgement outlives its socket");
     }
 
-    // How many a connection owes.
+    // How many acknowledgements a connection owes.
     [[nodiscard]] std::size_t owed(std::size_t attempt) {
         std::size_t sum = 0;
         for (auto const& [id, a] : of_server_)
@@ -157,7 +157,7 @@ private:
         return std::find(all.begin(), all.end(), n) != all.end();
     }
 
-    // What a disconnect does not end: events that are yet to be sent, or to be sent again.
+    // A disconnect does not end the acknowledgements of events that have yet to be sent, or sent again.
     [[nodiscard]] bool may_stay(std::size_t client, std::size_t number) {
         emitted const& e = ledger_.event(number);
         return e.is_retried || contains(ledger_.socket(client, e.nsp).waiting, number);

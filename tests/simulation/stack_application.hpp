@@ -1,4 +1,4 @@
-// What the application of a server does, drawn from the seed: it lets clients in or not, emits, answers and broadcasts,
+// The application of a server, its acts drawn from the seed: it lets clients in or not, emits, answers and broadcasts,
 // moves sockets from room to room and disconnects them, and tells the ledger.
 #pragma once
 
@@ -83,7 +83,7 @@ public:
 
     void change_rooms(std::size_t n) {
         joining& j = model_.joinings()[n];
-        // One that is being asked is in its rooms once it is accepted.
+        // A socket that is not accepted yet is in its rooms once it is.
         bool const is_there = j.is_connected() || (j.at == joining::state::asked && !j.is_lost);
         std::string const room(sim_.random.pick(room_names));
         auto const found = std::find(j.rooms.begin(), j.rooms.end(), room);
@@ -106,7 +106,7 @@ public:
 
     void emit(std::size_t n) {
         joining& j = model_.joinings()[n];
-        // What is kept until a client is accepted has its tests in tests/stack/server_admission_test.cpp.
+        // Events that are kept until a client is accepted are tested in tests/stack/server_admission_test.cpp.
         if (j.at == joining::state::asked) return;
         auto const kind = sim_.random.below(8);
         emitted e = scene_.draw_event(j.nsp);
@@ -142,7 +142,7 @@ public:
         bool const can_recover = model_.link_of(j.attempt).revision == engineio::revision::v4;
         bool const is_kept = model_.kept.is_on() && can_recover && !e.asks && !e.is_volatile && is_there;
         if (is_kept) model_.kept.keep(number, j.nsp, {.to = {j.sid}}, sim_.now);
-        if (done && is_kept && !j.is_connected()) return; // for when it comes back
+        if (done && is_kept && !j.is_connected()) return; // kept until it comes back
         if (done) {
             sim_.ledger.expect(j.is_connected(), "an event is sent to a socket that is not connected");
             if (e.is_volatile) ++scene_.figures.volatile_down;
@@ -201,7 +201,7 @@ public:
             if (j.is_connected() && j.nsp == nsp && who.includes(j)) receivers.push_back(n);
         }
         if (!scene_.is_in_event) sim_.ledger.expect(whom.size() == receivers.size(), "an audience has another size");
-        // Whether a namespace is there that nobody is in only matters where few events are kept.
+        // An empty namespace may be there or not; this matters only if few events are kept.
         auto const in_namespace = [&](std::size_t n) { return model_.joinings()[n].nsp == nsp; };
         bool const is_there =
             nsp <= automatic_nsp || std::any_of(model_.live().begin(), model_.live().end(), in_namespace);
@@ -249,7 +249,7 @@ public:
         ++scene_.figures.broadcasts_acknowledged;
     }
 
-    // It borrows the names.
+    // The audience borrows the names.
     socketless::audience draw_audience(std::size_t nsp, audience_names& who) {
         auto whom = wires_.server.in(namespace_names[nsp]);
         auto const draw_name = [this]() -> std::string_view {
@@ -299,7 +299,7 @@ public:
         joining const& j = model_.joinings()[n];
         if (!j.is_connected()) return;
         sim_.note("server: disconnects ", j.sid);
-        // Another end may be known, and yet to be told.
+        // It may have ended already, with `disconnected` not polled yet.
         if (wires_.server.is_connected(j.socket)) begin_end(n);
         wires_.server.disconnect(j.socket);
     }
@@ -329,7 +329,7 @@ public:
     }
 
 private:
-    // Nobody asks about a namespace that is there.
+    // The server does not ask about a namespace that is there.
     bool is_matched(std::string_view name, std::size_t nsp) {
         if (name != namespace_names[nsp]) return false;
         for (std::size_t const n : model_.live())

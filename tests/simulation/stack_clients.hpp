@@ -1,5 +1,5 @@
-// What the applications of clients do, drawn from the seed: they join and leave namespaces, emit and answer, and tell
-// the ledger.
+// The applications of clients, their acts drawn from the seed: they join and leave namespaces, emit and answer, and
+// tell the ledger.
 #pragma once
 
 #include "simulation/stack_scene.hpp"
@@ -29,16 +29,16 @@ public:
     stack_clients(stack_clients const&) = delete;
     stack_clients& operator=(stack_clients const&) = delete;
 
-    // Whoever uses a client.
+    // The user of a client.
     struct user {
         bool wants_connection = false;
         // The last namespace may have been left.
         bool may_be_idle = false;
-        // No other attempt is made.
+        // The client makes no other attempt.
         bool has_given_up = false;
         bool is_open = false;
         bool wanted_root = false;                  // when the connection was opened
-        std::optional<std::uint64_t> attempts = 0; // to connect again, where that is known
+        std::optional<std::uint64_t> attempts = 0; // to connect again, if known
     };
 
     std::deque<user> users;
@@ -91,7 +91,7 @@ public:
         users[i].has_given_up = false;
     }
 
-    // Sooner, later or never.
+    // Authenticates at once, later or never.
     void authenticate(std::size_t i, std::size_t nsp) {
         if (sim_.random.one_in(10)) return;
         auto const answer = [this, i, nsp] {
@@ -143,7 +143,7 @@ public:
         if (wires_.clients[i].attempt) sim_.ledger.at(*wires_.clients[i].attempt).close_asked = true;
     }
 
-    // With the last namespace the connection is left.
+    // A client that leaves its last namespace closes the connection.
     void check_idle(std::size_t i) {
         if (!std::exchange(users[i].may_be_idle, false)) return;
         for (std::size_t nsp = 0; nsp != namespace_count; ++nsp)
@@ -223,7 +223,7 @@ public:
         }
     }
 
-    // At once, later or never.
+    // Acknowledges at once, later or never.
     void answer(std::size_t i, question q) {
         if (sim_.random.one_in(4)) return;
         if (!sim_.random.one_in(3)) return acknowledge(i, q);

@@ -1,5 +1,5 @@
-// What happens to events and sockets, as clients, the server and the wire tell it: holds whole stacks to what they
-// promise.
+// What happens to events and sockets, as clients, the server and the wire tell it: holds whole stacks to their
+// promises.
 #pragma once
 
 #include "simulation/ledger.hpp"
@@ -23,9 +23,9 @@
 
 namespace support {
 
-// One connection, by what is seen of it on the wire. There is one for each attempt.
+// One connection as the wire shows it. Each attempt has its own.
 struct link {
-    // Which joining of a namespace the wire is at, and whether events of it may come.
+    // The joining of a namespace that the wire shows now, and whether its events may come.
     struct place {
         std::optional<std::size_t> at = std::nullopt;
         bool is_open = false;
@@ -41,7 +41,7 @@ struct link {
     std::array<claim, namespace_count> claims{};
     std::array<std::vector<std::size_t>, namespace_count> joinings{};
     std::array<bool, namespace_count> client_disconnects{};
-    // Which event asked for the acknowledgement with this id.
+    // The event that asked for the acknowledgement with this id.
     std::map<std::uint64_t, std::size_t> asked_up{};
     std::map<std::uint64_t, std::size_t> asked_down{};
     // The server's application has ended it.
@@ -54,7 +54,7 @@ public:
         : kept(recovery), base_(base), figures_(figures) {}
 
     kept_events kept;
-    // What a client missed may be more than its queue takes.
+    // Missed events may be more than the client's queue takes.
     bool may_not_fit = false;
 
     void expect(bool good, std::string_view otherwise) { base_.expect(good, otherwise); }
@@ -83,7 +83,7 @@ public:
 
     //=== what is sent ===//
 
-    // `is_connected`: the client's session says so. It may know of an end that is yet to be told.
+    // `is_connected`: the client's session says so. It may know of an end that was not polled yet.
     void sent_by_client(std::size_t client, std::size_t number, bool is_connected) {
         emitted& e = events_[number];
         client_socket& s = sockets_[client][e.nsp];
@@ -199,7 +199,7 @@ public:
         expect(old->sid == sid, "a socket is not recovered");
         old->persisted.reset();
         j.pid = j.claim.pid;
-        auto const early = std::exchange(j.rooms, old->rooms); // joined while it was asked
+        auto const early = std::exchange(j.rooms, old->rooms); // joined before it was accepted
         for (std::string const& room : early)
             if (!j.is_in(room)) j.rooms.push_back(room);
         j.data = old->data;
@@ -280,9 +280,9 @@ public:
     }
 
 private:
-    // The last argument of what is kept is its offset, which a client remembers.
+    // The last argument of a kept event is its offset, which a client remembers.
     void note_offset(client_socket& s, socketio::event const& e, std::size_t number) {
-        if (s.knows.pid.empty()) return; // of revision 4
+        if (s.knows.pid.empty()) return; // revision 4
         socketless::json::text last;
         for (auto const a : e.args()) last = a.json();
         auto const offset = last.get<std::string>();

@@ -1,5 +1,5 @@
-// What whole stacks are about: events, sockets, acknowledgements, and what a store for recovery must keep; as simply as
-// it can be said, without sessions, queues and slots.
+// A model of whole stacks: events, sockets, acknowledgements, and what a store for recovery must keep; as simple as
+// possible, without sessions, queues and slots.
 #pragma once
 
 #include "simulation/stack_plan.hpp"
@@ -26,7 +26,7 @@ using socketless::byte_view;
 
 //=== events and answers ===//
 
-// All that is in an event or an acknowledgement follows from its number.
+// The contents of an event or an acknowledgement, which follow from its number.
 struct content {
     std::string text;
     std::vector<std::string> bytes;
@@ -49,7 +49,7 @@ inline std::string_view event_name_of(std::size_t number) {
 }
 
 struct emitted {
-    std::size_t client = 0; // who sends it, or answers; none of an event of the server
+    std::size_t client = 0; // the client that sends it, or answers; unused in an event of the server
     std::size_t nsp = 0;
     std::size_t attachments = 0;
     std::size_t size = 0;
@@ -57,14 +57,14 @@ struct emitted {
     bool asks = false;
     bool is_volatile = false;
     bool is_retried = false;
-    // Of an answer: to which event.
+    // Of an answer: the event.
     std::optional<std::size_t> answer_to = std::nullopt;
     // How often it was put on the wire; how often it has arrived.
     std::size_t sent = 0;
     std::size_t received = 0;
     // How often its socket had been disconnected before.
     std::size_t ends = 0;
-    // Whether an answer to it was given.
+    // Whether it was answered.
     bool is_answered = false;
 
     [[nodiscard]] content contents(std::size_t number) const { return {number, attachments, size}; }
@@ -75,12 +75,12 @@ struct stream {
     std::vector<std::size_t> sent;
     std::size_t wired = 0;
     std::size_t received = 0;
-    // What was sent before the receiver was interested is ignored: the first that arrives may be any.
+    // The receiver ignores events from before it was connected: any may be the first to arrive.
     bool begins_anywhere = false;
 
     [[nodiscard]] bool is_complete() const noexcept { return received == sent.size() || begins_anywhere; }
 
-    // Whether it is the next one.
+    // Returns whether it is the next number.
     [[nodiscard]] bool receive(std::size_t number) {
         if (std::exchange(begins_anywhere, false))
             while (received != sent.size() && sent[received] != number) ++received;
@@ -90,7 +90,7 @@ struct stream {
 
 //=== sockets ===//
 
-// What a CONNECT says of an earlier connection.
+// The secret and the offset of an earlier connection in a CONNECT.
 struct claim {
     std::string pid;
     std::string offset;
@@ -107,21 +107,21 @@ struct joining {
     state at = state::asked;
     support::claim claim = {};
     std::string sid = {};
-    std::string pid = {}; // once the wire has told it
+    std::string pid = {}; // once the wire has shown it
     bool is_recovered = false;
     std::vector<std::string> rooms = {};
     std::uint64_t data = 0;
     stream up = {};
     stream down = {};
-    // The last event that is sent until it is acknowledged, by its place among all of its socket.
+    // The last event with retries that came: its place among those of the client's socket.
     std::size_t last_retried = 0;
     // The application never decides whether it may join.
     bool is_ignored = false;
-    // Its end is known, and yet to be told: nothing is sent to it any more.
+    // It has ended, but `disconnected` was not polled yet: nothing is sent to it any more.
     bool is_lost = false;
     // The application has disconnected it.
     bool was_disconnected = false;
-    // Its client has heard that it is connected; that it is not any more.
+    // Its client has had `connected`; `disconnected`.
     bool joined = false;
     bool left = false;
     // Its client has disconnected it.
@@ -144,20 +144,20 @@ struct client_socket {
     bool is_asked = false; // for its auth, and has not answered
     std::optional<std::size_t> at = std::nullopt;
     std::vector<std::size_t> waiting = {};
-    std::vector<std::size_t> retried = {}; // all that ever were
-    std::size_t last_tried = 0;            // its place among them, on the wire
+    std::vector<std::size_t> retried = {}; // all there ever were
+    std::size_t last_tried = 0;            // the place of the last on the wire
     claim knows = {};
     std::size_t ends = 0; // how often it was disconnected
 };
 
 //=== recovery ===//
 
-// Whom a broadcast is for.
+// The audience of a broadcast.
 struct audience_names {
     std::vector<std::string> to = {};
     std::vector<std::string> except = {};
 
-    // To a socket in these rooms: its own id is one.
+    // Whether a socket belongs to it; its own id is one of its rooms.
     [[nodiscard]] bool includes(joining const& j) const {
         auto const is_in = [&j](std::string const& room) { return j.is_in(room); };
         return (to.empty() || std::any_of(to.begin(), to.end(), is_in)) &&
@@ -165,7 +165,7 @@ struct audience_names {
     }
 };
 
-// What must be kept for those who may come back.
+// The events that must be kept for clients that may come back.
 class kept_events {
 public:
     explicit kept_events(std::optional<socketio::recovery_options> const& options) : options_(options) {}
@@ -220,9 +220,9 @@ private:
     }
 
     std::optional<socketio::recovery_options> options_;
-    std::deque<kept> events_;                            // all that ever were
-    std::size_t first_ = 0;                              // that is kept still
-    std::array<std::size_t, namespace_count> dropped_{}; // one behind the last of each namespace
+    std::deque<kept> events_;                            // all there ever were
+    std::size_t first_ = 0;                              // the first that is still kept
+    std::array<std::size_t, namespace_count> dropped_{}; // one behind the last dropped event of each namespace
     std::map<std::string, std::size_t> places_;          // by offset
 };
 

@@ -1,5 +1,5 @@
-// Whole stacks over the tiny network: a server and some clients, applications that use all that there is, and the
-// ledger that holds them to what they promise.
+// Whole stacks over the tiny network: a server and some clients, applications that use all functions, and the ledger
+// that holds the stacks to their promises.
 #pragma once
 
 #include "simulation/program.hpp"
@@ -24,7 +24,7 @@ public:
     stack_network(std::uint64_t seed, network_figures& network, stack_figures& figures, std::string* trace = nullptr)
         : scene_(seed, network, figures, trace) {}
 
-    // Runs the schedule to its end. Returns what was wrong with it; nothing if all was well.
+    // Runs the schedule to its end. Returns the first error; empty if all was well.
     std::string run() { return program_run(sim_, wires_, *this).run(); }
 
 private:
@@ -77,7 +77,7 @@ private:
         }
     }
 
-    // With a socket of the server.
+    // Calls f with a socket of the server.
     template <class F>
     void with_any(F f) {
         scene_.as_server([this, f] {
@@ -109,7 +109,7 @@ private:
         stack_clients::user const& u = clients_.users[i];
         if (c.is_idle()) return !u.wants_connection || u.has_given_up;
         if (scene_.is_uncertain || application_.is_shut_down || !sim_.plan.may_open(sim_.plan.clients[i])) return true;
-        if (!wires_.clients[i].attempt) return false; // another attempt is to come
+        if (!wires_.clients[i].attempt) return false; // another attempt follows
         if (sim_.ledger.at(*wires_.clients[i].attempt).faulty) return true;
         if (!u.is_open || !u.wants_connection) return false;
         for (std::size_t nsp = 0; nsp != namespace_count; ++nsp)

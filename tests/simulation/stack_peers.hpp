@@ -85,9 +85,9 @@ private:
 
     void socket_event(std::size_t i, socketio::event& e) {
         std::size_t const nsp = namespace_of(e.nsp);
-        if (nsp == namespace_count) return sim_.ledger.fail("an event of a namespace that there is not");
+        if (nsp == namespace_count) return sim_.ledger.fail("an event of an unknown namespace");
         client_socket& s = model_.socket(i, nsp);
-        if (!s.handle || e.socket != *s.handle) return sim_.ledger.fail("an event of a socket that there is not");
+        if (!s.handle || e.socket != *s.handle) return sim_.ledger.fail("an event of an unknown socket");
         using enum socketio::event_type;
         if (e.type == ack) return acks_.ended_at_client(i, e, sim_.now);
         if (!clients_.users[i].is_open || !wires_.clients[i].attempt)
@@ -173,8 +173,8 @@ private:
         if (!scene_.is_ending && sim_.random.one_in(4)) scene_.later([this, i] { clients_.start(i); });
     }
 
-    // A connection is lost: another is to be opened, unless that was tried too often. One that was left may have been
-    // lost before that was known.
+    // A connection is lost: the client opens another, unless it has tried too often. If the client left it, it may have
+    // been lost before.
     void count_attempt(std::size_t i, bool was_left) {
         stack_clients::user& u = clients_.users[i];
         auto const& c = wires_.clients[i].session;
@@ -222,7 +222,7 @@ private:
     }
 
     void begin_attempt(std::size_t i) {
-        // Another transport is tried.
+        // The client tries another transport.
         bool was_faulty = false;
         if (wires_.clients[i].attempt) {
             sim_.ledger.at(*wires_.clients[i].attempt).closed = true;
@@ -260,7 +260,7 @@ private:
     }
 
     void server_timed_out() override {
-        acks_.check_server_deadlines(sim_.now - milliseconds(1)); // the least that its timers tell apart
+        acks_.check_server_deadlines(sim_.now - milliseconds(1)); // the resolution of its timers
     }
 
     void server_event(socketio::event& e) {
@@ -271,16 +271,16 @@ private:
         if (e.type == acks_complete) return acks_.completed_at_server(e);
         if (e.type == ack) {
             acks_.ended_at_server(n, e, sim_.now);
-            // It ends: nothing is sent to it any more.
+            // The socket ends: nothing is sent to it any more.
             if (n && e.outcome == socketio::ack_outcome::disconnected) model_.joinings()[*n].is_lost = true;
             if (n && sim_.random.one_in(20)) application_.broadcast();
             return;
         }
         if (e.type == connecting || (e.type == connected && !n)) {
             joining& j = model_.begin_joining(wires_.origin(), e);
-            bool const skips = e.type == connected && e.recovered; // it was decided before
+            bool const skips = e.type == connected && e.recovered; // the application decided before
             sim_.ledger.expect(is_asked_for(j.nsp) == (e.type == connecting) || skips,
-                               "the application decides, or does not");
+                               "the server asks the application, or does not, against the rule");
             n = model_.joining_of(e.socket);
             if (e.type == connecting) return application_.decide(*n);
             model_.accepted(j, wires_.server.sid(e.socket), sim_.now);
@@ -312,8 +312,8 @@ private:
         link const& l = model_.link_of(j.attempt);
         using enum disconnect_reason;
         if (reason == server_shutting_down)
-            return sim_.ledger.expect(application_.is_shut_down, "a server shuts down that does not");
-        // Where there may be few, what a client sends to a socket that the server has disconnected may close its
+            return sim_.ledger.expect(application_.is_shut_down, "a socket ends as if the server shut down");
+        // If few sockets are allowed, messages of a client to a socket that the server has disconnected may close its
         // connection.
         if (reason == forced_server_close && wires_.server.options().sockets.max_sockets < namespace_count) return;
         if (reason == forced_server_close)
@@ -372,7 +372,7 @@ private:
         }
     }
 
-    // Also while its end is told.
+    // Holds also while `disconnected` is handled.
     void check_socket(joining const& j) {
         if (!j.was_accepted()) return;
         sim_.ledger.expect(wires_.server.sid(j.socket) == j.sid, "a socket has another id");

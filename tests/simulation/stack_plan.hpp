@@ -1,4 +1,4 @@
-// What a schedule of whole stacks adds to the plan of the tiny network; and the figures that schedules leave.
+// The additions of whole stacks to the plan of the tiny network; and the figures that schedules leave.
 #pragma once
 
 #include "simulation/network_plan.hpp"
@@ -128,8 +128,8 @@ struct stack_figures {
 
 //=== options ===//
 
-// Adapts the plan: its messages are Socket.IO's, which take more room than text and are never too large alone, and
-// clients have a fixed upgrade_timeout.
+// Adapts the plan: its messages are those of Socket.IO, which take more room than text and never exceed a limit alone,
+// and clients have a fixed upgrade_timeout.
 inline socketless::server_options draw_stack_server(random_source& random, network_plan& plan) {
     plan.server.initial_message.clear();
     plan.server.max_payload = std::max<std::size_t>(plan.server.max_payload, 600);

@@ -1,5 +1,5 @@
-// What the applications of whole stacks act on, and what they share: the network, what is known of all that happens,
-// and how they draw what they do, and when.
+// Shared by the applications of whole stacks: the network, the model of all that happens, and how they draw their acts
+// and the times of these.
 #pragma once
 
 #include "simulation/simulation.hpp"
@@ -19,7 +19,7 @@
 
 namespace support {
 
-// An event that is to be acknowledged.
+// An event that asks for its acknowledgement.
 struct question {
     socketio::ack_request request;
     std::size_t number;
@@ -54,7 +54,7 @@ public:
     stack_ledger model;
     stack_acks acks;
     bool is_uncertain = false; // connections may end at any time
-    bool is_in_event = false;  // there may be ends that are yet to be told
+    bool is_in_event = false;  // sockets may have ended with `disconnected` not polled yet
     bool is_ending = false;    // no application begins anything any more
 
     //=== what is drawn ===//
@@ -86,7 +86,7 @@ public:
         sim.after(microseconds(sim.random.below(100'000)), f);
     }
 
-    // An application that acts on a timer of its own says what time it is.
+    // An application that acts on a timer of its own calls handle_timeout first.
     template <class F>
     void as_client(std::size_t i, F f) {
         sim.deliver(wires.clients[i].side, [this, i, f] {

@@ -1,5 +1,5 @@
-// What whole stacks may put on the wire: packets of namespaces that are joined, in the order in which they were sent,
-// each event once or as often as it may be tried, each answer once.
+// Checks what whole stacks put on the wire: packets of joined namespaces, in the order in which they were sent, each
+// event once or as often as it may be tried, each answer once.
 #pragma once
 
 #include "simulation/stack_ledger.hpp"
@@ -25,7 +25,7 @@ public:
     void up(std::size_t client, std::size_t attempt, std::uint32_t retries, socketio::message const& m) {
         using enum socketio::packet_type;
         std::size_t const nsp = namespace_of(m.packet.nsp);
-        if (nsp == namespace_count) return ledger_.fail("a client sends to a namespace that there is not");
+        if (nsp == namespace_count) return ledger_.fail("a client sends to an unknown namespace");
         link& l = ledger_.link_of(attempt);
         switch (m.packet.type) {
         case connect: return client_connects(client, l, nsp, m);
@@ -159,7 +159,7 @@ private:
         ++s.wired;
     }
 
-    // Each that was emitted before has been acknowledged, or tried as often as it may be.
+    // Checks that each event emitted before was acknowledged, or tried as often as it may be.
     void check_turn(client_socket& s, std::size_t number, std::uint32_t retries) {
         auto const place =
             static_cast<std::size_t>(std::find(s.retried.begin(), s.retried.end(), number) - s.retried.begin());

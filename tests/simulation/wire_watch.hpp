@@ -15,8 +15,7 @@
 
 namespace support {
 
-// One direction of one connection. `on_packet(socketio::message)` is called for each packet; false: something was
-// wrong.
+// One direction of one connection. `on_packet(socketio::message)` is called for each packet; false is an error.
 class wire_watch {
 public:
     explicit wire_watch(socketless::engineio::revision r)

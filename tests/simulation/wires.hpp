@@ -1,5 +1,5 @@
-// What lies between a server and its clients: it takes what they say, which exchanges and channels carry, and times and
-// freezes them. The same for the sessions of Engine.IO and for whole stacks, which are driven alike.
+// Lies between a server and its clients: takes their transmits, which exchanges and channels carry, and times and
+// freezes the sides. The same for the sessions of Engine.IO and for whole stacks, which are driven alike.
 #pragma once
 
 #include "simulation/channels.hpp"
@@ -40,10 +40,10 @@ public:
     support::exchanges<Server, Client> exchanges;
     support::channels<Server, Client> channels;
 
-    // The attempt whose input the server is given.
+    // The attempt from which the server gets an input.
     [[nodiscard]] std::size_t origin() const noexcept { return ends_.origin; }
 
-    // Before anything happens: whom they call. It outlives them, or is not called any more.
+    // Sets whom they call, before anything happens. It outlives them, or is no longer called.
     void attach(sides& both) noexcept { ends_.attach(both); }
     // After each input.
     void pump_client(std::size_t i) { ends_.pump_client(i); }
@@ -51,7 +51,7 @@ public:
 
     //=== what the sides say ===//
 
-    // Hands it to these until it runs dry.
+    // Hands its events and transmits to these until both run dry.
     template <class OnEvent, class OnTransmit>
     void drain_client(std::size_t i, OnEvent on_event, OnTransmit on_transmit) {
         drain(clients[i].session, client_buffer_, on_event, [this, i, on_transmit](engineio::transmit const& t) {
@@ -76,7 +76,7 @@ public:
         sim_.set_timer(server_peer, server.poll_timeout(), [this] { server_timeout(); });
     }
 
-    // What a side wants done is begun; it arrives later, or never.
+    // Begins a transmit of a side; it arrives later, or never.
     void carry_from_client(std::size_t i, engineio::transmit const& t) {
         using enum engineio::transmit_type;
         if (t.type == get || t.type == post) return exchanges.begin(i, t);
@@ -116,7 +116,7 @@ public:
         }
     }
 
-    // One side stops for a while, and is given then what came meanwhile.
+    // One side stops for a while, and then gets what came meanwhile.
     void plan_freeze() {
         sim_.after(microseconds(sim_.random.below(static_cast<std::size_t>(sim_.plan.duration.count()))), [this] {
             auto const heartbeat = sim_.plan.server.ping_interval + sim_.plan.server.ping_timeout;
