@@ -1,5 +1,5 @@
-// What our servers make of HTTP and of a WebSocket's handshake, request by request: the forms that real clients,
-// proxies and attackers send.
+// HTTP and a WebSocket's handshake at our servers, request by request: the forms that real clients, proxies and
+// attackers send.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -23,7 +23,7 @@ const path = '/engine.io/?EIO=4&transport=polling';
 const http = (what, body) => check('any client', 'server', 'polling', what, body);
 const websocket = (what, body) => check('any client', 'server', 'websocket', what, body);
 
-// The first `count` answers to what is sent as it stands, piece by piece.
+// The first `count` answers to bytes that are sent as they stand, piece by piece.
 async function answersTo({ port }, pieces, count = 1) {
     const socket = net.connect(port, '127.0.0.1');
     let text = '';

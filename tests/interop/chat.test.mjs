@@ -1,4 +1,4 @@
-// The chat in a real browser: two windows talk over each transport, through what windows, networks and servers suffer.
+// The chat in a real browser: two windows talk over each transport, through faults of windows, networks and servers.
 // SCREENSHOT=DIRECTORY keeps pictures of the page there.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -77,7 +77,7 @@ async function comeIn(page, nickname) {
     await page.getByRole('button', { name: 'Come in' }).click();
 }
 
-// It has come in, and over the transport that is wanted.
+// Waits until it has come in, over the wanted transport.
 async function isConnected(page, transport) {
     const used = transport === 'polling' ? 'polling' : 'websocket';
     await page.locator(`body[data-connection=good][data-transport=${used}]`).waitFor();
@@ -95,7 +95,7 @@ const sees = (page, text) => texts(page, text).first().waitFor();
 const notes = (page, text) => page.locator('#logs .log:visible .note', { hasText: text }).first().waitFor();
 const status = (page, text) => page.locator('#status', { hasText: text }).waitFor();
 
-// Waits until these and no others are shown to be here.
+// Waits until the page shows these members and no others.
 async function areHere(page, ...expected) {
     await page.waitForFunction((wanted) => {
         const shown = [...document.querySelectorAll('#member-list bdi')].map((name) => name.textContent);
@@ -187,7 +187,7 @@ for (const transport of Object.keys(queries)) {
         await areHere(ada, 'Ada');
         await say(ada, 'Early');
         await visit(bob, '#garden');
-        await sees(bob, 'Early'); // what was said before
+        await sees(bob, 'Early'); // from before
         await areHere(ada, 'Ada', 'Bob');
         await say(bob, 'Roses');
         await sees(ada, 'Roses');
@@ -292,7 +292,7 @@ for (const transport of Object.keys(queries)) {
         await sees(bob, 'Last');
         for (const text of ['First', 'Meanwhile', 'I am alone', 'Last'])
             for (const page of [ada, bob]) assert.equal(await texts(page, text).count(), 1, text);
-    }, '--ping-interval', '1500', '--ping-timeout', '1500'); // by which the server notices a loss, if by nothing else
+    }, '--ping-interval', '1500', '--ping-timeout', '1500'); // so that the server notices a loss
 
     chatCheck('who comes back before the server has missed him gets what he has missed', async ({ server, enter }) => {
         const network = await relay(server.port);

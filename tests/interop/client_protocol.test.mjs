@@ -1,5 +1,5 @@
-// What both protocol documents ask of a client, requirement by requirement: siocat meets a server that says nothing but
-// what a test lets it say.
+// The requirements of both protocol documents for clients, one by one: siocat meets a server that sends only what a
+// test lets it send.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';

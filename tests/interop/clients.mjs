@@ -18,8 +18,9 @@ export const transports = { polling: ['polling'], websocket: ['websocket'], upgr
 
 const quick = { reconnectionDelay: 100, randomizationFactor: 0 };
 
-// `dial` gives a socket per namespace, of one connection. Its `engine()` tells the id and the transport of that.
-// `host` runs a client in a process of its own; its `socket` only says when it is connected, and when not.
+// `dial` gives a socket per namespace, of one connection. Its `engine()` gives the id and the transport of the
+// connection. `host` runs a client in a process of its own; its `socket` only says when it is connected, and when it is
+// not.
 export const modern = {
     name: 'socket.io-client 4.8.4',
     revision: 4,
@@ -133,7 +134,7 @@ function take(map, key) {
     return value;
 }
 
-// Runs `body` with each of their clients, over each transport. What it connects is disconnected in the end.
+// Runs `body` with each of their clients, over each transport. Disconnects its clients in the end.
 export function each(what, body, { of = peers, over = Object.keys(transports) } = {}) {
     for (const peer of of)
         for (const transport of over)
@@ -147,7 +148,7 @@ export function each(what, body, { of = peers, over = Object.keys(transports) } 
             });
 }
 
-// A client's side of a test: what it connects and starts, it ends.
+// A client's side of a test: it ends what it has connected and started.
 export class Caller {
     #sockets = [];
     #ends = [];
@@ -186,7 +187,7 @@ export class Caller {
         this.finally(server.kill);
         return server;
     }
-    // Something to be done in the end.
+    // Registers something to do in the end.
     finally(end) {
         this.#ends.push(end);
     }
@@ -199,7 +200,7 @@ export class Caller {
     }
 }
 
-// The arguments of the next `event`. Unlike `next` it minds no event `error`, which in revision 3 is any trouble.
+// The arguments of the next `event`. Unlike `next` it ignores an event `error`, which in revision 3 can mean anything.
 export function heard(socket, event, ms = 10_000) {
     return new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`no ${event} in ${ms} ms`)), ms);
@@ -227,8 +228,8 @@ export const ask = (socket, event, ...args) =>
         });
     });
 
-// Waits until the server knows the session no more. It is asked for the transport that the session is not on, which does
-// no harm to one that lives: the answer is another error then.
+// Waits until the server no longer knows the session. Asks for the transport that the session is not on, which does no
+// harm to a live session: the answer is another error then.
 export async function gone(url, { id, transport }, revision = 4, ms = 10_000) {
     const other = transport === 'polling' ? 'websocket' : 'polling';
     for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {

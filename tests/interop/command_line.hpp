@@ -1,4 +1,4 @@
-// The command line of the programs: `--name value`, `--flag`, and what stands alone.
+// The command line of the programs: `--name value`, `--flag`, and arguments without a name.
 #pragma once
 
 #include <charconv>
@@ -16,10 +16,10 @@
 
 class command_line {
 public:
-    /// `usage` is what --help prints, and what stands behind an error.
+    /// --help prints `usage`, and so does an error.
     explicit command_line(std::string_view usage) : usage_(usage) {}
 
-    /// `--name value`; where it is given twice the last one counts.
+    /// `--name value`; if it is given twice, the last one counts.
     template <std::unsigned_integral Number>
     void option(std::string_view name, Number& to) {
         add(name, [&to](std::string_view value) { return read(value, to); });
@@ -44,7 +44,7 @@ public:
         flag(name, [&to] { to = true; });
     }
 
-    /// Reads it all and returns what stands alone. What is wrong ends the program.
+    /// Reads all arguments and returns those without a name. An error ends the program.
     std::vector<std::string_view> parse(int argc, char** argv) const {
         std::vector<std::string_view> alone;
         for (int i = 1; i < argc; ++i) {

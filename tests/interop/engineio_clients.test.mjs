@@ -1,4 +1,4 @@
-// Engine.IO alone: the client of npm, and plain HTTP where a client would not misbehave so, with engineio_echo_server.
+// Engine.IO alone: the client of npm, and plain HTTP for misbehaviour that no client has, with engineio_echo_server.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -154,7 +154,7 @@ async function poll(target) {
     }
 }
 
-// What is answered to a request that is never sent to its end.
+// The answer to a request that is never sent to its end.
 async function answerTo(text) {
     const socket = net.connect(beating.port, '127.0.0.1');
     socket.write(text);

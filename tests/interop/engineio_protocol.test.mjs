@@ -15,7 +15,7 @@ const both = ['polling', 'websocket'];
 const channels = ['websocket', 'upgrade'];
 const all = ['polling', ...channels];
 
-// A handshake that the server is to refuse.
+// A handshake that the server must refuse.
 async function refuses(transport, query, options) {
     if (transport === 'polling') {
         const { status } = await request(server, `${path}?${query}`, options);

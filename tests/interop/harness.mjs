@@ -1,4 +1,4 @@
-// What the interoperability tests share: named tests, and programs that are started, watched, frozen and stopped.
+// Shared by the interoperability tests: named tests, and programs that are started, watched, frozen and stopped.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -18,7 +18,7 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 // Starts a server and waits until it listens. A name that ends in .mjs or .py is a peer's, run by its interpreter; any
-// other is one of ours. The port is 0 unless --port is among the arguments.
+// other program is ours. The port is 0 unless --port is among the arguments.
 export async function start(program, ...args) {
     return listening(program, launch(program, args.includes('--port') ? args : ['--port', '0', ...args]));
 }
@@ -47,7 +47,7 @@ export async function listening(program, child) {
     };
 }
 
-// Starts a program of ours or of a peer's. What it says on its standard error is in `errors`.
+// Starts a program of ours or of a peer. `errors` holds its standard error.
 export function launch(program, args, { stdio = ['pipe', 'pipe', 'pipe'] } = {}) {
     const command = program.endsWith('.mjs') ? [process.execPath, path.join(here, program)]
         : program.endsWith('.py') ? ['/usr/bin/python3', path.join(here, program)]

@@ -55,7 +55,7 @@ class Soak {
 }
 
 // Connections that keep the server busy. They write and read frames of WebSocket themselves, many at once: any client,
-// `ws` too, has more to do for a message than the server has, and would be what is measured.
+// `ws` too, does more work for a message than the server, and would decide the figures.
 const frame = (text) => Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0, ...Buffer.from(text)]); // a mask of zeroes
 const args = ',{"id":1234567,"from":"somebody","text":"the quick brown fox jumps over the lazy dog"}]';
 const message = frame(`42["message"${args}`);

@@ -1,5 +1,5 @@
-// What the tests of the protocol documents share: requirements by name, and raw connections that send what they are
-// told to and know nothing of a session but how to answer a ping.
+// Shared by the tests of the protocol documents: requirements by name, and raw connections that send any bytes and know
+// nothing of a session but how to answer a ping.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import WebSocket from 'ws';
@@ -96,8 +96,8 @@ export class Polling {
         }
     }
 
-    // Resolves to what still comes before the server knows the session no more. Pings are answered, so that it is not
-    // for want of a pong.
+    // Resolves to all packets until the server no longer knows the session. Answers pings, so that a missing pong is
+    // not the cause.
     async closed() {
         const packets = [];
         for (const end = performance.now() + patience; performance.now() < end;) {
@@ -127,7 +127,7 @@ export class Channel {
         return Object.assign(channel, { handshake: openPacket(await channel.receive()) });
     }
 
-    // A second channel of a session, which is not asked yet whether it may be.
+    // A second channel of a session, before its probe.
     static async offer(session, options) {
         const channel = new Channel(session.server, session.target.replace('polling', 'websocket'), options);
         await channel.settled();
@@ -154,7 +154,7 @@ export class Channel {
         return this.#received.shift();
     }
 
-    // Resolves to what has come before the server closes the WebSocket.
+    // Resolves to all packets until the server closes the WebSocket.
     async closed() {
         await until(() => this.isClosed, patience);
         return this.#received;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 
 // Passes each connection on to `port`, `delay` ms each way, until cut() breaks all of them and refuses new ones; mend()
-// ends that. `overhear` is given what the server sends.
+// ends that. `overhear` gets the server's bytes.
 export async function relay(port, delay = 0, overhear = () => {}) {
     const sockets = new Set();
     const nearSockets = new Set();
@@ -28,7 +28,8 @@ export async function relay(port, delay = 0, overhear = () => {}) {
     });
     const cut = () => {
         isCut = true;
-        // To reset one that is ending would leave a handle behind, which Node 20 waits for, busily, when it exits.
+        // Resetting a socket that is ending would leave a handle behind, for which Node 20 waits, busily, when it
+        // exits.
         for (const socket of sockets)
             socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
     };

@@ -1,4 +1,4 @@
-// What the servers have in common: their command line, and running until a signal comes.
+// The common part of the servers: their command line, and running until a signal comes.
 #pragma once
 
 #include "beast/server.hpp"
@@ -28,7 +28,7 @@ struct server_arguments {
     std::vector<std::string> origins = {};
     bool allows_credentials = false;
     std::uint32_t header_limit = beast_driver::request_limits().header;
-    // A client that does not poll any more keeps the program from ending only so long.
+    // How long a client that no longer polls can keep the program from ending.
     socketless::engineio::server_options engine = {.close_timeout = std::chrono::seconds(5)};
 
     static constexpr std::string_view usage = R"(
@@ -58,8 +58,8 @@ struct server_arguments {
     }
 };
 
-// Serves until a signal comes. Pages of any origin may connect where none is named. `page` answers requests with other
-// paths; `listening` is told the port. Returns the exit code of the program.
+// Serves until a signal comes. Pages of any origin may connect unless origins are named. `page` answers requests with
+// other paths; `listening` gets the port. Returns the exit code of the program.
 template <class Server, class Application>
 int serve(Server& io, Application& application, server_arguments const& arguments,
           std::function<beast_driver::response(beast_driver::request const&)> page = {},

@@ -174,7 +174,7 @@ public:
 private:
     using operation = siocat::operation;
 
-    // Bytes that wait to be sent: there is no hurry then to read more.
+    // With this many bytes waiting, the input is not read.
     static constexpr std::size_t enough = std::size_t{1} * 1024 * 1024;
 
     static time_point now() { return std::chrono::steady_clock::now(); }
@@ -224,7 +224,7 @@ private:
     siocat::end_signals signals_;
 };
 
-// A standard stream that is closed, as by the shell's <&-, would be the next socket: it is to be an empty one.
+// A closed standard stream, as by the shell's <&-, would become the next socket: opens an empty one in its place.
 void open_standard_streams() {
     int lowest = STDIN_FILENO;
     while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = ::open("/dev/null", O_RDWR);

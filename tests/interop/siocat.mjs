@@ -1,4 +1,4 @@
-// siocat --json as an object, which is told what to do and heard; and the servers that it meets.
+// siocat --json as an object with commands and events; and the servers that it meets.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -7,7 +7,7 @@ import { pack, unpack } from './values.mjs';
 
 export const transports = ['polling', 'websocket', 'upgrade'];
 
-// `revision` is that of Engine.IO. Where that is 3 there is no auth, but each namespace has its query.
+// `revision` is that of Engine.IO. In 3 there is no auth, but each namespace has its query.
 const npm = 'peers/socketio_server.mjs';
 export const modern = { name: 'socket.io 4.8.4', program: [npm], revision: 4 };
 export const legacy = { name: 'socket.io 2.5.1', program: [npm, '--package', 'socket.io-2'], revision: 3 };
@@ -18,7 +18,7 @@ export const peers = [modern, legacy, python, ours];
 export const serve = (peer, ...args) => start(...peer.program, ...args);
 
 export class Siocat {
-    lines = []; // said and not waited for yet
+    lines = []; // printed and not yet awaited
     #last = 0;
 
     constructor(url, ...options) {
@@ -43,7 +43,7 @@ export class Siocat {
         return (await this.hear('ack', { id })).args;
     }
 
-    // The first line, of those that were not waited for yet, that says this.
+    // The first line that says this, of those that were not awaited yet.
     async hear(on, members = {}, ms = 10_000) {
         const wanted = Object.entries({ on, ...members });
         const find = () => this.lines.findIndex((line) => wanted.every(([name, value]) => line[name] === value));
@@ -109,7 +109,7 @@ class Caller {
         this.#cats.push(cat);
         return cat;
     }
-    // One that is connected, and upgraded if it is to be.
+    // A client that is connected, and upgraded if the transport says so.
     async connect(url, options = {}) {
         const cat = this.dial(url, options);
         for (const nsp of options.nsps ?? ['/']) Object.assign(cat, await cat.hear('connect', { nsp }));
@@ -122,7 +122,7 @@ class Caller {
         this.finally(() => server.kill());
         return server;
     }
-    // Something to be done in the end.
+    // Registers something to do in the end.
     finally(end) {
         this.#ends.push(end);
     }

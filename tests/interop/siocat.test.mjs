@@ -1,4 +1,4 @@
-// siocat as a program: how it ends, its exit codes, and what its requests carry.
+// siocat as a program: how it ends, its exit codes, and its requests.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -17,7 +17,7 @@ import { Siocat, ours, serve, transports } from './siocat.mjs';
 const server = await serve(ours, '--allow-v3');
 after(() => server.stop());
 
-// Runs `body` with what starts siocat and servers that are gone afterwards.
+// Runs `body` with functions that start siocat and servers; ends these afterwards.
 function siocat(transport, what, body) {
     check('siocat', 'client', transport, what, async () => {
         const ends = [];
@@ -50,7 +50,7 @@ async function listenSilently(finally_) {
     return { port: listener.address().port, sockets };
 }
 
-// Opens WebSockets, and leaves what it is told unanswered.
+// Opens WebSockets, and answers no message.
 async function openSilently(finally_, handleProtocols) {
     const listener = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols });
     await once(listener, 'listening');
@@ -73,7 +73,7 @@ async function endsWithin(ms, cat) {
     return ended;
 }
 
-// What siocat can be in the middle of: brings it there.
+// The states in which siocat can be, and how it gets there.
 const states = {
     'connecting': async (dial) => {
         const cat = dial('http://192.0.2.1:9'); // nobody has this address
@@ -127,7 +127,7 @@ for (const transport of transports)
         return cat;
     };
 
-// What a server that has stopped leaves it in.
+// The states in which a stopped server leaves it.
 for (const transport of ['polling', 'websocket']) {
     const freeze = async (dial, finally_) => {
         const own = await serve(ours, '--ping-interval', '60000');
@@ -271,7 +271,7 @@ for (const [chosen, offered, isGood] of [
             else assert.equal(await endsWithin(5_000, cat), 1);
         });
 
-// What a server may make long, without an end.
+// The parts that a server may make endless.
 describe('siocat gives up an answer', { concurrency: 4 }, () => {
     const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
     for (const [what, begin, more] of [

@@ -1,4 +1,4 @@
-// What their Socket.IO clients and our server say to each other while all goes well.
+// Other Socket.IO clients with our server, while all goes well.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { ask, Caller, collect, each, heard, legacy, modern, peers, python, serve } from './clients.mjs';
@@ -10,10 +10,10 @@ const server = await serve('--allow-v3', '--max-payload', '10000000');
 const { url } = server;
 after(() => server.stop());
 
-// What the server has sent to this socket until now has come once this is over.
+// Waits until all has come that the server has sent to this socket.
 const settle = (socket) => ask(socket, 'settle');
 
-// Why a namespace may not be entered. Revision 3 was made for a text.
+// The reason of a refusal. In revision 3 it is a text.
 async function refusal(socket, peer) {
     const [error] = await heard(socket, peer === legacy ? 'error' : 'connect_error');
     return typeof error === 'string' ? { message: error } : { message: error.message, data: error.data };
@@ -204,12 +204,12 @@ each('a socket is disconnected by the server, the others stay', async (their) =>
     const [reason] = await kicked;
     assert.equal(reason ?? 'io server disconnect', 'io server disconnect');
     assert.deepEqual(await ask(socket, 'any', 'still there'), ['still there']);
-    if (!custom.connect) return; // python knows no way back
+    if (!custom.connect) return; // python cannot recover
     custom.connect();
     assert.deepEqual(await ask(custom, 'any', 'back'), ['back']);
 });
 
-// Nothing may be lost, repeated or reordered by it, so messages go both ways from the first moment until after it.
+// An upgrade may not lose, repeat or reorder messages: these go both ways from the first moment until after it.
 each('upgrades under traffic', async (their) => {
     const slow = await relay(server.port, 10); // or it is over before there is any
     their.finally(slow.close);

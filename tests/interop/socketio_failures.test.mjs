@@ -1,4 +1,4 @@
-// What becomes of their Socket.IO clients when the network, a client or our server fails, or says goodbye.
+// Other Socket.IO clients when the network, a client or our server fails, or says goodbye.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import { ask, collect, each, gone, heard, isOurs, legacy, modern, python, serve } from './clients.mjs';
@@ -16,7 +16,7 @@ async function disconnected(socket, peer, ...reasons) {
     if (peer !== python) assert.ok(reasons.includes(reason), reason);
 }
 
-// The server knows the session no more.
+// The server no longer knows the session.
 const forgotten = (peer, session, { url } = server) => gone(`${url}/socket.io/`, session, peer.revision);
 
 // All of them wait most of the time.

@@ -5,7 +5,7 @@ import { after } from 'node:test';
 import { sleep } from './harness.mjs';
 import { handshake, open as openTransport, options, requirements, serve } from './protocol.mjs';
 
-// The one waits longer for a CONNECT than any test does: what it closes is not closed for want of that.
+// The first waits longer for a CONNECT than any test: it does not close a connection for lack of it.
 const server = await serve('socketio_server', ...options, '--connect-timeout', '60000');
 const impatient = await serve('socketio_server', ...options, '--connect-timeout', '1000');
 after(() => Promise.all([server.kill(), impatient.kill()]));
@@ -14,7 +14,7 @@ const require = requirements('Socket.IO protocol v5');
 const transports = ['polling', 'websocket', 'upgrade'];
 const open = (transport, to = server) => openTransport(transport, to, '/socket.io/');
 
-// As a packet names its namespace: the main one by nothing.
+// The namespace as in a packet: empty for the main one.
 const prefix = (nsp) => (nsp === '/' ? '' : `${nsp},`);
 
 // Joins a namespace and resolves to the id there.
@@ -228,7 +228,7 @@ require('text', transports, 'sends DISCONNECT to end a namespace, and the others
 
 // === Packet encoding: what breaks it closes the connection ===
 
-// What a connection says by way of farewell over long-polling.
+// The packets without the farewell of long-polling.
 const withoutClose = (packets) => packets.filter((packet) => packet !== '1' && packet !== '6');
 
 async function closes(transport, ...packets) {

@@ -5,7 +5,7 @@
 //     join room, leave room
 //     say room args...          the event said, with args, for the others in the room
 //     shout args...             the event shouted, with args, for all
-//     ask args...               the event question for whom it came from, which is to acknowledge it; then the event
+//     ask args...               the event question to the sender, which acknowledges it; then the event
 //                               answered, with that answer
 //     kick                      disconnects the socket
 //
@@ -66,14 +66,14 @@ private:
         io_.accept(e.socket).ignore();
     }
 
-    // What the client has said when it asked to join, as a JSON object. Clients of revision 4 have a query instead.
+    // The auth with which the client asked to join, as a JSON object. Clients of revision 4 have a query instead.
     static std::string auth_of(socketio::event const& e) {
         if (!e.data.empty()) return std::string(e.data.raw());
         std::map<std::string, std::string> parameters;
         for (auto const [name, value] : engineio::query_view(e.query))
             parameters.emplace(decoded(name), decoded(value));
         std::string auth;
-        return json::write(auth, parameters) ? auth : "{}"; // what is not UTF-8 is no auth
+        return json::write(auth, parameters) ? auth : "{}"; // invalid UTF-8 counts as no auth
     }
     static std::string decoded(std::string_view text) {
         std::string buffer(text.size(), '\0');

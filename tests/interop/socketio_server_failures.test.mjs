@@ -1,4 +1,4 @@
-// What becomes of our client when the network, a side or a certificate fails, or their server says goodbye.
+// Our client when the network, a side or a certificate fails, or the server says goodbye.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,7 +15,7 @@ const servers = new Map();
 for (const peer of peers) servers.set(peer, await serve(peer, ...heartbeat, '--max-payload', '10000'));
 after(() => Promise.all([...servers.values()].map((server) => server.kill())));
 
-// A connection whose piece of network the test holds, and the session of Engine.IO that has been overheard there.
+// A connection through a relay of the test, and the Engine.IO session that the relay has overheard.
 async function connectOver(our, server, args) {
     const session = { transport: our.transport === 'upgrade' ? 'websocket' : our.transport };
     const network = await relay(server.port, 0, (data) => { session.id ??= /"sid":"([^"]+)"/.exec(data)?.[1]; });

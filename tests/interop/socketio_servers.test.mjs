@@ -1,4 +1,4 @@
-// What our client and their Socket.IO servers say to each other while all goes well.
+// Our client with other Socket.IO servers, while all goes well.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { each, legacy, peers, python, serve } from './siocat.mjs';
@@ -122,7 +122,7 @@ each('a namespace is left, and entered again', async (our) => {
 each('rooms', async (our) => {
     const cats = await Promise.all(numbers(3).map(() => our.connect(url(our))));
     const [ada, bob, eve] = cats;
-    // What each of them has been sent until now.
+    // All messages that each of them has got until now.
     const said = () => Promise.all(cats.map(async (cat) => {
         await cat.ask('settle');
         return cat.take('said');
@@ -175,7 +175,7 @@ each('a socket is disconnected by the server, the others stay', async (our) => {
     assert.deepEqual(await cat.askIn('/custom', 'any', 'back'), ['back']);
 });
 
-// Nothing may be lost, repeated or reordered by it, so messages go both ways from the first moment until after it.
+// An upgrade may not lose, repeat or reorder messages: these go both ways from the first moment until after it.
 each('upgrades under traffic', async (our) => {
     const other = await our.connect(url(our));
     const cat = our.dial(url(our));

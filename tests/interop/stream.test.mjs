@@ -1,5 +1,5 @@
-// Socket.IO over a TCP connection, framed as over WebTransport: our POSIX driver with itself, and with npm's packages, which
-// are given the connection for a WebTransport.
+// Socket.IO over a TCP connection, framed as over WebTransport: our POSIX driver with itself, and with npm's packages,
+// which get the connection as a WebTransport.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';

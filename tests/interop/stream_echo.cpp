@@ -1,5 +1,5 @@
 // Socket.IO over plain TCP and POSIX sockets: a server that sends each event back and acknowledges it with its
-// arguments, and a client that tries that out.
+// arguments, and a client that tries it.
 #include "command_line.hpp"
 #include "posix/streams.hpp"
 

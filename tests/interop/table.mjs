@@ -1,4 +1,5 @@
-// A reporter of node:test that prints what harness.mjs names as tables: what was tried, with which peer, over which transport.
+// A reporter of node:test that prints the tests of harness.mjs as tables: what was tried, with which peer, over which
+// transport.
 export default async function* table(source) {
     const cells = new Map(); // role -> what -> peer and transport -> passed
     const failures = [];

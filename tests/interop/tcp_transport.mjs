@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-// What socket.io and its client ask of a WebTransport.
+// The parts of a WebTransport that socket.io and its client use.
 export class TcpTransport {
     constructor(socket, chunkSize = Infinity) {
         this.socket = socket;

@@ -1,4 +1,4 @@
-// What is sent in the tests, and bytes as JSON lines have them: {"$binary":"hex"}.
+// The values that the tests send, and bytes as JSON lines have them: {"$binary":"hex"}.
 export const values = [
     null, true, false, 0, -1, 42, 2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -1.5e-7, 1.7976931348623157e308, 5e-324,
     '', 'text', 'ä€😀\u{10ffff}', '\0\b\f\n\r\t"\\/\u001f\u007f\u2028', '😀'.repeat(1000), 'long '.repeat(20_000),

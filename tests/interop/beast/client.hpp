@@ -42,15 +42,16 @@ namespace engineio = socketless::engineio;
 struct client_settings {
     /// The server.
     beast_driver::origin origin;
-    /// The certificates that servers are verified by, in PEM; those of the system where none is named.
+    /// The certificates by which servers are verified, in PEM; those of the system if this is empty.
     std::string ca_file = {};
-    /// Whether a server's certificate and name are verified at all.
+    /// Whether a server's certificate and name are verified.
     bool verify_server = true;
     /// Bytes that the body of an answer and a message of a WebSocket may have.
     std::size_t max_payload = 100'000'000;
-    /// Goes along with all requests, also those that open a WebSocket. See is_addable.
+    /// Added to all requests, also those that open a WebSocket. See is_addable.
     std::vector<header> headers = {};
-    /// Whether the server's cookies are kept and sent back, as a balancer needs it that knows its clients by them.
+    /// Whether the client keeps the server's cookies and sends them back, for balancers that know their clients by
+    /// them.
     bool keeps_cookies = true;
 };
 
@@ -59,7 +60,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
 public:
     using request = http::request<http::string_body>;
     using response = http::response<http::string_body>;
-    /// The answer, or why none came.
+    /// The answer, or why it did not come.
     using on_answer = std::function<void(error_code, response&)>;
 
     http_connection(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls)
@@ -76,8 +77,8 @@ public:
         });
     }
 
-    /// Whether another exchange may be begun. Servers close what has been idle for a while, Node's after 5 s; a request
-    /// that crosses that on the way would be lost.
+    /// Whether another exchange may be begun. Servers close idle connections after a while, Node's after 5 s; a request
+    /// that crosses the close would be lost.
     [[nodiscard]] bool is_reusable() {
         if (std::chrono::steady_clock::now() - idle_since_ > max_idle) return false;
         error_code ec;
@@ -85,10 +86,10 @@ public:
         auto& socket = stream_.next_layer().socket();
         socket.non_blocking(true, ec);
         socket.receive(asio::buffer(&unasked, 1), tcp::socket::message_peek, ec);
-        return ec == asio::error::would_block; // neither the end nor anything that was not asked for
+        return ec == asio::error::would_block; // neither the end nor unasked bytes
     }
 
-    /// Gives up. No answer is told any more.
+    /// Gives up. No answer is reported any more.
     void close() {
         done_ = nullptr;
         stream_.close();
@@ -101,7 +102,7 @@ private:
 
     void write() {
         http::async_write(stream_, request_, [self = shared_from_this()](error_code, std::size_t) {
-            self->read(); // also where that failed: a server may have refused a body before it has read all of it
+            self->read(); // also if that failed: a server may have refused a body before it has read all of it
         });
     }
 
@@ -111,7 +112,7 @@ private:
         parser_->header_limit(max_head);
         http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code ec, std::size_t) {
             bool const is_interim = !ec && self->parser_->get().result_int() / 100 == 1;
-            if (is_interim) return self->read(); // as 100 Continue: the answer is yet to come
+            if (is_interim) return self->read(); // as 100 Continue: the answer has yet to come
             self->is_kept_ = !ec && self->parser_->keep_alive();
             self->finish(ec, self->parser_->release());
         });
@@ -126,7 +127,7 @@ private:
     std::size_t max_body_;
     request request_;
     on_answer done_;
-    beast::flat_buffer buffer_{max_head}; // the body leaves it as it comes
+    beast::flat_buffer buffer_{max_head}; // the body passes through
     std::optional<http::response_parser<http::string_body>> parser_;
     bool is_connected_ = false;
     bool is_kept_ = false;
@@ -137,7 +138,7 @@ private:
 class websocket_channel : public std::enable_shared_from_this<websocket_channel> {
 public:
     struct events {
-        /// The server has agreed, or has answered otherwise. Returns whether what it has chosen was offered.
+        /// The server has agreed, or has answered otherwise. Returns whether the subprotocol that it chose was offered.
         std::function<bool(websocket::response_type const&)> answered;
         std::function<void()> opened;
         std::function<void(socketless::frame)> received;
@@ -154,7 +155,7 @@ public:
         socket_.auto_fragment(false);
     }
 
-    /// `add_headers(request)` adds those that the driver does not know of.
+    /// `add_headers(request)` adds headers that the driver does not know.
     void open(std::string_view target, std::function<void(websocket::request_type&)> add_headers) {
         socket_.set_option(websocket::stream_base::decorator(std::move(add_headers)));
         socket_.next_layer().async_connect([self = shared_from_this(), t = std::string(target)](error_code ec) {
@@ -171,7 +172,7 @@ public:
         });
     }
 
-    /// Precondition: the message before has been written. The bytes are copied.
+    /// Precondition: the message before was written. Copies the bytes.
     void send(socketless::frame message) {
         outgoing_ = message.data;
         is_writing_ = true;
@@ -184,7 +185,7 @@ public:
         });
     }
 
-    /// Closes once all that was sent has gone, if that ends in time. Nothing is told any more.
+    /// Closes once all that was sent has gone, if that ends in time. Reports nothing any more.
     void close() {
         is_closing_ = true;
         if (!is_open_) return socket_.next_layer().close();
@@ -223,17 +224,17 @@ private:
         events_.closed(why);
     }
 
-    // Bytes that are kept for messages to come.
+    // Bytes that are kept for later messages.
     static constexpr std::size_t kept = std::size_t{16} * 1024;
-    // How long the server may take to read what is left and to answer the close; before that the session knows when it
-    // is silent for too long.
+    // How long the server may take to read the rest and to answer the close; before the close the session's heartbeat
+    // notices silence.
     static constexpr std::chrono::seconds max_goodbye{5};
 
     websocket::stream<stream> socket_;
     asio::steady_timer deadline_;
     std::string host_;
     websocket::response_type answer_;
-    events events_; // none is told when it is closing
+    events events_; // not called while it is closing
     beast::flat_buffer incoming_;
     std::string outgoing_;
     bool is_open_ = false;
@@ -241,12 +242,12 @@ private:
     bool is_closing_ = false;
 };
 
-/// `Application` has `void handle(event&)` for the events of `Client`, and `void rest()` if it wants to know when all
-/// has been done that an input gave cause for.
+/// `Application` has `void handle(event&)` for the events of `Client`, and optionally `void rest()`, called when both
+/// polls have run dry.
 template <class Client, class Application>
 class client {
 public:
-    /// Throws where the certificates cannot be read, or a header cannot be added.
+    /// Throws if the certificates cannot be read, or a header cannot be added.
     client(asio::io_context& context, Client& io, Application& application, client_settings settings)
         : context_(context), io_(io), application_(application), settings_(std::move(settings)), timer_(context),
           cookies_(settings_.origin.host, settings_.origin.is_secure) {
@@ -260,9 +261,8 @@ public:
     client(client const&) = delete; // connections refer to it
     client& operator=(client const&) = delete;
 
-    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by
-    /// itself after each input; an application that does something on its own account, on a timer say, calls it
-    /// afterwards.
+    /// The loop: events go to the application, transmits to the network. It runs by itself after each input; an
+    /// application that acts by itself, on a timer say, calls it afterwards.
     void drive() {
         for (;;) {
             if (auto e = io_.poll_event()) {
@@ -277,8 +277,7 @@ public:
         if constexpr (requires { application_.rest(); }) application_.rest();
     }
 
-    /// What the network has failed for last, in the words of the system: where an event says "transport error", this
-    /// says more.
+    /// The last failure of the network, in the words of the system: it says more than an event's "transport error".
     [[nodiscard]] std::string const& failure() const noexcept { return failure_; }
 
 private:
@@ -296,7 +295,7 @@ private:
         case engineio::transmit_type::abort:
             if (auto const found = exchanges_.extract(t.id)) found.mapped()->close();
             return;
-        default: return; // a server's, and streams
+        default: return; // those of servers and streams
         }
     }
 
@@ -342,7 +341,7 @@ private:
         io_.http_failed(id, now());
     }
 
-    // One that is open and idle if there is any. What cannot be used any more goes.
+    // An open, idle connection, if there is one. Drops those that cannot be used any more.
     std::shared_ptr<http_connection> take_connection() {
         while (!idle_.empty()) {
             auto const last = std::move(idle_.back());
@@ -398,7 +397,7 @@ private:
         });
     }
 
-    // A subprotocol, among the user's headers. None at all need not be offered.
+    // Whether the user's headers offer a subprotocol. No subprotocol is always good.
     [[nodiscard]] bool has_offered(std::string_view subprotocol) const {
         for (auto const& [name, value] : settings_.headers) {
             if (!beast::iequals(name, "sec-websocket-protocol")) continue;
@@ -415,7 +414,7 @@ private:
         io_.pause(id);
     }
 
-    // Being woken too early does no harm, so a timer that is due before stays as it is.
+    // Waking too early does no harm, so an earlier timer stays as it is.
     void wake_at(std::optional<socketless::time_point> at) {
         if (!at) {
             timer_due_.reset();

@@ -20,8 +20,8 @@
 
 namespace beast_driver {
 
-/// Keeps what Set-Cookie says and gives what Cookie says. All requests go to one server, so a cookie's domain only
-/// decides whether it is taken. What one server can have kept is bounded; a cookie that does not fit is not kept.
+/// Reads Set-Cookie and gives Cookie. All requests go to one server, so a cookie's domain only decides whether it is
+/// kept. The size of all cookies is bounded; a cookie that does not fit is not kept.
 class cookie_jar {
 public:
     using time_point = std::chrono::system_clock::time_point;
@@ -49,7 +49,7 @@ public:
         cookies_.push_back(std::move(c));
     }
 
-    /// The value of the Cookie header of a request for `target`; empty where there is none to send.
+    /// The value of the Cookie header of a request for `target`; empty if there is no cookie to send.
     [[nodiscard]] std::string header(std::string_view target, time_point now) {
         forget_expired(now);
         std::string list;
@@ -69,7 +69,7 @@ private:
         std::optional<time_point> expires;
     };
 
-    // Reads what stands behind the name and the value. Returns false where the cookie is not for this server.
+    // Reads the attributes behind the value. Returns false if the cookie is not for this server.
     bool read_attributes(cookie& c, std::string_view rest, time_point now) const {
         bool has_max_age = false;
         while (!rest.empty()) {
@@ -84,14 +84,14 @@ private:
                     c.expires = at;
                     has_max_age = true;
                 }
-            } else if (is(name, "expires") && !has_max_age) { // which counts less
+            } else if (is(name, "expires") && !has_max_age) { // Max-Age counts more
                 if (auto const at = read_date(value)) c.expires = at;
             }
         }
         return true;
     }
 
-    // The server's own name, or one that it is below.
+    // The server's own name, or a domain above it.
     [[nodiscard]] bool is_ours(std::string_view domain) const {
         if (domain.starts_with('.')) domain.remove_prefix(1);
         if (domain.empty() || is(domain, host_)) return true;

@@ -19,8 +19,8 @@ namespace beast_driver {
 /// A name and its value.
 using header = std::pair<std::string, std::string>;
 
-/// Whether a user may add it: the name is a token, the value stays within its line, and neither says how the request is
-/// framed or what becomes of the connection, which the driver says itself.
+/// Whether a user may add it: the name is a token, the value stays within its line, and it is not a header of framing
+/// or of the connection, which the driver sets itself.
 inline bool is_addable(header const& h) {
     constexpr std::string_view reserved[] = {
         "connection", "content-length", "sec-websocket-accept",  "sec-websocket-extensions", "sec-websocket-key",
@@ -30,7 +30,7 @@ inline bool is_addable(header const& h) {
     return is_token(h.first) && std::ranges::all_of(h.second, is_plain) && std::ranges::none_of(reserved, is_name);
 }
 
-/// Reads "Name: value". Nothing where that is not what it is, or may not be added.
+/// Reads "Name: value". Nothing if the text has another form, or the header may not be added.
 inline std::optional<header> parse_header(std::string_view text) {
     auto const colon = text.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
@@ -38,8 +38,8 @@ inline std::optional<header> parse_header(std::string_view text) {
     return is_addable(h) ? std::optional(std::move(h)) : std::nullopt;
 }
 
-/// Adds them to a request. They stand instead of those of the driver that have the same names; `cookies` are those that
-/// the driver keeps, which go along with the user's.
+/// Adds them to a request. They replace those of the driver with the same names; `cookies` are those that the driver
+/// keeps, which go along with the user's.
 template <class Fields>
 void add_headers(Fields& request, std::vector<header> const& headers, std::string cookies) {
     for (auto const& [name, value] : headers) request.erase(name);
@@ -53,7 +53,7 @@ void add_headers(Fields& request, std::vector<header> const& headers, std::strin
     if (!cookies.empty()) request.set(boost::beast::http::field::cookie, cookies);
 }
 
-/// Throws std::invalid_argument where one of them may not be added.
+/// Throws std::invalid_argument if a header may not be added.
 inline void check_headers(std::vector<header> const& headers) {
     for (header const& h : headers)
         if (!is_addable(h)) throw std::invalid_argument("this header cannot be added: " + h.first);

@@ -1,4 +1,4 @@
-// Reads a request of HTTP/1.1 with limits for all that its sender may make long.
+// Reads a request of HTTP/1.1, with a limit for every part of it.
 #pragma once
 
 #include <boost/beast/core/error.hpp>
@@ -25,7 +25,7 @@ namespace beast_driver {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-/// What a request may have, in bytes but for the fields.
+/// The limits of a request, in bytes but for the fields.
 struct request_limits {
     /// The request line and the header fields: 431 beyond.
     std::uint32_t header = std::uint32_t{16} * 1024;
@@ -33,7 +33,7 @@ struct request_limits {
     std::size_t target = std::size_t{8} * 1024;
     /// The number of header fields: 431 beyond.
     std::size_t fields = 100;
-    /// What stands around the chunks of a body: extensions, trailers. 413 beyond, as where the body is too large.
+    /// The parts around the chunks of a body: extensions, trailers. 413 beyond, as for a body that is too large.
     std::size_t around_chunks = std::size_t{4} * 1024;
 };
 
@@ -43,7 +43,7 @@ struct absolute_target {
     std::string_view rest; // may lack the slash at its beginning
 };
 
-/// Nothing where it has another form, or has none of the schemes that lead here, no host, or a user before the host.
+/// Nothing if it has another form, another scheme, no host, or a user before the host.
 inline std::optional<absolute_target> parse_absolute_target(std::string_view target) {
     auto const colon = target.find("://");
     if (colon == std::string_view::npos) return std::nullopt;
@@ -57,9 +57,8 @@ inline std::optional<absolute_target> parse_absolute_target(std::string_view tar
     return absolute_target{authority, target.substr(authority.size())};
 }
 
-/// What Boost.Beast's own parser does not do: it counts all of a head and what stands around chunks, understands the
-/// absolute form of a target, whose authority then counts instead of Host, and leaves trailers out of the header
-/// fields.
+/// Adds to Boost.Beast's parser: it counts all of a head and the parts around chunks, understands the absolute form of
+/// a target, whose authority then counts instead of Host, and leaves trailers out of the header fields.
 class request_parser final : public http::basic_parser<true> {
 public:
     using request = http::request<http::string_body>;
@@ -73,8 +72,8 @@ public:
     [[nodiscard]] request& get() { return request_; }
     [[nodiscard]] request release() { return std::move(request_); }
 
-    /// Reads on in `bytes`; returns how many it has taken. Where the error is need_more, the others are to come again,
-    /// with more behind them.
+    /// Reads on in `bytes`; returns how many it has taken. If the error is need_more, pass the others again, with more
+    /// behind them.
     std::size_t read(std::string_view bytes, error_code& ec) {
         bool const is_in_body = is_header_done();
         eager(is_in_body);
@@ -133,7 +132,7 @@ private:
     }
 
     void on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&) override {
-        constexpr std::uint64_t at_once = std::uint64_t{64} * 1024; // nothing is reserved because a peer says so
+        constexpr std::uint64_t at_once = std::uint64_t{64} * 1024; // a peer's word reserves no memory
         if (length) request_.body().reserve(static_cast<std::size_t>(std::min(*length, at_once)));
     }
     std::size_t on_body_impl(string_view body, error_code&) override { return append(body); }
@@ -159,7 +158,7 @@ private:
     std::string authority_;
     std::size_t size_ = 0; // of the head
     std::size_t fields_ = 0;
-    std::size_t taken_ = 0; // of a chunked body and what stands around its chunks
+    std::size_t taken_ = 0; // of a chunked body and the parts around its chunks
     std::size_t chunks_ = 0;
     std::size_t extensions_ = 0; // of all chunks
     bool is_target_too_long_ = false;

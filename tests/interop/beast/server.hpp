@@ -56,8 +56,7 @@ public:
         : context_(context), io_(io), application_(application), settings_(std::move(settings)), acceptor_(context),
           timer_(context), signals_(context) {}
 
-    /// Listens on all addresses of the machine. Returns the port, which 0 leaves to the system. Throws where that
-    /// fails.
+    /// Listens on all addresses of the machine. Returns the port, which 0 leaves to the system. Throws if that fails.
     std::uint16_t listen(std::uint16_t port) {
         error_code no_v6;
         acceptor_.open(tcp::v6(), no_v6);
@@ -73,7 +72,7 @@ public:
         return acceptor_.local_endpoint().port();
     }
 
-    /// Closes in good order when the process is asked to end, at once when it is asked again.
+    /// Closes in good order at the first signal to end, at once at the second.
     void close_on_signal() {
         signals_.add(SIGINT);
         signals_.add(SIGTERM);
@@ -95,9 +94,8 @@ public:
         drive();
     }
 
-    /// The loop: what the library has to tell goes to the application, what it wants done to the network. It runs by
-    /// itself after each input; an application that does something on its own account, on a timer say, calls it
-    /// afterwards.
+    /// The loop: events go to the application, transmits to the network. It runs by itself after each input; an
+    /// application that acts by itself, on a timer say, calls it afterwards.
     void drive() {
         for (;;) {
             if (auto e = io_.poll_event()) {
@@ -129,7 +127,7 @@ public:
 private:
     using time_point = socketless::time_point;
 
-    // How long a client may take to read what is left and to close its side.
+    // How long a client may take to read the rest and to close its side.
     static constexpr std::chrono::seconds closing_time{5};
 
     static time_point now() { return std::chrono::steady_clock::now(); }
@@ -149,7 +147,7 @@ private:
         server& owner_;
 
     private:
-        std::shared_ptr<std::unordered_set<connection*>> all_; // the context may end some when the server has gone
+        std::shared_ptr<std::unordered_set<connection*>> all_; // connections may outlive the server
     };
 
     // A WebSocket.
@@ -201,7 +199,7 @@ private:
         for (connection* const c : connections) c->close_soon();
     }
 
-    // Being woken too early does no harm, so a timer that is due before stays as it is.
+    // Waking too early does no harm, so an earlier timer stays as it is.
     void wake_at(std::optional<time_point> at) {
         if (!at || (timer_due_ && *timer_due_ <= *at)) return;
         timer_due_ = at;
@@ -238,7 +236,8 @@ private:
     std::string buffer_;
 };
 
-// Reads a request and hands it in, and reads on while that waits for its answer: so it learns that the client has gone.
+// Reads a request and hands it in, and reads on while the request waits for its answer: so it notices when the client
+// goes.
 template <class Server, class Application>
 template <class Stream>
 class server<Server, Application>::http_connection final
@@ -264,7 +263,7 @@ public:
         write(make_response(static_cast<http::status>(answer.status), name(answer.content), answer.data.data));
     }
 
-    // At once where no answer is under way.
+    // At once if no answer is under way.
     void close_soon() override {
         if (!is_answering_) return close_socket();
         limit_time(closing_time);
@@ -282,7 +281,7 @@ private:
         read_on();
     }
 
-    // Reads up to the end of the header, or of the body where the header has been read. What has come is used first.
+    // Reads up to the end of the header, or of the body once the header is there. Bytes that have come are used first.
     void read_on() {
         bool const is_in_body = parser_->is_header_done();
         while (buffer_.size() != 0) {
@@ -303,7 +302,7 @@ private:
     }
 
     void take_header(error_code ec) {
-        if (is_answering_) { // it has to wait for the one before
+        if (is_answering_) { // it waits for the request before
             waiting_ = ec;
             return;
         }
@@ -330,7 +329,7 @@ private:
         take_request(parser_->release());
     }
 
-    // So the server notices two POSTs at once, and one that is given up half-way.
+    // So the server notices two POSTs at once, and a POST that its client gives up half-way.
     void start_exchange() {
         exchange_ = ++owner_.last_id_;
         owner_.io_.http_started(describe(parser_->get()), now());
@@ -345,7 +344,7 @@ private:
         owner_.drive();
     }
 
-    // `r` lives until the events have run dry, as the server wants it.
+    // `r` lives until poll_event has returned nothing.
     void take_request(request r) {
         begin_answer(r);
         if (auto answer = answer_at_once(r)) {
@@ -394,7 +393,7 @@ private:
         read_header();
     }
 
-    // What is not for the library to answer.
+    // The answer to requests that are not for the library.
     std::optional<response> answer_at_once(request const& r) const {
         if (!owner_.serves(r))
             return owner_.settings_.page ? owner_.settings_.page(r) : make_response(http::status::not_found);
@@ -403,14 +402,14 @@ private:
         return std::nullopt;
     }
 
-    // What is no request, or is larger than allowed. The rest is read, and not kept, lest the client hears of a broken
-    // connection before the answer.
+    // Refuses an invalid or too large request. Reads the rest and drops it, so that the client gets the answer before
+    // the connection ends.
     void refuse(error_code ec) {
         begin_answer(parser_->get());
         is_last_ = true;
         has_unread_body_ = true;
         bool const is_too_large = ec == http::error::body_limit;
-        if (is_too_large && exchange_ != 0) { // the server knows of it, and is to answer it
+        if (is_too_large && exchange_ != 0) { // the server knows of it, and answers it
             auto r = parser_->release();
             r.body().resize(owner_.settings_.max_payload + 1);
             return hand_in(r);
@@ -478,7 +477,7 @@ private:
 
     //=== the end ===//
 
-    // For what is under way with the client, but for long-polling.
+    // The deadline of what is under way with the client, but for long-polling.
     void limit_time(std::chrono::seconds time) {
         deadline_.expires_after(time);
         deadline_.async_wait([weak = this->weak_from_this()](error_code ec) {
@@ -487,7 +486,7 @@ private:
         });
     }
 
-    // What is being read or written ends with an error.
+    // Reads and writes under way end with an error.
     void close_socket() {
         error_code ignored;
         beast::get_lowest_layer(stream_).close(ignored);
@@ -512,7 +511,7 @@ private:
     bool has_unread_body_ = false;
 };
 
-// Reads a message after the other, and writes one after the other.
+// Reads messages one after the other, and writes them so.
 template <class Server, class Application>
 template <class Stream>
 class server<Server, Application>::websocket_channel final
@@ -553,7 +552,7 @@ public:
         websocket_.async_write(asio::buffer(written_), [self = self()](error_code ec, std::size_t) {
             self->is_writing_ = false;
             if (self->written_.capacity() > kept) self->written_ = {};
-            if (ec) return; // which ends the reading too
+            if (ec) return; // reading ends too
             if (self->is_closing_) return self->close();
             self->owner_.io_.resume(self->id_);
             self->owner_.drive();
@@ -595,7 +594,7 @@ private:
         read();
     }
 
-    // Bytes that are kept for messages to come.
+    // Bytes that are kept for later messages.
     static constexpr std::size_t kept = std::size_t{16} * 1024;
 
     server& owner_;

@@ -1,4 +1,4 @@
-// What a server on Boost.Beast is told about its network.
+// The settings of a server on Boost.Beast.
 #pragma once
 
 #include "cors.hpp"
@@ -29,11 +29,11 @@ struct server_settings {
     request_limits limits = {};
     /// The pages of other origins whose scripts may connect.
     cors_settings cors = {};
-    /// Of the subprotocols that the client of a WebSocket offers, if it does.
+    /// Chooses among the subprotocols that the client of a WebSocket offers, if it offers any.
     subprotocol_choice choose_subprotocol = first_subprotocol;
-    /// The certificate and its key; without, connections are not encrypted.
+    /// The certificate and its key; without these, connections are not encrypted.
     asio::ssl::context* tls = nullptr;
-    /// Answers the requests with other paths; without, they are not found.
+    /// Answers the requests with other paths; without it, the answer is 404.
     std::function<response(request const&)> page = {};
     /// How long a client may take for a request, and rest between two of them.
     std::chrono::seconds request_timeout{60};

@@ -1,5 +1,5 @@
-// A TCP connection that a client makes, with TLS on it where the URL says so: one type for both, so that what is built
-// on it is compiled once.
+// A TCP connection that a client makes, with TLS if the URL says so: one type for both, so that the code above it is
+// compiled once.
 #pragma once
 
 #include <boost/asio/connect.hpp>
@@ -30,21 +30,21 @@ struct origin {
     std::string host; // an IPv6 address without its brackets
     std::string port;
 
-    /// The value of the Host header: without the port where that goes without saying.
+    /// The value of the Host header: without the port if it is the scheme's own.
     [[nodiscard]] std::string authority() const {
         auto const name = host.find(':') == std::string::npos ? host : '[' + host + ']';
         return port == (is_secure ? "443" : "80") ? name : name + ':' + port;
     }
 };
 
-/// What a URL is made of, as far as a client needs it.
+/// The parts of a URL that a client needs.
 struct url {
     beast_driver::origin origin;
     std::string path; // and query; may be empty
 };
 
-/// Reads http://host:port/path, and the same with https, ws or wss. Without a scheme it is http. Nothing where that is
-/// not what it is.
+/// Reads http://host:port/path, and the same with https, ws or wss. Without a scheme it is http. Nothing for other
+/// texts.
 inline std::optional<url> parse_url(std::string_view text) {
     std::string_view scheme = "http";
     if (auto const end = text.find("://"); end != std::string_view::npos) {
@@ -75,7 +75,7 @@ public:
     using next_layer_type = beast::tcp_stream;
     using executor_type = beast::tcp_stream::executor_type;
 
-    /// `tls` says how a server is verified; it is used where the origin is secure.
+    /// `tls` says how a server is verified, if the origin is secure.
     stream(asio::io_context& context, origin to, asio::ssl::context& tls)
         : origin_(std::move(to)), resolver_(context), tcp_(context) {
         if (origin_.is_secure) tls_.emplace(tcp_, tls);
@@ -87,8 +87,7 @@ public:
     [[nodiscard]] next_layer_type& next_layer() noexcept { return tcp_; }
     [[nodiscard]] next_layer_type const& next_layer() const noexcept { return tcp_; }
 
-    /// Looks the host up, connects and agrees on TLS. `done(error_code)` is called once; what it holds on to lives
-    /// until then.
+    /// Looks the host up, connects and agrees on TLS. `done(error_code)` is called once, and kept until then.
     void async_connect(std::function<void(error_code)> done) {
         resolver_.async_resolve(origin_.host, origin_.port,
                                 [this, done = std::move(done)](error_code ec, tcp::resolver::results_type found) {
@@ -104,7 +103,7 @@ public:
                                 });
     }
 
-    /// Ends whatever is under way: its handlers hear that it was aborted.
+    /// Ends whatever is under way: its handlers get the error "aborted".
     void close() {
         is_closed_ = true;
         resolver_.cancel();

@@ -15,7 +15,7 @@
 
 namespace beast_driver {
 
-/// Chooses one of those that are offered, the best first; an empty string is none of them.
+/// Chooses one of those that are offered, the best first; an empty string chooses no subprotocol.
 using subprotocol_choice = std::function<std::string(std::vector<std::string> const& offered)>;
 
 /// As the reference does.
@@ -23,7 +23,7 @@ inline std::string first_subprotocol(std::vector<std::string> const& offered) {
     return offered.front();
 }
 
-/// What a request offers. Nothing where it breaks the rules: they are tokens, each of them once.
+/// The subprotocols that a request offers. Nothing if it breaks the rules: they are tokens, each of them once.
 template <class Request>
 std::optional<std::vector<std::string>> offered_subprotocols(Request const& r) {
     std::vector<std::string> offered;

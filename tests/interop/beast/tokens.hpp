@@ -20,7 +20,7 @@ inline std::string_view trimmed(std::string_view text) {
     return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
 
-/// What stands before `separator`, or all; it goes, with the separator.
+/// The part before `separator`, or all; removes it, with the separator.
 inline std::string_view cut(std::string_view& text, char separator) {
     auto const piece = text.substr(0, text.find(separator));
     text.remove_prefix(std::min(piece.size() + 1, text.size()));

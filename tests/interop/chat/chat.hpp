@@ -1,4 +1,4 @@
-// The chat itself: who is there, and what is said in which room. Nothing here knows of a network.
+// The chat itself: its members, and what they say in which room. Nothing here knows of a network.
 #pragma once
 
 #include <socketless/json/writer.hpp>
@@ -27,12 +27,12 @@ using socketio::event_type;
 using socketio::socket_handle;
 using socketio::typed_event;
 
-// What was said: a text, or a picture.
+// A text or a picture in a room.
 struct entry {
-    std::string key; // by which its author knows it, who says it again when he is not sure that it came
+    std::string key; // its author knows it by this, and says it again until it is acknowledged
     std::string text = {};
     std::vector<std::byte> picture = {};
-    std::string_view type = {}; // of the picture; of a text none
+    std::string_view type = {}; // of the picture; empty for a text
     std::string from = {};
     std::uint64_t id = 0; // when it was said, in milliseconds since 1970, and greater than any before
 };
@@ -46,8 +46,8 @@ inline void write_json(json::writer& out, entry const& e) {
     out.end_object();
 }
 
-// What a client says of a room. All but typing is acknowledged by an object: what stands here, or {"error":text}. Who
-// it is, it has said in its auth: {"nickname":text,"secret":text}; a nickname is his who knows its secret.
+// Events of a client for a room. All but typing are acknowledged by an object: the one below, or {"error":text}. The
+// auth of a client names it: {"nickname":text,"secret":text}; a nickname belongs to whoever knows its secret.
 //
 //     join room, the last id that it has seen    {"members":[text...]}, and then what was said there since
 //     leave room                                 {}
@@ -60,7 +60,7 @@ inline constexpr typed_event<std::string, std::string, std::string> say{"say"};
 inline constexpr typed_event<std::string, std::string, byte_view> show{"show"};
 inline constexpr typed_event<std::string> typing{"typing"};
 
-// What it is told: which rooms there are; of a room: who has done what, what was said, who is typing.
+// Events for a client: which rooms there are; of a room: who has done what, what was said, who is typing.
 inline constexpr typed_event<std::vector<std::string>> rooms{"rooms"};
 inline constexpr typed_event<std::string, std::string, std::string> presence{"presence"};
 inline constexpr typed_event<std::string, entry> said{"said"};
@@ -72,7 +72,7 @@ inline constexpr std::size_t longest_text = 6'000;
 inline constexpr std::size_t longest_key = 40;
 inline constexpr std::size_t largest_picture = 3'000'000;
 inline constexpr std::size_t most_rooms = 30;
-// Kept of each room, for those who come in.
+// The history of each room, for those who come in.
 inline constexpr std::size_t history_entries = 100;
 inline constexpr std::size_t history_bytes = 4'000'000;
 
@@ -84,7 +84,8 @@ inline bool is_name(std::string_view name) {
            std::ranges::none_of(name, is_control);
 }
 
-// The type of a picture that browsers show without running anything in it. Its first bytes say it, not its author.
+// The type of a picture that browsers show without running anything in it: by its first bytes, not by its author's
+// word.
 inline std::string_view picture_type(byte_view picture) {
     using namespace std::string_view_literals;
     auto const bytes = as_characters(picture);

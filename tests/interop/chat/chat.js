@@ -3,7 +3,7 @@
 const pictureTypes = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 const largestPicture = 3_000_000;
 const mostLines = 300; // of each room
-const patience = 300_000; // for an acknowledgement; that the connection is lost is known sooner
+const patience = 300_000; // for an acknowledgement; a lost connection shows sooner
 
 const ui = new Proxy({}, { get: (_, id) => document.getElementById(id) });
 
@@ -20,12 +20,12 @@ const saved = {
 let me = null; // { nickname, secret }
 let known = []; // the names of all rooms
 const joined = new Map(); // our rooms, by name
-let current = null; // the one that is shown
+let current = null; // the room that is shown
 
 //=== the connection ===//
 
 const transports = new URLSearchParams(location.search).get('transports')?.split(',');
-let socket = null; // each time that somebody comes in a new one
+let socket = null; // a new one each time that somebody comes in
 
 function connect() {
     socket = io({ auth: me, forceNew: true, ...(transports && { transports }) });
@@ -35,7 +35,7 @@ function connect() {
         socket.io.engine.on('upgrade', showTransport);
         show(socket.recovered ? 'Back: nothing was missed' : 'Connected', 'good');
         openChat();
-        // After a short loss the server knows our rooms still, and what we have missed follows. Else we come in anew.
+        // After a short loss the server still knows our rooms, and sends what we have missed. Else we come in anew.
         for (const room of joined.values()) socket.recovered && room.isEntered ? room.deliverPending() : enter(room);
     });
     socket.on('connect_error', (error) => {
@@ -60,11 +60,11 @@ function connect() {
 
 const lost = 'Connection lost. Trying to reconnect…';
 
-// Who is told to have left need not be waited for.
+// Whoever leaves the page says goodbye, so that nobody waits for them.
 addEventListener('pagehide', () => socket?.disconnect());
 addEventListener('pageshow', ({ persisted }) => { if (persisted && me) socket.connect(); });
 
-// Resolves to the acknowledgement, or to nothing where the connection is lost: all is asked again when we are back.
+// Resolves to the acknowledgement, or to nothing if the connection is lost: everything is asked again when we are back.
 async function ask(...packet) {
     if (!socket.connected) return null;
     return socket.timeout(patience).emitWithAck(...packet).catch(() => null);
@@ -73,7 +73,7 @@ async function ask(...packet) {
 //=== rooms ===//
 
 class Room {
-    isEntered = false; // as far as the server has told
+    isEntered = false; // until the server says so
     lastId = 0;
     unread = 0;
     members = new Set();
@@ -87,7 +87,7 @@ class Room {
         ui.logs.append(this.log);
     }
 
-    // Ours: shown at once, and until the server has it as on its way.
+    // Our own: shown at once, and as on its way until the server has it.
     say(event, content, type) {
         const key = newSecret();
         const said = type ? { type, picture: content } : { text: content };
@@ -148,7 +148,7 @@ class Room {
         this.lines.firstChild.remove();
     }
 
-    // A line says it, and who it was is here from now on or not any more.
+    // Adds a line about a member, who is here from now on, or no longer.
     witness(who, what) {
         const isHere = what === 'joined' || what === 'came back';
         isHere ? this.members.add(who) : this.members.delete(who);
@@ -236,7 +236,7 @@ function element(name, properties = {}, ...children) {
     return made;
 }
 
-// What a name contains cannot change the direction of the text around it.
+// The characters of a name cannot change the direction of the text around it.
 const isolate = (name) => `\u2068${name}\u2069`;
 
 function hue(name) {

@@ -29,7 +29,7 @@ const server = new Server({
 });
 server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
 
-const http = createServer((_, response) => response.writeHead(404).end()); // what is not Engine.IO's
+const http = createServer((_, response) => response.writeHead(404).end()); // other paths
 server.attach(http, { path: options.path });
 process.on('SIGTERM', () => {
     server.close();

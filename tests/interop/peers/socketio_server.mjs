@@ -1,4 +1,4 @@
-// socketio_server.cpp once more, on the Socket.IO server of npm: what the tests are held against, and our figures.
+// socketio_server.cpp once more, on the Socket.IO server of npm, to check the tests and compare our figures.
 //   node socketio_server.mjs --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes]
 //       [--upgrade-timeout ms] [--connect-timeout ms] [--transports polling,websocket] [--path /socket.io/]
 //       [--allow-v3] [--recovery] [--package socket.io|socket.io-2] [--cert FILE --key FILE]

@@ -82,7 +82,7 @@ public:
         return ntohs(address.sin6_port);
     }
 
-    /// Client: where streams lead. An address, not a name: looking that up would hold up all else.
+    /// Client: where streams lead. An address, not a name: looking up a name would block everything.
     void connect_to(std::string const& address, std::string const& port) {
         addrinfo hints{};
         hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
@@ -93,7 +93,7 @@ public:
         peer_.reset(found);
     }
 
-    /// Runs until there is nothing to wait for: neither a listener nor a stream nor a time.
+    /// Runs until there is nothing to wait for: no listener, stream or timer.
     void run() {
         for (drive();;) {
             watch();
@@ -146,7 +146,7 @@ private:
     void open(engineio::channel_id id) {
         stream s{.socket = descriptor(::socket(peer_->ai_family, SOCK_STREAM, 0)), .is_connecting = true};
         s.socket.set(IPPROTO_TCP, TCP_NODELAY, 1);
-        // What becomes of it is seen when it is writable, unless it fails at once.
+        // Unless it fails at once, it becomes writable when it has connected or failed.
         int const status = ::connect(s.socket.get(), peer_->ai_addr, peer_->ai_addrlen);
         if (status != 0 && errno != EINPROGRESS) return io_.channel_closed(id, now());
         streams_.emplace(id, std::move(s));
@@ -170,7 +170,7 @@ private:
         flush(found->second);
     }
 
-    // Sends what is unsent. Returns false where some of it has to wait.
+    // Sends what is unsent. Returns false if a part has to wait.
     static bool flush(stream& s) {
         std::string_view rest = s.unsent;
         while (!rest.empty()) {
@@ -182,8 +182,8 @@ private:
         bool const has_to_wait = !rest.empty() && (errno == EAGAIN || errno == EWOULDBLOCK);
         s.unsent.erase(0, has_to_wait ? s.unsent.size() - rest.size() : s.unsent.size());
         if (has_to_wait) return false;
-        // That a stream is gone is seen when it is read from. One that were closed at once would lose what is on its
-        // way: the peer is still sending, and would be answered that nobody is there.
+        // Reading shows that a stream is gone. Closing it at once would lose bytes on their way: the peer still sends,
+        // and would get a reset.
         if (s.deadline) ::shutdown(s.socket.get(), SHUT_WR);
         return true;
     }
@@ -207,7 +207,7 @@ private:
         for (;;) {
             int const fd = ::accept(listener_.get(), nullptr, nullptr);
             if (fd < 0) {
-                // Who waits goes on waiting, and so would wake poll() time and again.
+                // The client still waits in the backlog, and would wake poll() again and again.
                 if (errno == EMFILE || errno == ENFILE) accepts_again_ = now() + accept_pause;
                 return;
             }
@@ -235,7 +235,7 @@ private:
         auto const size = ::recv(s.socket.get(), chunk, sizeof chunk, 0);
         if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
         if (size <= 0) return drop(id);
-        if (s.deadline) return; // nobody wants it any more
+        if (s.deadline) return; // the stream is closing
         io_.stream_received(id, {chunk, static_cast<std::size_t>(size)}, now());
         drive();
     }
@@ -270,7 +270,7 @@ private:
         }
     }
 
-    // Rounded up: who wakes too early has to wait once more.
+    // Rounded up: waking too early means waiting once more.
     [[nodiscard]] std::optional<int> time_to_wait() const {
         auto next = socketless::earlier(io_.poll_timeout(), accepts_again_);
         for (auto const& [id, s] : streams_) next = socketless::earlier(next, s.deadline);
@@ -286,7 +286,7 @@ private:
     Session& io_;
     Application& application_;
     descriptor listener_;
-    /// There were no descriptors left: until when the listener is left alone, unless a stream goes before.
+    /// No descriptors were left: when to accept again, unless a stream goes before.
     std::optional<time_point> accepts_again_;
     std::unique_ptr<addrinfo, free_addresses> peer_;
     std::map<engineio::channel_id, stream> streams_;

@@ -1,4 +1,4 @@
-// What siocat is told to do, and the two ways to say it: a line of JSON from a program, a typed line from a person.
+// The commands of siocat, and their two forms: a line of JSON from a program, a typed line from a person.
 #pragma once
 
 #include "values.hpp"
@@ -23,7 +23,7 @@ enum class operation { connect, emit, reply, disconnect, close, use, help };
 /// Borrowed from its line.
 struct command {
     siocat::operation operation = operation::emit;
-    /// Where; empty where that is not said.
+    /// The namespace; empty if the command does not say it.
     std::string nsp = {};
     /// connect: an object, or nothing.
     json::text auth = {};
@@ -32,9 +32,9 @@ struct command {
     bool wants_ack = false;
     bool is_volatile = false;
     std::optional<milliseconds> timeout = std::nullopt;
-    /// emit: what the acknowledgement is known by: any JSON.
+    /// emit: the name of the acknowledgement: any JSON.
     json::text id = json::text::trusted("null");
-    /// reply: what it is to acknowledge.
+    /// reply: the token of the event that it acknowledges.
     std::string token = {};
 };
 
@@ -74,7 +74,7 @@ private:
         throw bad_input("\"op\" is none of connect, emit, reply, disconnect, close");
     }
 
-    // A member of the object; nothing where it is null or not there.
+    // A member of the object; nothing if it is null or missing.
     template <class T>
     static std::optional<T> member(json::text object, std::string_view name) {
         auto const found = object.find(name);
@@ -157,7 +157,7 @@ private:
         return given_arguments(json::text::trusted(array_));
     }
 
-    // What stands before the next space that is not within quotes, brackets or braces.
+    // The part before the next space that is not within quotes, brackets or braces.
     std::string_view next_word() {
         constexpr std::string_view space = " \t\r";
         rest_.remove_prefix(std::min(rest_.find_first_not_of(space), rest_.size()));

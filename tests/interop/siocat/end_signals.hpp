@@ -42,8 +42,8 @@ public:
     end_signals& operator=(end_signals const&) = delete;
     ~end_signals() = default; // the handlers stay, and the end that they write to
 
-    /// Nothing is left to do but to say goodbye to the server. The program ends soon, with this code, also where
-    /// somebody keeps it waiting.
+    /// All is done but the goodbye to the server. The program ends soon, with this code, even if the server keeps it
+    /// waiting.
     void finish(int exit_code) {
         bool const is_first = exit_code_ != exit_code;
         exit_code_ = exit_code;
@@ -60,7 +60,7 @@ private:
         struct sigaction action {};
         action.sa_handler = handler;
         sigfillset(&action.sa_mask);
-        action.sa_flags = SA_RESTART; // nothing that is being written is torn
+        action.sa_flags = SA_RESTART; // a signal tears no write
         ::sigaction(signal, &action, nullptr);
     }
 

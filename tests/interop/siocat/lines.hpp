@@ -1,4 +1,4 @@
-// The lines of the standard input, whatever that is: a terminal, a pipe, a file or nothing.
+// The lines of the standard input: a terminal, a pipe, a file or nothing.
 #pragma once
 
 #include <boost/asio/error.hpp>
@@ -16,17 +16,17 @@ namespace siocat {
 
 class line_reader {
 public:
-    /// `take(line)` is called for each line, without what ends it, and `end()` once, behind the last one.
+    /// Calls `take(line)` for each line, without its end, and `end()` once, behind the last one.
     line_reader(boost::asio::io_context& context, std::function<void(std::string_view)> take, std::function<void()> end)
         : input_(context), take_(std::move(take)), end_(std::move(end)) {}
 
-    /// Reads up to the end of a line, and what has come with it; afterwards it is to be called again.
+    /// Reads up to the end of a line, and all that came with it. Call it again afterwards.
     void read() {
         if (std::exchange(is_reading_, true) || is_stopped_) return;
         // Waiting, then reading what is there, leaves the terminal as it is, which the shell reads from too.
         if (!input_.is_open()) input_.assign(::dup(STDIN_FILENO));
         input_.async_wait(input_.wait_read, [this](boost::system::error_code ec) {
-            // A file is always ready: it cannot be waited for.
+            // A file is always ready: nothing can wait for it.
             if (!ec || ec == boost::asio::error::operation_not_supported) take_piece();
         });
     }

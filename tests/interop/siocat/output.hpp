@@ -1,4 +1,4 @@
-// What siocat tells: as lines of JSON for programs, or with time and colour for people.
+// The output of siocat: as lines of JSON for programs, or with time and colour for people.
 #pragma once
 
 #include "values.hpp"
@@ -33,7 +33,7 @@ public:
     virtual void connected(std::string_view nsp, std::string_view sid, bool recovered) = 0;
     /// `message` and `data` are JSON, or nothing.
     virtual void connect_error(std::string_view nsp, json::text message, json::text data) = 0;
-    /// `token` is empty where no acknowledgement is asked for.
+    /// `token` is empty if the event asks for no acknowledgement.
     virtual void event(socketio::event const& e, std::string_view token) = 0;
     virtual void ack(json::text id, socketio::event const& e) = 0;
     virtual void disconnected(std::string_view nsp, std::string_view reason) = 0;
@@ -153,8 +153,8 @@ private:
         put_line(line);
     }
 
-    // JSON may have characters as they are that a terminal obeys: the controls from U+007F to U+009F, and those that
-    // end a line or turn the direction of what follows. They become escapes, as JSON may have them, too.
+    // JSON may contain characters that a terminal obeys: the controls from U+007F to U+009F, and those that end a line
+    // or turn the direction of the text. They become escapes, which JSON allows too.
     static std::string harmless(std::string_view text) {
         std::string shown;
         while (!text.empty()) {
@@ -172,12 +172,12 @@ private:
     static unsigned code_point(std::string_view sequence) {
         auto const size = sequence.size();
         unsigned code = static_cast<unsigned char>(sequence.front());
-        if (size > 1) code &= 0x7fu >> size; // how many they are stands in front
+        if (size > 1) code &= 0x7fu >> size; // the first byte says how many follow
         for (char const c : sequence.substr(1)) code = code << 6u | (static_cast<unsigned char>(c) & 0x3fu);
         return code;
     }
 
-    // A string without its quotes, where it looks like nothing else then.
+    // A string without its quotes, if it cannot be taken for something else.
     static std::string plain(json::text json) {
         if (!json.is(json::kind::string)) return in_one_line(json);
         auto const raw = json.raw();

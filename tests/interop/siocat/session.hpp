@@ -1,4 +1,4 @@
-// What siocat does: commands become calls of the client, its events become lines.
+// The session of siocat: commands become calls of the client, its events become lines.
 #pragma once
 
 #include "command.hpp"
@@ -22,13 +22,13 @@ namespace siocat {
 
 class session {
 public:
-    /// `failure()` says more where a connection could not be made.
+    /// `failure()` says why a connection could not be made.
     session(client& io, output& out, std::function<std::string()> failure)
         : io_(io), out_(out), failure_(std::move(failure)) {}
 
     //=== what the user wants ===//
 
-    /// Precondition: the client has been told the time. Throws bad_input.
+    /// Precondition: the client knows the time. Throws bad_input.
     void execute(command const& c) {
         switch (c.operation) {
         case operation::connect: return connect(c);
@@ -41,7 +41,7 @@ public:
         }
     }
 
-    /// No command follows: closes when what was asked for has been done.
+    /// No command follows: closes once all commands are done.
     void end_of_input() {
         has_more_input_ = false;
         close_if_done();
@@ -95,12 +95,12 @@ public:
 
     /// Whether there is nothing left to do.
     [[nodiscard]] bool is_over() const { return is_lost_ || (is_closing_ && io_.is_idle()); }
-    /// Whether the connection was lost, or could not be made, and will not be tried again; or whether the last
-    /// namespace that was wanted was refused.
+    /// Whether the connection was lost or could not be made, and the client does not try again; or whether the last
+    /// wanted namespace was refused.
     [[nodiscard]] bool has_failed() const { return is_lost_ || is_refused_; }
     /// Whether there is no namespace that the user wants to be in.
     [[nodiscard]] bool wants_nothing() const { return sockets_.empty(); }
-    /// Bytes that are yet to be sent: there is no hurry to read more.
+    /// Bytes that have yet to be sent: with many, the input is not read.
     [[nodiscard]] std::size_t queued() const { return io_.queued() + io_.buffered(); }
 
 private:
@@ -115,10 +115,10 @@ private:
     // An acknowledgement.
     struct awaited_ack {
         std::string nsp;
-        std::string id; // what the user knows it by, in JSON
+        std::string id; // the user's name for it, in JSON
     };
 
-    // Events that may be replied to at the same time; the oldest is forgotten then.
+    // Events that await a reply at the same time; with more, the oldest is forgotten.
     static constexpr std::size_t max_tokens = 10'000;
 
     template <class T>
@@ -179,7 +179,7 @@ private:
         return std::to_string(last_token_);
     }
 
-    // The socket has been let in. Who joins a namespace means to talk there.
+    // The socket was let in: its namespace becomes the current one.
     void settle(std::string_view nsp) {
         auto const found = sockets_.find(nsp);
         if (found == sockets_.end()) return;
@@ -187,7 +187,7 @@ private:
         if (std::exchange(found->second.is_new, false)) current_ = nsp;
     }
 
-    // Where no other namespace is wanted, there is nothing to stay for.
+    // Without another wanted namespace, the connection closes.
     void note_refusal(std::string_view nsp) {
         auto const found = sockets_.find(nsp);
         if (found == sockets_.end()) return;
@@ -197,7 +197,7 @@ private:
         close();
     }
 
-    // It is out: for now, or by the server's will.
+    // The socket has left: for now, or by the server's will.
     void note_disconnect(socketio::event const& e) {
         auto const found = sockets_.find(e.nsp);
         if (found == sockets_.end()) return;
@@ -207,7 +207,7 @@ private:
             found->second.is_awaited = true;
     }
 
-    // As socket.io-client does: each socket hears of it.
+    // As in socket.io-client, each socket gets the event.
     void tell_failure(socketio::disconnect_reason reason) {
         auto why = std::string(name(reason));
         if (reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
@@ -216,13 +216,13 @@ private:
         for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), {});
     }
 
-    // The connection has ended: it may be the last one. It is not lost where the last namespace has been left.
+    // The connection has ended: it may be the last one. It is not lost if the user has left the last namespace.
     void note_end(socketio::disconnect_reason reason) {
         bool const was_lost = !is_closing_ && reason != socketio::disconnect_reason::forced_close;
         if (was_lost && !io_.options().reconnection) is_lost_ = true;
     }
 
-    // Events wait until their socket is let in, so none do when none is awaited.
+    // Once no socket is awaited, no events wait either.
     void close_if_done() {
         if (has_more_input_ || is_closing_) return;
         for (auto const& [nsp, s] : sockets_)
@@ -236,7 +236,7 @@ private:
     output& out_;
     std::function<std::string()> failure_;
     socket_map sockets_;  // by namespace
-    std::string current_; // the namespace that is meant where none is said
+    std::string current_; // the namespace of commands that do not say one
     std::unordered_map<std::uint64_t, awaited_ack> pending_;
     std::map<std::uint64_t, socketio::ack_request> tokens_; // the oldest first
     std::uint64_t last_token_ = 0;

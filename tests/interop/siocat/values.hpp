@@ -20,14 +20,14 @@ namespace siocat {
 
 using namespace socketless;
 
-/// What the user wrote makes no sense, and why.
+/// Thrown for input that makes no sense; says why.
 struct bad_input : std::runtime_error {
     using runtime_error::runtime_error;
 };
 
 inline constexpr std::string_view binary_key = "$binary";
 
-/// The digits of {"$binary":"digits"}; nothing where the value is not that.
+/// The digits of {"$binary":"digits"}; nothing for other values.
 inline std::optional<std::string_view> binary_digits(json::text value) {
     auto const members = value.members();
     if (members.empty()) return std::nullopt;
@@ -61,8 +61,8 @@ inline std::string to_hex(byte_view bytes) {
     return digits;
 }
 
-/// Writes `value` token by token: whitespace between them, with which a line could begin, is gone. What
-/// `replace(value)` has written itself, and returns true for, is left out.
+/// Writes `value` token by token, without the white space between them, with which a line could begin. Leaves out each
+/// value that `replace(value)` has written itself, returning true.
 template <class Replace>
 void write_tokens(json::writer& out, json::text value, Replace const& replace) {
     if (replace(value)) return;
@@ -79,7 +79,7 @@ void write_tokens(json::writer& out, json::text value, Replace const& replace) {
     }
 }
 
-/// JSON of a peer; null where there is none.
+/// JSON of a peer; null if it is empty.
 struct shown_json {
     json::text value;
 
@@ -89,8 +89,8 @@ struct shown_json {
     }
 };
 
-/// The arguments that the user gives to an event, borrowed from a JSON array. Written into a packet they are as many
-/// values.
+/// The arguments that the user gives to an event, borrowed from a JSON array. Written into a packet, each is a value of
+/// its own.
 class given_arguments {
 public:
     given_arguments() = default;
@@ -123,10 +123,10 @@ private:
     binaries binaries_;
 };
 
-/// The arguments of a peer, each to be shown on its own or all as an array.
+/// The arguments of a peer, shown one by one or as an array.
 class shown_argument {
 public:
-    /// With a limit only the first bytes of a binary value are shown, and how many there are.
+    /// With a limit, only the first bytes of a binary value are shown, and their number.
     shown_argument(socketio::argument argument, std::optional<std::size_t> limit)
         : argument_(argument), limit_(limit) {}
 
