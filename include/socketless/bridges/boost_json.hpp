@@ -1,10 +1,10 @@
-// Boost.JSON values in packets: written and read like any other type. For those who use that library, and nobody else.
+// Boost.JSON values in packets: written and read like any other type. Include it only if you use that library.
 //
 //     socketio::encode_event(text, attachments, {}, "update", boost::json::value{{"id", 1}});
 //     if (auto const value = argument.get<boost::json::value>()) ...
 //     if (auto const args = arguments.get<int, boost::json::object>()) ...
 //
-// Boost.JSON has no binary values. What holds some is a `json::boost_value_with_attachments`.
+// Boost.JSON has no binary values; `json::boost_value_with_attachments` adds them.
 #pragma once
 
 #include <socketless/bridges/detail/tree_reader.hpp>
@@ -48,7 +48,7 @@ inline bool is_marked_placeholder(boost::json::object const& object) noexcept {
     return mark != nullptr && mark->is_bool() && mark->get_bool();
 }
 
-// What a placeholder stands for, if it is in the list.
+// The binary value for which a placeholder stands, if it is in the list.
 inline std::optional<byte_view> boost_attachment(boost::json::object const& placeholder,
                                                  attachment_list const& attachments) noexcept {
     auto const* const num = placeholder.if_contains(to_boost(socketio::detail::num_key));
@@ -114,8 +114,8 @@ private:
 
 /// A Boost.JSON value with binary values in it. Where one belongs the tree has its placeholder, which names it by its
 /// index in `attachments`: the very form that both have in a packet, so that nothing is copied, converted or lost on
-/// the way in and out. (A form within the tree, such as base64 under a name of its own, would cost both of the former,
-/// and what a peer sent as plain data could pass for binary.)
+/// the way in and out. (A form within the tree, such as base64 under a name of its own, would cost a copy and a
+/// conversion, and a peer's plain data could pass for binary.)
 ///
 ///     json::boost_value_with_attachments message;
 ///     message.value = {{"name", "x.png"}, {"file", message.attach(bytes)}};
@@ -159,7 +159,7 @@ void write_json(writer& out, T const& value) {
 
 /// Writes a value with its binary values as attachments, numbered anew.
 /// Errors: those above; errc::unexpected_binary where no attachments may be; errc::invalid_placeholder for a
-/// placeholder that names none of the attachments, if there are any.
+/// placeholder that does not name an attachment, if there are attachments.
 inline void write_json(writer& out, boost_value_with_attachments const& v) {
     detail::boost_writer(out, v.attachments).write(v.value, 0);
 }
@@ -199,7 +199,7 @@ private:
     }
 };
 
-// What `from` holds, if it is of that type.
+// The contents of `from`, if it is of that type.
 template <class T>
 T* boost_part(boost::json::value& from) noexcept {
     if constexpr (std::same_as<T, boost::json::object>)
@@ -217,12 +217,12 @@ T* boost_part(boost::json::value& from) noexcept {
 /// Reads an argument as a boost::json::value, object, array or string, as boost::json::parse would. A number without
 /// fraction and exponent that an std::int64_t or std::uint64_t can hold is an integer, any other the nearest double; of
 /// several members with one name the last is kept. Half a surrogate pair ("\ud800"), which JavaScript's strings may
-/// hold and the parser refuses, is U+FFFD: one such string does not make all the others unreadable. Allocates from the
-/// memory resource of `to`.
+/// hold and the parser refuses, is U+FFFD: the rest of the value stays readable. Allocates from the memory resource of
+/// `to`.
 /// Errors, the offset counted in `from.json()`: errc::wrong_kind for another type, for a binary value in the argument
 /// and for no JSON at all, errc::out_of_range for a number beyond the largest double, errc::depth_exceeded with more
-/// than limits::deepest_tree arrays and objects open at once, which `decode` lets nobody send who keeps to its default.
-/// Nothing but an allocator throws. Linear.
+/// than limits::deepest_tree arrays and objects open at once, which `decode` with its default limits never lets
+/// through. Nothing but an allocator throws. Linear.
 template <json::detail::boost_json T>
 [[nodiscard]] result<void> read_json(argument const& from, T& to) {
     boost::json::value tree(to.storage());
@@ -233,7 +233,7 @@ template <json::detail::boost_json T>
     return {};
 }
 
-/// Reads an argument with the binary values in it. Errors: those above, but that binary values are none.
+/// Reads an argument with the binary values in it. Errors: those above, but binary values are allowed.
 [[nodiscard]] inline result<void> read_json(argument const& from, json::boost_value_with_attachments& to) {
     to.attachments.assign(from.attachments().begin(), from.attachments().end());
     return read_json(argument(from.json(), {}), to.value);

@@ -1,4 +1,4 @@
-// nlohmann::json in packets: written and read like any other type. For those who use that library, and nobody else.
+// nlohmann::json in packets: written and read like any other type. Include it only if you use that library.
 //
 //     socketio::encode_event(text, attachments, {}, "update", nlohmann::json{{"id", 1}});
 //     if (auto const value = argument.get<nlohmann::json>()) ...
@@ -84,8 +84,8 @@ void write_nlohmann(writer& out, Json const& value, std::uint32_t depth) {
 } // namespace detail
 
 /// Writes a value of nlohmann's: members in the order of its container; numbers and strings as the writer does; a
-/// binary value as an attachment, without its subtype; what was discarded as null. The bytes of attachments are
-/// borrowed from `value`, which lives until the packet is sent: it is no temporary where it holds some.
+/// binary value as an attachment, without its subtype; a discarded value as null. The bytes of attachments are borrowed
+/// from `value`, which lives until the packet is sent: do not pass a temporary that holds binary values.
 /// Errors: errc::invalid_utf8 in any string or name; errc::unexpected_binary where no attachments may be;
 /// errc::depth_exceeded with more than limits::deepest_tree arrays and objects open at once.
 /// Linear; recurses limits::deepest_tree times at most.
@@ -149,11 +149,10 @@ private:
 /// Reads an argument as a value of nlohmann's, as nlohmann::json::parse would, with the binary values in it, which are
 /// copied and have no subtype. A number without fraction and exponent that its integer types can hold is an integer,
 /// any other the nearest double; of several members with one name the last is kept. Half a surrogate pair ("\ud800"),
-/// which JavaScript's strings may hold and the parser refuses, is U+FFFD: one such string does not make all the others
-/// unreadable.
+/// which JavaScript's strings may hold and the parser refuses, is U+FFFD: the rest of the value stays readable.
 /// Errors, the offset counted in `from.json()`: errc::wrong_kind for no JSON at all, errc::out_of_range for a number
 /// beyond the largest double, errc::depth_exceeded with more than limits::deepest_tree arrays and objects open at once,
-/// which `decode` lets nobody send who keeps to its default. Nothing but an allocator throws.
+/// which `decode` with its default limits never lets through. Nothing but an allocator throws.
 /// Linear, but for the names of nlohmann::ordered_json: that looks each up among all before it.
 template <json::detail::nlohmann_json Json>
 [[nodiscard]] result<void> read_json(argument const& from, Json& to) {

@@ -1,4 +1,4 @@
-// What an application does with a socket before it lets the client in: kept, within a limit, until then.
+// Keeps, within a limit, what an application does with sockets whose clients it has not let in yet.
 #pragma once
 
 #include <socketless/core/result.hpp>
@@ -121,7 +121,7 @@ private:
     }
 
     std::unordered_map<std::uint32_t, early_acts> all_;
-    std::unordered_map<std::uint32_t, std::size_t> sizes_; // by connection; not there where it is 0
+    std::unordered_map<std::uint32_t, std::size_t> sizes_; // by connection, without those of 0
 };
 
 } // namespace socketless::inline v0::detail

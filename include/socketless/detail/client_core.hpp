@@ -1,5 +1,5 @@
-// What a client is made of: an Engine.IO session, the Socket.IO session that speaks over it, and connecting again when
-// the connection is lost. `client` is its face.
+// The parts of a client: an Engine.IO session, the Socket.IO session that speaks over it, and connecting again when the
+// connection is lost. `client` is its face.
 #pragma once
 
 #include <socketless/client_options.hpp>
@@ -105,8 +105,8 @@ protected:
         attempt([this] { begin_open(); });
     }
 
-    // The connection may have died unnoticed (the machine slept). Checks that first, so that what is emitted is kept
-    // for the next connection.
+    // The connection may have died unnoticed (the machine slept). Checks that first, so that the event is kept for the
+    // next connection.
     void notice_lost_connection() {
         if (phase_ != phase::open) return;
         engine_.handle_timeout(now_);

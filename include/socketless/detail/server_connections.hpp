@@ -81,7 +81,7 @@ public:
     // Its next event, or nothing: then it is no longer busy.
     void poll_event(std::uint32_t index, std::optional<socketio::event>& e) {
         auto& session = all_[index]->session;
-        session.poll_event(e); // ends the connection where it throws
+        session.poll_event(e); // ends the connection if it throws
         if (session.has_transmit()) flush_or_break_off(index);
         if (e) return;
         busy_.pop();

@@ -1,5 +1,5 @@
-// What a server is made of: its connections, the sockets on them, their namespaces and rooms; how a socket comes, is
-// let in, and goes. server_emitter adds what a server sends, `server` is the face of both.
+// The parts of a server: its connections, the sockets on them, their namespaces and rooms; how a socket comes, is let
+// in, and goes. server_emitter adds sending, `server` is the face of both.
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
@@ -117,7 +117,7 @@ protected:
         return session != nullptr && session->writable();
     }
 
-    // Calls `f(session)` of the socket's connection and sends what it has to say.
+    // Calls `f(session)` of the socket's connection and sends what the session has queued.
     template <class F>
     result<void> with_session(server_socket const& s, F f) {
         return connections_.with_session(s.connection.index, f);
@@ -280,7 +280,7 @@ protected:
         return {};
     }
 
-    // The client is in: it gets its state again if that was kept, all that it has missed, and what was done early.
+    // The client is in: it gets its state again if that was kept, and all that it has missed; early acts take effect.
     void welcome(server_socket& s, std::uint32_t number, socketio::recoverable_session const* kept) noexcept {
         auto const restored = kept != nullptr ? std::optional(recovery_->restore(*s.recovery(), *kept)) : std::nullopt;
         if (restored && !s.data) s.data = restored->session.data; // data that was set for the new connection stays
@@ -299,7 +299,7 @@ protected:
         }
     }
 
-    // What the application did before it let the client in counts from now on.
+    // Does now what the application asked for before it let the client in.
     void catch_up(server_socket const& s, std::uint32_t number, early_acts const& early) {
         for (std::string const& room : early.rooms)
             if (room != s.sid() && rooms_.rooms_of(number) < options_.max_rooms) rooms_.join(number, room);
@@ -308,7 +308,7 @@ protected:
             packet_.assign(p.text, p.attachments, offset);
             std::string_view const own = s.sid();
             if (offset && s.recovery() != nullptr) keep_packet(*offset, {s.nsp, {&own, 1}, {}});
-            send_packet(number).ignore(); // where the connection is lost, the client may come back for it
+            send_packet(number).ignore(); // if the connection is lost, the client may come back for it
         }
     }
 

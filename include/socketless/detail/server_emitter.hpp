@@ -1,4 +1,4 @@
-// What a server sends: events to one socket, and to the audience of a broadcast.
+// Sending by a server: events to one socket, and to the audience of a broadcast.
 #pragma once
 
 #include <socketless/audience.hpp>
@@ -65,7 +65,7 @@ protected:
         if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args...);
         auto const id = ++last_ack_id_;
         auto& session = session_of(*s);
-        session.handle_timeout(connections_.now()); // what the timeout counts from
+        session.handle_timeout(connections_.now()); // the timeout counts from now
         auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args...);
         connections_.mark_busy(s->connection.index);
         // A connection that cannot take it ends, and the acknowledgement with it.
@@ -137,7 +137,7 @@ protected:
         auto const nsp = namespaces_.find(whom.nsp_);
         if (nsp)
             if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
-        // All acknowledgements are awaited before the first is asked for: where it throws, nobody was asked.
+        // All acknowledgements are awaited before the first is asked for: if it throws, nobody was asked.
         std::vector<std::uint32_t> asked;
         broadcast_acks& acks = broadcast_acks_[id];
         rollback undo([&]() noexcept {
@@ -216,7 +216,7 @@ private:
         auto const id = ++last_ack_id_;
         if (auto const made = make_early(*s, id, name, args...); !made) return made.error();
         auto& session = session_of(*s);
-        session.handle_timeout(connections_.now()); // what the timeout counts from
+        session.handle_timeout(connections_.now()); // the timeout counts from now
         if (auto const awaited = session.expect_early_ack(s->local, id, timeout); !awaited) return awaited.error();
         rollback undo([&]() noexcept { session.forget_ack(s->local, id); });
         keep_early(socket.index, *s, true);
@@ -253,7 +253,7 @@ private:
     [[nodiscard]] found_audience look_up(audience const& whom, std::uint32_t nsp) const {
         found_audience found{nsp, numbers_except(whom, nsp), {}};
         found.by_id = numbers_to(whom, nsp, found.except);
-        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // they follow the rooms, once each
+        found.except.insert(found.except.end(), found.by_id.begin(), found.by_id.end()); // they follow the rooms
         return found;
     }
 
@@ -304,7 +304,7 @@ private:
     // Whether the socket is to acknowledge an event, from now on.
     [[nodiscard]] bool awaits(server_socket const& s, std::uint64_t id, std::optional<milliseconds> timeout) {
         auto& session = session_of(s);
-        session.handle_timeout(connections_.now()); // what the timeout counts from
+        session.handle_timeout(connections_.now()); // the timeout counts from now
         connections_.mark_busy(s.connection.index);
         return session.expect_ack(s.local, id, timeout).has_value();
     }

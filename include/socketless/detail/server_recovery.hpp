@@ -32,7 +32,7 @@ struct recovery_claim {
     std::vector<std::string> left = {};
     bool is_promised = false; // the application was told that the state will be recovered
 
-    // What a CONNECT says of an earlier connection.
+    // The claim of a CONNECT to the state of an earlier connection.
     [[nodiscard]] static recovery_claim of(json::text auth) {
         recovery_claim claimed;
         if (auto const pid = json::detail::string_member(auth, "pid"); pid.size() == random_id{}.size())

@@ -21,7 +21,7 @@
 
 namespace socketless::inline v0::engineio {
 
-/// What the server tells in the open packet. `sid` is borrowed, from the packet or the buffer.
+/// The contents of the open packet. `sid` is borrowed, from the packet or the buffer.
 struct handshake {
     /// The session id.
     std::string_view sid;

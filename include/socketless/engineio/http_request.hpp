@@ -1,4 +1,4 @@
-// What the I/O layer tells a server of the requests that have come.
+// Requests, as the I/O layer hands them to a server.
 #pragma once
 
 #include <socketless/engineio/session.hpp>
@@ -14,7 +14,7 @@ namespace socketless::inline v0::engineio {
 /// The method of a request: GET, POST, or another, which the protocol does not know.
 enum class http_method : std::uint8_t { get, post, other };
 
-/// What the I/O layer tells of a request. Views must stay valid until `poll_event` has returned nothing.
+/// A request, as the I/O layer hands it in. Views must stay valid until `poll_event` has returned nothing.
 struct http_request {
     /// The name of the exchange, which the I/O layer chooses.
     exchange_id exchange = 0;
@@ -31,7 +31,7 @@ struct http_request {
     std::uint64_t context = 0;
 };
 
-/// What the I/O layer tells of a WebSocket that is open.
+/// An open WebSocket, as the I/O layer hands it in.
 struct websocket_request {
     /// The name of the channel, which the I/O layer chooses.
     channel_id channel = 0;

@@ -1,4 +1,4 @@
-// What an Engine.IO session has to send: messages of its own, and shared ones, which are not copied.
+// The queue of an Engine.IO session: messages of its own, and shared ones, which are not copied.
 #pragma once
 
 #include <socketless/core/detail/frame_queue.hpp>

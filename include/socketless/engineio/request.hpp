@@ -111,8 +111,8 @@ private:
     std::string_view raw_;
 };
 
-/// What the target of a request says, all of it borrowed. Names and values are compared decoded; of a parameter that
-/// is given twice the last counts.
+/// The parts of a request's target, all of them borrowed. Names and values are compared decoded; if a parameter is
+/// given twice, the last counts.
 struct request_target {
     /// The part before the "?".
     std::string_view path;
@@ -309,7 +309,7 @@ inline constexpr std::string_view request_error_bodies[] = {
     return detail::request_error_bodies[static_cast<std::size_t>(e)];
 }
 
-/// How a server refuses a request: what the answer to it says.
+/// How a server refuses a request.
 struct refusal {
     /// The code of the answer.
     request_error code = request_error::bad_request;

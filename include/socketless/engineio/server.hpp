@@ -243,13 +243,13 @@ public:
         mark_busy(session.index);
     }
 
-    /// The session, or null where it has ended. Valid until the next call that is not const.
+    /// The session, or null if it has ended. Valid until the next call that is not const.
     [[nodiscard]] server_session const* find(session_handle session) const noexcept {
         auto const* const found = slots_.find(session);
         return found == nullptr ? nullptr : &*found->session;
     }
 
-    /// The request with which the session began; empty where it has ended. Views live as long as the session.
+    /// The request with which the session began; empty if it has ended. Views live as long as the session.
     [[nodiscard]] handshake_request handshake(session_handle session) const noexcept {
         auto const* const s = find(session);
         return s == nullptr ? handshake_request() : s->handshake();

@@ -71,7 +71,7 @@ public:
         : begin_(from.json().raw().data()), p_(begin_), end_(begin_ + from.json().raw().size()),
           attachments_(from.attachments()) {}
 
-    // What is in `to` is replaced. On an error it is unspecified; the offset counts in the text.
+    // Replaces the contents of `to`. On an error they are unspecified; the offset counts in the text.
     result<void> read(value& to) { return read_value(to, 0); }
 
 private:
@@ -135,15 +135,14 @@ private:
         return {};
     }
 
-    // What stands here up to its end, if it is no array or object.
+    // Reads the value here up to its end, if it is no array or object.
     json::text next_scalar() noexcept {
         char const* const begin = p_;
         p_ = is_next('"') ? json::detail::skip_string(p_ + 1, end_) : json::detail::skip_scalar(p_, end_);
         return json::text::trusted(json::detail::between(begin, p_));
     }
 
-    // The contents of a string, until the next call. A value of which one string has half a surrogate pair is readable
-    // all the same.
+    // The contents of a string, until the next call. A value is readable even if a string has half a surrogate pair.
     result<std::string_view> contents(json::text string) {
         std::size_t const begin = offset() - string.raw().size();
         if (string.has_escapes() && buffer_.size() < string.raw().size()) buffer_.resize(string.raw().size());
@@ -152,7 +151,7 @@ private:
         return unescaped;
     }
 
-    // Whether the array or object ends here; then it is left behind.
+    // Whether the array or object ends here; then steps over its end.
     bool closes(char bracket) noexcept {
         skip_space();
         if (p_ == end_) return true;

@@ -1,4 +1,4 @@
-// What an engineio::server is made of: its sessions, how requests and streams find theirs, and how others are refused.
+// The parts of an engineio::server: its sessions, how requests and streams find theirs, and how others are refused.
 // `server` is its face.
 #pragma once
 
