@@ -90,7 +90,7 @@ private:
         return {rooms.begin(), rooms.end()};
     }
 
-    // It has come back as what it was: the same namespace, and all its rooms.
+    // A recovered socket is in the same namespace, and in all its rooms.
     void check_recovered(socketio::event const& e) const {
         auto const found = lost_.find(std::string(e.sid));
         check(found != lost_.end() && found->second.nsp == e.nsp);

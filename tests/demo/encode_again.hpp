@@ -1,4 +1,4 @@
-// Packets and request targets encoded again from what they were decoded to: the bytes must be the same.
+// Packets and request targets, decoded and encoded again: the bytes must be the same.
 #pragma once
 
 #include "tools/rewrite.hpp"
@@ -50,7 +50,7 @@ inline result<std::size_t> encode_again(std::string& text, attachment_list& atta
     return errc::unknown_packet_type;
 }
 
-// The target of a request, from its parts; nothing for one that is not of Engine.IO.
+// The target of a request, from its parts; nothing for a target that is not of Engine.IO.
 inline std::optional<std::string> write_again(engineio::request_target const& target) {
     if (!target.query.find("EIO") || !target.transport) return std::nullopt;
     engineio::request_fields fields;

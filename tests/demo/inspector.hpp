@@ -164,7 +164,7 @@ private:
         show_row(left, raw, what, hanging);
     }
 
-    // The number of the exchange or channel, after what it is: beside a raw body, after the method or the status.
+    // The number of the exchange or channel: after its kind or, beside a raw body, after the method or the status.
     [[nodiscard]] std::string over(happening const& h) const {
         auto const number = ' ' + std::to_string(h.number);
         if (shows_raw() && h.kind == happening_kind::http_request) return h.method + number;

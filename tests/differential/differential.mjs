@@ -41,7 +41,7 @@ function vectorLines(codec) {
 
 const exampleLines = (list, codec) => list.flatMap((rule) => rule.examples[codec] ?? []);
 
-// A seed of its own for each codec: --codec runs what a whole run has for it.
+// A seed of its own for each codec: --codec gives it the same inputs as a whole run.
 const seedFor = (name) => [...name].reduce((hash, c) => Math.imul(hash, 31) + c.charCodeAt(0), Number(options.seed));
 
 /** `count` encodings of random packets and as many mutations, of those and of the vectors. */

@@ -3,10 +3,10 @@
 //     opened polling                 the events, as they are called; `drained` is only counted
 //     message hi
 //     closed: transport error
-//     answer 2: 200 html ok          what the I/O layer is to do, and with which exchange or channel
+//     answer 2: 200 html ok          a task of the I/O layer, and its exchange or channel
 //     get 1, post 2: 4hi, open websocket 3, open stream 3, send 3: 2probe, close 3, abort 2
 //
-// Binary stands as <hex>, and '|' for the record separator of v4 bodies, in what comes out and in what is put in.
+// Binary stands as <hex>, and '|' for the record separator of v4 bodies, in inputs and in outputs.
 #pragma once
 
 #include "tools/hex.hpp"

@@ -1,5 +1,5 @@
 // A socketio::server_session driven by hand: each input returns what came of it, drained into lines (see
-// socket_lines.hpp). What must hold of every session is checked on the way.
+// socket_lines.hpp). Checks on the way what holds for every session.
 #pragma once
 
 #include "drivers/socket_lines.hpp"

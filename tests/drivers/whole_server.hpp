@@ -1,7 +1,7 @@
 // A whole server driven by hand, over WebSockets and exchanges that the test plays itself: each input returns what came
 // of it, drained into lines.
 //
-//     0 connected /                  an event (see socket_lines.hpp) of the socket that was told of first
+//     0 connected /                  an event (see socket_lines.hpp) of socket 0, the first
 //     7: 42["news"], 7: <0102>       a message on channel 7
 //     answer 3: 200 text 42["news"]  the answer to exchange 3
 //     close 7

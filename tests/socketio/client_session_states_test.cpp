@@ -126,7 +126,7 @@ TEST_CASE("ending: a socket can be joined again while its end is told", "[client
     CHECK(c.receive("1") == lines{"disconnected /: io server disconnect", "send 0"});
     c.receive(answer(socketio::revision::v5));
 
-    // Before it is told, too.
+    // The same before `disconnected` is polled.
     c.session.disconnect(c.socket);
     c.connect("/");
     CHECK(c.drain() == lines{"disconnected /: io client disconnect", "send 1", "send 0"});

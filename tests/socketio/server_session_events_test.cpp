@@ -159,7 +159,7 @@ TEST_CASE("the right to acknowledge moves with its value and can be tried again 
     s.receive(R"(27["q"])");
     REQUIRE(s.requests.size() == 1);
     ack_request request = std::move(s.requests[0]);
-    CHECK_FALSE(s.requests[0]); // NOLINT: what it is then is what is tested
+    CHECK_FALSE(s.requests[0]); // NOLINT: tests the state after the move
     CHECK(s.session.acknowledge(request, "\xff").error().code == errc::invalid_utf8);
     CHECK(request);
     CHECK(s.after([&] { CHECK(s.session.acknowledge(request)); }) == lines{"send 37[]"});

@@ -128,7 +128,7 @@ TEST_CASE("a request for an acknowledgement can only be moved, and leaves nothin
     ack_request first({3, 4}, 17, 2);
     CHECK(static_cast<bool>(first));
     ack_request second = std::move(first);
-    CHECK_FALSE(static_cast<bool>(first)); // NOLINT: what is left is what is tested
+    CHECK_FALSE(static_cast<bool>(first)); // NOLINT: tests the state after the move
     CHECK(static_cast<bool>(second));
     CHECK(second.socket() == socket_handle{3, 4});
     CHECK(second.id() == 17);

@@ -54,7 +54,7 @@ result<void> read_json(json::text from, point& to) {
 struct amount {
     int cents = 0;
 
-    operator int() const { return cents; } // NOLINT: implicit, that is what is tested
+    operator int() const { return cents; } // NOLINT: implicit, as the test needs it
     operator std::string_view() const { return "amount"; }
 };
 

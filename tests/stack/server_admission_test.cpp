@@ -238,7 +238,7 @@ TEST_CASE("a client that is refused is sent nothing else, and what it was asked 
     }
     CHECK(w.server.in("/made").size() == 0);
     w.server.declare("/", admission::automatic);
-    CHECK(w.receive(1, "40").size() == 2); // nothing of what was kept for the others
+    CHECK(w.receive(1, "40").size() == 2); // without the events that were kept for the others
     CHECK(w.server.to("room").size() == 0);
 }
 

@@ -389,7 +389,7 @@ TEST_CASE("the server closes: all is flushed, every socket is told, nobody new g
           sorted({"0 ack " + std::to_string(*id) + " disconnected", "0 disconnected /: server shutting down",
                   "1 disconnected /a: server shutting down", "2 disconnected /: server shutting down",
                   "1: 451-[\"bye\"," + std::string(placeholder) + "]", "1: <0102>", "close 1", "close 3"}));
-    CHECK(w.server.connection_count() == 1); // a client that polls is told when it does
+    CHECK(w.server.connection_count() == 1); // a client of long-polling learns it with its next GET
     CHECK(w.get(100, 103) == lines{R"(answer 103: 200 text 42["bye"]|1)"});
     CHECK(w.server.connection_count() == 0);
     CHECK(w.server.socket_count() == 0);

@@ -161,7 +161,7 @@ inline void decode_socketio(std::vector<item>& items, socketio::revision r, answ
     if (assembler.attachments_due() != 0) a.set_incomplete();
 }
 
-// The answer to one line of `transcode decode CODEC`; nothing for a codec or a line that is not one.
+// The answer to one line of `transcode decode CODEC`; nothing for an unknown codec or an invalid line.
 inline std::optional<std::string> decode_line(std::string_view codec, std::string_view line) {
     auto items = parse_items(line);
     if (!items) return std::nullopt;
@@ -317,7 +317,7 @@ inline std::optional<std::string> encode_socketio(json::text source) {
     return line;
 }
 
-// The answer to one line of `transcode encode CODEC`; nothing for a codec or a line that is not one.
+// The answer to one line of `transcode encode CODEC`; nothing for an unknown codec or an invalid line.
 inline std::optional<std::string> encode_line(std::string_view codec, std::string_view line) {
     auto const source = json::validate(line, limits::deepest);
     if (!source) return error_line(source.error().code);
