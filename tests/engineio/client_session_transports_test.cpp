@@ -173,6 +173,21 @@ TEST_CASE("nothing is sent on a channel that is paused, and volatile messages ar
     CHECK(p.session.send_volatile(text("b"), p.now) == error{errc::would_wait});
 }
 
+TEST_CASE("a client: pause and resume leave the views of the last transmit valid", "[client_session]") {
+    auto c = websocket();
+    std::string buffer;
+    REQUIRE(c.session.send(text("a"), c.now).has_value());
+    REQUIRE(c.session.send(shared_message(text("b")), c.now).has_value()); // the session alone holds it
+    for (std::string_view const sent : {"4a", "4b"}) {
+        auto const t = c.session.poll_transmit(buffer);
+        REQUIRE(t);
+        c.session.pause(1);
+        CHECK(t->data.data == sent);
+        c.session.resume(1);
+        CHECK(t->data.data == sent);
+    }
+}
+
 TEST_CASE("a shared message is handed out without a copy", "[client_session]") {
     shared_message const message(text("to all"));
     auto c = websocket();

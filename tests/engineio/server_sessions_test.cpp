@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace engineio_server_sessions_test {
 
@@ -244,6 +245,26 @@ TEST_CASE("pausing a channel holds back its session only", "[server]") {
     CHECK(s.session.send_volatile(s.handles[0], text("c")) == error{errc::would_wait});
     CHECK(s.after([&] { s.session.resume(7); }) == lines{"send 7: 4a"});
     CHECK(s.after([&] { s.session.resume(99); }).empty());
+}
+
+TEST_CASE("a server: pause and resume of any channel leave the views of the last transmit valid", "[server]") {
+    driver s;
+    s.open_websocket(7, websocket_v4);
+    s.open_websocket(8, websocket_v4);
+    std::string buffer;
+    REQUIRE(s.session.send(s.handles[0], text("a")).has_value());
+    REQUIRE(s.session.send(s.handles[0], shared_message(text("b"))).has_value()); // the session alone holds it
+    while (s.session.poll_event()) continue;
+    for (std::string_view const sent : {"4a", "4b"}) {
+        auto const t = s.session.poll_transmit(buffer);
+        REQUIRE(t);
+        for (channel_id const channel : {7u, 8u, 99u}) {
+            s.session.pause(channel);
+            CHECK(t->data.data == sent);
+            s.session.resume(channel);
+            CHECK(t->data.data == sent);
+        }
+    }
 }
 
 TEST_CASE("a stream that is paused before it says whose it is stays paused", "[server]") {

@@ -42,7 +42,8 @@ struct client_options {
     milliseconds open_timeout{20'000};
     /// How long a move to another transport may take.
     milliseconds upgrade_timeout{10'000};
-    /// Bytes that one packet of a stream may have.
+    /// Bytes that one packet of a stream may have: a good limit, too, for the bodies and messages that your network
+    /// reads.
     std::size_t max_payload = 100'000'000;
     /// Bytes that may be queued; more closes the session (close_reason::queue_overflow).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;

@@ -107,6 +107,7 @@ public:
     }
 
     /// A write is under way on the channel: the session sends nothing more on it until `resume`.
+    /// Leaves the views of the last transmit valid; so does `resume`.
     void pause(channel_id channel) noexcept { client_session_core::pause(channel); }
     void resume(channel_id channel) noexcept { client_session_core::resume(channel); }
 

@@ -175,6 +175,7 @@ public:
     }
 
     /// A write on the channel is under way: `poll_transmit` sends nothing more on it until `resume`.
+    /// Leaves the views of the last transmit valid; so does `resume`.
     void pause(channel_id channel) {
         if (auto const found = channels_.find(channel); found != channels_.end())
             slots_[found->second].session->pause(channel);
@@ -282,8 +283,7 @@ public:
     /// after each input, as the events.
     [[nodiscard]] std::optional<connection_event> poll_connection_event() noexcept { return log_.take(); }
 
-    /// The next thing to do, for any session. Its views are valid until the next call that is not const, or until
-    /// `buffer` is used again.
+    /// The next thing to do, for any session. `transmit` says how long its views are valid.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
         if (!immediate_.empty()) {
             transmit t = immediate_.front().what;

@@ -173,7 +173,7 @@ public:
     }
 
     /// A write is under way on the channel: until `resume` the session sends nothing more on it, and refuses volatile
-    /// messages.
+    /// messages. Leaves the views of the last transmit valid; so does `resume`.
     void pause(channel_id channel) noexcept { server_session_core::pause(channel); }
     void resume(channel_id channel) noexcept { server_session_core::resume(channel); }
 

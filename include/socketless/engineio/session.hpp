@@ -76,7 +76,8 @@ struct event {
 enum class transmit_type : std::uint8_t {
     /// Server: answer the exchange `id` with `status`, `content` and `data`.
     respond,
-    /// Client: request `target`, with `data` as the body of a POST; the exchange is called `id`.
+    /// Client: request `target`, with `data` as the body of a POST; the exchange is called `id`. One GET and one POST
+    /// run at the same time: the server answers the GET when it has something to say, which may take its ping interval.
     get,
     post,
     /// Client: open a WebSocket to `target`, or a stream; the channel is called `id`.
@@ -103,8 +104,8 @@ enum class content_type : std::uint8_t { none, text, html, binary, json };
 /// The value of the Cache-Control header that every answer to an exchange carries.
 inline constexpr std::string_view cache_control = "no-store";
 
-/// What to do, for the I/O layer. Views are valid until the next non-const call, or until the buffer that you gave to
-/// `poll_transmit` is used again.
+/// What to do, for the I/O layer. Views are valid until the next non-const call other than `pause` and `resume`, or
+/// until the buffer that you gave to `poll_transmit` is used again.
 struct transmit {
     /// What to do.
     transmit_type type = transmit_type::send;
