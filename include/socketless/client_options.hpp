@@ -67,7 +67,8 @@ struct client_options {
     std::size_t max_early = std::size_t{1} * 1024 * 1024;
     /// Acknowledgements that may be awaited; asking for another is refused (errc::too_many_acks).
     std::size_t max_pending_acks = 65'536;
-    /// Bytes that one packet of a stream may have.
+    /// Bytes that one packet of a stream may have: a good limit, too, for the bodies and messages that your network
+    /// reads.
     std::size_t max_payload = 100'000'000;
     /// How much one packet and one body may hold.
     socketless::limits limits = {};
