@@ -52,9 +52,9 @@ struct program {
         } else if (e.type == event_type::event && e.name() == "said") {
             if (auto const args = e.get<std::string, std::string>())
                 std::cout << std::get<0>(*args) << ": " << std::get<1>(*args) << std::endl;
-        } else if (e.type == event_type::disconnected) {
+        } else if (e.type == event_type::disconnected || e.type == event_type::open_failed) {
             std::cout << "disconnected: " << name(e.reason) << std::endl;
-            QCoreApplication::quit(); // otherwise it connects again where the network failed
+            QCoreApplication::quit(); // otherwise, if the network failed, it connects again
         }
     }
 

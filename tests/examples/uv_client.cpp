@@ -35,14 +35,14 @@ struct program {
         }
         static void opened(uv_connect_t* r, int status) {
             auto& c = of(r->handle);
-            if (status < 0) return c.owner.lose(c);
+            if (status < 0) return c.owner.lose(c), c.owner.drive();
             uv_read_start(c.stream(), give, take);
             c.owner.io.channel_opened(c.id, now()), c.owner.drive();
         }
         static void give(uv_handle_t* h, size_t, uv_buf_t* b) { *b = uv_buf_init(of(h).incoming, 16'384); }
         static void take(uv_stream_t* s, ssize_t size, uv_buf_t const* b) {
             auto& c = of(s);
-            if (size < 0) return c.owner.lose(c);
+            if (size < 0) return c.owner.lose(c), c.owner.drive();
             c.owner.io.stream_received(c.id, {b->base, static_cast<size_t>(size)}, now()), c.owner.drive();
         }
         static void written(uv_write_t* w, int status) {
@@ -58,6 +58,7 @@ struct program {
     connection* current = nullptr; // the client has one at a time
 
     void handle(socketio::event& e) {
+        if (e.type == event_type::open_failed) std::cout << "no connection: " << name(e.reason) << std::endl;
         if (e.type == event_type::connected) {
             std::cout << "connected" << std::endl;
             io.emit_with_ack(e.socket, milliseconds(5'000), "say", line).ignore();
@@ -103,17 +104,16 @@ struct program {
         }
     }
 
-    void lose(connection& c) {
+    void lose(connection& c) { // called in `perform` too: it leaves `drive` to the callbacks
         c.close();
-        if (std::exchange(current, current == &c ? nullptr : current) == &c) io.channel_closed(c.id, now()), drive();
+        if (current == &c) current = nullptr, io.channel_closed(c.id, now());
     }
 };
 
 int main(int argc, char** argv) {
     program p{.line = argc > 2 ? argv[2] : "hello"};
     uv_ip4_addr("127.0.0.1", argc > 1 ? std::stoi(argv[1]) : 3000, &p.server);
-    uv_timer_init(uv_default_loop(), &p.timer);
-    p.timer.data = &p;
+    uv_timer_init(uv_default_loop(), &p.timer), p.timer.data = &p;
     p.io.connect("/", json::object("token", "abc")).ignore(); // "/" and this auth are good
     p.drive();
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
