@@ -17,6 +17,7 @@ struct chat {
     socketio::socket_handle lobby = io.connect("/", json::object("token", "abc")).value(); // a bad name is an error
 
     void handle(socketio::event& e) {
+        if (e.type == event_type::open_failed) std::cout << "no connection: " << name(e.reason) << std::endl;
         if (e.type == event_type::connected) {
             std::cout << (e.recovered ? "connected again, nothing was missed" : "connected") << std::endl;
             io.emit_with_ack(lobby, std::chrono::seconds(5), "say", line).ignore(); // fails if it is not UTF-8
@@ -26,7 +27,7 @@ struct chat {
         } else if (e.type == event_type::event && e.name() == "said") {
             if (auto const args = e.get<std::string, std::string>())
                 std::cout << std::get<0>(*args) << ": " << std::get<1>(*args) << std::endl;
-        } else if (e.type == event_type::disconnected) { // it connects again where the network failed
+        } else if (e.type == event_type::disconnected) { // if the network failed, it connects again
             std::cout << "disconnected: " << name(e.reason) << std::endl;
         }
     }
