@@ -82,6 +82,10 @@ static_assert(result<point>({4, 5}).and_then([](point p) { return half_of(p.x); 
 static_assert(six.transform([](int n) { return n > 5; }) == true);
 static_assert(wrong.transform([](int n) { return n > 5; }) == error{errc::invalid_json, 3});
 static_assert(result<point>({4, 5}).transform([](point p) { return p.y; }) == 5);
+static_assert(result<std::string_view>("abc").transform(&std::string_view::size) == 3U);
+constexpr std::string_view library_name = "socketless";
+static_assert(result<std::string_view const*>(&library_name).transform(&std::string_view::size) == 10U);
+static_assert(wrong.or_else(&error::offset) == 3);
 
 // or_else
 static_assert(six.or_else([](error) -> result<int> { return 0; }) == 6);
