@@ -1,10 +1,10 @@
 // Who may join a namespace of a socketless::server, and who decides that.
 #pragma once
 
+#include <socketless/core/callback.hpp>
 #include <socketless/json/text.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -21,7 +21,7 @@ enum class admission : std::uint8_t {
 
 /// Whether a client may join the namespace of this name, which was not declared, with this auth (an object or nothing).
 /// If it throws, the server refuses the client, and poll_event throws the same.
-using namespace_predicate = std::function<bool(std::string_view name, json::text auth)>;
+using namespace_predicate = callback<bool(std::string_view name, json::text auth)>;
 
 } // namespace socketless::inline v0
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/callback.hpp>
 
 #include <array>
 #include <concepts>
@@ -9,7 +10,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -41,7 +41,7 @@ inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcd
 class random_source {
 public:
     /// The form in which the source keeps any function object.
-    using function = std::function<void(std::span<std::byte>)>;
+    using function = callback<void(std::span<std::byte>)>;
 
     /// Takes any such function object. See above for those that are empty.
     template <class F>
@@ -54,7 +54,7 @@ public:
 
     /// Copies the function object, or moves it and leaves `other` unusable. Precondition: `other` was not moved from.
     random_source(random_source const& other) : fill_(other.fill_) { check(); }
-    random_source(random_source&& other) noexcept : fill_(std::exchange(other.fill_, nullptr)) { check(); }
+    random_source(random_source&& other) noexcept : fill_(std::move(other.fill_)) { check(); }
     random_source& operator=(random_source other) noexcept {
         fill_.swap(other.fill_);
         return *this;

@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string_view>
 
@@ -69,40 +68,6 @@ struct connection_event {
     std::size_t dropped = 0;
 };
 
-namespace detail {
-
-// Events of connections that wait to be taken, a bounded number.
-class connection_log {
-public:
-    explicit connection_log(std::size_t max) : max_(max) {}
-
-    [[nodiscard]] bool is_on() const noexcept { return max_ != 0; }
-
-    void push(connection_event e) {
-        if (!is_on()) return;
-        if (events_.size() == max_) {
-            ++dropped_;
-            return;
-        }
-        e.dropped = dropped_;
-        events_.push_back(e);
-        dropped_ = 0;
-    }
-
-    [[nodiscard]] std::optional<connection_event> take() noexcept {
-        if (events_.empty()) return std::nullopt;
-        connection_event const e = events_.front();
-        events_.pop_front();
-        return e;
-    }
-
-private:
-    std::size_t max_;
-    std::size_t dropped_ = 0;
-    std::deque<connection_event> events_;
-};
-
-} // namespace detail
 } // namespace socketless::inline v0::engineio
 
 #include <socketless/core/detail/epilogue.hpp>

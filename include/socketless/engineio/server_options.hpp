@@ -1,13 +1,13 @@
 // How the sessions of an Engine.IO server behave.
 #pragma once
 
+#include <socketless/core/callback.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/transport.hpp>
 
 #include <cstddef>
-#include <functional>
 #include <string>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -46,7 +46,7 @@ struct server_options {
     /// Whether a request may begin a session. The server asks this of each such request, by long-polling and by
     /// WebSocket, before it makes anything for the session. If it throws, that request was not received. It must not
     /// call the server.
-    std::function<request_verdict(handshake_request const&)> allow_request = {};
+    callback<request_verdict(handshake_request const&)> allow_request = {};
     /// How many events of connections wait for `poll_connection_event`. The server drops further ones, and counts them.
     /// By default it makes no such events.
     std::size_t max_connection_events = 0;

@@ -11,6 +11,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/connection_event.hpp>
+#include <socketless/engineio/detail/connection_log.hpp>
 #include <socketless/engineio/detail/new_streams.hpp>
 #include <socketless/engineio/handshake_request.hpp>
 #include <socketless/engineio/http_request.hpp>
