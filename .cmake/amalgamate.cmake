@@ -3,9 +3,10 @@
 #   cmake -D OUTPUT=socketless.hpp [-D FORWARD=directory] -P .cmake/amalgamate.cmake
 #
 # Each header follows those it includes. Unconditional includes of the standard library go to the top, once each;
-# what stands inside an #if stays there. The headers share one prologue and one epilogue. FORWARD also fills a directory
-# with a socketless/... tree in which every header that was inlined only includes <socketless.hpp>, so that programs
-# written for the many headers use the single header.
+# what stands inside an #if stays there. The functions of a header, in impl/, follow it: the single header is never
+# compiled separately. The headers share one prologue and one epilogue. FORWARD also fills a directory with a
+# socketless/... tree in which every header that was inlined only includes <socketless.hpp>, so that programs written for
+# the many headers use the single header.
 #
 # C++ is full of ; and [ ], which break CMake lists: the text is only ever cut and joined as quoted strings.
 cmake_minimum_required(VERSION 3.20)
@@ -36,7 +37,10 @@ function(amalgamate header depth result)
 
     file(READ "${root}/include/${header}" rest)
     string(REPLACE "\r" "" rest "\n${rest}")
+    string(REGEX REPLACE "#ifndef SOCKETLESS_SEPARATE_COMPILATION\n(#include <socketless/impl/[^>]+>)\n#endif" "\\1"
+           rest "${rest}")
     set(text "")
+    set(functions "")
     while(TRUE)
         string(FIND "${rest}" "\n#" before)
         if(before EQUAL -1)
@@ -53,8 +57,11 @@ function(amalgamate header depth result)
         if(line MATCHES "^# *include <(${prologue}|${epilogue})>")
             # Left out: the single header has its own.
         elseif(line MATCHES "^# *include <(socketless/[^>]+)>")
+            string(FIND "${line}" "<socketless/impl/" impl)
             amalgamate("${CMAKE_MATCH_1}" ${depth} included)
-            if(depth GREATER 0)
+            if(NOT impl EQUAL -1)
+                string(APPEND functions "${included}")
+            elseif(depth GREATER 0)
                 string(APPEND text "${included}")
             else()
                 set_property(GLOBAL APPEND_STRING PROPERTY library "${included}")
@@ -76,7 +83,7 @@ function(amalgamate header depth result)
         string(REGEX REPLACE "\n+$" "" text "${text}")
     endwhile()
     string(STRIP "${text}${rest}" text)
-    set(${result} "\n//=== ${header} ===//\n\n${text}\n" PARENT_SCOPE)
+    set(${result} "\n//=== ${header} ===//\n\n${text}\n${functions}" PARENT_SCOPE)
 endfunction()
 
 amalgamate(socketless/socketless.hpp 0 main)
@@ -104,11 +111,13 @@ file(READ "${root}/include/${prologue}" begin)
 file(READ "${root}/include/${epilogue}" end)
 set(begin "\n//=== ${prologue} ===//\n\n${begin}")
 set(end "\n//=== ${epilogue} ===//\n\n${end}")
-file(WRITE "${OUTPUT}" "${license}\n#pragma once\n\n${includes}\n${begin}${library}${main}${end}")
+set(whole "#ifdef SOCKETLESS_SEPARATE_COMPILATION\n#error \"the single header is always inline\"\n#endif")
+file(WRITE "${OUTPUT}" "${license}\n#pragma once\n\n${whole}\n\n${includes}\n${begin}${library}${main}${end}")
 
 if(FORWARD)
     get_property(inlined GLOBAL PROPERTY inlined)
     file(GLOB_RECURSE headers RELATIVE "${root}/include" "${root}/include/*.hpp")
+    list(REMOVE_ITEM headers socketless/source.hpp)
     foreach(header IN LISTS headers)
         if(header IN_LIST inlined)
             file(WRITE "${FORWARD}/${header}" "#include <socketless.hpp>\n")

@@ -3,6 +3,7 @@
 
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/socketio/session.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
@@ -58,7 +59,9 @@ public:
     [[nodiscard]] std::size_t size() const;
     /// Calls f(socket_handle) for each socket in it now. `f` may do anything. If it throws, no other call follows.
     template <class F>
-    void for_each(F f) const;
+    void for_each(F f) const {
+        for (socketio::socket_handle const socket : sockets()) f(socket);
+    }
 
     //=== what ===//
 
@@ -67,15 +70,23 @@ public:
     /// errc::depth_exceeded, errc::message_too_large: see `server::emit`. The server disconnects a receiver that does
     /// not read, for which more than `max_queued` bytes would wait; the others get the event.
     template <class... Args, socketio::event_name_for<Args...> Name>
-    result<std::size_t> emit(Name const& name, Args const&... args) const;
+    result<std::size_t> emit(Name const& name, Args const&... args) const {
+        return broadcast(socketio::detail::name_of(name), json::detail::values_of(json::detail::passed_on(args)...));
+    }
     /// Emits it to those whose transport can take it at once. Errors: as above.
     template <class... Args, socketio::event_name_for<Args...> Name>
-    result<std::size_t> emit_volatile(Name const& name, Args const&... args) const;
+    result<std::size_t> emit_volatile(Name const& name, Args const&... args) const {
+        return broadcast_volatile(socketio::detail::name_of(name),
+                                  json::detail::values_of(json::detail::passed_on(args)...));
+    }
     /// Emits it and asks all for an acknowledgement: one event_type::ack for each, then one event_type::acks_complete,
     /// all with the id that is returned. Errors: as above. If it throws, nobody was asked.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<std::uint64_t> emit_with_ack(std::optional<milliseconds> timeout, Name const& name,
-                                        Args const&... args) const;
+                                        Args const&... args) const {
+        return broadcast_with_ack(timeout, socketio::detail::name_of(name),
+                                  json::detail::values_of(json::detail::passed_on(args)...));
+    }
     /// emit("message", ...), as in Socket.IO.
     template <class... Args>
     result<std::size_t> send(Args const&... args) const {
@@ -96,9 +107,17 @@ private:
     friend class server;
     friend class detail::server_emitter;
 
-    audience(socketless::server& server, std::string_view nsp) noexcept : server_(&server), nsp_(nsp) {}
+    audience(detail::server_emitter& server, std::string_view nsp) noexcept : server_(&server), nsp_(nsp) {}
 
-    socketless::server* server_;
+    // The templates above, without the types of their values.
+    result<std::size_t> broadcast(std::string_view name, json::detail::values const& args) const;
+    result<std::size_t> broadcast_volatile(std::string_view name, json::detail::values const& args) const;
+    result<std::uint64_t> broadcast_with_ack(std::optional<milliseconds> timeout, std::string_view name,
+                                             json::detail::values const& args) const;
+    // A copy: whoever is called for each may change who they are.
+    [[nodiscard]] std::vector<socketio::socket_handle> sockets() const;
+
+    detail::server_emitter* server_;
     std::string_view nsp_;
     std::vector<std::string_view> to_;
     std::vector<std::string_view> except_;

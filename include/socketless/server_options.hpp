@@ -2,8 +2,8 @@
 #pragma once
 
 #include <socketless/engineio/server_options.hpp>
-#include <socketless/socketio/recovery.hpp>
-#include <socketless/socketio/server_session.hpp>
+#include <socketless/socketio/recovery_options.hpp>
+#include <socketless/socketio/server_options.hpp>
 
 #include <cstddef>
 #include <optional>

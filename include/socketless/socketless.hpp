@@ -5,6 +5,7 @@
 #include <socketless/audience.hpp>
 #include <socketless/client.hpp>
 #include <socketless/client_options.hpp>
+#include <socketless/core/callback.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
@@ -47,6 +48,7 @@
 #include <socketless/socketio/reconnection.hpp>
 #include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
+#include <socketless/socketio/recovery_options.hpp>
 #include <socketless/socketio/rooms.hpp>
 #include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace stack_client_opening_test {
@@ -67,6 +68,18 @@ TEST_CASE("without auto_connect the connection is opened by open", "[client]") {
     c.connect();
     CHECK(c.drain().empty());
     CHECK(c.client.is_idle());
+}
+
+TEST_CASE("a client moves with its connection and its sockets", "[client]") {
+    driver c;
+    auto const socket = c.connect();
+    c.drain();
+    c.handshaken(1);
+    client moved = std::move(c.client);
+    c.client = std::move(moved);
+    CHECK(c.client.is_open());
+    CHECK(c.websocket(1, R"(40{"sid":"abc"})") == lines{"connected / abc"});
+    CHECK(c.client.sid(socket) == "abc");
 }
 
 TEST_CASE("open needs no namespace: one that is joined later uses the connection", "[client]") {

@@ -62,6 +62,14 @@ TEST_CASE("a predicate is told the name and the auth of a namespace that is not 
     CHECK(asked == lines{R"(/room-1 {"a":1})", "/room-2 ", R"(/other {"a":1})"});
 }
 
+TEST_CASE("an empty predicate declares nothing", "[whole_server]") {
+    wires w;
+    w.server.declare_matching(namespace_predicate());
+    w.server.declare_matching(nullptr);
+    w.open(1);
+    CHECK(w.receive(1, "40/any,") == lines{R"(1: 44/any,{"message":"Invalid namespace"})"});
+}
+
 TEST_CASE("the first predicate that likes a namespace says who admits", "[whole_server]") {
     wires w;
     w.server.declare_matching([](std::string_view name, json::text) { return name == "/a"; }, admission::ask);

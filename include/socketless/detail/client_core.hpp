@@ -28,7 +28,7 @@
 namespace socketless::inline v0::detail {
 
 class client_core {
-protected:
+public:
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
@@ -125,6 +125,75 @@ protected:
             engine_.close(now_);
         }
     }
+
+    //=== what the application wants ===//
+
+    result<void> open() {
+        if (auto const good = engine_.check_options(); !good) return good;
+        is_wanted_ = true;
+        may_be_idle_ = false;
+        if (phase_ == phase::idle || phase_ == phase::waiting) try_to_open();
+        return {};
+    }
+
+    void close() {
+        for (std::uint32_t i = 0; i != session_.size(); ++i) session_.disconnect({i, 1});
+        stop_wanting_connection();
+    }
+
+    // `connect(session)` returns the socket.
+    template <class Connect>
+    result<socket_handle> join(Connect connect) {
+        if (auto const good = engine_.check_options(); !good) return good.error();
+        result<socket_handle> const socket = connect(session_);
+        flush_or_break_off();
+        if (!socket || !options_.auto_connect) return socket;
+        is_wanted_ = true;
+        if (phase_ == phase::idle) try_to_open(); // when waiting, the next attempt is enough
+        return socket;
+    }
+
+    void disconnect(socket_handle socket) {
+        session_.disconnect(socket);
+        may_be_idle_ = true;
+        flush().ignore();
+    }
+
+    result<void> emit(socket_handle socket, std::string_view name, json::detail::values const& args) {
+        notice_lost_connection();
+        auto const emitted = session_.emit(socket, name, args);
+        auto const sent = flush();
+        bool const is_retried = options_.retries != 0; // whatever has become of the first try
+        return emitted && !is_retried ? sent : emitted;
+    }
+
+    result<void> emit_volatile(socket_handle socket, std::string_view name, json::detail::values const& args) {
+        notice_lost_connection();
+        if (!engine_.writable()) return error{errc::would_wait};
+        return flushed(session_.emit_volatile(socket, name, args));
+    }
+
+    result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
+                                        std::string_view name, json::detail::values const& args) {
+        notice_lost_connection();
+        auto const id = session_.emit_with_ack(socket, timeout, name, args);
+        flush_or_break_off(); // a connection that cannot take it ends, and the acknowledgement with it
+        return id;
+    }
+
+    result<void> acknowledge(socketio::ack_request& request, json::detail::values const& args) {
+        notice_lost_connection();
+        return flushed(session_.acknowledge(request, args));
+    }
+
+    //=== what it means, when to come back, what it is ===//
+
+    [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
+        auto const attempt = phase_ == phase::waiting ? std::optional(next_attempt_) : std::nullopt;
+        return earlier(attempt, earlier(engine_.poll_timeout(), session_.poll_timeout()));
+    }
+    [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
+    [[nodiscard]] bool is_idle() const noexcept { return phase_ == phase::idle; }
 
     // Does one step of work, which may produce an event; false if there is nothing to do.
     [[nodiscard]] bool step(std::optional<event>& e) {
@@ -262,14 +331,6 @@ protected:
     result<void> flushed(result<void> done) {
         auto const sent = flush();
         return done ? sent : done;
-    }
-
-    result<socket_handle> joined(result<socket_handle> socket) {
-        flush_or_break_off();
-        if (!socket || !options_.auto_connect) return socket;
-        is_wanted_ = true;
-        if (phase_ == phase::idle) try_to_open(); // when waiting, the next attempt is enough
-        return socket;
     }
 
     client_options options_;

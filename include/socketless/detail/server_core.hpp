@@ -16,6 +16,7 @@
 #include <socketless/detail/server_sockets.hpp>
 #include <socketless/detail/shared_packet.hpp>
 #include <socketless/engineio/session.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/server_options.hpp>
 #include <socketless/socketio/rooms.hpp>
 #include <socketless/socketio/server_session.hpp>
@@ -41,8 +42,8 @@ class server_core {
 public:
     server_core(server_core const&) = delete; // the sessions refer to the options
     server_core& operator=(server_core const&) = delete;
+    ~server_core() = default;
 
-protected:
     using event = socketio::event;
     using socket_handle = socketio::socket_handle;
 
@@ -57,7 +58,6 @@ protected:
         namespaces_.declare("/", admission::automatic);
         if (options_.recovery) recovery_.emplace(*options_.recovery, random_);
     }
-    ~server_core() = default;
 
     [[nodiscard]] static server_options with_path(server_options options) {
         options.engine.path = options.path;
@@ -331,17 +331,36 @@ protected:
         while (auto const nsp = recovery_->take_unreferenced()) release_if_unused(*nsp);
     }
 
-    template <class Refuse>
-    result<void> refuse_with(socket_handle socket, Refuse refuse) {
+    // Keeps a client out that has asked to join.
+    result<void> refuse(socket_handle socket, std::string_view message, json::detail::values const* data) {
         auto* const s = sockets_.find(socket, socket_state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        auto const refused = refuse(session_of(*s), s->local);
+        auto& session = session_of(*s);
+        auto const refused =
+            data == nullptr ? session.refuse(s->local, message) : session.refuse(s->local, message, *data);
         connections_.flush_or_break_off(s->connection.index);
         if (!refused) return refused;
-        if (!session_of(*s).ending(s->local)) return forget(socket.index), refused;
+        if (!session.ending(s->local)) return forget(socket.index), refused;
         s->state = socket_state::refused; // its acknowledgements have yet to end
         connections_.mark_busy(s->connection.index);
         return refused;
+    }
+
+    //=== rooms ===//
+
+    bool join(socket_handle socket, std::string_view room) {
+        if (auto const* const asked = find_asked(socket))
+            return asked_.join(socket.index, asked->connection.index, room, options_.sockets.max_queued);
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
+        return may_join && rooms_.join(socket.index, room);
+    }
+    bool leave(socket_handle socket, std::string_view room) {
+        if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
+        if (s->recovery() != nullptr) s->recovery()->note_left(room);
+        return rooms_.leave(socket.index, room);
     }
 
     //=== ends ===//

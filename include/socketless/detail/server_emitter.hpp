@@ -9,6 +9,7 @@
 #include <socketless/detail/asked_sockets.hpp>
 #include <socketless/detail/server_core.hpp>
 #include <socketless/detail/server_sockets.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
 #include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>
@@ -30,27 +31,25 @@ namespace socketless::inline v0::detail {
 // copied for each socket: a broadcast would take more than twice as long.
 //
 // Names and strings come as views, so that each function is made once for literals of all lengths.
-class server_emitter : protected server_core {
-protected:
+class server_emitter : public server_core {
+public:
     using server_core::server_core;
 
     //=== one socket ===//
 
-    template <class... Args>
-    result<void> emit_event(socket_handle socket, std::string_view name, Args const&... args) {
-        if (recovery_) return emit_kept(socket, name, args...);
+    result<void> emit_event(socket_handle socket, std::string_view name, json::detail::values const& args) {
+        if (recovery_) return emit_kept(socket, name, args);
         auto* const s = find_live(socket);
-        if (s == nullptr) return emit_early(socket, name, args...);
-        return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args...); });
+        if (s == nullptr) return emit_early(socket, name, args);
+        return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args); });
     }
 
-    template <class... Args>
-    result<void> emit_volatile_event(socket_handle socket, std::string_view name, Args const&... args) {
+    result<void> emit_volatile_event(socket_handle socket, std::string_view name, json::detail::values const& args) {
         auto* const s = find_live(socket);
         if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
         return with_session(*s, [&](auto& session) {
-            auto const emitted = session.emit(s->local, name, args...);
+            auto const emitted = session.emit(s->local, name, args);
             if (emitted && s->recovery() != nullptr)
                 if (auto const since = recovery_->misleading(connections_.queued_text()))
                     s->recovery()->raise_since(*since);
@@ -58,15 +57,14 @@ protected:
         });
     }
 
-    template <class... Args>
     result<std::uint64_t> emit_event_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
-                                              std::string_view name, Args const&... args) {
+                                              std::string_view name, json::detail::values const& args) {
         auto* const s = find_live(socket);
-        if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args...);
+        if (s == nullptr) return emit_early_with_ack(socket, timeout, name, args);
         auto const id = ++last_ack_id_;
         auto& session = session_of(*s);
         session.handle_timeout(connections_.now()); // the timeout counts from now
-        auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args...);
+        auto const emitted = session.emit_with_ack(s->local, id, timeout, name, args);
         connections_.mark_busy(s->connection.index);
         // A connection that cannot take it ends, and the acknowledgement with it.
         connections_.flush_or_break_off(s->connection.index);
@@ -74,13 +72,12 @@ protected:
         return id;
     }
 
-    template <class... Args>
-    result<void> acknowledge_event(socketio::ack_request& request, Args const&... args) {
+    result<void> acknowledge_event(socketio::ack_request& request, json::detail::values const& args) {
         if (!request) return error{errc::already_acknowledged};
         auto* const s = find_live(request.socket());
         if (s == nullptr) return error{errc::not_connected};
         socketio::ack_request local(s->local, request.id());
-        auto const done = with_session(*s, [&](auto& session) { return session.acknowledge(local, args...); });
+        auto const done = with_session(*s, [&](auto& session) { return session.acknowledge(local, args); });
         if (!local) request.clear();
         return done;
     }
@@ -94,17 +91,17 @@ protected:
     }
 
     // Each returns how many receivers there are.
-    template <class... Args>
-    result<std::size_t> broadcast(audience const& whom, std::string_view name, Args const&... args) {
+    result<std::size_t> broadcast(audience const& whom, std::string_view name, json::detail::values const& args) {
         auto const nsp = namespaces_.find(whom.nsp_);
         if (!nsp) return std::size_t{0};
         auto const found = look_up(whom, *nsp);
         if (recovery_) {
             auto const offset = recovery_->next_offset();
-            if (auto const made = make_packet(*nsp, std::nullopt, name, args..., offset.view()); !made)
+            if (auto const made = make_packet(*nsp, std::nullopt, name, json::detail::values_of(args, offset.view()));
+                !made)
                 return made.error();
             keep_for(whom, *nsp, offset);
-        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) {
+        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args); !made) {
             return made.error();
         }
         std::size_t receivers = 0;
@@ -112,11 +109,11 @@ protected:
         return receivers;
     }
 
-    template <class... Args>
-    result<std::size_t> broadcast_volatile(audience const& whom, std::string_view name, Args const&... args) {
+    result<std::size_t> broadcast_volatile(audience const& whom, std::string_view name,
+                                           json::detail::values const& args) {
         auto const nsp = namespaces_.find(whom.nsp_);
         if (!nsp) return std::size_t{0};
-        if (auto const made = make_packet(*nsp, std::nullopt, name, args...); !made) return made.error();
+        if (auto const made = make_packet(*nsp, std::nullopt, name, args); !made) return made.error();
         auto const since = recovery_ ? recovery_->misleading(packet_.text()) : std::nullopt;
         std::size_t receivers = 0;
         for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
@@ -129,14 +126,13 @@ protected:
     }
 
     // Returns the id of the acknowledgements.
-    template <class... Args>
     result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
-                                             std::string_view name, Args const&... args) {
+                                             std::string_view name, json::detail::values const& args) {
         auto const id = ++last_ack_id_;
         reserve_own_events();
         auto const nsp = namespaces_.find(whom.nsp_);
         if (nsp)
-            if (auto const made = make_packet(*nsp, id, name, args...); !made) return made.error();
+            if (auto const made = make_packet(*nsp, id, name, args); !made) return made.error();
         // All acknowledgements are awaited before the first is asked for: if it throws, nobody was asked.
         std::vector<std::uint32_t> asked;
         broadcast_acks& acks = broadcast_acks_[id];
@@ -183,12 +179,13 @@ private:
         return kept == nullptr ? std::nullopt : std::optional(receiver{kept->nsp, kept->sid});
     }
 
-    template <class... Args>
-    result<void> emit_kept(socket_handle socket, std::string_view name, Args const&... args) {
+    result<void> emit_kept(socket_handle socket, std::string_view name, json::detail::values const& args) {
         auto const to = find_receiver(socket);
-        if (!to) return emit_early(socket, name, args...);
+        if (!to) return emit_early(socket, name, args);
         auto const offset = recovery_->next_offset();
-        if (auto const made = make_packet(to->nsp, std::nullopt, name, args..., offset.view()); !made) return made;
+        if (auto const made = make_packet(to->nsp, std::nullopt, name, json::detail::values_of(args, offset.view()));
+            !made)
+            return made;
         bool const can_recover = to->live == nullptr || to->live->recovery() != nullptr;
         if (can_recover) keep_packet(offset, {to->nsp, {&to->sid, 1}, {}});
         if (to->live == nullptr) return {};
@@ -199,22 +196,20 @@ private:
 
     //=== one socket that has not been let in yet ===//
 
-    template <class... Args>
-    result<void> emit_early(socket_handle socket, std::string_view name, Args const&... args) {
+    result<void> emit_early(socket_handle socket, std::string_view name, json::detail::values const& args) {
         auto const* const s = find_asked(socket);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const made = make_early(*s, std::nullopt, name, args...); !made) return made;
+        if (auto const made = make_early(*s, std::nullopt, name, args); !made) return made;
         keep_early(socket.index, *s, false);
         return {};
     }
 
-    template <class... Args>
     result<std::uint64_t> emit_early_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
-                                              std::string_view name, Args const&... args) {
+                                              std::string_view name, json::detail::values const& args) {
         auto const* const s = find_asked(socket);
         if (s == nullptr) return error{errc::not_connected};
         auto const id = ++last_ack_id_;
-        if (auto const made = make_early(*s, id, name, args...); !made) return made.error();
+        if (auto const made = make_early(*s, id, name, args); !made) return made.error();
         auto& session = session_of(*s);
         session.handle_timeout(connections_.now()); // the timeout counts from now
         if (auto const awaited = session.expect_early_ack(s->local, id, timeout); !awaited) return awaited.error();
@@ -226,11 +221,10 @@ private:
     }
 
     // Encodes an event into packet_, if there is room to keep it.
-    template <class... Args>
     result<void> make_early(server_socket const& s, std::optional<std::uint64_t> id, std::string_view name,
-                            Args const&... args) {
+                            json::detail::values const& args) {
         constexpr std::size_t longest_offset = 64; // which recovery may put behind it
-        if (auto const made = make_packet(s.nsp, id, name, args...); !made) return made;
+        if (auto const made = make_packet(s.nsp, id, name, args); !made) return made;
         std::size_t const limit = options_.sockets.max_queued;
         std::size_t const size = asked_sockets::size_of(packet_.text(), packet_.attachments());
         if (recovery_ && size > limit - std::min(limit, longest_offset)) return error{errc::message_too_large};
@@ -319,11 +313,10 @@ private:
     //=== packets ===//
 
     // Encodes an event into packet_.
-    template <class... Args>
     result<void> make_packet(std::uint32_t nsp, std::optional<std::uint64_t> id, std::string_view name,
-                             Args const&... args) {
+                             json::detail::values const& args) {
         auto const& own = options_.sockets;
-        return packet_.encode({own.max_queued, own.limits}, {namespaces_.name(nsp), id}, name, args...);
+        return packet_.encode({own.max_queued, own.limits}, {namespaces_.name(nsp), id}, name, args);
     }
 };
 

@@ -4,6 +4,7 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/engineio/outbox.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
@@ -22,13 +23,12 @@ namespace socketless::inline v0::detail {
 class shared_packet {
 public:
     // Encodes an event.
-    template <class... Args>
     result<void> encode(socketio::packet_bounds const& bounds, socketio::address const& to, std::string_view name,
-                        Args const&... args) {
+                        json::detail::values const& args) {
         messages_.clear();
         text_.clear();
         attachment_list attachments;
-        auto const encoded = socketio::encode_event(text_, attachments, bounds.limits, to, name, args...);
+        auto const encoded = socketio::encode_event(text_, attachments, bounds.limits, to, name, args);
         if (!encoded) return encoded.error();
         if (socketio::message_queue::is_too_large(text_.size(), attachments, bounds.max_size))
             return error{errc::message_too_large};

@@ -13,7 +13,6 @@
 #include <socketless/json/text.hpp>
 #include <socketless/text/utf8.hpp>
 
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +59,7 @@ public:
 
     /// A double as JavaScript prints it; null for NaN and the infinities; 0 for -0.
     writer& number(double n) noexcept {
-        if (!std::isfinite(n)) return null();
+        if (!detail::is_finite(n)) return null();
         char digits[detail::longest_number];
         return token(detail::between(digits, detail::format_double(n, digits)));
     }

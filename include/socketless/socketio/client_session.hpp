@@ -6,6 +6,7 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/client_options.hpp>
 #include <socketless/socketio/detail/client_session_core.hpp>
@@ -22,11 +23,6 @@
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::socketio {
-
-/// Says that the session asks for the auth each time it joins the namespace: event_type::connecting, which the
-/// application answers with `authenticate`.
-struct ask_for_auth_t {};
-inline constexpr ask_for_auth_t ask_for_auth{};
 
 /// The client's sockets: messages in, messages out, over any channel that keeps their order. It outlives its
 /// connections: on the next one it connects the sockets again that the application still wants, sends what was emitted
@@ -99,7 +95,8 @@ public:
     /// Errors: as above; errc::invalid_payload; errc::depth_exceeded; errc::message_too_large.
     template <class Auth>
     result<socket_handle> connect(std::string_view nsp, Auth const& auth) {
-        return connect_with(nsp, [&](socket& s) { return s.set_auth(auth, out_.bounds()); });
+        auto const values = json::detail::values_of(auth);
+        return connect_with(nsp, [&](socket& s) { return s.set_auth(values, out_.bounds()); });
     }
     /// Joins it with auth that the session asks for afresh each time. Errors: as the first.
     result<socket_handle> connect(std::string_view nsp, ask_for_auth_t) {
@@ -113,12 +110,7 @@ public:
     /// if the session did not ask; errc::message_too_large.
     template <class Auth>
     result<void> authenticate(socket_handle handle, Auth const& auth) {
-        socket* const s = find(handle);
-        if (s == nullptr || s->state != socket_state::authenticating) return error{errc::already_connected};
-        if (auto const set = s->set_auth(auth, out_.bounds()); !set) return set;
-        s->asks_for_auth = true;
-        send_connect(*s);
-        return {};
+        return authenticate_with(handle, json::detail::values_of(auth));
     }
 
     /// Leaves the namespace. Events that wait for the socket to connect stay, and go if it joins again.
@@ -136,16 +128,13 @@ public:
     /// more than `max_queued` bytes would wait, and the connection ends.
     template <class... Args, event_name_for<Args...> Name>
     result<void> emit(socket_handle handle, Name const& name, Args const&... args) {
-        return emit_event(handle, {}, detail::name_of(name), json::detail::passed_on(args)...);
+        return emit_event(handle, {}, detail::name_of(name), json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     /// Emits an event if it can go at once; otherwise drops it. Errors: errc::would_wait, and as above.
     template <class... Args, event_name_for<Args...> Name>
     result<void> emit_volatile(socket_handle handle, Name const& name, Args const&... args) {
-        socket const* const s = find(handle);
-        if (s == nullptr) return error{errc::not_connected};
-        if (s->state != socket_state::connected || !out_.queue.empty()) return error{errc::would_wait};
-        return put_event(*s, std::nullopt, detail::name_of(name), json::detail::passed_on(args)...);
+        return emit_at_once(handle, detail::name_of(name), json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack with the id that is returned.
@@ -154,28 +143,15 @@ public:
     template <class... Args, event_name_for<Args...> Name>
     result<std::uint64_t> emit_with_ack(socket_handle handle, std::optional<milliseconds> timeout, Name const& name,
                                         Args const&... args) {
-        if (out_.acks.size() >= out_.options.max_pending_acks) return error{errc::too_many_acks};
-        detail::ack_wish const wish{++out_.last_ack_id, timeout ? timeout : out_.options.ack_timeout};
-        if (auto const emitted = emit_event(handle, wish, detail::name_of(name), json::detail::passed_on(args)...);
-            !emitted)
-            return emitted.error();
-        return wish.id;
+        return emit_awaited(handle, timeout, detail::name_of(name),
+                            json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     /// Acknowledges an event, once: `request` is empty afterwards. Errors: errc::already_acknowledged;
     /// errc::not_connected if the socket has disconnected since; those of `emit`, after which you may try again.
     template <class... Args>
     result<void> acknowledge(ack_request& request, Args const&... args) {
-        if (!request) return error{errc::already_acknowledged};
-        socket const* const s = find(request.socket());
-        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == s->connection;
-        if (!good) return error{errc::not_connected};
-        if (auto const put =
-                out_.queue.put_ack(out_.bounds(), {s->name(), request.id()}, json::detail::passed_on(args)...);
-            !put)
-            return put;
-        request.clear();
-        return check_queue();
+        return acknowledge_with(request, json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     //=== what it means, what to do, when to come back ===//

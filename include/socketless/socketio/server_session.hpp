@@ -5,6 +5,7 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/detail/server_session_core.hpp>
 #include <socketless/socketio/encode.hpp>
@@ -100,11 +101,13 @@ public:
     /// of revision 4 gets the message only). Errors: errc::not_connected; errc::invalid_utf8, errc::depth_exceeded,
     /// errc::message_too_large, after which you may try again.
     result<void> refuse(socket_handle socket, std::string_view message) {
-        return refuse_with(socket, message, json::object("message", message));
+        return refuse_with(socket, message, nullptr);
     }
     template <class T>
     result<void> refuse(socket_handle socket, std::string_view message, T const& data) {
-        return refuse_with(socket, message, json::object("message", message, "data", data));
+        auto const written = json::detail::values_of(data);
+        json::detail::values const values(written);
+        return refuse_with(socket, message, &values);
     }
 
     /// Keeps the client out and does not answer: for a namespace whose name leaves no room for an answer
@@ -119,13 +122,7 @@ public:
     /// `max_queued` bytes would wait, and the connection ends.
     template <class... Args, event_name_for<Args...> Name>
     result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
-        slot const* const s = find(socket, state::connected);
-        if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_event(bounds(), {s->nsp, std::nullopt}, detail::name_of(name),
-                                               json::detail::passed_on(args)...);
-            !put)
-            return put;
-        return check_queue();
+        return emit_event(socket, detail::name_of(name), json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     /// Emits an event and asks for its acknowledgement, which ends in one event_type::ack. `id` is the caller's choice,
@@ -134,17 +131,8 @@ public:
     template <class... Args, event_name_for<Args...> Name>
     result<void> emit_with_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout,
                                Name const& name, Args const&... args) {
-        slot const* const s = find(socket, state::connected);
-        if (s == nullptr) return error{errc::not_connected};
-        if (auto const may = expect_ack(socket, id, timeout); !may) return may;
-        socketless::detail::rollback undo([&]() noexcept { forget_ack(socket, id); });
-        if (auto const put =
-                queue_->put_event(bounds(), {s->nsp, id}, detail::name_of(name), json::detail::passed_on(args)...);
-            !put)
-            return put;
-        if (auto const fits = check_queue(); !fits) return fits;
-        undo.commit();
-        return {};
+        return emit_awaited(socket, id, timeout, detail::name_of(name),
+                            json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     /// Awaits the acknowledgement of an event that the caller sends by itself, as in a broadcast. Errors and
@@ -154,9 +142,7 @@ public:
         return await(socket, id, timeout);
     }
     /// Stops awaiting it, because the event was not sent. There is no event of this.
-    void forget_ack(socket_handle socket, std::uint64_t id) noexcept {
-        if (acks_) static_cast<void>(acks_->take(id, socket.index));
-    }
+    using server_session_core::forget_ack;
     /// The same as `expect_ack` for a client that has not been let in yet: the caller sends its event when it is. If
     /// the client is refused instead, its acknowledgements end, and `disconnected` follows.
     result<void> expect_early_ack(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
@@ -168,13 +154,7 @@ public:
     /// after which you may try again.
     template <class... Args>
     result<void> acknowledge(ack_request& request, Args const&... args) {
-        if (!request) return error{errc::already_acknowledged};
-        slot const* const s = find(request.socket(), state::connected);
-        if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_ack(bounds(), {s->nsp, request.id()}, json::detail::passed_on(args)...); !put)
-            return put;
-        request.clear();
-        return check_queue();
+        return acknowledge_with(request, json::detail::values_of(json::detail::passed_on(args)...));
     }
 
     /// Disconnects the socket: "server namespace disconnect". Harmless if it is gone.

@@ -124,6 +124,11 @@ enum class event_type : std::uint8_t {
     reconnect_failed,
 };
 
+/// Says that a client asks for the auth each time it joins the namespace: event_type::connecting, which the
+/// application answers with `authenticate`.
+struct ask_for_auth_t {};
+inline constexpr ask_for_auth_t ask_for_auth{};
+
 /// How waiting for an acknowledgement ends, exactly once: it came, its time ran out, or its socket is gone.
 enum class ack_outcome : std::uint8_t { answered, timed_out, disconnected };
 

@@ -6,15 +6,13 @@
 #include <socketless/json/detail/decimal.hpp>
 #include <socketless/json/detail/scan.hpp>
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <bit>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string_view>
 #include <type_traits>
-#include <version>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -72,65 +70,36 @@ constexpr result<T> read_integer(std::string_view number) noexcept {
     return static_cast<T>(-static_cast<std::int64_t>(*magnitude - 1) - 1);
 }
 
+// What std::from_chars reads; false if it cannot, or the number is too large or too small.
+[[nodiscard]] bool read_quickly(std::string_view number, float& value) noexcept;
+[[nodiscard]] bool read_quickly(std::string_view number, double& value) noexcept;
+
 // Rounds to nearest; a magnitude beyond the largest is out of range, one below the smallest is zero.
 template <std::floating_point Float>
 constexpr result<Float> read_floating(std::string_view number) noexcept {
     Float value = 0;
-#if defined(__cpp_lib_to_chars) && __cpp_lib_to_chars >= 201611L
-    if (!std::is_constant_evaluated()) {
-        auto const read = std::from_chars(number.data(), number.data() + number.size(), value);
-        // from_chars does not say whether the number is too large or too small.
-        if (read.ec == std::errc::result_out_of_range) value = nearest<Float>(number);
-    } else
-#endif
-        value = nearest<Float>(number);
+    if (std::is_constant_evaluated() || !read_quickly(number, value)) value = nearest<Float>(number);
     if (value > std::numeric_limits<Float>::max() || value < std::numeric_limits<Float>::lowest())
         return error{errc::out_of_range};
     return value;
+}
+
+// Neither infinite nor NaN, whatever the compiler may assume of numbers.
+[[nodiscard]] inline bool is_finite(double value) noexcept {
+    constexpr std::uint64_t exponent = 0x7ff0'0000'0000'0000;
+    return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;
 }
 
 // The most characters that format_double writes.
 inline constexpr std::size_t longest_number = 32;
 
 // ECMAScript's Number::toString: the shortest digits that read back as the same double. Precondition: finite.
-inline char* format_double(double value, char* out) noexcept {
-    if (value == 0) return *out++ = '0', out; // -0 too
-    if (value < 0) *out++ = '-';
-    char scientific[longest_number];
-    auto const written =
-        std::to_chars(scientific, std::end(scientific), std::fabs(value), std::chars_format::scientific);
-
-    // "d.ddde-dd" to digits and the position of the decimal point among them.
-    char digits[20] = {};
-    char const* p = scientific;
-    char* last = digits;
-    for (; *p != 'e'; ++p)
-        if (*p != '.') *last++ = *p;
-    auto const size = static_cast<int>(last - digits);
-    int const point = 1 + static_cast<int>(read_exponent(p, written.ptr));
-
-    if (size <= point && point <= 21) return std::fill_n(std::copy(digits, last, out), point - size, '0');
-    if (0 < point && point <= 21) {
-        out = std::copy_n(digits, point, out);
-        *out++ = '.';
-        return std::copy(digits + point, last, out);
-    }
-    if (-6 < point && point <= 0) {
-        *out++ = '0';
-        *out++ = '.';
-        return std::copy(digits, last, std::fill_n(out, -point, '0'));
-    }
-    *out++ = digits[0];
-    if (size > 1) {
-        *out++ = '.';
-        out = std::copy(digits + 1, last, out);
-    }
-    *out++ = 'e';
-    *out++ = point > 0 ? '+' : '-';
-    socketless::detail::decimal_text const exponent(std::abs(point - 1));
-    return std::copy_n(exponent.view().data(), exponent.view().size(), out);
-}
+char* format_double(double value, char* out) noexcept;
 
 } // namespace socketless::inline v0::json::detail
 
 #include <socketless/core/detail/epilogue.hpp>
+
+#ifndef SOCKETLESS_SEPARATE_COMPILATION
+#include <socketless/impl/number.hpp>
+#endif

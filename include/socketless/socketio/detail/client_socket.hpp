@@ -7,6 +7,7 @@
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/acks.hpp>
@@ -90,8 +91,7 @@ public:
     //=== joining ===//
 
     // As in JavaScript, an auth of null is no auth.
-    template <class Auth>
-    result<void> set_auth(Auth const& value, packet_bounds const& bounds) {
+    result<void> set_auth(json::detail::values const& value, packet_bounds const& bounds) {
         std::string text;
         if (auto const written = json::write(text, value); !written) return written.error();
         if (text == "null") text.clear();
@@ -132,10 +132,10 @@ public:
     //=== events that wait until the socket is connected ===//
 
     // Errors: those of stored_packet::event, errc::buffer_full.
-    template <class... Args>
-    result<void> emit_later(client_outbox& out, ack_wish const& wish, std::string_view event, Args const&... args) {
+    result<void> emit_later(client_outbox& out, ack_wish const& wish, std::string_view event,
+                            json::detail::values const& args) {
         auto const id = wish.id != 0 ? std::optional(wish.id) : std::nullopt;
-        auto packet = store(out, id, event, args...);
+        auto packet = store(out, id, event, args);
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
         waiting_.push_back({std::move(*packet), wish.id});
@@ -166,9 +166,9 @@ public:
     //=== events that are sent until they are acknowledged ===//
 
     // Errors: as `emit_later`. The event has its turn in `send_next_try`.
-    template <class... Args>
-    result<void> emit_retried(client_outbox& out, ack_wish const& wish, std::string_view event, Args const&... args) {
-        auto packet = store(out, std::nullopt, event, args...);
+    result<void> emit_retried(client_outbox& out, ack_wish const& wish, std::string_view event,
+                              json::detail::values const& args) {
+        auto packet = store(out, std::nullopt, event, args);
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
         retries_.push_back({std::move(*packet), {wish.id, wish.timeout ? wish.timeout : out.options.ack_timeout}});
@@ -220,10 +220,9 @@ private:
         std::uint64_t try_id = 0; // on the wire
     };
 
-    template <class... Args>
     [[nodiscard]] result<stored_packet> store(client_outbox const& out, std::optional<std::uint64_t> id,
-                                              std::string_view event, Args const&... args) const {
-        auto packet = stored_packet::event(out.bounds(), {name_, id}, event, args...);
+                                              std::string_view event, json::detail::values const& args) const {
+        auto packet = stored_packet::event(out.bounds(), {name_, id}, event, args);
         if (packet && packet->size() > out.options.max_buffered - out.buffered) return error{errc::buffer_full};
         return packet;
     }

@@ -7,6 +7,7 @@
 #include <socketless/core/error.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/acks.hpp>
 #include <socketless/socketio/detail/inbox.hpp>
@@ -251,7 +252,7 @@ protected:
         if (s == nullptr) {
             constexpr std::string_view why = "Too many namespaces";
             // The name may leave no room for an answer.
-            if (!put_refusal(p.nsp, why, json::object("message", why))) end(disconnect_reason::forced_server_close);
+            if (!put_refusal(p.nsp, why, nullptr)) end(disconnect_reason::forced_server_close);
             return;
         }
         event& made = ask(e, *s, p.nsp);
@@ -281,11 +282,43 @@ protected:
 
     //=== packets out ===//
 
-    template <class Payload>
-    result<void> refuse_with(socket_handle socket, std::string_view message, Payload const& payload) {
+    result<void> emit_event(socket_handle socket, std::string_view event, json::detail::values const& args) {
+        slot const* const s = find(socket, state::connected);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const put = queue_->put_event(bounds(), {s->nsp, std::nullopt}, event, args); !put) return put;
+        return check_queue();
+    }
+
+    result<void> emit_awaited(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout,
+                              std::string_view event, json::detail::values const& args) {
+        slot const* const s = find(socket, state::connected);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const may = await(socket, id, timeout); !may) return may;
+        socketless::detail::rollback undo([&]() noexcept { forget_ack(socket, id); });
+        if (auto const put = queue_->put_event(bounds(), {s->nsp, id}, event, args); !put) return put;
+        if (auto const fits = check_queue(); !fits) return fits;
+        undo.commit();
+        return {};
+    }
+
+    void forget_ack(socket_handle socket, std::uint64_t id) noexcept {
+        if (acks_) static_cast<void>(acks_->take(id, socket.index));
+    }
+
+    result<void> acknowledge_with(ack_request& request, json::detail::values const& args) {
+        if (!request) return error{errc::already_acknowledged};
+        slot const* const s = find(request.socket(), state::connected);
+        if (s == nullptr) return error{errc::not_connected};
+        if (auto const put = queue_->put_ack(bounds(), {s->nsp, request.id()}, args); !put) return put;
+        request.clear();
+        return check_queue();
+    }
+
+    // With data if there is any.
+    result<void> refuse_with(socket_handle socket, std::string_view message, json::detail::values const* data) {
         slot* const s = find(socket, state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = put_refusal(s->nsp, message, payload); !put) return put;
+        if (auto const put = put_refusal(s->nsp, message, data); !put) return put;
         if (acks_ && acks_->is_owed_by(socket.index))
             begin_end(*s, disconnect_reason::forced_server_close);
         else
@@ -294,11 +327,12 @@ protected:
         return {};
     }
 
-    template <class Payload>
-    result<void> put_refusal(std::string_view nsp, std::string_view message, Payload const& payload) {
+    result<void> put_refusal(std::string_view nsp, std::string_view message, json::detail::values const* data) {
         return queue_->put(options_->max_queued, [&](std::string& text, attachment_list&) {
-            return revision_ == revision::v4 ? encode_connect_error(text, nsp, message)
-                                             : encode_connect_error(text, options_->limits, nsp, payload);
+            if (revision_ == revision::v4) return encode_connect_error(text, nsp, message);
+            limits const& bounds = options_->limits;
+            if (data == nullptr) return encode_connect_error(text, bounds, nsp, json::object("message", message));
+            return encode_connect_error(text, bounds, nsp, json::object("message", message, "data", *data));
         });
     }
 

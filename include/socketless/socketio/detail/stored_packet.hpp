@@ -5,6 +5,7 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/encode.hpp>
@@ -34,12 +35,11 @@ public:
     }
 
     // Encodes an event. Errors: those of `encode_event`, errc::message_too_large.
-    template <class... Args>
     static result<stored_packet> event(packet_bounds const& bounds, address const& to, std::string_view name,
-                                       Args const&... args) {
+                                       json::detail::values const& args) {
         std::string text;
         attachment_list attachments;
-        auto const encoded = encode_event(text, attachments, bounds.limits, to, name, args...);
+        auto const encoded = encode_event(text, attachments, bounds.limits, to, name, args);
         if (!encoded) return encoded.error();
         if (message_queue::is_too_large(text.size(), attachments, bounds.max_size))
             return error{errc::message_too_large};

@@ -1,0 +1,2 @@
+// What a program compiles separately, once.
+#include <socketless/source.hpp>
