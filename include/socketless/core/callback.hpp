@@ -1,5 +1,4 @@
-// callback: a function object of the caller's, of any type. It is no std::function because <functional> is slow to
-// include.
+// callback: a function object of the caller's, of any type. The header of std::function is slow to include.
 #pragma once
 
 #include <socketless/core/assert.hpp>
