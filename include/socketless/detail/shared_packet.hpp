@@ -7,6 +7,7 @@
 #include <socketless/json/detail/values.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/message_queue.hpp>
+#include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
 
 #include <optional>
@@ -28,7 +29,8 @@ public:
         messages_.clear();
         text_.clear();
         attachment_list attachments;
-        auto const encoded = socketio::encode_event(text_, attachments, bounds.limits, to, name, args);
+        auto const encoded = socketio::detail::encode_elements(
+            text_, attachments, bounds.limits, socketio::packet_type::event, to, json::detail::values_of(name, args));
         if (!encoded) return encoded.error();
         if (socketio::message_queue::is_too_large(text_.size(), attachments, bounds.max_size))
             return error{errc::message_too_large};

@@ -5,6 +5,7 @@
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/detail/placeholder.hpp>
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -147,6 +149,14 @@ constexpr result<std::size_t> encode_value(Target&& target, attachment_list* att
 }
 
 constexpr void no_payload(json::writer&) noexcept {}
+
+// An event or an acknowledgement whose array has these elements: those of an event begin with its name. It is compiled
+// once for all values.
+inline result<std::size_t> encode_elements(std::string& text, attachment_list& attachments, limits const& bounds,
+                                           packet_type type, address const& to, json::detail::values const& elements) {
+    return encode_packet(text, &attachments, bounds, type, to,
+                         [&](json::writer& out) { out.begin_array().value(elements).end_array(); });
+}
 
 } // namespace detail
 

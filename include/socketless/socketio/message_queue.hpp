@@ -2,9 +2,12 @@
 #pragma once
 
 #include <socketless/core/detail/frame_queue.hpp>
+#include <socketless/core/detail/function_ref.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/json/detail/values.hpp>
 #include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
 #include <cstddef>
@@ -32,10 +35,12 @@ public:
     /// Bytes that wait.
     using frame_queue::size;
 
-    /// For the sessions: queues all messages of the packet that `encode(std::string&, attachment_list&)` encodes.
+    /// What appends a packet: its text, and its attachments.
+    using encode_function = socketless::detail::function_ref<result<std::size_t>(std::string&, attachment_list&)>;
+
+    /// For the sessions: queues all messages of the packet that `encode` makes.
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
-    template <class Encode>
-    result<void> put(std::size_t max_size, Encode encode) {
+    result<void> put(std::size_t max_size, encode_function encode) {
         attachment_list attachments;
         auto const put = encode_text([&](std::string& text) -> result<void> {
             std::size_t const begin = text.size();
@@ -55,15 +60,12 @@ public:
     /// errc::message_too_large.
     template <class Name, class... Args>
     result<void> put_event(packet_bounds const& bounds, address const& to, Name const& name, Args const&... args) {
-        return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
-            return encode_event(text, attachments, bounds.limits, to, detail::name_of(name), args...);
-        });
+        return put_elements(bounds, packet_type::event, to,
+                            json::detail::values_of(detail::name_of(name), json::detail::passed_on(args)...));
     }
     template <class... Args>
     result<void> put_ack(packet_bounds const& bounds, address const& to, Args const&... args) {
-        return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
-            return encode_ack(text, attachments, bounds.limits, to, args...);
-        });
+        return put_elements(bounds, packet_type::ack, to, json::detail::values_of(json::detail::passed_on(args)...));
     }
     /// Whether a packet would never fit.
     [[nodiscard]] static bool is_too_large(std::size_t text, attachment_list const& attachments,
@@ -78,6 +80,14 @@ public:
     using frame_queue::pop;
     using frame_queue::push;
     using frame_queue::shrink;
+
+private:
+    result<void> put_elements(packet_bounds const& bounds, packet_type type, address const& to,
+                              json::detail::values const& elements) {
+        return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
+            return detail::encode_elements(text, attachments, bounds.limits, type, to, elements);
+        });
+    }
 };
 
 } // namespace socketless::inline v0::socketio
