@@ -179,6 +179,12 @@ TEST_CASE("doubles are printed in the notation of JavaScript", "[number]") {
     CHECK(formatted(0.0000015) == "0.0000015");
     CHECK(formatted(0.0000001) == "1e-7");
     CHECK(formatted(-1.5e-7) == "-1.5e-7");
+    CHECK(formatted(9.99e-7) == "9.99e-7");
+    CHECK(formatted(-0.0000012345678901234567) == "-0.0000012345678901234567");
+    CHECK(formatted(4503599627370495.5) == "4503599627370495.5");
+    CHECK(formatted(9007199254740991.0) == "9007199254740991"); // 2^53 - 1
+    CHECK(formatted(9007199254740992.0) == "9007199254740992");
+    CHECK(formatted(9223372036854775808.0) == "9223372036854776000"); // 2^63
     CHECK(formatted(1e23) == "1e+23");
     CHECK(formatted(5e-324) == "5e-324");
     CHECK(formatted(1.7976931348623157e308) == "1.7976931348623157e+308");

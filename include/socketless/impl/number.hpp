@@ -37,10 +37,16 @@ SOCKETLESS_INLINE bool read_quickly(std::string_view number, double& value) noex
 
 SOCKETLESS_INLINE char* format_double(double value, char* out) noexcept {
     if (value == 0) return *out++ = '0', out; // -0 too
-    if (value < 0) *out++ = '-';
+    if (value < 0) {
+        *out++ = '-';
+        value = -value;
+    }
+    // JavaScript writes these without an exponent, and the digits of fixed notation are the shortest ones. From 2^53 on
+    // they are exact, and may be more.
+    if (1e-6 <= value && value < 9'007'199'254'740'992)
+        return std::to_chars(out, out + longest_number - 1, value, std::chars_format::fixed).ptr;
     char scientific[longest_number];
-    auto const written =
-        std::to_chars(scientific, std::end(scientific), value < 0 ? -value : value, std::chars_format::scientific);
+    auto const written = std::to_chars(scientific, std::end(scientific), value, std::chars_format::scientific);
 
     // "d.ddde-dd" to digits and the position of the decimal point among them.
     char digits[20] = {};
@@ -52,16 +58,6 @@ SOCKETLESS_INLINE char* format_double(double value, char* out) noexcept {
     int const point = 1 + static_cast<int>(read_exponent(p, written.ptr));
 
     if (size <= point && point <= 21) return std::fill_n(std::copy(digits, last, out), point - size, '0');
-    if (0 < point && point <= 21) {
-        out = std::copy_n(digits, point, out);
-        *out++ = '.';
-        return std::copy(digits + point, last, out);
-    }
-    if (-6 < point && point <= 0) {
-        *out++ = '0';
-        *out++ = '.';
-        return std::copy(digits, last, std::fill_n(out, -point, '0'));
-    }
     *out++ = digits[0];
     if (size > 1) {
         *out++ = '.';
