@@ -33,7 +33,7 @@ public:
         Object object(std::forward<F>(f));
         if constexpr (can_be_empty<Object>)
             if (object == nullptr) return;
-        object_ = new Object(std::move(object));
+        object_ = static_cast<void*>(new Object(std::move(object)));
         actions_ = &actions_of<Object>;
     }
 
@@ -86,7 +86,7 @@ private:
             else
                 return (*static_cast<Object*>(object))(std::forward<Args>(args)...);
         },
-        [](void const* object) -> void* { return new Object(*static_cast<Object const*>(object)); },
+        [](void const* object) -> void* { return static_cast<void*>(new Object(*static_cast<Object const*>(object))); },
         [](void* object) noexcept { delete static_cast<Object*>(object); }};
 
     void* object_ = nullptr;

@@ -25,6 +25,10 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
+namespace socketless::inline v0 {
+class client;
+} // namespace socketless::inline v0
+
 namespace socketless::inline v0::detail {
 
 class client_core {
@@ -332,6 +336,9 @@ public:
         auto const sent = flush();
         return done ? sent : done;
     }
+
+private:
+    friend class socketless::client;
 
     client_options options_;
     random_source random_;

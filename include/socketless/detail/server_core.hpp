@@ -36,6 +36,10 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
+namespace socketless::inline v0 {
+class server;
+} // namespace socketless::inline v0
+
 namespace socketless::inline v0::detail {
 
 class server_core {
@@ -346,23 +350,6 @@ public:
         return refused;
     }
 
-    //=== rooms ===//
-
-    bool join(socket_handle socket, std::string_view room) {
-        if (auto const* const asked = find_asked(socket))
-            return asked_.join(socket.index, asked->connection.index, room, options_.sockets.max_queued);
-        auto const* const s = sockets_.find(socket, socket_state::connected);
-        bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
-        return may_join && rooms_.join(socket.index, room);
-    }
-    bool leave(socket_handle socket, std::string_view room) {
-        if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
-        auto const* const s = sockets_.find(socket, socket_state::connected);
-        if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
-        if (s->recovery() != nullptr) s->recovery()->note_left(room);
-        return rooms_.leave(socket.index, room);
-    }
-
     //=== ends ===//
 
     // The application disconnects the socket.
@@ -481,6 +468,9 @@ public:
         own_events_.push({socketio::event_type::acks_complete, {}, false, id, b.expected, b.answers});
         broadcast_acks_.erase(found);
     }
+
+protected:
+    friend class socketless::server;
 
     server_options options_;
     random_source random_;

@@ -1,4 +1,4 @@
-// Sending by a server: events to one socket, and to the audience of a broadcast.
+// What a server does with its sockets: it emits to one, broadcasts to an audience, and puts them into rooms.
 #pragma once
 
 #include <socketless/audience.hpp>
@@ -82,12 +82,36 @@ public:
         return done;
     }
 
+    //=== rooms ===//
+
+    bool join(socket_handle socket, std::string_view room) {
+        if (auto const* const asked = find_asked(socket))
+            return asked_.join(socket.index, asked->connection.index, room, options_.sockets.max_queued);
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        bool const may_join = s != nullptr && room != s->sid() && rooms_.rooms_of(socket.index) < options_.max_rooms;
+        return may_join && rooms_.join(socket.index, room);
+    }
+    bool leave(socket_handle socket, std::string_view room) {
+        if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
+        auto const* const s = sockets_.find(socket, socket_state::connected);
+        if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
+        if (s->recovery() != nullptr) s->recovery()->note_left(room);
+        return rooms_.leave(socket.index, room);
+    }
+
     //=== many sockets ===//
 
     // Calls f(number) for each socket of an audience.
     template <class F>
     void for_each(audience const& whom, F f) {
         if (auto const nsp = namespaces_.find(whom.nsp_)) for_each(whom, look_up(whom, *nsp), f);
+    }
+
+    // Its sockets now.
+    [[nodiscard]] std::vector<socket_handle> sockets_of(audience const& whom) {
+        std::vector<socket_handle> sockets;
+        for_each(whom, [&](std::uint32_t number) { sockets.push_back(sockets_.handle(number)); });
+        return sockets;
     }
 
     // Each returns how many receivers there are.

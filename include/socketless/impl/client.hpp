@@ -1,7 +1,7 @@
 // The functions of client, part of client.hpp. With SOCKETLESS_SEPARATE_COMPILATION only source.hpp includes them.
 #pragma once
 
-#include <socketless/client.hpp>
+#include <socketless/client.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 #include <socketless/core/detail/separate.hpp>
 #include <socketless/detail/client_core.hpp>
 

@@ -4,7 +4,7 @@
 
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/separate.hpp>
-#include <socketless/json/detail/number.hpp>
+#include <socketless/json/detail/number.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 #include <socketless/json/detail/scan.hpp>
 
 #include <algorithm>

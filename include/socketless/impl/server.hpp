@@ -7,7 +7,7 @@
 #include <socketless/core/detail/separate.hpp>
 #include <socketless/detail/server_emitter.hpp>
 #include <socketless/engineio/server.hpp>
-#include <socketless/server.hpp>
+#include <socketless/server.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 
 #include <cstddef>
 #include <cstdint>
@@ -216,9 +216,7 @@ SOCKETLESS_INLINE void* server::data_of(socket_handle socket) const noexcept {
 //=== audience ===//
 
 SOCKETLESS_INLINE std::vector<socketio::socket_handle> audience::sockets() const {
-    std::vector<socketio::socket_handle> sockets;
-    server_->for_each(*this, [&](std::uint32_t number) { sockets.push_back(server_->sockets_.handle(number)); });
-    return sockets;
+    return server_->sockets_of(*this);
 }
 SOCKETLESS_INLINE std::size_t audience::size() const {
     std::size_t n = 0;

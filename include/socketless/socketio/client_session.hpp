@@ -9,7 +9,7 @@
 #include <socketless/json/detail/values.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/client_options.hpp>
-#include <socketless/socketio/detail/client_session_core.hpp>
+#include <socketless/socketio/detail/client_session_emitter.hpp>
 #include <socketless/socketio/session.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
@@ -44,11 +44,11 @@ namespace socketless::inline v0::socketio {
 ///
 /// The application's write_json may throw, and so may an allocation. Then the call has done nothing; but if poll_event
 /// throws, the connection ends (transport_error), since a message is lost.
-class client_session : private detail::client_session_core {
+class client_session : private detail::client_session_emitter {
 public:
     /// Until the first input, timeouts count from `now`.
     explicit client_session(client_options const& options = {}, time_point now = {})
-        : client_session_core(options, now) {}
+        : client_session_emitter(options, now) {}
 
     //=== what happened ===//
 

@@ -28,6 +28,7 @@ template <class... Args>
 [[nodiscard]] constexpr values const& values_of(values const& v) noexcept {
     return v;
 }
+values const& values_of(values&&) = delete;
 
 } // namespace socketless::inline v0::json::detail
 

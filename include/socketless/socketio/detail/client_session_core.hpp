@@ -139,60 +139,6 @@ protected:
 
     //=== events out ===//
 
-    result<void> emit_event(socket_handle handle, ack_wish const& wish, std::string_view event,
-                            json::detail::values const& args) {
-        socket* const s = find(handle);
-        if (s == nullptr) return error{errc::not_connected};
-        if (out_.options.retries == 0)
-            return s->state == socket_state::connected ? emit_now(*s, wish, event, args)
-                                                       : s->emit_later(out_, wish, event, args);
-        if (auto const kept = s->emit_retried(out_, wish, event, args); !kept) return kept;
-        try_next(*s);
-        check_queue().ignore(); // the event is sent again
-        return {};
-    }
-
-    result<void> emit_at_once(socket_handle handle, std::string_view event, json::detail::values const& args) {
-        socket const* const s = find(handle);
-        if (s == nullptr) return error{errc::not_connected};
-        if (s->state != socket_state::connected || !out_.queue.empty()) return error{errc::would_wait};
-        return put_event(*s, std::nullopt, event, args);
-    }
-
-    result<std::uint64_t> emit_awaited(socket_handle handle, std::optional<milliseconds> timeout,
-                                       std::string_view event, json::detail::values const& args) {
-        if (out_.acks.size() >= out_.options.max_pending_acks) return error{errc::too_many_acks};
-        ack_wish const wish{++out_.last_ack_id, timeout ? timeout : out_.options.ack_timeout};
-        if (auto const emitted = emit_event(handle, wish, event, args); !emitted) return emitted.error();
-        return wish.id;
-    }
-
-    result<void> acknowledge_with(ack_request& request, json::detail::values const& args) {
-        if (!request) return error{errc::already_acknowledged};
-        socket const* const s = find(request.socket());
-        bool const good = s != nullptr && s->state == socket_state::connected && request.connection() == s->connection;
-        if (!good) return error{errc::not_connected};
-        if (auto const put = out_.queue.put_ack(out_.bounds(), {s->name(), request.id()}, args); !put) return put;
-        request.clear();
-        return check_queue();
-    }
-
-    result<void> emit_now(socket const& s, ack_wish const& wish, std::string_view event,
-                          json::detail::values const& args) {
-        if (wish.id == 0) return put_event(s, std::nullopt, event, args);
-        out_.await(s.index, wish);
-        socketless::detail::rollback undo([&]() noexcept { out_.forget(s.index, wish.id); });
-        if (auto const put = put_event(s, wish.id, event, args); !put) return put;
-        undo.commit();
-        return {};
-    }
-
-    result<void> put_event(socket const& s, std::optional<std::uint64_t> id, std::string_view event,
-                           json::detail::values const& args) {
-        if (auto const put = out_.queue.put_event(out_.bounds(), {s.name(), id}, event, args); !put) return put;
-        return check_queue();
-    }
-
     // Sends the socket's next event that is sent until it is acknowledged. Where it cannot, the connection ends, and
     // the event has its turn on the next one.
     void try_next(socket& s) noexcept {
