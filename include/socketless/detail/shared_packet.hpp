@@ -7,7 +7,6 @@
 #include <socketless/json/detail/values.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/message_queue.hpp>
-#include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
 
 #include <optional>
@@ -29,11 +28,8 @@ public:
         messages_.clear();
         text_.clear();
         attachment_list attachments;
-        auto const encoded = socketio::detail::encode_elements(
-            text_, attachments, bounds.limits, socketio::packet_type::event, to, json::detail::values_of(name, args));
-        if (!encoded) return encoded.error();
-        if (socketio::message_queue::is_too_large(text_.size(), attachments, bounds.max_size))
-            return error{errc::message_too_large};
+        auto const encoded = socketio::detail::encode_event_within(text_, attachments, bounds, to, name, args);
+        if (!encoded) return encoded;
         messages_.emplace_back(frame{frame_kind::text, text_});
         for (byte_view const a : attachments) messages_.emplace_back(frame{frame_kind::binary, as_characters(a)});
         return {};

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -90,6 +91,19 @@ private:
     }
 };
 
+namespace detail {
+
+// Encodes an event that goes past a queue, within the bounds that the queue would hold it to.
+inline result<void> encode_event_within(std::string& text, attachment_list& attachments, packet_bounds const& bounds,
+                                        address const& to, std::string_view name, json::detail::values const& args) {
+    auto const encoded =
+        encode_elements(text, attachments, bounds.limits, packet_type::event, to, json::detail::values_of(name, args));
+    if (!encoded) return encoded.error();
+    if (message_queue::is_too_large(text.size(), attachments, bounds.max_size)) return error{errc::message_too_large};
+    return {};
+}
+
+} // namespace detail
 } // namespace socketless::inline v0::socketio
 
 #include <socketless/core/detail/epilogue.hpp>

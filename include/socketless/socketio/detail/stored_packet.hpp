@@ -39,11 +39,8 @@ public:
                                        json::detail::values const& args) {
         std::string text;
         attachment_list attachments;
-        auto const encoded = encode_elements(text, attachments, bounds.limits, packet_type::event, to,
-                                             json::detail::values_of(name, args));
+        auto const encoded = encode_event_within(text, attachments, bounds, to, name, args);
         if (!encoded) return encoded.error();
-        if (message_queue::is_too_large(text.size(), attachments, bounds.max_size))
-            return error{errc::message_too_large};
         return stored_packet(std::move(text), attachments);
     }
 
