@@ -1,0 +1,2 @@
+// The one file of the programs that compiles the client and the server.
+#include <socketless/source.hpp>
