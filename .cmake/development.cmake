@@ -1,7 +1,6 @@
 # How the tests, tools, benchmarks and fuzzers are built. Nothing here reaches a program that uses the library.
 option(SOCKETLESS_WERROR "Treat warnings as errors" OFF)
 option(SOCKETLESS_NO_EXCEPTIONS "Build without exceptions and RTTI" OFF)
-option(SOCKETLESS_TEST_HEADERS "Compile each header alone, which takes as long as the tests" OFF)
 option(SOCKETLESS_UNITY_TESTS "Compile the tests as few large units: a third of the time, when all are compiled" OFF)
 set(SOCKETLESS_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
 
