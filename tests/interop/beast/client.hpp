@@ -1,42 +1,27 @@
 // A client on Boost.Beast: HTTP and WebSocket, with or without TLS, around a socketless::client or an
-// engineio::client_session. One thread runs it all.
+// engineio::client_session. One thread runs it all. client.cpp has the network, which is compiled once for all programs.
 #pragma once
 
-#include "cookies.hpp"
 #include "extra_headers.hpp"
-#include "stream.hpp"
-#include "tokens.hpp"
+#include "url.hpp"
 
 #include <socketless/core/frame.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/session.hpp>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/string.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/websocket.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace beast_driver {
 
-namespace http = beast::http;
-namespace websocket = beast::websocket;
+namespace asio = boost::asio;
 namespace engineio = socketless::engineio;
 
 struct client_settings {
@@ -55,396 +40,89 @@ struct client_settings {
     bool keeps_cookies = true;
 };
 
-/// An HTTP connection: one exchange at a time, for as many as the server allows.
-class http_connection : public std::enable_shared_from_this<http_connection> {
+/// What the network tells and asks a socketless::client or an engineio::client_session: their functions, of the same
+/// names.
+class client_protocol {
 public:
-    using request = http::request<http::string_body>;
-    using response = http::response<http::string_body>;
-    /// The answer, or why it did not come.
-    using on_answer = std::function<void(error_code, response&)>;
+    using time_point = socketless::time_point;
 
-    http_connection(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls)
-        : stream_(context, settings.origin, tls), max_body_(settings.max_payload) {}
+    client_protocol() = default;
+    client_protocol(client_protocol const&) = delete; // the network refers to it
+    client_protocol& operator=(client_protocol const&) = delete;
 
-    /// Precondition: it is new or `is_reusable`.
-    void exchange(request r, on_answer done) {
-        request_ = std::move(r);
-        done_ = std::move(done);
-        if (std::exchange(is_connected_, true)) return write();
-        stream_.async_connect([self = shared_from_this()](error_code ec) {
-            if (ec) return self->finish(ec, {});
-            self->write();
-        });
-    }
+    virtual void http_response(engineio::exchange_id exchange, int status, bool is_binary, std::span<char> body,
+                               time_point now) = 0;
+    virtual void http_failed(engineio::exchange_id exchange, time_point now) = 0;
+    virtual void channel_opened(engineio::channel_id channel, time_point now) = 0;
+    virtual void websocket_received(engineio::channel_id channel, socketless::frame message, time_point now) = 0;
+    virtual void channel_closed(engineio::channel_id channel, time_point now) = 0;
+    virtual void pause(engineio::channel_id channel) = 0;
+    virtual void resume(engineio::channel_id channel) = 0;
+    virtual void handle_timeout(time_point now) = 0;
+    /// Hands the events that wait to the application.
+    virtual void handle_events() = 0;
+    [[nodiscard]] virtual std::optional<engineio::transmit> poll_transmit(std::string& buffer) = 0;
+    [[nodiscard]] virtual std::optional<time_point> poll_timeout() const = 0;
+    /// Tells the application that both polls have run dry.
+    virtual void rest() = 0;
 
-    /// Whether another exchange may be begun. Servers close idle connections after a while, Node's after 5 s; a request
-    /// that crosses the close would be lost.
-    [[nodiscard]] bool is_reusable() {
-        if (std::chrono::steady_clock::now() - idle_since_ > max_idle) return false;
-        error_code ec;
-        char unasked = 0;
-        auto& socket = stream_.next_layer().socket();
-        socket.non_blocking(true, ec);
-        socket.receive(asio::buffer(&unasked, 1), tcp::socket::message_peek, ec);
-        return ec == asio::error::would_block; // neither the end nor unasked bytes
-    }
-
-    /// Gives up. No answer is reported any more.
-    void close() {
-        done_ = nullptr;
-        stream_.close();
-    }
-
-private:
-    static constexpr std::chrono::seconds max_idle{4};
-    // Bytes that the head of an answer may have, and the line of a chunk or the trailers of a body.
-    static constexpr std::uint32_t max_head = std::uint32_t{16} * 1024;
-
-    void write() {
-        http::async_write(stream_, request_, [self = shared_from_this()](error_code, std::size_t) {
-            self->read(); // also if that failed: a server may have refused a body before it has read all of it
-        });
-    }
-
-    void read() {
-        parser_.emplace();
-        parser_->body_limit(max_body_);
-        parser_->header_limit(max_head);
-        http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code ec, std::size_t) {
-            bool const is_interim = !ec && self->parser_->get().result_int() / 100 == 1;
-            if (is_interim) return self->read(); // as 100 Continue: the answer has yet to come
-            self->is_kept_ = !ec && self->parser_->keep_alive();
-            self->finish(ec, self->parser_->release());
-        });
-    }
-
-    void finish(error_code ec, response answer) {
-        idle_since_ = is_kept_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-        if (auto const done = std::exchange(done_, nullptr)) done(ec, answer);
-    }
-
-    stream stream_;
-    std::size_t max_body_;
-    request request_;
-    on_answer done_;
-    beast::flat_buffer buffer_{max_head}; // the body passes through
-    std::optional<http::response_parser<http::string_body>> parser_;
-    bool is_connected_ = false;
-    bool is_kept_ = false;
-    std::chrono::steady_clock::time_point idle_since_;
+protected:
+    ~client_protocol() = default;
 };
 
-/// A WebSocket: writes one message at a time.
-class websocket_channel : public std::enable_shared_from_this<websocket_channel> {
+/// The network, as `client` below shows it to programs.
+class client_network {
 public:
-    struct events {
-        /// The server has agreed, or has answered otherwise. Returns whether the subprotocol that it chose was offered.
-        std::function<bool(websocket::response_type const&)> answered;
-        std::function<void()> opened;
-        std::function<void(socketless::frame)> received;
-        /// The message has gone: another may be sent.
-        std::function<void()> written;
-        /// It is gone, or could not be opened.
-        std::function<void(error_code)> closed;
-    };
+    virtual ~client_network() = default;
 
-    websocket_channel(asio::io_context& context, client_settings const& settings, asio::ssl::context& tls, events to)
-        : socket_(context, settings.origin, tls), deadline_(context), host_(settings.origin.authority()),
-          events_(std::move(to)) {
-        socket_.read_message_max(settings.max_payload);
-        socket_.auto_fragment(false);
-    }
-
-    /// `add_headers(request)` adds headers that the driver does not know.
-    void open(std::string_view target, std::function<void(websocket::request_type&)> add_headers) {
-        socket_.set_option(websocket::stream_base::decorator(std::move(add_headers)));
-        socket_.next_layer().async_connect([self = shared_from_this(), t = std::string(target)](error_code ec) {
-            if (ec) return self->end(ec);
-            self->socket_.async_handshake(self->answer_, self->host_, t, [self](error_code refused) {
-                bool const was_offered = self->is_closing_ || self->events_.answered(self->answer_);
-                self->answer_ = {};
-                if (refused) return self->end(refused);
-                if (!was_offered) return self->end(http::error::bad_value);
-                self->is_open_ = true;
-                self->read();
-                if (!self->is_closing_) self->events_.opened();
-            });
-        });
-    }
-
-    /// Precondition: the message before was written. Copies the bytes.
-    void send(socketless::frame message) {
-        outgoing_ = message.data;
-        is_writing_ = true;
-        socket_.binary(message.kind == socketless::frame_kind::binary);
-        socket_.async_write(asio::buffer(outgoing_), [self = shared_from_this()](error_code ec, std::size_t) {
-            self->is_writing_ = false;
-            if (self->outgoing_.capacity() > kept) self->outgoing_ = {};
-            if (self->is_closing_) return self->say_goodbye();
-            if (!ec) self->events_.written();
-        });
-    }
-
-    /// Closes once all that was sent has gone, if that ends in time. Reports nothing any more.
-    void close() {
-        is_closing_ = true;
-        if (!is_open_) return socket_.next_layer().close();
-        deadline_.expires_after(max_goodbye);
-        deadline_.async_wait([weak = weak_from_this()](error_code ec) {
-            if (auto const self = weak.lock(); self && !ec) self->socket_.next_layer().close();
-        });
-        if (!is_writing_) say_goodbye();
-    }
-
-private:
-    void read() {
-        socket_.async_read(incoming_, [self = shared_from_this()](error_code ec, std::size_t) {
-            if (ec) return self->end(ec);
-            self->deliver();
-            self->incoming_.clear();
-            if (self->incoming_.capacity() > kept) self->incoming_.shrink_to_fit();
-            self->read();
-        });
-    }
-
-    void deliver() {
-        if (is_closing_) return;
-        auto const kind = socket_.got_binary() ? socketless::frame_kind::binary : socketless::frame_kind::text;
-        auto const data = incoming_.cdata();
-        events_.received({kind, {static_cast<char const*>(data.data()), data.size()}});
-    }
-
-    void say_goodbye() {
-        socket_.async_close(websocket::close_code::normal, [self = shared_from_this()](error_code) {});
-    }
-
-    void end(error_code why) {
-        if (std::exchange(is_closing_, true)) return;
-        socket_.next_layer().close();
-        events_.closed(why);
-    }
-
-    // Bytes that are kept for later messages.
-    static constexpr std::size_t kept = std::size_t{16} * 1024;
-    // How long the server may take to read the rest and to answer the close; before the close the session's heartbeat
-    // notices silence.
-    static constexpr std::chrono::seconds max_goodbye{5};
-
-    websocket::stream<stream> socket_;
-    asio::steady_timer deadline_;
-    std::string host_;
-    websocket::response_type answer_;
-    events events_; // not called while it is closing
-    beast::flat_buffer incoming_;
-    std::string outgoing_;
-    bool is_open_ = false;
-    bool is_writing_ = false;
-    bool is_closing_ = false;
+    virtual void drive() = 0;
+    [[nodiscard]] virtual std::string const& failure() const noexcept = 0;
 };
+
+std::unique_ptr<client_network> make_network(asio::io_context& context, client_protocol& io, client_settings settings);
 
 /// `Application` has `void handle(event&)` for the events of `Client`, and optionally `void rest()`, called when both
 /// polls have run dry.
 template <class Client, class Application>
-class client {
+class client final : private client_protocol {
 public:
     /// Throws if the certificates cannot be read, or a header cannot be added.
     client(asio::io_context& context, Client& io, Application& application, client_settings settings)
-        : context_(context), io_(io), application_(application), settings_(std::move(settings)), timer_(context),
-          cookies_(settings_.origin.host, settings_.origin.is_secure) {
-        check_headers(settings_.headers);
-        tls_.set_verify_mode(settings_.verify_server ? asio::ssl::verify_peer : asio::ssl::verify_none);
-        if (settings_.ca_file.empty())
-            tls_.set_default_verify_paths();
-        else
-            tls_.load_verify_file(settings_.ca_file);
-    }
-    client(client const&) = delete; // connections refer to it
-    client& operator=(client const&) = delete;
+        : io_(io), application_(application), network_(make_network(context, *this, std::move(settings))) {}
 
     /// The loop: events go to the application, transmits to the network. It runs by itself after each input; an
     /// application that acts by itself, on a timer say, calls it afterwards.
-    void drive() {
-        for (;;) {
-            if (auto e = io_.poll_event()) {
-                application_.handle(*e);
-            } else if (auto const t = io_.poll_transmit(buffer_)) {
-                perform(*t);
-            } else {
-                break;
-            }
-        }
-        wake_at(io_.poll_timeout());
+    void drive() { network_->drive(); }
+
+    /// The last failure of the network, in the words of the system: it says more than an event's "transport error".
+    [[nodiscard]] std::string const& failure() const noexcept { return network_->failure(); }
+
+private:
+    void http_response(engineio::exchange_id id, int status, bool is_binary, std::span<char> body,
+                       time_point now) override {
+        io_.http_response(id, status, is_binary, body, now);
+    }
+    void http_failed(engineio::exchange_id id, time_point now) override { io_.http_failed(id, now); }
+    void channel_opened(engineio::channel_id id, time_point now) override { io_.channel_opened(id, now); }
+    void websocket_received(engineio::channel_id id, socketless::frame message, time_point now) override {
+        io_.websocket_received(id, message, now);
+    }
+    void channel_closed(engineio::channel_id id, time_point now) override { io_.channel_closed(id, now); }
+    void pause(engineio::channel_id id) override { io_.pause(id); }
+    void resume(engineio::channel_id id) override { io_.resume(id); }
+    void handle_timeout(time_point now) override { io_.handle_timeout(now); }
+    void handle_events() override {
+        while (auto e = io_.poll_event()) application_.handle(*e);
+    }
+    std::optional<engineio::transmit> poll_transmit(std::string& buffer) override { return io_.poll_transmit(buffer); }
+    std::optional<time_point> poll_timeout() const override { return io_.poll_timeout(); }
+    void rest() override {
         if constexpr (requires { application_.rest(); }) application_.rest();
     }
 
-    /// The last failure of the network, in the words of the system: it says more than an event's "transport error".
-    [[nodiscard]] std::string const& failure() const noexcept { return failure_; }
-
-private:
-    static socketless::time_point now() { return std::chrono::steady_clock::now(); }
-
-    void perform(engineio::transmit const& t) {
-        switch (t.type) {
-        case engineio::transmit_type::get: return request(t, http::verb::get);
-        case engineio::transmit_type::post: return request(t, http::verb::post);
-        case engineio::transmit_type::open_websocket: return open_websocket(t.id, t.target);
-        case engineio::transmit_type::send: return send(t.id, t.data);
-        case engineio::transmit_type::close:
-            if (auto const found = channels_.extract(t.id)) found.mapped()->close();
-            return;
-        case engineio::transmit_type::abort:
-            if (auto const found = exchanges_.extract(t.id)) found.mapped()->close();
-            return;
-        default: return; // those of servers and streams
-        }
-    }
-
-    //=== HTTP ===//
-
-    void request(engineio::transmit const& t, http::verb method) {
-        http_connection::request r(method, t.target, 11);
-        r.set(http::field::host, settings_.origin.authority());
-        r.set(http::field::accept, "*/*");
-        if (method == http::verb::post) {
-            r.set(http::field::content_type, name(t.content));
-            r.body() = t.data.data;
-            r.prepare_payload();
-        }
-        add_headers(r, settings_.headers, cookies_for(t.target));
-        auto const connection = take_connection();
-        exchanges_.emplace(t.id, connection);
-        auto const done = [this, id = t.id, target = std::string(t.target)](error_code ec,
-                                                                            http_connection::response& answer) {
-            auto const found = exchanges_.extract(id);
-            if (ec) {
-                fail_exchange(id, ec);
-            } else {
-                keep_cookies(answer, target);
-                take_answer(id, answer, std::move(found.mapped()));
-            }
-            drive();
-        };
-        connection->exchange(std::move(r), done);
-    }
-
-    void take_answer(engineio::exchange_id id, http_connection::response& answer,
-                     std::shared_ptr<http_connection> connection) {
-        idle_.push_back(std::move(connection));
-        auto const status = static_cast<int>(answer.result_int());
-        if (status != 200) failure_ = "HTTP status " + std::to_string(status);
-        bool const is_binary = beast::iequals(answer[http::field::content_type], name(engineio::content_type::binary));
-        io_.http_response(id, status, is_binary, answer.body(), now());
-    }
-
-    void fail_exchange(engineio::exchange_id id, error_code ec) {
-        failure_ = ec.message();
-        io_.http_failed(id, now());
-    }
-
-    // An open, idle connection, if there is one. Drops those that cannot be used any more.
-    std::shared_ptr<http_connection> take_connection() {
-        while (!idle_.empty()) {
-            auto const last = std::move(idle_.back());
-            idle_.pop_back();
-            if (last->is_reusable()) return last;
-        }
-        return std::make_shared<http_connection>(context_, settings_, tls_);
-    }
-
-    //=== cookies ===//
-
-    [[nodiscard]] std::string cookies_for(std::string_view target) {
-        return cookies_.header(target, std::chrono::system_clock::now());
-    }
-
-    template <class Answer>
-    void keep_cookies(Answer const& answer, std::string_view target) {
-        if (!settings_.keeps_cookies) return;
-        auto const [begin, end] = answer.equal_range(http::field::set_cookie);
-        for (auto i = begin; i != end; ++i) cookies_.take(i->value(), target, std::chrono::system_clock::now());
-    }
-
-    //=== WebSocket ===//
-
-    void open_websocket(engineio::channel_id id, std::string_view target) {
-        auto const answered = [this, t = std::string(target)](websocket::response_type const& answer) {
-            keep_cookies(answer, t);
-            return has_offered(answer[http::field::sec_websocket_protocol]);
-        };
-        auto const opened = [this, id] {
-            io_.channel_opened(id, now());
-            drive();
-        };
-        auto const received = [this, id](socketless::frame message) {
-            io_.websocket_received(id, message, now());
-            drive();
-        };
-        auto const written = [this, id] {
-            io_.resume(id);
-            drive();
-        };
-        auto const closed = [this, id](error_code why) {
-            failure_ = why.message();
-            channels_.erase(id);
-            io_.channel_closed(id, now());
-            drive();
-        };
-        auto const channel = std::make_shared<websocket_channel>(
-            context_, settings_, tls_, websocket_channel::events{answered, opened, received, written, closed});
-        channels_.emplace(id, channel);
-        channel->open(target, [headers = settings_.headers, cookies = cookies_for(target)](auto& request) {
-            add_headers(request, headers, cookies);
-        });
-    }
-
-    // Whether the user's headers offer a subprotocol. No subprotocol is always good.
-    [[nodiscard]] bool has_offered(std::string_view subprotocol) const {
-        for (auto const& [name, value] : settings_.headers) {
-            if (!beast::iequals(name, "sec-websocket-protocol")) continue;
-            for (std::string_view rest = value; !rest.empty();)
-                if (trimmed(cut(rest, ',')) == subprotocol) return true;
-        }
-        return subprotocol.empty();
-    }
-
-    void send(engineio::channel_id id, socketless::frame message) {
-        auto const found = channels_.find(id);
-        if (found == channels_.end()) return;
-        found->second->send(message);
-        io_.pause(id);
-    }
-
-    // Waking too early does no harm, so an earlier timer stays as it is.
-    void wake_at(std::optional<socketless::time_point> at) {
-        if (!at) {
-            timer_due_.reset();
-            timer_.cancel();
-            return;
-        }
-        if (timer_due_ && *timer_due_ <= *at) return;
-        timer_due_ = at;
-        timer_.expires_at(*at);
-        timer_.async_wait([this](error_code ec) {
-            if (ec) return;
-            timer_due_.reset();
-            io_.handle_timeout(now());
-            drive();
-        });
-    }
-
-    asio::io_context& context_;
     Client& io_;
     Application& application_;
-    client_settings settings_;
-    asio::ssl::context tls_{asio::ssl::context::tls_client};
-    asio::steady_timer timer_;
-    std::optional<socketless::time_point> timer_due_;
-    std::unordered_map<engineio::exchange_id, std::shared_ptr<http_connection>> exchanges_; // that await their answer
-    std::vector<std::shared_ptr<http_connection>> idle_;
-    std::unordered_map<engineio::channel_id, std::shared_ptr<websocket_channel>> channels_;
-    std::string buffer_;
-    std::string failure_;
-    cookie_jar cookies_;
+    std::unique_ptr<client_network> network_;
 };
 
 } // namespace beast_driver
