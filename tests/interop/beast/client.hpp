@@ -1,5 +1,5 @@
 // A client on Boost.Beast: HTTP and WebSocket, with or without TLS, around a socketless::client or an
-// engineio::client_session. One thread runs it all. client.cpp has the network, which is compiled once for all programs.
+// engineio::client_session. One thread runs it all. client.cpp has the network, compiled once for all programs.
 #pragma once
 
 #include "extra_headers.hpp"

@@ -1,5 +1,5 @@
 // A server on Boost.Beast: HTTP and WebSocket on one port, with or without TLS, around an engineio::server or a
-// socketless::server. One thread runs it all. server.cpp has the network, which is compiled once for all programs.
+// socketless::server. One thread runs it all. server.cpp has the network, compiled once for all programs.
 #pragma once
 
 #include "server_settings.hpp"
