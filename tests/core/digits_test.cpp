@@ -9,7 +9,7 @@
 
 namespace core_digits_test {
 
-using namespace socketless::detail;
+using namespace socketless::core;
 
 namespace {
 

@@ -15,8 +15,8 @@
 namespace core_name_map_test {
 
 using namespace socketless;
-using socketless::detail::name_map;
-using socketless::detail::siphash;
+using socketless::core::name_map;
+using socketless::core::siphash;
 
 namespace {
 

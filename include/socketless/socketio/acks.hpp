@@ -52,7 +52,7 @@ public:
         auto const index = static_cast<std::uint32_t>(entries_.size());
         entries_.push_back({ack, true, owed.last, none});
         if (ack.deadline) {
-            socketless::detail::rollback undo([this]() noexcept { entries_.pop_back(); });
+            core::rollback undo([this]() noexcept { entries_.pop_back(); });
             deadlines_.push_back({*ack.deadline, ack.id});
             undo.commit();
             std::ranges::push_heap(deadlines_, std::greater<>());
@@ -161,7 +161,7 @@ private:
             std::erase_if(deadlines_, is_stale);
             std::ranges::make_heap(deadlines_, std::greater<>());
         }
-        socketless::detail::shrink(deadlines_);
+        core::shrink(deadlines_);
     }
 
     void drop_entries() {
@@ -175,7 +175,7 @@ private:
             entries_[kept++] = e;
         }
         entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(kept), entries_.end());
-        socketless::detail::shrink(entries_);
+        core::shrink(entries_);
     }
 
     std::vector<entry> entries_; // by id; those that have ended stay until they are half of it

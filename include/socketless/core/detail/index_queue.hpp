@@ -9,7 +9,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::detail {
+namespace socketless::inline v0::core {
 
 // First in, first out. `reserve` takes the memory beforehand, so that queueing cannot fail.
 class index_queue {
@@ -54,6 +54,6 @@ private:
     std::uint32_t last_ = none;
 };
 
-} // namespace socketless::inline v0::detail
+} // namespace socketless::inline v0::core
 
 #include <socketless/core/detail/epilogue.hpp>
