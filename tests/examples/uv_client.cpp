@@ -53,7 +53,7 @@ struct program {
     std::string line;
     client io{{.transports = {engineio::transport::webtransport}}, system_random(), now()};
     std::string buffer = {};
-    sockaddr_in server = {};
+    sockaddr_in peer = {};
     uv_timer_t timer = {};
     connection* current = nullptr; // the client has one at a time
 
@@ -89,9 +89,9 @@ struct program {
 
     void perform(engineio::transmit const& t) {
         if (t.type == transmit_type::open_stream) {
-            current = new connection{*this, t.id};
-            uv_tcp_init(uv_default_loop(), &current->tcp), current->tcp.data = current;
-            uv_tcp_connect(&current->opening, &current->tcp, reinterpret_cast<sockaddr*>(&server), connection::opened);
+            auto& c = *(current = new connection{*this, t.id});
+            uv_tcp_init(uv_default_loop(), &c.tcp), c.tcp.data = &c;
+            if (uv_tcp_connect(&c.opening, &c.tcp, reinterpret_cast<sockaddr*>(&peer), connection::opened) < 0) lose(c);
         } else if (current != nullptr && t.id == current->id && t.type == transmit_type::send) {
             io.pause(t.id); // until it is written
             current->outgoing = t.data.data;
@@ -112,7 +112,7 @@ struct program {
 
 int main(int argc, char** argv) {
     program p{.line = argc > 2 ? argv[2] : "hello"};
-    uv_ip4_addr("127.0.0.1", argc > 1 ? std::stoi(argv[1]) : 3000, &p.server);
+    uv_ip4_addr("127.0.0.1", argc > 1 ? std::stoi(argv[1]) : 3000, &p.peer);
     uv_timer_init(uv_default_loop(), &p.timer), p.timer.data = &p;
     p.io.connect("/", json::object("token", "abc")).ignore(); // "/" and this auth are good
     p.drive();
