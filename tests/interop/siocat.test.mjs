@@ -245,6 +245,20 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
             assert.equal(await endsWithin(5_000, cat), 1);
         });
     }
+    for (const [transport, status, data] of [
+        ['polling', 403, { code: 4, message: 'go away' }],
+        ['websocket', 400, null], // with the reason as plain text
+    ])
+        siocat(transport, 'says with which status the server has refused the connection', async (dial, finally_) => {
+            const refusing = new Server(0, { allowRequest: (request, done) => done('go away', false) });
+            finally_(() => refusing.close());
+            const url = `http://127.0.0.1:${refusing.httpServer.address().port}`;
+            const cat = dial(url, '--transport', transport, '--no-reconnect');
+            assert.equal(await endsWithin(5_000, cat), 1);
+            const { message, data: body } = await cat.hear('connect_error');
+            assert.equal(message, `transport error: HTTP status ${status}`);
+            assert.deepEqual(body, data);
+        });
     siocat('any', 'fails when its only namespace cannot be one', async (dial) => {
         const cat = dial(server.url, '--nsp', '/a,b');
         assert.equal(await endsWithin(5_000, cat), 1);

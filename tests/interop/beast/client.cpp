@@ -120,6 +120,8 @@ public:
         // The server has agreed, or has answered otherwise. Returns whether the subprotocol that it chose was offered.
         std::function<bool(websocket::response_type const&)> answered;
         std::function<void()> opened;
+        // It has answered otherwise: there is no WebSocket.
+        std::function<void(websocket::response_type const&)> refused;
         std::function<void(socketless::frame)> received;
         // The message has gone: another may be sent.
         std::function<void()> written;
@@ -140,10 +142,11 @@ public:
         socket_.next_layer().async_connect(
             origin_, [self = shared_from_this(), t = std::string(target)](error_code ec) {
                 if (ec) return self->end(ec);
-                self->socket_.async_handshake(self->answer_, self->host_, t, [self](error_code refused) {
-                    bool const was_offered = self->is_closing_ || self->events_.answered(self->answer_);
-                    self->answer_ = {};
-                    if (refused) return self->end(refused);
+                self->socket_.async_handshake(self->answer_, self->host_, t, [self](error_code failed) {
+                    auto const answer = std::exchange(self->answer_, {});
+                    bool const was_offered = self->is_closing_ || self->events_.answered(answer);
+                    if (failed == websocket::error::upgrade_declined) return self->end(answer);
+                    if (failed) return self->end(failed);
                     if (!was_offered) return self->end(http::error::bad_value);
                     self->is_open_ = true;
                     self->read();
@@ -199,9 +202,17 @@ private:
     }
 
     void end(error_code why) {
-        if (std::exchange(is_closing_, true)) return;
+        if (break_off()) events_.closed(why);
+    }
+    void end(websocket::response_type const& answer) {
+        if (break_off()) events_.refused(answer);
+    }
+
+    // Returns false if it is closing already.
+    bool break_off() {
+        if (std::exchange(is_closing_, true)) return false;
         socket_.next_layer().close();
-        events_.closed(why);
+        return true;
     }
 
     // Bytes that are kept for later messages.
@@ -298,10 +309,17 @@ private:
     void take_answer(engineio::exchange_id id, http_connection::response& answer,
                      std::shared_ptr<http_connection> connection) {
         idle_.push_back(std::move(connection));
-        auto const status = static_cast<int>(answer.result_int());
-        if (status != 200) failure_ = "HTTP status " + std::to_string(status);
+        int const status = status_of(answer);
         bool const is_binary = beast::iequals(answer[http::field::content_type], name(engineio::content_type::binary));
         io_.http_response(id, status, is_binary, answer.body(), now());
+    }
+
+    // Any status but 200 is a failure.
+    template <class Answer>
+    int status_of(Answer const& answer) {
+        auto const status = static_cast<int>(answer.result_int());
+        if (status != 200) failure_ = "HTTP status " + std::to_string(status);
+        return status;
     }
 
     void fail_exchange(engineio::exchange_id id, error_code ec) {
@@ -343,6 +361,11 @@ private:
             io_.channel_opened(id, now());
             drive();
         };
+        auto const refused = [this, id](websocket::response_type const& answer) {
+            channels_.erase(id);
+            io_.channel_refused(id, status_of(answer), answer.body(), now());
+            drive();
+        };
         auto const received = [this, id](socketless::frame message) {
             io_.websocket_received(id, message, now());
             drive();
@@ -358,7 +381,7 @@ private:
             drive();
         };
         auto const channel = std::make_shared<websocket_channel>(
-            context_, settings_, tls_, websocket_channel::events{answered, opened, received, written, closed});
+            context_, settings_, tls_, websocket_channel::events{answered, opened, refused, received, written, closed});
         channels_.emplace(id, channel);
         channel->open(target, [headers = settings_.headers, cookies = cookies_for(target)](auto& request) {
             add_headers(request, headers, cookies);

@@ -56,6 +56,7 @@ public:
     virtual void channel_opened(engineio::channel_id channel, time_point now) = 0;
     virtual void websocket_received(engineio::channel_id channel, socketless::frame message, time_point now) = 0;
     virtual void channel_closed(engineio::channel_id channel, time_point now) = 0;
+    virtual void channel_refused(engineio::channel_id channel, int status, std::string_view body, time_point now) = 0;
     virtual void pause(engineio::channel_id channel) = 0;
     virtual void resume(engineio::channel_id channel) = 0;
     virtual void handle_timeout(time_point now) = 0;
@@ -108,6 +109,9 @@ private:
         io_.websocket_received(id, message, now);
     }
     void channel_closed(engineio::channel_id id, time_point now) override { io_.channel_closed(id, now); }
+    void channel_refused(engineio::channel_id id, int status, std::string_view body, time_point now) override {
+        io_.channel_refused(id, status, body, now);
+    }
     void pause(engineio::channel_id id) override { io_.pause(id); }
     void resume(engineio::channel_id id) override { io_.resume(id); }
     void handle_timeout(time_point now) override { io_.handle_timeout(now); }

@@ -80,7 +80,7 @@ public:
             note_end(e.reason);
             break;
         case event_type::open_failed:
-            tell_failure(e.reason);
+            tell_failure(e);
             note_end(e.reason);
             break;
         case event_type::reconnecting: out_.reconnect_attempt(e.attempt); break;
@@ -208,12 +208,12 @@ private:
     }
 
     // As in socket.io-client, each socket gets the event.
-    void tell_failure(socketio::disconnect_reason reason) {
-        auto why = std::string(name(reason));
-        if (reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
+    void tell_failure(socketio::event const& e) {
+        auto why = std::string(name(e.reason));
+        if (e.reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
         std::string text;
         json::write(text, why).ignore();
-        for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), {});
+        for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), e.data);
     }
 
     // The connection has ended: it may be the last one. It is not lost if the user has left the last namespace.
