@@ -103,8 +103,8 @@ public:
 
     //=== what the application wants: one socket ===//
 
-    /// Lets the client in that event_type::connecting has named. Errors: errc::not_connected if it is gone, or was let
-    /// in before; errc::queue_overflow.
+    /// Accepts the client that event_type::connecting named. Errors: errc::not_connected if the client is gone, or you
+    /// have accepted it before; errc::queue_overflow.
     result<void> accept(socket_handle socket);
 
     /// Keeps it out. `message` is for people, `data` for programs. Errors: as above; errc::invalid_utf8,

@@ -2,9 +2,9 @@
 //
 //     #include <socketless/source.hpp>
 //
-// SOCKETLESS_SEPARATE_COMPILATION is defined for that file and all others of the program: then client.hpp and
-// server.hpp only declare what is compiled there, and so does the JSON writer of how it writes a double. Without the
-// macro all is inline, and nothing includes this file.
+// Define SOCKETLESS_SEPARATE_COMPILATION for all files of the program. Then client.hpp and server.hpp only declare
+// their functions, and so does the header that writes doubles as JSON: the one file compiles them. Without the macro
+// all is inline, and nothing includes this file.
 #pragma once
 
 #ifndef SOCKETLESS_SEPARATE_COMPILATION

@@ -37,8 +37,8 @@ int main(int argc, char** argv) {
     server io({}, system_random(), std::chrono::steady_clock::now());
     chat application{io};
 
-    // Boost.Beast is the network: it reads requests and messages, tells `io` of them and runs the loop of below, in
-    // which `io` tells the application what happened and the network what to send.
+    // Boost.Beast is the network: it passes requests and messages to `io`. Then it runs the loop (see "The loop" in
+    // README.md): events go to the application, transmits to the network.
     boost::asio::io_context context;
     beast_driver::server network(context, io, application, {.cors = {.origins = {"*"}}});
     network.close_on_signal();

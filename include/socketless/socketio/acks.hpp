@@ -63,21 +63,22 @@ public:
         ++live_;
     }
 
-    /// The one that this socket answers; nothing if it owes no acknowledgement with this id. Amortized O(log n).
+    /// The acknowledgement that this socket answers; nothing if it owes none with this id. Amortized O(log n).
     [[nodiscard]] std::optional<pending_ack> take(std::uint64_t id, std::uint32_t socket) {
         std::size_t const i = find(id);
         if (!is_live(i, id) || entries_[i].ack.socket != socket) return std::nullopt;
         return remove(i);
     }
 
-    /// One whose deadline is `now` or has passed: the earliest deadline first, then the lowest id. Amortized O(log n).
+    /// An acknowledgement whose deadline is `now` or has passed: the earliest deadline first, then the lowest id.
+    /// Amortized O(log n).
     [[nodiscard]] std::optional<pending_ack> take_expired(time_point now) {
         if (deadlines_.empty() || deadlines_.front().at > now) return std::nullopt;
         return remove(find(deadlines_.front().id));
     }
 
-    /// One that this socket owes, the lowest id first: the socket is disconnected. Amortized O(log n), however many
-    /// others owe. Ids over `last` stay.
+    /// An acknowledgement that this socket owes, the lowest id first: the socket is disconnected. Amortized O(log n),
+    /// however many others owe. Ids over `last` stay.
     [[nodiscard]] std::optional<pending_ack> take_of(std::uint32_t socket,
                                                      std::uint64_t last = std::numeric_limits<std::uint64_t>::max()) {
         if (!is_owed_by(socket)) return std::nullopt;

@@ -49,8 +49,8 @@ struct recoverable_session {
     std::uint64_t owner = 0;
     /// The application's own.
     std::shared_ptr<void> data = nullptr;
-    /// The last offset that was given before it connected: it does not get events from before. Greater, if it was sent
-    /// an event that is `misleading`.
+    /// The session does not get the events up to this offset: the last one that was given before it connected. A
+    /// `misleading` event that it was sent raises it.
     recovery_offset since = {};
     /// Rooms that it has left since it was connected: events for them may be the last that its client has seen.
     std::vector<std::string> left = {};
@@ -205,8 +205,8 @@ public:
     [[nodiscard]] bool refers_to(std::uint32_t nsp) const noexcept {
         return nsp < namespaces_.size() && namespaces_[nsp].references != 0;
     }
-    /// A namespace for which `refers_to` has become false, once for each time that it has: its number may be free now.
-    /// Nothing if there is no other.
+    /// Returns a namespace to which nothing refers any more, once each time that this happens, and nothing if there is
+    /// no other. The caller may give its number to another namespace.
     [[nodiscard]] std::optional<std::uint32_t> take_unreferenced() noexcept {
         while (unreferenced_ != none) {
             std::uint32_t const nsp = unreferenced_;

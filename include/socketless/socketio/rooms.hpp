@@ -25,8 +25,8 @@ namespace socketless::inline v0::socketio {
 /// The rooms of any number of namespaces. The caller gives members (sockets, as a rule) and namespaces small, dense
 /// numbers: memory is proportional to the greatest. A room exists while a member is in it.
 ///
-/// Among very many members, one in one room takes about 60 bytes, and up to twice that just after a buffer has grown. A
-/// call takes constant time unless it says otherwise, on average over the names of rooms, whoever chose them.
+/// If there are very many members, a member of one room takes about 60 bytes, up to twice that just after a buffer has
+/// grown. A call takes constant time unless it says otherwise, on average over the names of rooms, whoever chose them.
 class rooms {
 public:
     /// A member, by the number that the caller gives it.

@@ -91,7 +91,7 @@ enum class disconnect_reason : std::uint8_t {
     return reason <= open_timeout || reason == server_shutting_down || reason == forced_server_close;
 }
 
-/// What an event says. Peers name their own events in `event::name`: the two never meet.
+/// What an event says. Peers choose `event::name`. They cannot choose the event_type.
 enum class event_type : std::uint8_t {
     /// Server: a client asks to join `nsp` with `data`, its auth. The application accepts or refuses it, or it
     /// disconnects before. Client: the client is about to join `nsp` and asks for the auth.
