@@ -3,7 +3,7 @@
 # - A comment holds for all declarations below it, up to a blank line or the next comment.
 # - //=== section ===// names a group of members.
 # - message() is the comment of a code of errc. All other enumerators that have a line of their own want a comment.
-# - There are no inline namespaces, nothing of detail and core, no private bases, and no definitions outside of their class.
+# - There are no inline namespaces, nothing of detail, no private bases, and no definitions outside of their class.
 function capital(text) { return toupper(substr(text, 1, 1)) substr(text, 2) }
 function end_group() { if (in_group) print "/// @}"; in_group = 0 }
 function forget() { comment = ""; is_new = 0 }
@@ -23,8 +23,8 @@ FNR == 1 && /^\/\// {
 }
 in_opening { in_opening = sub(/^\/\/ ?/, "/// "); print; next }
 
-/^namespace (detail|core) / { if (in_detail) complain("open_detail"); in_detail = 1; next }
-in_detail { in_detail = !/^} \/\/ namespace (detail|core)$/; if (/^#/) print; next }
+/^namespace (core_)?detail / { if (in_detail) complain("open_detail"); in_detail = 1; next }
+in_detail { in_detail = !/^} \/\/ namespace (core_)?detail$/; if (/^#/) print; next }
 END { if (in_detail) complain("open_detail") }
 
 in_definition { in_definition = !/^}|^[^ ].*[;}]$/; next }

@@ -10,7 +10,7 @@ set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
 
 # Only the headers for callers. The pages of a class do not show what it is made of.
 set(DOXYGEN_EXCLUDE_PATTERNS */detail/* */impl/*)
-set(DOXYGEN_EXCLUDE_SYMBOLS *::core core::* *::core::* *detail detail::* *::detail::*)
+set(DOXYGEN_EXCLUDE_SYMBOLS *detail *detail::*)
 set(DOXYGEN_CLASS_GRAPH NO)
 set(DOXYGEN_SHOW_INCLUDE_FILES NO)
 set(DOXYGEN_HIDE_FRIEND_COMPOUNDS YES)

@@ -9,7 +9,7 @@
 
 namespace core_digits_test {
 
-using namespace socketless::core;
+using namespace socketless::core_detail;
 
 namespace {
 

@@ -15,8 +15,8 @@
 namespace core_name_map_test {
 
 using namespace socketless;
-using socketless::core::name_map;
-using socketless::core::siphash;
+using socketless::core_detail::name_map;
+using socketless::core_detail::siphash;
 
 namespace {
 

@@ -14,8 +14,8 @@
 namespace core_output_test {
 
 using namespace socketless;
-using socketless::core::output;
-using socketless::core::write_to;
+using socketless::core_detail::output;
+using socketless::core_detail::write_to;
 using support::counting_container;
 
 namespace {

@@ -7,7 +7,7 @@
 
 namespace core_shrink_test {
 
-using socketless::core::shrink;
+using socketless::core_detail::shrink;
 
 TEST_CASE("a vector that has become much smaller gives memory back", "[core]") {
     std::vector<int> v(10'000, 7);

@@ -8,9 +8,9 @@
 
 namespace core_slot_map_test {
 
-namespace core = socketless::core;
+namespace core_detail = socketless::core_detail;
 
-struct thing : core::slot {
+struct thing : core_detail::slot {
     std::string name;
 };
 
@@ -19,14 +19,14 @@ struct handle {
     std::uint32_t generation;
 };
 
-handle make(core::slot_map<thing>& things, std::string const& name) {
+handle make(core_detail::slot_map<thing>& things, std::string const& name) {
     auto const index = things.make();
     things[index].name = name;
     return {index, things[index].generation()};
 }
 
 TEST_CASE("a handle of a slot map finds its own thing until that has gone, never another at its index", "[core]") {
-    core::slot_map<thing> things;
+    core_detail::slot_map<thing> things;
     auto const first = make(things, "first");
     auto const second = make(things, "second");
     thing const* const before = things.find(first);
@@ -46,13 +46,13 @@ TEST_CASE("a handle of a slot map finds its own thing until that has gone, never
 }
 
 TEST_CASE("what a slot map makes is empty, whatever was at its index", "[core]") {
-    core::slot_map<thing> things;
+    core_detail::slot_map<thing> things;
     things.free(make(things, "gone").index);
     CHECK(things[things.make()].name.empty());
 }
 
 TEST_CASE("handles that were not set, or whose index is too large, find nothing in a slot map", "[core]") {
-    core::slot_map<thing> things;
+    core_detail::slot_map<thing> things;
     CHECK(things.find(handle{0, 0}) == nullptr);
     auto const only = make(things, "only");
     CHECK(things.find(handle{0, 0}) == nullptr);
@@ -63,7 +63,7 @@ TEST_CASE("handles that were not set, or whose index is too large, find nothing 
 }
 
 TEST_CASE("things in a slot map stay where they are while others come and go", "[core]") {
-    core::slot_map<thing> things;
+    core_detail::slot_map<thing> things;
     auto const kept = make(things, "kept");
     thing const* const place = things.find(kept);
     for (int i = 0; i != 200; ++i) make(things, "other");

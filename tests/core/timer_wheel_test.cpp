@@ -14,7 +14,7 @@ namespace core_timer_wheel_test {
 
 using namespace socketless;
 using namespace std::chrono_literals;
-using socketless::core::timer_wheel;
+using socketless::core_detail::timer_wheel;
 
 namespace {
 

@@ -89,7 +89,7 @@ result<std::string> written(T const& value) {
 template <class F>
 std::string pieces(F f, attachment_list* attachments = nullptr) {
     char memory[256];
-    socketless::core::output out(memory, sizeof memory);
+    socketless::core_detail::output out(memory, sizeof memory);
     json::writer w(out, attachments);
     f(w);
     CHECK(w.status());

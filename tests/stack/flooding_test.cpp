@@ -140,8 +140,8 @@ TEST_CASE("the names of a flood lie in one place by a hash without a key, and in
     opened_server const other(seeds[1]);
     opened_server const again(seeds[0]);
     for (auto const* const names : {&polynomial, &standard}) {
-        core::name_map<int> in_one(one.names_key_);
-        core::name_map<int> in_other(other.names_key_);
+        core_detail::name_map<int> in_one(one.names_key_);
+        core_detail::name_map<int> in_other(other.names_key_);
         for (std::string const& name : *names) {
             in_one.try_emplace(name);
             in_other.try_emplace(name);
@@ -153,8 +153,8 @@ TEST_CASE("the names of a flood lie in one place by a hash without a key, and in
         for (std::string const& name : *names) moved += in_one.bucket(name) != in_other.bucket(name);
         CHECK(moved > many / 10 * 9);
     }
-    auto const place = core::name_hash(one.names_key_);
-    CHECK(place(polynomial[1]) == core::name_hash(again.names_key_)(polynomial[1]));
+    auto const place = core_detail::name_hash(one.names_key_);
+    CHECK(place(polynomial[1]) == core_detail::name_hash(again.names_key_)(polynomial[1]));
 }
 
 TEST_CASE("rooms whose names are a flood are joined, reached and left as any others", "[hostile]") {

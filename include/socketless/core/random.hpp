@@ -19,12 +19,12 @@
 
 namespace socketless::inline v0 {
 
-namespace core {
+namespace core_detail {
 
 // The alphabet of base64url.
 inline constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-} // namespace core
+} // namespace core_detail
 
 /// Fills bytes with randomness that cannot be guessed: ids are secrets. A program on an operating system passes
 /// system_random(), of core/system_random.hpp. Any function object will do that can be copied and
@@ -91,12 +91,12 @@ using random_id = std::array<char, 20>;
         std::size_t const bit = i * 6;
         auto const high = std::to_integer<unsigned>(bytes[bit / 8]) << 8u;
         auto const low = bit % 8 > 2 ? std::to_integer<unsigned>(bytes[bit / 8 + 1]) : 0u;
-        id[i] = core::url_alphabet[((high | low) >> (10 - bit % 8)) & 0x3fu];
+        id[i] = core_detail::url_alphabet[((high | low) >> (10 - bit % 8)) & 0x3fu];
     }
     return id;
 }
 
-namespace core {
+namespace core_detail {
 
 // The key under which a table keeps an id: so many of its bits that two never agree by chance. Precondition: `id` is as
 // long as a random_id.
@@ -106,7 +106,7 @@ inline std::uint64_t key_of(std::string_view id) noexcept {
     return key;
 }
 
-} // namespace core
+} // namespace core_detail
 } // namespace socketless::inline v0
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -92,34 +92,34 @@ public:
     template <class F>
     constexpr auto and_then(F&& f) const& -> std::invoke_result_t<F, T const&> {
         if (!value_) return error_;
-        return core::invoke(std::forward<F>(f), *value_);
+        return core_detail::invoke(std::forward<F>(f), *value_);
     }
     template <class F>
     constexpr auto and_then(F&& f) && -> std::invoke_result_t<F, T&&> {
         if (!value_) return error_;
-        return core::invoke(std::forward<F>(f), std::move(*value_));
+        return core_detail::invoke(std::forward<F>(f), std::move(*value_));
     }
 
     /// Calls `f` with the value and wraps what it returns, or passes the error on.
     template <class F>
     constexpr auto transform(F&& f) const& -> result<std::invoke_result_t<F, T const&>> {
         if (!value_) return error_;
-        return core::invoke(std::forward<F>(f), *value_);
+        return core_detail::invoke(std::forward<F>(f), *value_);
     }
     template <class F>
     constexpr auto transform(F&& f) && -> result<std::invoke_result_t<F, T&&>> {
         if (!value_) return error_;
-        return core::invoke(std::forward<F>(f), std::move(*value_));
+        return core_detail::invoke(std::forward<F>(f), std::move(*value_));
     }
 
     /// Returns the value, or what `f` makes of the error.
     template <class F>
     constexpr result or_else(F&& f) const& {
-        return value_ ? *this : core::invoke(std::forward<F>(f), error_);
+        return value_ ? *this : core_detail::invoke(std::forward<F>(f), error_);
     }
     template <class F>
     constexpr result or_else(F&& f) && {
-        return value_ ? std::move(*this) : core::invoke(std::forward<F>(f), error_);
+        return value_ ? std::move(*this) : core_detail::invoke(std::forward<F>(f), error_);
     }
 
     /// Does nothing: says that this failure does not matter, e.g. that of an event to a socket that may just have gone:

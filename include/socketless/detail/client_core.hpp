@@ -106,7 +106,7 @@ public:
     }
 
     void try_to_open() noexcept {
-        core::attempt([this] { begin_open(); });
+        core_detail::attempt([this] { begin_open(); });
     }
 
     // The connection may have died unnoticed (the machine slept). Checks that first, so that the event is kept for the
@@ -308,7 +308,7 @@ public:
 
     // If it throws, a part of what the session sends is lost, so the connection ends.
     result<void> flush() {
-        core::rollback undo([this]() noexcept {
+        core_detail::rollback undo([this]() noexcept {
             session_reason_ = socketio::disconnect_reason::transport_error;
             engine_.abort();
         });
@@ -329,7 +329,7 @@ public:
     }
     // For calls that have already done something, which they must report.
     void flush_or_break_off() noexcept {
-        core::attempt([this] { flush().ignore(); });
+        core_detail::attempt([this] { flush().ignore(); });
     }
 
     result<void> flushed(result<void> done) {

@@ -82,7 +82,7 @@ public:
     }
 
 private:
-    struct record : core::slot {
+    struct record : core_detail::slot {
         std::uint32_t sockets = 0;
         std::string name; // borrowed by others
         socketless::admission admission = admission::automatic;
@@ -92,15 +92,15 @@ private:
     // Nothing has changed if it throws.
     [[nodiscard]] std::uint32_t make(std::string_view name) {
         std::uint32_t const number = records_.make();
-        core::rollback undo([&]() noexcept { records_.free(number); });
+        core_detail::rollback undo([&]() noexcept { records_.free(number); });
         records_[number].name = name;
         numbers_.emplace(name, number);
         undo.commit();
         return number;
     }
 
-    core::slot_map<record> records_;
-    core::name_map<std::uint32_t> numbers_;
+    core_detail::slot_map<record> records_;
+    core_detail::name_map<std::uint32_t> numbers_;
     std::deque<std::pair<namespace_predicate, socketless::admission>> predicates_; // a predicate may add others
 };
 

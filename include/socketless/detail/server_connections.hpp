@@ -106,7 +106,7 @@ public:
     }
 
     void end(std::uint32_t index, socketio::disconnect_reason reason) {
-        core::rollback undo([&]() noexcept { break_off(index); });
+        core_detail::rollback undo([&]() noexcept { break_off(index); });
         all_[index]->session.close(reason);
         undo.commit();
         flush(index).ignore();
@@ -129,7 +129,7 @@ public:
     // Hands what the session has queued to the transport.
     result<void> flush(std::uint32_t index) {
         server_connection& c = *all_[index];
-        core::rollback undo([&]() noexcept { break_off(index); });
+        core_detail::rollback undo([&]() noexcept { break_off(index); });
         result<void> sent;
         while (auto const t = c.session.poll_transmit()) {
             if (t->type == socketio::transmit_type::close) {
@@ -145,7 +145,7 @@ public:
     }
     // For calls that have already done something, which they must report.
     void flush_or_break_off(std::uint32_t index) noexcept {
-        core::attempt([&] { flush(index).ignore(); });
+        core_detail::attempt([&] { flush(index).ignore(); });
     }
 
     // Hands a message to the transport, past the session. If it is too large the connection ends: other messages of its
@@ -169,7 +169,7 @@ private:
         if (below == nullptr || !contains(index)) return; // there was no memory for its session
         switch (e.type) {
         case engineio::event_type::message: {
-            core::rollback undo([&]() noexcept { break_off(index); });
+            core_detail::rollback undo([&]() noexcept { break_off(index); });
             all_[index]->session.message_received(e.message, below->now());
             undo.commit();
             break;
@@ -186,7 +186,7 @@ private:
     void open(engineio::session_handle handle) {
         auto const* const opened = engine_.find(handle);
         if (opened == nullptr) return;
-        core::rollback undo([&]() noexcept { engine_.abort(handle, engineio::close_reason::transport_error); });
+        core_detail::rollback undo([&]() noexcept { engine_.abort(handle, engineio::close_reason::transport_error); });
         while (handle.index >= all_.size()) {
             busy_.reserve(all_.size() + 1);
             timers_.reserve(all_.size() + 1);
@@ -214,9 +214,9 @@ private:
     bool is_closing_ = false;
     engineio::server engine_;
     socketio::message_queue queue_; // shared by all sessions: each is flushed before another is called
-    core::stable_vector<std::optional<server_connection>> all_;
-    core::index_queue busy_;
-    core::timer_wheel timers_;
+    core_detail::stable_vector<std::optional<server_connection>> all_;
+    core_detail::index_queue busy_;
+    core_detail::timer_wheel timers_;
 };
 
 } // namespace socketless::inline v0::detail

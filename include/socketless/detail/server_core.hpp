@@ -175,7 +175,7 @@ public:
         if (e.type == socketio::event_type::ack) note_ack(e.id, e.outcome);
         if (e.type == socketio::event_type::disconnected) {
             if (sockets_[number].state == socket_state::refused) return forget(number), false;
-            core::attempt([&] { persist(number, e.reason); }); // what cannot be kept cannot be recovered
+            core_detail::attempt([&] { persist(number, e.reason); }); // what cannot be kept cannot be recovered
             sockets_[number].state = socket_state::ended;
             ended_ = number;
         }
@@ -187,11 +187,11 @@ public:
     // A client asks to join a namespace. Returns whether the application is asked.
     [[nodiscard]] bool admit(std::uint32_t index, event& e) {
         auto const local = e.socket;
-        core::rollback undo([&]() noexcept { turn_away(index, local); });
+        core_detail::rollback undo([&]() noexcept { turn_away(index, local); });
         auto const nsp = namespaces_.find_or_make(e.nsp, e.data);
         if (!nsp) return false;
         std::uint32_t const number = make_socket(index, local, *nsp, e.data);
-        core::rollback undo_socket([&]() noexcept { abandon(number); });
+        core_detail::rollback undo_socket([&]() noexcept { abandon(number); });
         e.socket = sockets_.handle(number);
         e.recovered = find_kept(sockets_[number]) != nullptr;
         bool const skips = e.recovered && options_.skip_middlewares;
@@ -211,7 +211,7 @@ public:
     // The socket of a client that asks to join. If it throws, a namespace that was made for the client goes too.
     [[nodiscard]] std::uint32_t make_socket(std::uint32_t index, socket_handle local, std::uint32_t nsp,
                                             json::text auth) {
-        core::rollback undo([&]() noexcept { release_if_unused(nsp); });
+        core_detail::rollback undo([&]() noexcept { release_if_unused(nsp); });
         std::unique_ptr<server_socket_details> details;
         if (recovery_ && connections_[index].session.revision() == socketio::revision::v5)
             details = std::make_unique<server_socket_details>(server_socket_details{recovery_claim::of(auth), {}});
@@ -235,7 +235,7 @@ public:
 
     // Refuses a client: there is no such namespace for it, or finding out threw.
     void turn_away(std::uint32_t index, socket_handle local) noexcept {
-        bool const is_done = core::attempt([&] {
+        bool const is_done = core_detail::attempt([&] {
             if (connections_[index].session.refuse(local, "Invalid namespace"))
                 connections_.flush(index).ignore();
             else
@@ -261,7 +261,7 @@ public:
         bool const is_promised = s->recovery() != nullptr && s->recovery()->is_promised;
         reserve_own_events();
         rooms_.enter(s->nsp, number);
-        core::rollback undo_room([&]() noexcept { rooms_.exit(number); });
+        core_detail::rollback undo_room([&]() noexcept { rooms_.exit(number); });
         auto const* const kept = find_kept(*s); // it stays kept until nothing can fail any more
         if (is_promised && kept == nullptr) {   // the application accepted it for a state that has gone
             connections_.end(s->connection.index, socketio::disconnect_reason::forced_server_close);
@@ -271,7 +271,8 @@ public:
             prepare_as(*s, number, *kept);
         else
             prepare_afresh(*s);
-        core::rollback undo_sid([&, before = sockets_.file(number)]() noexcept { sockets_.unfile(number, before); });
+        core_detail::rollback undo_sid(
+            [&, before = sockets_.file(number)]() noexcept { sockets_.unfile(number, before); });
         auto const pid = s->recovery() != nullptr ? std::string_view(s->recovery()->pid) : std::string_view();
         auto const accepted = session.accept(s->local, s->sid(), pid);
         if (!accepted) {
@@ -292,9 +293,10 @@ public:
         own_events_.push({socketio::event_type::connected, sockets_.handle(number), restored.has_value()});
         connections_.flush_or_break_off(s.connection.index);
         auto const send = [&](auto const& missed) { connections_.hand_down(s.connection, missed).ignore(); };
-        if (restored && !core::attempt([&] { recovery_->for_each_missed(restored->session, restored->offset, send); }))
+        if (restored &&
+            !core_detail::attempt([&] { recovery_->for_each_missed(restored->session, restored->offset, send); }))
             connections_.break_off(s.connection.index); // the client may come back for what it has missed
-        bool const is_whole = core::attempt([&] {
+        bool const is_whole = core_detail::attempt([&] {
             if (auto const early = asked_.take(number)) catch_up(s, number, *early);
         });
         if (!is_whole) {
@@ -445,7 +447,7 @@ public:
     // Sends packet_ to one socket, without a copy.
     result<void> send_packet(std::uint32_t number) {
         server_socket const& s = sockets_[number];
-        core::rollback undo(
+        core_detail::rollback undo(
             [&]() noexcept { connections_.engine().abort(s.connection, engineio::close_reason::transport_error); });
         result<void> sent;
         for (auto message = packet_.messages().begin(); sent && message != packet_.messages().end(); ++message)
@@ -481,7 +483,7 @@ protected:
     asked_sockets asked_;                // what the application did with sockets that are not in yet
     std::optional<std::uint32_t> ended_; // the socket whose `disconnected` was polled last
     socketio::rooms rooms_;              // members are sockets, by their numbers
-    core::fifo<own_event> own_events_;
+    core_detail::fifo<own_event> own_events_;
     std::uint64_t last_ack_id_ = 0;
     std::unordered_map<std::uint64_t, broadcast_acks> broadcast_acks_;
     std::optional<server_recovery> recovery_;

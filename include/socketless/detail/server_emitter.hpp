@@ -160,14 +160,14 @@ public:
         // All acknowledgements are awaited before the first is asked for: if it throws, nobody was asked.
         std::vector<std::uint32_t> asked;
         broadcast_acks& acks = broadcast_acks_[id];
-        core::rollback undo([&]() noexcept {
+        core_detail::rollback undo([&]() noexcept {
             for (std::uint32_t const number : asked)
                 session_of(sockets_[number]).forget_ack(sockets_[number].local, id);
             broadcast_acks_.erase(id);
         });
         if (nsp) {
             for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
-                core::reserve(asked, asked.size() + 1);
+                core_detail::reserve(asked, asked.size() + 1);
                 if (awaits(sockets_[number], id, timeout)) asked.push_back(number);
             });
         }
@@ -237,7 +237,7 @@ private:
         auto& session = session_of(*s);
         session.handle_timeout(connections_.now()); // the timeout counts from now
         if (auto const awaited = session.expect_early_ack(s->local, id, timeout); !awaited) return awaited.error();
-        core::rollback undo([&]() noexcept { session.forget_ack(s->local, id); });
+        core_detail::rollback undo([&]() noexcept { session.forget_ack(s->local, id); });
         keep_early(socket.index, *s, true);
         undo.commit();
         connections_.mark_busy(s->connection.index);
@@ -330,7 +330,7 @@ private:
     // Sends packet_ to one of many. If memory runs out, only the connection of this socket ends.
     bool reaches(std::uint32_t number) noexcept {
         bool is_sent = false;
-        core::attempt([&] { is_sent = send_packet(number).has_value(); });
+        core_detail::attempt([&] { is_sent = send_packet(number).has_value(); });
         return is_sent;
     }
 

@@ -34,7 +34,7 @@ struct server_socket_details {
     std::string long_sid; // of a client of revision 4, in another namespace than "/"
 };
 
-struct server_socket : core::slot {
+struct server_socket : core_detail::slot {
     std::uint32_t nsp = 0;
     socketio::socket_handle local; // what its session calls it
     engineio::session_handle connection;
@@ -55,7 +55,8 @@ struct server_socket : core::slot {
     [[nodiscard]] std::uint64_t key() const noexcept { return key_of(view(short_sid), has_long_sid() ? nsp : 0); }
     // The key of an id, without the `/nsp#` of a long id; `nsp` is 0 for a short one.
     [[nodiscard]] static std::uint64_t key_of(std::string_view id, std::uint32_t nsp) noexcept {
-        return core::key_of(id) + nsp * std::uint64_t{0x9e3779b97f4a7c15}; // sockets of a connection differ in it
+        return core_detail::key_of(id) +
+               nsp * std::uint64_t{0x9e3779b97f4a7c15}; // sockets of a connection differ in it
     }
 };
 
@@ -105,7 +106,7 @@ public:
     [[nodiscard]] random_id new_sid(random_source const& random, std::string_view id_of_connection) const {
         for (;;) {
             random_id const id = make_random_id(random);
-            if (view(id) != id_of_connection && !by_sid_.contains(core::key_of(view(id)))) return id;
+            if (view(id) != id_of_connection && !by_sid_.contains(core_detail::key_of(view(id)))) return id;
         }
     }
 
@@ -140,12 +141,12 @@ public:
 
     // Whether a connected socket has this id; a socket gives it up when its end is handled.
     [[nodiscard]] bool is_taken(std::string_view sid) const {
-        auto const found = by_sid_.find(core::key_of(sid));
+        auto const found = by_sid_.find(core_detail::key_of(sid));
         return found != by_sid_.end() && all_[found->second].state == server_socket_state::connected;
     }
 
 private:
-    core::slot_map<server_socket> all_;
+    core_detail::slot_map<server_socket> all_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
 };
 

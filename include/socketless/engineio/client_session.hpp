@@ -163,7 +163,7 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() {
-        core::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
+        core_detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
         std::optional<event> e = next_event();
         undo.commit();
         return e;
@@ -171,7 +171,7 @@ public:
 
     /// The next thing to do, or nothing until there is other input. Targets and bodies are put together in `buffer`.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
-        core::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
+        core_detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
         std::optional<transmit> t = next_transmit(buffer);
         undo.commit();
         return t;

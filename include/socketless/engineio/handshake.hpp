@@ -116,7 +116,7 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
         auto const bytes = max_payload->get<std::uint64_t>();
         bool const huge = !bytes && bytes.error().code == errc::out_of_range && !max_payload->raw().starts_with('-');
         if (!huge && (!bytes || *bytes == 0)) return wrong(max_payload);
-        h.max_payload = huge ? core::max_safe_integer : std::min(*bytes, core::max_safe_integer);
+        h.max_payload = huge ? core_detail::max_safe_integer : std::min(*bytes, core_detail::max_safe_integer);
     }
     return h;
 }
@@ -126,7 +126,7 @@ inline std::optional<std::chrono::milliseconds> read_duration(std::optional<json
 /// Errors: errc::invalid_utf8 in `sid`, errc::buffer_too_small.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_handshake(Target&& target, handshake const& h) {
-    return core::write_to(target, [&](core::output& out) {
+    return core_detail::write_to(target, [&](core_detail::output& out) {
         json::writer w(out);
         w.begin_object().member("sid", h.sid).key("upgrades").begin_array();
         for (transport const t : all_transports)

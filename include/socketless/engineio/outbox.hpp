@@ -52,7 +52,7 @@ private:
 namespace detail {
 
 // A queue of messages, each with the type of its packet before it: as it goes over a WebSocket.
-class outbox : private core::frame_queue {
+class outbox : private core_detail::frame_queue {
 public:
     struct message {
         frame_kind kind;

@@ -131,7 +131,7 @@ constexpr std::size_t text_size(packet const& p, revision r) noexcept {
     return base64_prefix(r).size() + base64::encoded_size(p.data.size());
 }
 
-constexpr void put_text(core::output& out, packet const& p, revision r) noexcept {
+constexpr void put_text(core_detail::output& out, packet const& p, revision r) noexcept {
     if (p.kind == frame_kind::text) {
         out.put(digit_of(p.type));
         out.put(p.data);
@@ -151,7 +151,7 @@ constexpr void put_text(core::output& out, packet const& p, revision r) noexcept
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode(Target&& target, packet const& p, revision r = revision::v4) {
     if (auto const good = detail::check(p); !good) return good.error();
-    return core::write_to(target, [&](core::output& out) -> result<void> {
+    return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         if (p.kind == frame_kind::text)
             out.put(detail::digit_of(p.type));
         else if (r == revision::v3)
@@ -167,7 +167,7 @@ template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_as_text(Target&& target, packet const& p,
                                                            revision r = revision::v4) {
     if (auto const good = detail::check(p); !good) return good.error();
-    return core::write_to(target, [&](core::output& out) -> result<void> {
+    return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         detail::put_text(out, p, r);
         return {};
     });

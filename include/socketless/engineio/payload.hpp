@@ -145,20 +145,20 @@ public:
             if (separator != std::string_view::npos) return error{errc::separator_in_text, separator};
         }
         std::size_t const used = out_->size() - begin_;
-        auto const write = [&](core::output& out) -> result<void> {
+        auto const write = [&](core_detail::output& out) -> result<void> {
             put(out, p, used == 0);
             return {};
         };
         if (used != 0) {
-            core::output measure(nullptr, 0);
+            core_detail::output measure(nullptr, 0);
             put(measure, p, false);
             if (used > max_payload_ || measure.size() > max_payload_ - used) return false;
         }
-        return core::write_to(*out_, write).transform([](std::size_t) { return true; });
+        return core_detail::write_to(*out_, write).transform([](std::size_t) { return true; });
     }
 
 private:
-    constexpr void put(core::output& out, packet const& p, bool first) const noexcept {
+    constexpr void put(core_detail::output& out, packet const& p, bool first) const noexcept {
         switch (format_) {
         case payload_format::v3_text: return detail::put_v3_text(out, p);
         case payload_format::v3_binary: return detail::put_v3_binary(out, p);

@@ -245,7 +245,7 @@ template <output_target Target>
     if (auto const good = detail::check_target(fields.path); !good) return good.error();
     std::size_t const question = fields.path.find('?');
     if (question != std::string_view::npos) return error{errc::invalid_request_target, question};
-    return core::write_to(target, [&](core::output& out) -> result<void> {
+    return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         char separator = '?';
         auto const put = [&](query_parameter p) {
             out.put(separator);

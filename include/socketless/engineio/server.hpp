@@ -154,7 +154,7 @@ public:
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
         now_ = now;
         if (auto const found = channels_.find(channel); found != channels_.end()) {
-            core::rollback undo([&]() noexcept { fail(found->second); }); // the rest would make no sense
+            core_detail::rollback undo([&]() noexcept { fail(found->second); }); // the rest would make no sense
             slots_[found->second].session->stream_received(channel, chunk, now);
             undo.commit();
             return mark_busy(found->second);
@@ -265,12 +265,12 @@ public:
     [[nodiscard]] std::optional<server_event> poll_event() {
         while (!with_events_.empty()) {
             std::uint32_t const index = with_events_.front();
-            core::rollback undo([&]() noexcept { fail(index); }); // what could not be read is lost
+            core_detail::rollback undo([&]() noexcept { fail(index); }); // what could not be read is lost
             auto const e = slots_[index].session->poll_event();
             undo.commit();
             if (e) {
                 if (log_.is_on() && e->type != event_type::message)
-                    core::attempt([&] { note(index, *e); }); // the event counts more than its note
+                    core_detail::attempt([&] { note(index, *e); }); // the event counts more than its note
                 return server_event{handle(index), *e};
             }
             with_events_.pop();
@@ -297,7 +297,7 @@ public:
         while (!with_transmits_.empty()) {
             std::uint32_t const index = with_transmits_.front();
             server_session& session = *slots_[index].session;
-            core::rollback undo([&]() noexcept { fail(index); }); // what could not be written is lost
+            core_detail::rollback undo([&]() noexcept { fail(index); }); // what could not be written is lost
             auto const t = session.poll_transmit(buffer);
             undo.commit();
             if (t) {

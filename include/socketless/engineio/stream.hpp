@@ -66,7 +66,7 @@ template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_for_stream(Target&& target, packet const& p) {
     if (auto const good = detail::check(p); !good) return good.error();
     if (p.kind == frame_kind::binary && p.data.empty()) return error{errc::empty_packet};
-    return core::write_to(target, [&](core::output& out) -> result<void> {
+    return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         bool const text = p.kind == frame_kind::text;
         out.put(stream_header(p.kind, p.data.size() + (text ? 1 : 0)).view());
         if (text) out.put(detail::digit_of(p.type));
@@ -205,7 +205,7 @@ private:
         auto const h = read_header(bytes);
         if (!h) return std::nullopt;
         if (h->length == 0) return fail(errc::empty_packet);
-        if (h->length > max_payload_ || h->length > core::max_safe_integer) return fail(errc::payload_too_large);
+        if (h->length > max_payload_ || h->length > core_detail::max_safe_integer) return fail(errc::payload_too_large);
         auto const length = static_cast<std::size_t>(h->length);
         if (bytes.size() - h->size < length) return std::nullopt;
         frame const f{h->kind, bytes.substr(h->size, length)};

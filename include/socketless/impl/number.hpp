@@ -66,7 +66,7 @@ SOCKETLESS_INLINE char* format_double(double value, char* out) noexcept {
     *out++ = 'e';
     *out++ = point > 0 ? '+' : '-';
     int const magnitude = point > 0 ? point - 1 : 1 - point;
-    core::decimal_text const exponent(static_cast<unsigned>(magnitude));
+    core_detail::decimal_text const exponent(static_cast<unsigned>(magnitude));
     return std::copy_n(exponent.view().data(), exponent.view().size(), out);
 }
 

@@ -40,7 +40,7 @@ public:
     /// `attachments` receives the binary values; null allows no binary values. With more than `max_depth` arrays and
     /// objects open at once, those within JSON that is already made included, the write fails (errc::depth_exceeded).
     /// Precondition: `out` and `attachments` outlive the writer.
-    constexpr explicit writer(core::output& out, attachment_list* attachments = nullptr,
+    constexpr explicit writer(core_detail::output& out, attachment_list* attachments = nullptr,
                               std::uint32_t max_depth = 0xffffffff) noexcept
         : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
 
@@ -54,7 +54,7 @@ public:
     /// An integer, with all its digits even beyond 2^53.
     template <std::integral T>
     requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) noexcept {
-        return token(core::decimal_text(n).view());
+        return token(core_detail::decimal_text(n).view());
     }
 
     /// A double as JavaScript prints it; null for NaN and the infinities; 0 for -0.
@@ -222,7 +222,7 @@ private:
         }
     }
 
-    core::output* out_;
+    core_detail::output* out_;
     attachment_list* attachments_;
     std::uint32_t depth_left_; // how many more arrays and objects may open
     bool comma_due_ = false;
@@ -233,7 +233,7 @@ namespace detail {
 
 template <output_target Target, class T>
 constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
-    return core::write_to(target, [&](core::output& out) {
+    return core_detail::write_to(target, [&](core_detail::output& out) {
         writer w(out);
         w.value(value);
         return w.status();

@@ -52,7 +52,7 @@ public:
         auto const index = static_cast<std::uint32_t>(entries_.size());
         entries_.push_back({ack, true, owed.last, none});
         if (ack.deadline) {
-            core::rollback undo([this]() noexcept { entries_.pop_back(); });
+            core_detail::rollback undo([this]() noexcept { entries_.pop_back(); });
             deadlines_.push_back({*ack.deadline, ack.id});
             undo.commit();
             std::ranges::push_heap(deadlines_, std::greater<>());
@@ -162,7 +162,7 @@ private:
             std::erase_if(deadlines_, is_stale);
             std::ranges::make_heap(deadlines_, std::greater<>());
         }
-        core::shrink(deadlines_);
+        core_detail::shrink(deadlines_);
     }
 
     void drop_entries() {
@@ -176,7 +176,7 @@ private:
             entries_[kept++] = e;
         }
         entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(kept), entries_.end());
-        core::shrink(entries_);
+        core_detail::shrink(entries_);
     }
 
     std::vector<entry> entries_; // by id; those that have ended stay until they are half of it

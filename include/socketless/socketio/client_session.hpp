@@ -60,7 +60,7 @@ public:
         root_ = root_state::awaited;
         for (socket& s : sockets_) {
             s.was_left = false;
-            if (s.wanted && !core::attempt([&] { begin_connect(s); })) return break_off();
+            if (s.wanted && !core_detail::attempt([&] { begin_connect(s); })) return break_off();
         }
     }
 
@@ -165,7 +165,7 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
-        core::rollback undo([this]() noexcept { break_off(); });
+        core_detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && step(e)) {
         }
         undo.commit();

@@ -219,7 +219,7 @@ public:
         ack_range const of_acks = found.second;
         bool const is_last = e.type == event_type::acks_complete;
         // If a handler before them throws, those of an acknowledgement would stay for ever.
-        core::rollback end_acks([&]() noexcept {
+        core_detail::rollback end_acks([&]() noexcept {
             remove_range(of_ack);
             if (is_last) remove_range(of_acks);
         });
@@ -232,8 +232,8 @@ public:
 
 private:
     // Returns why it did not call the handler, if it did not.
-    using function = core::unique_function<result<void>(event&)>;
-    using mismatch_function = core::unique_function<void(event&, error)>;
+    using function = core_detail::unique_function<result<void>(event&)>;
+    using mismatch_function = core_detail::unique_function<void(event&, error)>;
 
     struct entry {
         registration id;

@@ -48,12 +48,12 @@ constexpr result<void> check_address(address const& to) noexcept {
     return check_namespace(to.nsp);
 }
 
-constexpr void put_address(core::output& out, address const& to) noexcept {
+constexpr void put_address(core_detail::output& out, address const& to) noexcept {
     if (to.nsp != "/") {
         out.put(to.nsp);
         out.put(',');
     }
-    if (to.id) out.put(core::decimal_text(*to.id).view());
+    if (to.id) out.put(core_detail::decimal_text(*to.id).view());
 }
 
 // JSON that is already made may hold objects that look like placeholders. They were plain data where they came from,
@@ -81,7 +81,7 @@ constexpr result<void> check_attachments(attachment_list const& attachments, lim
 
 // Checks the payload, which begins at `begin`, and puts in the number of its attachments. This part of encode_packet is
 // the same for all payloads: it is compiled once.
-constexpr result<void> finish_packet(core::output& out, std::size_t begin, json::writer const& payload,
+constexpr result<void> finish_packet(core_detail::output& out, std::size_t begin, json::writer const& payload,
                                      attachment_list const* attachments, limits const& bounds, packet_type type) {
     if (auto const status = payload.status(); !status) return status;
     // If it did not fit, this pass has only measured it; the next one checks it.
@@ -97,7 +97,7 @@ constexpr result<void> finish_packet(core::output& out, std::size_t begin, json:
     }
     out.replace(0, digit_of(is_event(type) ? packet_type::binary_event : packet_type::binary_ack));
     out.insert(1, "-");
-    out.insert(1, core::decimal_text(attachments->size()).view());
+    out.insert(1, core_detail::decimal_text(attachments->size()).view());
     return {};
 }
 
@@ -109,7 +109,7 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
     if (attachments != nullptr) attachments->clear();
     if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
     if (auto const good = check_address(to); !good) return good.error();
-    auto const written = core::write_to(target, [&](core::output& out) -> result<void> {
+    auto const written = core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         if (attachments != nullptr) attachments->clear();
         out.put(digit_of(type));
         put_address(out, to);
@@ -293,10 +293,10 @@ template <output_target Target>
         if (auto const count = detail::count_placeholders(p.data.raw(), p.attachments); !count) good = count.error();
     }
     if (!good) return good.error();
-    return core::write_to(target, [&](core::output& out) -> result<void> {
+    return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         out.put(detail::digit_of(p.type));
         if (is_binary(p.type)) {
-            out.put(core::decimal_text(p.attachments).view());
+            out.put(core_detail::decimal_text(p.attachments).view());
             out.put('-');
         }
         if (p.query) {

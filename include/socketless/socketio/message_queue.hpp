@@ -29,7 +29,7 @@ struct packet_bounds {
 
 /// Where the messages of a session wait until its `poll_transmit` takes them. One queue may serve any number of
 /// sessions if each is drained before another is called: idle sessions then hold no memory for it.
-class message_queue : private core::frame_queue {
+class message_queue : private core_detail::frame_queue {
 public:
     /// Whether nothing waits.
     using frame_queue::empty;
@@ -37,7 +37,7 @@ public:
     using frame_queue::size;
 
     /// What appends a packet: its text, and its attachments.
-    using encode_function = core::function_ref<result<std::size_t>(std::string&, attachment_list&)>;
+    using encode_function = core_detail::function_ref<result<std::size_t>(std::string&, attachment_list&)>;
 
     /// For the sessions: queues all messages of the packet that `encode` makes.
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
@@ -52,7 +52,7 @@ public:
         });
         if (!put || attachments.empty()) return put;
         // If an attachment were missing, the peer would wait for it for ever.
-        core::rollback undo([this, before = count() - 1]() noexcept { truncate(before); });
+        core_detail::rollback undo([this, before = count() - 1]() noexcept { truncate(before); });
         for (byte_view const attachment : attachments) push(frame_kind::binary, {}, as_characters(attachment));
         undo.commit();
         return {};

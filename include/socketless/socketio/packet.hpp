@@ -45,7 +45,7 @@ enum class packet_type : std::uint8_t { connect, disconnect, event, ack, connect
 }
 
 /// The largest id of an acknowledgement: 2^53-1, JavaScript's largest safe integer.
-inline constexpr std::uint64_t max_ack_id = core::max_safe_integer;
+inline constexpr std::uint64_t max_ack_id = core_detail::max_safe_integer;
 
 /// A packet without its payload, which has not been read yet. Borrowed from the message.
 struct header {
@@ -111,7 +111,7 @@ constexpr result<void> check_event_name(std::string_view array) noexcept {
     char const* const end = array.data() + array.size();
     char const* const p = json::detail::skip_space(array.data() + 1, end);
     if (p == end || *p == ']') return error{errc::invalid_event_name};
-    if (*p == '-' || core::is_digit(*p)) return {};
+    if (*p == '-' || core_detail::is_digit(*p)) return {};
     auto const offset = static_cast<std::size_t>(p - array.data());
     if (*p != '"') return error{errc::invalid_event_name, offset};
     auto const name = json::text::trusted(json::detail::between(p, json::detail::skip_string(p + 1, end)));
@@ -139,10 +139,10 @@ constexpr result<void> check_payload(packet_type type, json::text data, revision
 
 constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std::size_t& position,
                                                       limits const& bounds) noexcept {
-    auto const count = core::read_digits(text.substr(position));
+    auto const count = core_detail::read_digits(text.substr(position));
     std::size_t const end = position + count.size;
     if (count.size == 0 || count.value == 0) {
-        bool const too_many = count.size > core::max_digits;
+        bool const too_many = count.size > core_detail::max_digits;
         return error{too_many ? errc::too_many_attachments : errc::invalid_attachment_count, position};
     }
     if (end == text.size() || text[end] != '-') return error{errc::invalid_attachment_count, end};
@@ -184,8 +184,8 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
     if (position != text.size() && text[position] == '/') {
         if (auto const read = detail::read_namespace(text, position, h, r); !read) return read.error();
     }
-    auto const id = core::read_digits(text.substr(position));
-    if (id.size > core::max_digits || id.value > max_ack_id) return error{errc::invalid_ack_id, position};
+    auto const id = core_detail::read_digits(text.substr(position));
+    if (id.size > core_detail::max_digits || id.value > max_ack_id) return error{errc::invalid_ack_id, position};
     if (id.size != 0) h.id = id.value;
     if (is_ack(h.type) && !h.id) return error{errc::missing_ack_id, position};
     position += id.size;

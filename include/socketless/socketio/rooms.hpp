@@ -60,7 +60,7 @@ public:
         records_[members.back()].position = r.position;
         members[r.position] = members.back();
         members.pop_back();
-        core::shrink(members);
+        core_detail::shrink(members);
         r.nsp = none;
     }
 
@@ -75,12 +75,12 @@ public:
         }
         named_room& joined = found->second;
         if (memberships_.find(m, &joined) != none) return false;
-        core::rollback undo_room([&]() noexcept {
+        core_detail::rollback undo_room([&]() noexcept {
             if (joined.members.empty()) vanish(all, joined);
         });
         auto const position = static_cast<std::uint32_t>(joined.members.size());
         joined.members.push_back(m);
-        core::rollback undo_member([&]() noexcept { joined.members.pop_back(); });
+        core_detail::rollback undo_member([&]() noexcept { joined.members.pop_back(); });
         memberships_.insert(records_[m].first, m, &joined, position);
         undo_member.commit();
         undo_room.commit();
@@ -184,7 +184,7 @@ private:
         std::string_view name; // the key in the map
     };
 
-    using room_map = core::name_map<named_room>;
+    using room_map = core_detail::name_map<named_room>;
 
     struct namespace_record {
         std::vector<member> members;
@@ -219,7 +219,7 @@ private:
         memberships_[memberships_.find(last, &room)].position = position;
         room.members[position] = last;
         room.members.pop_back();
-        core::shrink(room.members);
+        core_detail::shrink(room.members);
         memberships_.erase(records_[m].first, i);
         --records_[m].rooms;
         if (room.members.empty()) vanish(namespaces_[records_[m].nsp].rooms, room);

@@ -188,7 +188,7 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
-        core::rollback undo([this]() noexcept { break_off(); });
+        core_detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && step(e)) {
         }
         undo.commit();

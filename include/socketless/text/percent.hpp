@@ -44,7 +44,7 @@ constexpr std::optional<char> take(std::string_view& text) noexcept {
 }
 
 // As encodeURIComponent does.
-constexpr void put(core::output& out, std::string_view text) noexcept {
+constexpr void put(core_detail::output& out, std::string_view text) noexcept {
     constexpr std::string_view digits = "0123456789ABCDEF";
     for (char const c : text) {
         if (is_unreserved(c)) {
@@ -94,7 +94,7 @@ constexpr void put(core::output& out, std::string_view text) noexcept {
 /// std::span<char>. Errors: errc::buffer_too_small (the offset is the size needed). Linear.
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode(Target&& target, std::string_view text) {
-    return core::write_to(target, [&](core::output& out) -> result<void> {
+    return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         detail::put(out, text);
         return {};
     });

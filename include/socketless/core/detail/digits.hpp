@@ -10,7 +10,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 constexpr bool is_digit(char c) noexcept {
     return c >= '0' && c <= '9';
@@ -60,6 +60,6 @@ private:
     std::size_t first_ = longest;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -10,7 +10,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // First in, first out. Popped items are freed when the queue becomes empty, or when there are more of them than of
 // others.
@@ -61,6 +61,6 @@ private:
     std::size_t head_ = 0;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

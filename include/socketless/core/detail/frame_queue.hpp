@@ -15,7 +15,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // First in, first out. The buffer is reused: a queue that has found its size does not allocate.
 class frame_queue {
@@ -146,6 +146,6 @@ private:
     std::size_t size_ = 0;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

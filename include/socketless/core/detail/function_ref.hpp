@@ -6,7 +6,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 template <class Signature>
 class function_ref;
@@ -31,6 +31,6 @@ private:
     Result (*call_)(void const*, Args...);
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -9,7 +9,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // First in, first out. `reserve` takes the memory beforehand, so that queueing cannot fail.
 class index_queue {
@@ -54,6 +54,6 @@ private:
     std::uint32_t last_ = none;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -6,7 +6,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Calls `f(value)`; or, with a pointer to a member, that member of the value or of what it points to.
 template <class F, class T>
@@ -18,9 +18,9 @@ constexpr std::invoke_result_t<F, T> invoke(F&& f, T&& value) {
     else if constexpr (requires { (std::forward<T>(value).*f)(); })
         return (std::forward<T>(value).*f)();
     else
-        return core::invoke(f, *value);
+        return core_detail::invoke(f, *value);
 }
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -6,7 +6,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Asserts that the call has succeeded.
 template <class T>
@@ -14,6 +14,6 @@ constexpr void must([[maybe_unused]] result<T> const& done) {
     SOCKETLESS_ASSERT(done.has_value());
 }
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -13,7 +13,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 class name_hash {
 public:
@@ -49,6 +49,6 @@ private:
         : std::unordered_map<std::string, T, name_hash, std::equal_to<>>(buckets, other.hash_function()) {}
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -15,7 +15,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Keeps what fits its window and counts the rest. From the first piece on that does not fit, it only counts.
 class output {
@@ -112,6 +112,6 @@ constexpr result<std::size_t> write_to(Target&& target, Write write) {
     }
 }
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

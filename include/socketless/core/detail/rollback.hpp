@@ -5,7 +5,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Calls `undo()`, which does not throw, at the end of its scope, unless `commit` was called. A destructor rather than a
 // catch: it works, and costs as little, without exceptions.
@@ -41,6 +41,6 @@ bool attempt(F f) noexcept {
     return true;
 }
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -10,7 +10,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Once the vector holds less than an eighth of its capacity, cuts that to twice what it holds. The elements that have
 // gone have paid for the work. A vector with room for a few elements only stays as it is, so that these come and go at
@@ -31,6 +31,6 @@ void reserve(std::vector<T>& v, std::size_t count) {
     if (count > v.capacity()) v.reserve(std::max(count, 2 * v.capacity()));
 }
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -12,7 +12,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // SipHash-1-3: one round for each eight bytes, three at the end, as in the hash tables of Rust, Python and Ruby.
 // Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012.
@@ -84,6 +84,6 @@ private:
     return siphash_state(key).finish(text);
 }
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

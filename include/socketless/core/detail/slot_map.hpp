@@ -13,7 +13,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Where one thing is kept at a time: a base of the things, so that the generation fills what would be padding.
 class slot {
@@ -85,6 +85,6 @@ private:
     std::vector<std::uint32_t> free_;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

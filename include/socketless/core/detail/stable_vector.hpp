@@ -9,7 +9,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // Grows at its end, in chunks: references stay good, and finding an element is two loads.
 template <class T>
@@ -39,6 +39,6 @@ private:
     std::size_t size_ = 0;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -15,7 +15,7 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::core {
+namespace socketless::inline v0::core_detail {
 
 // A hierarchical timing wheel (Varghese and Lauck, 1987): six levels of 64 slots, a slot of the lowest level one
 // millisecond wide, of each other as wide as the whole level below it. A timer lies on the level of the highest bits in
@@ -189,6 +189,6 @@ private:
     std::uint32_t last_due_ = none;
 };
 
-} // namespace socketless::inline v0::core
+} // namespace socketless::inline v0::core_detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -72,7 +72,7 @@ public:
         auto const size = reader_     ? encode_for_stream(buffer, p)
                           : text_only ? encode_as_text(buffer, p, r)
                                       : encode(buffer, p, r);
-        core::must(size);
+        core_detail::must(size);
         return {.type = transmit_type::send, .id = id_, .data = {text_only ? frame_kind::text : p.kind, buffer}};
     }
 

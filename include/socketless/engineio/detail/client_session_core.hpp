@@ -56,7 +56,7 @@ protected:
         state_ = state::opening;
         deadline_ = socketless::deadline(now, options_.open_timeout);
         transport_index_ = first_transport();
-        core::rollback undo([this]() noexcept { state_ = state::closed; });
+        core_detail::rollback undo([this]() noexcept { state_ = state::closed; });
         begin_transport();
         undo.commit();
     }
@@ -100,7 +100,7 @@ protected:
         body_.reset();
         failure_.body = {}; // it does not live as long as the next attempt
         ++transport_index_;
-        core::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
+        core_detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
         begin_transport();
         undo.commit();
     }
@@ -373,7 +373,7 @@ protected:
         std::uint64_t const no_limit = std::numeric_limits<std::size_t>::max();
         auto const limit = static_cast<std::size_t>(std::min(handshake_.max_payload.value_or(no_limit), no_limit));
         payload_writer writer(body_out_, limit, format_of(revision_, kind));
-        while (auto const p = beats_.take()) core::must(writer.push(*p));
+        while (auto const p = beats_.take()) core_detail::must(writer.push(*p));
         // The close waits for an upgrade; what is left of the queue then goes over the new transport. The client keeps
         // the GET until this POST is answered: a server takes a GET that is given up for the end, and would lose this
         // body.
@@ -397,14 +397,14 @@ protected:
                      .timestamp = {options_.timestamp_param, is_stamped ? std::string_view(stamp) : std::string_view()},
                      .base64 = base64,
                      .sid = sid_});
-        core::must(written); // the path has been checked
+        core_detail::must(written); // the path has been checked
     }
 
     // The seed tells it from those of other clients, the count from earlier ones.
     [[nodiscard]] std::string make_timestamp() const {
         std::string stamp;
         for (std::uint64_t number : {options_.timestamp_seed, next_id_})
-            for (; number != 0; number >>= 6u) stamp += core::url_alphabet[number & 0x3fu];
+            for (; number != 0; number >>= 6u) stamp += core_detail::url_alphabet[number & 0x3fu];
         return stamp;
     }
 
@@ -418,7 +418,7 @@ protected:
     engineio::handshake handshake_;
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
-    core::fifo<transmit> farewells_;
+    core_detail::fifo<transmit> farewells_;
     std::optional<payload_reader> body_;
     failed_answer failure_;
     std::string body_out_;

@@ -48,7 +48,7 @@ public:
         bool const has_ended = has_end();
         if (!waiting_) waiting_ = std::make_unique<waiting>();
         auto& [all, next, over] = *waiting_;
-        core::rollback undo([this, told = over.size()]() noexcept {
+        core_detail::rollback undo([this, told = over.size()]() noexcept {
             waiting_->over.resize(told);
             if (waiting_->all.empty()) clear();
         });

@@ -48,8 +48,8 @@ constexpr result<std::size_t> size_of_units(std::string_view s, std::uint64_t un
 // payload = *( length ":" packet ), the length in UTF-16 code units; "0:" holds no packet.
 constexpr result<body_part> find_part_v3_text(std::string_view body, std::size_t position) noexcept {
     auto const rest = body.substr(position);
-    auto const length = core::read_digits(rest);
-    if (length.size == 0 || length.size > core::max_digits) return error{errc::invalid_length, position};
+    auto const length = core_detail::read_digits(rest);
+    if (length.size == 0 || length.size > core_detail::max_digits) return error{errc::invalid_length, position};
     std::size_t const begin = position + length.size + 1;
     if (begin > body.size()) return error{errc::truncated_packet, body.size()};
     if (body[begin - 1] != ':') return error{errc::invalid_length, begin - 1};
@@ -66,7 +66,7 @@ constexpr result<body_part> find_part_v3_binary(std::string_view body, std::size
     frame_kind const kind = byte() == 0 ? frame_kind::text : frame_kind::binary;
     std::uint64_t length = 0;
     for (++p; p != body.size() && byte() < 10; ++p) {
-        if (p - position > core::max_digits) return error{errc::invalid_length, p};
+        if (p - position > core_detail::max_digits) return error{errc::invalid_length, p};
         length = length * 10 + byte();
     }
     if (p == body.size()) return error{errc::truncated_packet, p};
@@ -77,17 +77,17 @@ constexpr result<body_part> find_part_v3_binary(std::string_view body, std::size
     return body_part{kind, p, end, end};
 }
 
-constexpr void put_v3_text(core::output& out, packet const& p) noexcept {
+constexpr void put_v3_text(core_detail::output& out, packet const& p) noexcept {
     std::size_t const units = p.kind == frame_kind::text ? 1 + utf8::utf16_length(p.data) : text_size(p, revision::v3);
-    out.put(core::decimal_text(units).view());
+    out.put(core_detail::decimal_text(units).view());
     out.put(':');
     put_text(out, p, revision::v3);
 }
 
-constexpr void put_v3_binary(core::output& out, packet const& p) noexcept {
+constexpr void put_v3_binary(core_detail::output& out, packet const& p) noexcept {
     bool const text = p.kind == frame_kind::text;
     out.put(text ? '\x00' : '\x01');
-    core::decimal_text const length(1 + p.data.size());
+    core_detail::decimal_text const length(1 + p.data.size());
     for (char const digit : length.view()) out.put(static_cast<char>(digit - '0'));
     out.put('\xff');
     out.put(text ? digit_of(p.type) : static_cast<char>(p.type));

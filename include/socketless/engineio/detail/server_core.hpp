@@ -49,7 +49,7 @@ protected:
 
     enum class transport_use : std::uint8_t { http, websocket };
 
-    struct slot : core::slot {
+    struct slot : core_detail::slot {
         std::optional<server_session> session;
         std::optional<exchange_id> post; // its body is on its way
     };
@@ -139,7 +139,7 @@ protected:
     template <class Names, class Take>
     [[nodiscard]] static bool assign(Names& names, std::uint64_t name, std::uint32_t index, Take take) {
         bool const is_new = names.emplace(name, index).second;
-        core::rollback undo([&]() noexcept {
+        core_detail::rollback undo([&]() noexcept {
             if (is_new) names.erase(name);
         });
         if (!take()) return false;
@@ -230,7 +230,7 @@ protected:
 
     [[nodiscard]] std::uint32_t find(std::string_view sid) const {
         if (sid.size() != session_id{}.size()) return none;
-        auto const found = by_sid_.find(core::key_of(sid));
+        auto const found = by_sid_.find(core_detail::key_of(sid));
         if (found == by_sid_.end()) return none;
         return slots_[found->second].session->id() == sid ? found->second : none;
     }
@@ -251,7 +251,7 @@ protected:
     [[nodiscard]] session_id new_session_id() const {
         for (;;) {
             session_id const id = make_random_id(random_);
-            if (!by_sid_.contains(core::key_of(view(id)))) return id;
+            if (!by_sid_.contains(core_detail::key_of(view(id)))) return id;
         }
     }
 
@@ -262,8 +262,8 @@ protected:
         session_id const id = new_session_id();
         std::uint32_t const index = make_slot();
         server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
-        core::rollback undo([&]() noexcept { forget(index); });
-        by_sid_.emplace(core::key_of(view(id)), index);
+        core_detail::rollback undo([&]() noexcept { forget(index); });
+        by_sid_.emplace(core_detail::key_of(view(id)), index);
         static_cast<void>(assign(names, name, index, [&] {
             session.keep_request(std::move(request));
             if (asked.base64) session.use_base64();
@@ -277,7 +277,7 @@ protected:
     // A place for a session, with all that its events, its timer and its end need: these cannot fail.
     [[nodiscard]] std::uint32_t make_slot() {
         std::uint32_t const index = slots_.make();
-        core::rollback undo([&]() noexcept { slots_.free(index); });
+        core_detail::rollback undo([&]() noexcept { slots_.free(index); });
         with_events_.reserve(slots_.indices());
         with_transmits_.reserve(slots_.indices());
         timers_.reserve(slots_.indices());
@@ -294,7 +294,7 @@ protected:
     void forget(std::uint32_t index) noexcept {
         slot const& s = slots_[index];
         timers_.cancel(index);
-        by_sid_.erase(core::key_of(s.session->id()));
+        by_sid_.erase(core_detail::key_of(s.session->id()));
         if (s.post) end_post(*s.post);
         slots_.free(index);
     }
@@ -321,16 +321,16 @@ protected:
     server_options options_;
     random_source random_;
     time_point now_{}; // of the last input
-    core::slot_map<slot> slots_;
+    core_detail::slot_map<slot> slots_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
     std::unordered_map<channel_id, std::uint32_t> channels_;
     std::unordered_map<exchange_id, std::uint32_t> exchanges_;
     new_streams new_streams_;
-    core::index_queue with_events_;
-    core::index_queue with_transmits_;
-    core::fifo<immediate_transmit> immediate_;
+    core_detail::index_queue with_events_;
+    core_detail::index_queue with_transmits_;
+    core_detail::fifo<immediate_transmit> immediate_;
     connection_log log_;
-    core::timer_wheel timers_;
+    core_detail::timer_wheel timers_;
 };
 
 } // namespace socketless::inline v0::engineio::detail

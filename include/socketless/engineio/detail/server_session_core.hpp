@@ -186,7 +186,7 @@ protected:
     void write_body(std::string& buffer, frame_kind kind) {
         buffer.clear();
         payload_writer writer(buffer, options_->max_payload, format_of(revision_, kind));
-        auto const put = [&writer](packet_type type) { core::must(writer.push({type, frame_kind::text, {}})); };
+        auto const put = [&writer](packet_type type) { core_detail::must(writer.push({type, frame_kind::text, {}})); };
         // After the move to another transport all but a noop goes over that.
         if (transport_ == transport::polling) put_due(writer);
         if (buffer.empty() && noop_due_) put(packet_type::noop);
@@ -196,7 +196,7 @@ protected:
     // Puts what is due into a body, as much as fits; at the end of a session that is closing, its close.
     void put_due(payload_writer<std::string>& writer) {
         std::string handshake_buffer;
-        while (auto const p = next_control_packet(handshake_buffer)) core::must(writer.push(*p));
+        while (auto const p = next_control_packet(handshake_buffer)) core_detail::must(writer.push(*p));
         if (!outbox_.empty()) {
             if (!put_queued(writer)) return;
             events_.set(event_type::drained);
@@ -222,7 +222,7 @@ protected:
     [[nodiscard]] std::optional<packet> next_control_packet(std::string& handshake_buffer) {
         if (!std::exchange(handshake_due_, false)) return beats_.take();
         handshake_buffer.clear();
-        core::must(encode_handshake(handshake_buffer, own_handshake()));
+        core_detail::must(encode_handshake(handshake_buffer, own_handshake()));
         return packet{packet_type::open, frame_kind::text, handshake_buffer};
     }
 

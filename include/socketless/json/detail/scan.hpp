@@ -18,7 +18,7 @@ constexpr bool is_space(char c) noexcept {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-using core::is_digit;
+using core_detail::is_digit;
 
 constexpr char const* skip_space(char const* p, char const* end) noexcept {
     while (p != end && is_space(*p)) ++p;

@@ -12,7 +12,7 @@
 namespace socketless::inline v0::json::detail {
 
 // Any number of values. Borrowed: they live until the end of the call that it is passed to.
-class values : private core::function_ref<void(writer&)> {
+class values : private core_detail::function_ref<void(writer&)> {
 public:
     using function_ref::function_ref;
 

@@ -57,7 +57,7 @@ protected:
         return nullptr;
     }
 
-    using set_auth_function = core::function_ref<result<void>(socket&)>;
+    using set_auth_function = core_detail::function_ref<result<void>(socket&)>;
 
     result<socket_handle> connect_with(std::string_view nsp, set_auth_function set_auth) {
         if (auto const good = check_namespace(nsp); !good) return good.error();
@@ -70,7 +70,7 @@ protected:
         if (s != nullptr && s->wanted) return error{errc::already_connected};
         bool const is_new = s == nullptr;
         if (is_new) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()), name);
-        core::rollback undo([&]() noexcept {
+        core_detail::rollback undo([&]() noexcept {
             s->wanted = false;
             if (is_new) sockets_.pop_back();
         });
@@ -113,7 +113,7 @@ protected:
             connect.query = s.query;
             return encode(text, connect);
         });
-        core::must(put); // the namespace and the auth were checked when they were given
+        core_detail::must(put); // the namespace and the auth were checked when they were given
         s.state = socket_state::connecting;
     }
 
@@ -131,7 +131,7 @@ protected:
     }
 
     void put_disconnect(socket& s) {
-        core::must(out_.queue.put(
+        core_detail::must(out_.queue.put(
             no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); }));
         s.was_left = true;
         if (s.name() == "/") root_ = root_state::left;
@@ -142,7 +142,7 @@ protected:
     // Sends the socket's next event that is sent until it is acknowledged. Where it cannot, the connection ends, and
     // the event has its turn on the next one.
     void try_next(socket& s) noexcept {
-        if (!core::attempt([&] { s.send_next_try(out_); })) break_off();
+        if (!core_detail::attempt([&] { s.send_next_try(out_); })) break_off();
     }
 
     result<void> check_queue() {
@@ -288,7 +288,7 @@ protected:
             make_event(e, event_type::disconnected, s).reason = s.reason;
             s.state = socket_state::idle;
             // The application has asked for it again meanwhile.
-            if (is_open_ && s.wanted && !core::attempt([&] { begin_connect(s); })) break_off();
+            if (is_open_ && s.wanted && !core_detail::attempt([&] { begin_connect(s); })) break_off();
             return;
         }
     }

@@ -64,7 +64,7 @@ private:
                           json::detail::values const& args) {
         if (wish.id == 0) return put_event(s, std::nullopt, event, args);
         out_.await(s.index, wish);
-        core::rollback undo([&]() noexcept { out_.forget(s.index, wish.id); });
+        core_detail::rollback undo([&]() noexcept { out_.forget(s.index, wish.id); });
         if (auto const put = put_event(s, wish.id, event, args); !put) return put;
         undo.commit();
         return {};

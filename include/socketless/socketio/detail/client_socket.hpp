@@ -81,7 +81,7 @@ public:
     std::string sid;
     std::string pid;
     std::string offset;
-    core::fifo<stored_packet> early; // events that came before the answer to CONNECT
+    core_detail::fifo<stored_packet> early; // events that came before the answer to CONNECT
 
     [[nodiscard]] socket_handle handle() const noexcept { return {index, 1}; }
 
@@ -139,7 +139,7 @@ public:
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
         waiting_.push_back({std::move(*packet), wish.id});
-        core::rollback undo([this]() noexcept { waiting_.pop_back(); });
+        core_detail::rollback undo([this]() noexcept { waiting_.pop_back(); });
         if (id) out.await(index, wish);
         undo.commit();
         out.buffered += size;
@@ -182,7 +182,7 @@ public:
         auto& first = retries_.front();
         auto const id = ++out.last_ack_id;
         out.await(index, {id, first.wish.timeout});
-        core::rollback undo([&]() noexcept { out.forget(index, id); });
+        core_detail::rollback undo([&]() noexcept { out.forget(index, id); });
         put_stored(out, first.packet, id);
         undo.commit();
         first.is_pending = true;
@@ -228,7 +228,7 @@ private:
     }
 
     static void put_stored(client_outbox& out, stored_packet const& packet, std::optional<std::uint64_t> id) {
-        core::must(packet.put(out.queue, id)); // it has been encoded before
+        core_detail::must(packet.put(out.queue, id)); // it has been encoded before
     }
 
     std::string name_;

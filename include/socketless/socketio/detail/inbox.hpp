@@ -91,7 +91,7 @@ private:
     };
     // Inputs that came while a message was unread: rare.
     struct later_inputs {
-        core::fifo<later_input> inputs;
+        core_detail::fifo<later_input> inputs;
         bool has_overflown = false;
     };
 

@@ -142,7 +142,7 @@ private:
     void release() {
         pool_.clear();
         free_ = none;
-        core::shrink(pool_);
+        core_detail::shrink(pool_);
         if (slots_.size() > fewest_slots) std::vector<std::uint32_t>().swap(slots_);
     }
 

@@ -22,7 +22,7 @@ inline constexpr std::string_view num_key = "num";
 
 // Reads the value of "num" as an index: digits, nothing else, below `attachments`.
 constexpr std::optional<std::uint32_t> read_num(std::string_view value, std::uint32_t attachments) noexcept {
-    auto const digits = core::read_digits(value);
+    auto const digits = core_detail::read_digits(value);
     if (digits.size == 0 || digits.size != value.size() || digits.value >= attachments) return std::nullopt;
     return static_cast<std::uint32_t>(digits.value);
 }

@@ -39,7 +39,7 @@ protected:
     enum class state : std::uint8_t { free, asked, connected, ending, left };
 
     // A namespace that the client has asked for, is in, or has left.
-    struct slot : core::slot {
+    struct slot : core_detail::slot {
         std::uint32_t tag = no_tag;
         std::string nsp;
         server_session_core::state state = state::free;
@@ -294,7 +294,7 @@ protected:
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
         if (auto const may = await(socket, id, timeout); !may) return may;
-        core::rollback undo([&]() noexcept { forget_ack(socket, id); });
+        core_detail::rollback undo([&]() noexcept { forget_ack(socket, id); });
         if (auto const put = queue_->put_event(bounds(), {s->nsp, id}, event, args); !put) return put;
         if (auto const fits = check_queue(); !fits) return fits;
         undo.commit();
@@ -338,7 +338,7 @@ protected:
 
     void put_disconnect(slot const& s) {
         auto const encode_it = [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); };
-        core::must(queue_->put(no_bound, encode_it)); // the namespace came from a packet
+        core_detail::must(queue_->put(no_bound, encode_it)); // the namespace came from a packet
     }
 
     result<void> check_queue() {

@@ -47,7 +47,7 @@ public:
     // Encodes a packet that was received. Precondition: it was decoded.
     static stored_packet copy_of(message const& m) {
         std::string text;
-        core::must(encode(text, m.packet));
+        core_detail::must(encode(text, m.packet));
         return {std::move(text), {m.attachments.begin(), m.attachments.end()}};
     }
 
