@@ -245,6 +245,15 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
             assert.equal(await endsWithin(5_000, cat), 1);
         });
     }
+    siocat('websocket', 'says with which status something that is no Socket.IO server answers', async (dial, finally_) => {
+        const page = http.createServer((request, response) => response.end('welcome'));
+        page.on('upgrade', (request, socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nwelcome'));
+        await once(page.listen(0, '127.0.0.1'), 'listening');
+        finally_(() => page.close());
+        const cat = dial(`http://127.0.0.1:${page.address().port}`, '--transport', 'websocket', '--no-reconnect');
+        assert.equal(await endsWithin(5_000, cat), 1);
+        assert.equal((await cat.hear('connect_error')).message, 'transport error: HTTP status 200');
+    });
     for (const [transport, status, data] of [
         ['polling', 403, { code: 4, message: 'go away' }],
         ['websocket', 400, null], // with the reason as plain text

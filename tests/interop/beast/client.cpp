@@ -309,18 +309,13 @@ private:
     void take_answer(engineio::exchange_id id, http_connection::response& answer,
                      std::shared_ptr<http_connection> connection) {
         idle_.push_back(std::move(connection));
-        int const status = status_of(answer);
+        auto const status = static_cast<int>(answer.result_int());
+        if (status != 200) failure_ = describe(status);
         bool const is_binary = beast::iequals(answer[http::field::content_type], name(engineio::content_type::binary));
         io_.http_response(id, status, is_binary, answer.body(), now());
     }
 
-    // Any status but 200 is a failure.
-    template <class Answer>
-    int status_of(Answer const& answer) {
-        auto const status = static_cast<int>(answer.result_int());
-        if (status != 200) failure_ = "HTTP status " + std::to_string(status);
-        return status;
-    }
+    [[nodiscard]] static std::string describe(int status) { return "HTTP status " + std::to_string(status); }
 
     void fail_exchange(engineio::exchange_id id, error_code ec) {
         failure_ = ec.message();
@@ -362,8 +357,10 @@ private:
             drive();
         };
         auto const refused = [this, id](websocket::response_type const& answer) {
+            auto const status = static_cast<int>(answer.result_int());
+            failure_ = describe(status);
             channels_.erase(id);
-            io_.channel_refused(id, status_of(answer), answer.body(), now());
+            io_.channel_refused(id, status, answer.body(), now());
             drive();
         };
         auto const received = [this, id](socketless::frame message) {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,7 +42,7 @@ struct client_settings {
 };
 
 /// What the network tells and asks a socketless::client or an engineio::client_session: their functions, of the same
-/// names.
+/// names unless a comment says otherwise.
 class client_protocol {
 public:
     using time_point = socketless::time_point;

@@ -24,7 +24,8 @@ namespace beast_driver {
 
 namespace engineio = socketless::engineio;
 
-/// What the network asks and tells an engineio::server or a socketless::server: their functions, of the same names.
+/// What the network asks and tells an engineio::server or a socketless::server: their functions, of the same names
+/// unless a comment says otherwise.
 class server_protocol {
 public:
     using time_point = socketless::time_point;

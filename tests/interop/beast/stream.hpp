@@ -13,7 +13,7 @@
 #include <boost/beast/websocket/teardown.hpp>
 
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -34,18 +34,14 @@ public:
 
     /// A socket that is connected, or that `async_connect` will connect. Without `tls` it is not encrypted.
     stream(tcp::socket socket, asio::ssl::context* tls)
-        : socket_(tls == nullptr ? either(std::move(socket))
-                                 : either(std::in_place_type<secure>, std::move(socket), *tls)) {}
+        : socket_(tls == nullptr ? either(std::move(socket)) : std::make_unique<secure>(std::move(socket), *tls)) {}
 
     [[nodiscard]] executor_type get_executor() { return next_layer().get_executor(); }
-    [[nodiscard]] next_layer_type& next_layer() {
-        auto* const tls = std::get_if<secure>(&socket_);
-        return tls != nullptr ? tls->next_layer() : std::get<plain>(socket_);
-    }
+    [[nodiscard]] next_layer_type& next_layer() { return is_secure() ? tls().next_layer() : std::get<plain>(socket_); }
 
     /// Looks the host up, connects and agrees on TLS. `done(error_code)` is called once, and kept until then.
     void async_connect(origin const& to, std::function<void(error_code)> done) {
-        resolver_.emplace(get_executor());
+        resolver_ = std::make_unique<tcp::resolver>(get_executor());
         resolver_->async_resolve(
             to.host, to.port,
             [this, host = to.host, done = std::move(done)](error_code ec, tcp::resolver::results_type found) {
@@ -63,9 +59,8 @@ public:
 
     /// Agrees on TLS, if there is TLS; otherwise calls `done` at once.
     void async_handshake(asio::ssl::stream_base::handshake_type as, std::function<void(error_code)> done) {
-        auto* const tls = std::get_if<secure>(&socket_);
-        if (tls == nullptr) return done({});
-        tls->async_handshake(as, std::move(done));
+        if (!is_secure()) return done({});
+        tls().async_handshake(as, std::move(done));
     }
 
     /// Ends whatever is under way: its handlers get the error "aborted".
@@ -78,37 +73,43 @@ public:
 
     template <class Buffers, class Handler>
     void async_read_some(Buffers const& buffers, Handler&& handler) {
-        std::visit([&](auto& s) { s.async_read_some(buffers, std::forward<Handler>(handler)); }, socket_);
+        visit([&](auto& s) { s.async_read_some(buffers, std::forward<Handler>(handler)); });
     }
     template <class Buffers, class Handler>
     void async_write_some(Buffers const& buffers, Handler&& handler) {
-        std::visit([&](auto& s) { s.async_write_some(buffers, std::forward<Handler>(handler)); }, socket_);
+        visit([&](auto& s) { s.async_write_some(buffers, std::forward<Handler>(handler)); });
     }
 
     // How Beast ends a connection below a WebSocket.
     template <class Handler>
     friend void async_teardown(beast::role_type role, stream& s, Handler&& handler) {
         using beast::websocket::async_teardown;
-        std::visit([&](auto& socket) { async_teardown(role, socket, std::forward<Handler>(handler)); }, s.socket_);
+        s.visit([&](auto& socket) { async_teardown(role, socket, std::forward<Handler>(handler)); });
     }
 
 private:
     using plain = tcp::socket;
     using secure = asio::ssl::stream<tcp::socket>;
-    using either = std::variant<plain, secure>;
+    using either = std::variant<plain, std::unique_ptr<secure>>; // `secure` is five times as large
+
+    [[nodiscard]] bool is_secure() const noexcept { return socket_.index() != 0; }
+    [[nodiscard]] secure& tls() { return *std::get<std::unique_ptr<secure>>(socket_); }
+    template <class F>
+    void visit(F f) {
+        is_secure() ? f(tls()) : f(std::get<plain>(socket_));
+    }
 
     // The host's name goes along, for servers that have several certificates, and is what the certificate must be for.
     void verify(std::string const& host) {
-        auto* const tls = std::get_if<secure>(&socket_);
-        if (tls == nullptr) return;
+        if (!is_secure()) return;
         error_code not_an_address;
         asio::ip::make_address(host, not_an_address);
-        if (not_an_address) SSL_set_tlsext_host_name(tls->native_handle(), host.c_str());
-        tls->set_verify_callback(asio::ssl::host_name_verification(host));
+        if (not_an_address) SSL_set_tlsext_host_name(tls().native_handle(), host.c_str());
+        tls().set_verify_callback(asio::ssl::host_name_verification(host));
     }
 
     either socket_;
-    std::optional<tcp::resolver> resolver_; // of a connection that a client makes
+    std::unique_ptr<tcp::resolver> resolver_; // of a connection that a client makes
     bool is_closed_ = false;
 };
 
