@@ -5,8 +5,8 @@
 # Each header follows those it includes. Unconditional includes of the standard library go to the top, once each;
 # what stands inside an #if stays there. The functions of a header, in impl/, follow it: the single header is never
 # compiled separately. The headers share one prologue and one epilogue. FORWARD also fills a directory with a
-# socketless/... tree in which every header that was inlined only includes <socketless.hpp>, so that programs written for
-# the many headers use the single header.
+# socketless/... tree in which every header that was inlined only includes <socketless.hpp>, so that programs written
+# for the many headers use the single header.
 #
 # C++ is full of ; and [ ], which break CMake lists: the text is only ever cut and joined as quoted strings.
 cmake_minimum_required(VERSION 3.20)
