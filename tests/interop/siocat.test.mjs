@@ -254,7 +254,7 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
         assert.equal(await endsWithin(5_000, cat), 1);
         assert.equal((await cat.hear('connect_error')).message, 'transport error: HTTP status 200');
     });
-    for (const [transport, status, data] of [
+    for (const [transport, status, body] of [
         ['polling', 403, { code: 4, message: 'go away' }],
         ['websocket', 400, null], // with the reason as plain text
     ])
@@ -264,9 +264,9 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
             const url = `http://127.0.0.1:${refusing.httpServer.address().port}`;
             const cat = dial(url, '--transport', transport, '--no-reconnect');
             assert.equal(await endsWithin(5_000, cat), 1);
-            const { message, data: body } = await cat.hear('connect_error');
+            const { message, data } = await cat.hear('connect_error');
             assert.equal(message, `transport error: HTTP status ${status}`);
-            assert.deepEqual(body, data);
+            assert.deepEqual(data, body);
         });
     siocat('any', 'fails when its only namespace cannot be one', async (dial) => {
         const cat = dial(server.url, '--nsp', '/a,b');

@@ -55,8 +55,8 @@ struct server_socket : core_detail::slot {
     [[nodiscard]] std::uint64_t key() const noexcept { return key_of(view(short_sid), has_long_sid() ? nsp : 0); }
     // The key of an id, without the `/nsp#` of a long id; `nsp` is 0 for a short one.
     [[nodiscard]] static std::uint64_t key_of(std::string_view id, std::uint32_t nsp) noexcept {
-        return core_detail::key_of(id) +
-               nsp * std::uint64_t{0x9e3779b97f4a7c15}; // sockets of a connection differ in it
+        std::uint64_t const salt = nsp * std::uint64_t{0x9e3779b97f4a7c15}; // sockets of a connection differ in it
+        return core_detail::key_of(id) + salt;
     }
 };
 

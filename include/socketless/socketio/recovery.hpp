@@ -205,8 +205,8 @@ public:
     [[nodiscard]] bool refers_to(std::uint32_t nsp) const noexcept {
         return nsp < namespaces_.size() && namespaces_[nsp].references != 0;
     }
-    /// Returns a namespace to which nothing refers any more, once each time that this happens, and nothing if there is
-    /// no other. The caller may give its number to another namespace.
+    /// Returns a namespace for which `refers_to` has become false, once each time that this happens, and nothing if
+    /// there is no other. If the caller does not use the namespace either, its number is free.
     [[nodiscard]] std::optional<std::uint32_t> take_unreferenced() noexcept {
         while (unreferenced_ != none) {
             std::uint32_t const nsp = unreferenced_;

@@ -96,7 +96,10 @@ private:
     [[nodiscard]] secure& tls() { return *std::get<std::unique_ptr<secure>>(socket_); }
     template <class F>
     void visit(F f) {
-        is_secure() ? f(tls()) : f(std::get<plain>(socket_));
+        if (is_secure())
+            f(tls());
+        else
+            f(std::get<plain>(socket_));
     }
 
     // The host's name goes along, for servers that have several certificates, and is what the certificate must be for.
