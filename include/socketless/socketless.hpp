@@ -55,4 +55,6 @@
 #include <socketless/socketio/typed_event.hpp>
 #include <socketless/text/base64.hpp>
 #include <socketless/text/percent.hpp>
+#include <socketless/text/token.hpp>
 #include <socketless/text/utf8.hpp>
+#include <socketless/text/utf8_stream.hpp>
