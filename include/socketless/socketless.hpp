@@ -58,3 +58,7 @@
 #include <socketless/text/token.hpp>
 #include <socketless/text/utf8.hpp>
 #include <socketless/text/utf8_stream.hpp>
+#include <socketless/websocket/connection.hpp>
+#include <socketless/websocket/frame.hpp>
+#include <socketless/websocket/handshake.hpp>
+#include <socketless/websocket/message_reader.hpp>

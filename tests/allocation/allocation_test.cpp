@@ -69,6 +69,10 @@ std::size_t support::memory_in_use() noexcept {
     return bytes_in_use;
 }
 
+std::size_t support::allocation_count() noexcept {
+    return allocations;
+}
+
 void* operator new(std::size_t size) {
     return counted_or_thrown(size);
 }

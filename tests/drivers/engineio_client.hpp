@@ -80,7 +80,7 @@ inline driver polling(engineio::client_options const& options = polling_only(),
 }
 
 // Open over WebSocket 1.
-inline driver websocket(engineio::client_options const& options = websocket_only()) {
+inline driver over_websocket(engineio::client_options const& options = websocket_only()) {
     driver c(options);
     REQUIRE(c.open() == lines{"open websocket 1"});
     REQUIRE(c.channel_opened(1).empty());

@@ -127,7 +127,8 @@ inline driver polling_v3(engineio::server_options const& options = {}, bool base
 }
 
 // Opened over WebSocket 7.
-inline driver websocket(engineio::server_options const& options = {}, engineio::revision r = engineio::revision::v4) {
+inline driver over_websocket(engineio::server_options const& options = {},
+                             engineio::revision r = engineio::revision::v4) {
     driver s(options, r);
     REQUIRE(s.open_websocket(7).front() == "opened websocket");
     return s;

@@ -109,7 +109,7 @@ TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once, in eve
         CHECK(c.session.is_open());
     }
     SECTION("while closing") {
-        auto c = websocket();
+        auto c = over_websocket();
         c.session.pause(1);
         c.send("a");
         c.close();
@@ -170,10 +170,10 @@ TEST_CASE("leaks at close: in every state of a client everything under way is en
              c.answer(3, "6");
              return c;
          }},
-        {"websocket", [] { return websocket(); }},
+        {"websocket", [] { return over_websocket(); }},
         {"websocket, paused",
          [] {
-             auto c = websocket();
+             auto c = over_websocket();
              c.session.pause(1);
              c.send("a");
              return c;

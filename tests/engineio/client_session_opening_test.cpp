@@ -136,14 +136,14 @@ TEST_CASE("the answer that has ended a session can be looked at", "[client_sessi
     driver socket(websocket_only());
     socket.open();
     CHECK(end(socket, [&] { socket.session.channel_refused(1, 400, refusal, socket.now); }) == std::pair(400, 1));
-    auto cut = websocket();
+    auto cut = over_websocket();
     CHECK(end(cut, [&] { cut.session.channel_closed(1, cut.now); }) == std::pair(0, -1));
 }
 
 TEST_CASE("a client: a message larger than all that may be queued is an error that ends nothing", "[client_session]") {
     auto options = websocket_only();
     options.max_queued = 10;
-    auto c = websocket(options);
+    auto c = over_websocket(options);
     CHECK(c.session.send(text("0123456789"), c.now) == error{errc::message_too_large, 10});
     CHECK(c.session.send(shared_message(text("0123456789")), c.now) == error{errc::message_too_large, 10});
     CHECK(c.drain().empty());
@@ -280,7 +280,7 @@ TEST_CASE("a client can open again after its end, with new names for exchanges",
 }
 
 TEST_CASE("opening again at once still ends what the earlier connection had begun", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     c.session.abort();
     CHECK(c.session.poll_event().has_value());
     REQUIRE(c.session.open(c.now));
@@ -308,7 +308,7 @@ TEST_CASE("remember_upgrade: opening again starts with WebSocket if that worked 
 //=== closing ===//
 
 TEST_CASE("close over a WebSocket flushes, then closes the channel", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     c.session.pause(1);
     c.send("a");
     CHECK(c.close().empty());
@@ -360,7 +360,7 @@ TEST_CASE("close waits for an upgrade under way", "[client_session]") {
 }
 
 TEST_CASE("close takes 30 s at most", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     c.session.pause(1);
     c.send("never sent");
     c.close();

@@ -96,21 +96,21 @@ TEST_CASE("a bad body is a transport error, what came before is delivered", "[cl
     }
     auto c = polling();
     CHECK(c.answer(2, "") == lines{"closed: transport error"});
-    auto w = websocket();
+    auto w = over_websocket();
     CHECK(w.websocket(1, "x") == lines{"closed: transport error", "close 1"});
 }
 
 TEST_CASE("1 from the server is a transport close, what follows it is not read", "[client_session]") {
     auto c = polling();
     CHECK(c.answer(2, "4a|1|4b|x") == lines{"message a", "closed: transport close"});
-    auto w = websocket();
+    auto w = over_websocket();
     CHECK(w.websocket(1, "1") == lines{"closed: transport close", "close 1"});
 }
 
 TEST_CASE("a second handshake is a transport error", "[client_session]") {
     auto c = polling();
     CHECK(c.answer(2, open_packet()) == lines{"closed: transport error"});
-    auto w = websocket();
+    auto w = over_websocket();
     CHECK(w.websocket(1, open_packet()) == lines{"closed: transport error", "close 1"});
     driver twice(polling_only());
     twice.open();
@@ -118,7 +118,7 @@ TEST_CASE("a second handshake is a transport error", "[client_session]") {
 }
 
 TEST_CASE("a WebSocket that is gone is a transport close", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     CHECK(c.cut(1) == lines{"closed: transport close"});
     CHECK(c.cut(1).empty());
     driver o(websocket_only());
@@ -148,7 +148,7 @@ TEST_CASE("v3: bodies are binary where a message is, unless base64 is forced", "
 //=== WebSocket ===//
 
 TEST_CASE("a client sends each message over a WebSocket as a frame", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     CHECK(c.send("hi") == lines{"send 1: 4hi"});
     CHECK(c.send(binary("\x01")) == lines{"send 1: <01>"});
     CHECK(c.drains == 2);
@@ -160,7 +160,7 @@ TEST_CASE("a client sends each message over a WebSocket as a frame", "[client_se
 }
 
 TEST_CASE("nothing is sent on a channel that is paused, and volatile messages are dropped", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     c.session.pause(1);
     CHECK_FALSE(c.session.writable());
     CHECK(c.send("a").empty());
@@ -174,7 +174,7 @@ TEST_CASE("nothing is sent on a channel that is paused, and volatile messages ar
 }
 
 TEST_CASE("a client: pause and resume leave the views of the last transmit valid", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     std::string buffer;
     REQUIRE(c.session.send(text("a"), c.now).has_value());
     REQUIRE(c.session.send(shared_message(text("b")), c.now).has_value()); // the session alone holds it
@@ -190,7 +190,7 @@ TEST_CASE("a client: pause and resume leave the views of the last transmit valid
 
 TEST_CASE("a shared message is handed out without a copy", "[client_session]") {
     shared_message const message(text("to all"));
-    auto c = websocket();
+    auto c = over_websocket();
     CHECK(c.after([&] { REQUIRE(c.session.send(message, c.now).has_value()); }) == lines{"send 1: 4to all"});
     CHECK(c.sent_from == message.wire().data());
 }
@@ -211,7 +211,7 @@ TEST_CASE("a message is refused before open, after the end, and where its transp
 TEST_CASE("a client: more than max_queued bytes queued close the session", "[client_session]") {
     auto options = websocket_only();
     options.max_queued = 10;
-    auto c = websocket(options);
+    auto c = over_websocket(options);
     c.session.pause(1);
     c.send("four");
     c.send("five");
@@ -222,14 +222,14 @@ TEST_CASE("a client: more than max_queued bytes queued close the session", "[cli
 //=== heartbeats ===//
 
 TEST_CASE("v4: the client answers pings", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     CHECK(c.websocket(1, "2") == lines{"send 1: 3"});
     auto p = polling();
     CHECK(p.answer(2, "4a|2") == lines{"message a", "post 3: 3", "get 4"});
 }
 
 TEST_CASE("v4: no ping within ping_interval + ping_timeout is a ping timeout", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     CHECK(c.at(44'999).empty());
     c.websocket(1, "2");
     CHECK(c.at(89'998).empty());
@@ -239,7 +239,7 @@ TEST_CASE("v4: no ping within ping_interval + ping_timeout is a ping timeout", "
 }
 
 TEST_CASE("v4: pongs and messages do not put off the timeout", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     c.at(40'000);
     c.websocket(1, "3");
     c.websocket(1, "4a");
@@ -249,7 +249,7 @@ TEST_CASE("v4: pongs and messages do not put off the timeout", "[client_session]
 }
 
 TEST_CASE("sending checks that the deadline has not passed unnoticed", "[client_session]") {
-    auto c = websocket();
+    auto c = over_websocket();
     c.now = support::start + 3h; // the laptop slept
     CHECK(c.session.send(text("a"), c.now) == error{errc::not_open});
     CHECK(c.drain() == lines{"closed: ping timeout", "close 1"});

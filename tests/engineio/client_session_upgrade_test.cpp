@@ -30,7 +30,7 @@ TEST_CASE("no upgrade unless it is offered, allowed and known", "[client_session
     driver c(options);
     c.open();
     CHECK(c.answer(1, open_packet()) == lines{"opened polling", "get 2"});
-    websocket(); // nothing better
+    over_websocket(); // nothing better
 }
 
 TEST_CASE("after 3probe the client stops writing, lets the poll in flight return, sends 5, switches and flushes",

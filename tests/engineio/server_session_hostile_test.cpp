@@ -33,7 +33,7 @@ TEST_CASE("CVE-2020-36048: a body of very many packets is decoded one by one, up
 }
 
 TEST_CASE("CVE-2026-48802: unasked pongs start no work and keep nothing", "[server_session][hostile]") {
-    auto s = websocket();
+    auto s = over_websocket();
     auto const due = s.session.poll_timeout();
     for (int i = 0; i != 10'000; ++i) REQUIRE(s.websocket(7, "3").empty());
     CHECK(s.session.poll_timeout() == due);
@@ -81,7 +81,7 @@ TEST_CASE("CVE-2022-21676, CVE-2022-41940: a WebSocket that dies at once ends th
         CHECK(s.drain() == lines{"closed: transport close", answer_to_get(2, "6")});
     }
     SECTION("while the session is closing, and after its end") {
-        auto s = websocket();
+        auto s = over_websocket();
         s.session.pause(7);
         s.send("a");
         s.close();
@@ -149,10 +149,10 @@ TEST_CASE("leaks at close: in every state all exchanges are answered and all cha
              s.websocket(7, "5");
              return s;
          }},
-        {"websocket", [] { return websocket(); }},
+        {"websocket", [] { return over_websocket(); }},
         {"websocket, paused, queued",
          [] {
-             auto s = websocket();
+             auto s = over_websocket();
              s.session.pause(7);
              s.send("a");
              return s;
@@ -214,7 +214,7 @@ TEST_CASE("slow or silent peers: a client that never polls is closed by its hear
 
     engineio::server_options options;
     options.max_queued = 1'000;
-    auto reader_of_nothing = websocket(options);
+    auto reader_of_nothing = over_websocket(options);
     reader_of_nothing.session.pause(7);
     int sent = 0;
     while (reader_of_nothing.session.send(text("0123456789"))) ++sent;

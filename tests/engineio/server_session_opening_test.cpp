@@ -81,7 +81,7 @@ TEST_CASE("a POST with 1 while no GET is pending is answered ok", "[server_sessi
 }
 
 TEST_CASE("1 on a WebSocket closes the session", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.websocket(7, "1") == lines{"closed: transport close", "close 7"});
 }
 
@@ -92,14 +92,14 @@ TEST_CASE("1 on a stream closes the session, what follows it is ignored", "[serv
 }
 
 TEST_CASE("a WebSocket that is gone closes the session", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.cut(7) == lines{"closed: transport close"});
     CHECK(s.session.is_done());
     CHECK(s.cut(7).empty());
 }
 
 TEST_CASE("0, 5 and 6 from the client are ignored on the session's own transport", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     for (char const* p : {"0", "0{}", "5", "6", "6x"}) CHECK(s.websocket(7, p).empty());
     CHECK(s.session.is_open());
     auto p = polling();
@@ -110,7 +110,7 @@ TEST_CASE("0, 5 and 6 from the client are ignored on the session's own transport
 
 TEST_CASE("close by WebSocket: what is queued goes first, a close packet is not sent, the channel is closed",
           "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     s.session.pause(7);
     s.send("a");
     CHECK(s.close().empty());
@@ -154,7 +154,7 @@ TEST_CASE("close by polling waits 30 s at most", "[server_session]") {
 }
 
 TEST_CASE("close over a WebSocket that does not take writes waits 30 s at most", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     s.session.pause(7);
     s.send("never taken");
     s.close();
@@ -173,7 +173,7 @@ TEST_CASE("abort closes at once, what is queued is lost", "[server_session]") {
     auto s = polling();
     s.send("lost");
     CHECK(s.after([&] { s.session.abort(); }) == lines{"closed: forced close"});
-    auto w = websocket();
+    auto w = over_websocket();
     w.session.pause(7);
     w.send("lost");
     CHECK(w.after([&] { w.session.abort(close_reason::parse_error); }) == lines{"closed: parse error", "close 7"});

@@ -53,7 +53,7 @@ TEST_CASE("a body that answers a GET has as many whole packets as max_payload al
 }
 
 TEST_CASE("over a WebSocket each message is a frame", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.send("hi") == lines{"send 7: 4hi"});
     CHECK(s.send(binary("\x01\x02")) == lines{"send 7: <0102>"});
     CHECK(s.send(binary("")) == lines{"send 7: <>"});
@@ -64,7 +64,7 @@ TEST_CASE("over a WebSocket each message is a frame", "[server_session]") {
 }
 
 TEST_CASE("revision 3: binary frames begin with the type", "[server_session]") {
-    auto s = websocket({}, revision::v3);
+    auto s = over_websocket({}, revision::v3);
     CHECK(s.send(binary("\x01\x02")) == lines{"send 7: <040102>"});
     CHECK(s.websocket(7, binary("\x04\xff")) == lines{"message <ff>"});
 }
@@ -135,7 +135,7 @@ TEST_CASE("an empty body is a parse error", "[server_session]") {
 
 TEST_CASE("a frame that fails to decode closes the session with parse error", "[server_session]") {
     auto const bad = GENERATE("", "x", "7", "4\xff", "b*");
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.websocket(7, bad) == lines{"closed: parse error", "close 7"});
     CHECK(s.websocket(7, "4late").empty());
 }
@@ -194,7 +194,7 @@ TEST_CASE("an exchange that was answered may be aborted without harm", "[server_
 //=== heartbeats ===//
 
 TEST_CASE("v4: a ping every ping_interval after open, by WebSocket", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.at(24'999).empty());
     CHECK(s.at(25'000) == lines{"send 7: 2"});
     CHECK(s.at(26'000).empty());
@@ -216,7 +216,7 @@ TEST_CASE("v4: a ping goes with the pending or the next GET", "[server_session]"
 }
 
 TEST_CASE("v4: the pong is due within ping_timeout", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     s.at(25'000);
     CHECK(s.at(44'999).empty());
     CHECK(s.at(45'000) == lines{"closed: ping timeout", "close 7"});
@@ -230,7 +230,7 @@ TEST_CASE("v4: the pong is due within ping_timeout", "[server_session]") {
 }
 
 TEST_CASE("v4: only the awaited pong counts", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.at(10'000).empty());
     CHECK(s.websocket(7, "3").empty());
     CHECK(s.at(24'999).empty());
@@ -243,7 +243,7 @@ TEST_CASE("v4: only the awaited pong counts", "[server_session]") {
 }
 
 TEST_CASE("a ping from a v4 client is a transport error", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.websocket(7, "2") == lines{"closed: transport error", "close 7"});
     auto p = polling();
     p.get(2);
@@ -251,12 +251,12 @@ TEST_CASE("a ping from a v4 client is a transport error", "[server_session]") {
 }
 
 TEST_CASE("a pong from a v3 client is a transport error", "[server_session]") {
-    auto s = websocket({}, revision::v3);
+    auto s = over_websocket({}, revision::v3);
     CHECK(s.websocket(7, "3") == lines{"closed: transport error", "close 7"});
 }
 
 TEST_CASE("v3: the client pings, the server answers", "[server_session]") {
-    auto s = websocket({}, revision::v3);
+    auto s = over_websocket({}, revision::v3);
     CHECK(s.at(25'000).empty());
     CHECK(s.websocket(7, "2") == lines{"send 7: 3"});
     auto p = polling_v3();
@@ -265,7 +265,7 @@ TEST_CASE("v3: the client pings, the server answers", "[server_session]") {
 }
 
 TEST_CASE("v3: without a ping the session closes after ping_interval + ping_timeout", "[server_session]") {
-    auto s = websocket({}, revision::v3);
+    auto s = over_websocket({}, revision::v3);
     CHECK(s.at(44'999).empty());
     CHECK(s.websocket(7, "2") == lines{"send 7: 3"});
     CHECK(s.at(89'998).empty());
@@ -273,7 +273,7 @@ TEST_CASE("v3: without a ping the session closes after ping_interval + ping_time
 }
 
 TEST_CASE("a session that is called late pings once and allows the whole ping_timeout from then", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     s.now = support::start + 60s;
     CHECK(s.after([&] { s.session.handle_timeout(s.now); }) == lines{"send 7: 2"});
     CHECK(s.at(79'999).empty());
@@ -320,7 +320,7 @@ TEST_CASE("a body of as many packets as its bytes allow is read, as it is writte
 }
 
 TEST_CASE("nothing is sent on a channel that is paused", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.session.writable());
     s.session.pause(7);
     CHECK_FALSE(s.session.writable());
@@ -332,7 +332,7 @@ TEST_CASE("nothing is sent on a channel that is paused", "[server_session]") {
 }
 
 TEST_CASE("volatile messages are dropped when they would have to wait", "[server_session]") {
-    auto s = websocket();
+    auto s = over_websocket();
     CHECK(s.session.send_volatile(text("a")).has_value());
     CHECK(s.session.send_volatile(text("b")) == error{errc::would_wait}); // the first has not gone yet
     CHECK(s.drain() == lines{"send 7: 4a"});
@@ -357,7 +357,7 @@ TEST_CASE("a message that its transport cannot carry is refused and nothing else
     CHECK(s.session.send(text("a\xff")) == error{errc::invalid_utf8, 1});
     CHECK(s.session.send(binary("a\x1e\xff")).has_value());
     CHECK(s.session.is_open());
-    auto w = websocket();
+    auto w = over_websocket();
     CHECK(w.send("a\x1e") == lines{"send 7: 4a|"});
     CHECK(w.session.send(text("\xff")) == error{errc::invalid_utf8, 0});
 }
@@ -367,7 +367,7 @@ TEST_CASE("a shared message with a record separator is refused over polling, and
     shared_message const message(text("a\x1e"));
     auto s = polling();
     CHECK(s.session.send(message) == error{errc::separator_in_text, 0});
-    auto w = websocket();
+    auto w = over_websocket();
     CHECK(w.after([&] { REQUIRE(w.session.send(message).has_value()); }) == lines{"send 7: 4a|"});
 }
 
@@ -376,7 +376,7 @@ TEST_CASE("a message for many sessions is handed out without a copy", "[server_s
         shared_message const message({kind, "to all of you"});
         char const* sent_from = nullptr;
         for (int i = 0; i != 3; ++i) {
-            auto s = websocket();
+            auto s = over_websocket();
             CHECK(s.after([&] { REQUIRE(s.session.send(message).has_value()); }).size() == 1);
             CHECK((sent_from == nullptr || s.sent_from == sent_from));
             sent_from = s.sent_from;

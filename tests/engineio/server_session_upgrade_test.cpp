@@ -173,7 +173,7 @@ TEST_CASE("a second candidate, and one for an upgraded session, is closed", "[se
     CHECK(s.offer_websocket(8) == lines{"refused 8"});
     CHECK(s.websocket(7, "5") == lines{"upgraded to websocket"});
     CHECK(s.offer_websocket(9) == lines{"refused 9"});
-    CHECK(websocket().offer_websocket(8) == lines{"refused 8"});
+    CHECK(over_websocket().offer_websocket(8) == lines{"refused 8"});
 }
 
 TEST_CASE("no candidate is taken where upgrades are not allowed", "[server_session]") {

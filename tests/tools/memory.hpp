@@ -6,5 +6,7 @@
 namespace support {
 
 [[nodiscard]] std::size_t memory_in_use() noexcept;
+// The calls of operator new so far.
+[[nodiscard]] std::size_t allocation_count() noexcept;
 
 } // namespace support
