@@ -32,6 +32,16 @@
 #include <socketless/engineio/session.hpp>
 #include <socketless/engineio/stream.hpp>
 #include <socketless/engineio/transport.hpp>
+#include <socketless/http/cookies.hpp>
+#include <socketless/http/fields.hpp>
+#include <socketless/http/limits.hpp>
+#include <socketless/http/part.hpp>
+#include <socketless/http/request.hpp>
+#include <socketless/http/response.hpp>
+#include <socketless/http/status.hpp>
+#include <socketless/http/url.hpp>
+#include <socketless/http/whole_body.hpp>
+#include <socketless/http/writer.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>

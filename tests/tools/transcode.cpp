@@ -3,6 +3,8 @@
 
 #include "tools/transcode.hpp"
 
+#include "tools/http_lines.hpp"
+
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -15,7 +17,7 @@ decode: lines of items, "t:<hex>" (text) or "b:<hex>" (binary), separated by one
 encode: lines of packets as JSON; for the payload codecs, of arrays of packets
 
 CODEC: engineio-v4-frame, engineio-v4-payload, engineio-v3-frame, engineio-stream, socketio-v5, socketio-v4;
-       decode also engineio-v3-payload; encode also engineio-v3-payload-text and engineio-v3-payload-binary
+       decode also engineio-v3-payload, and http-request, whose lines are hexadecimal; encode also engineio-v3-payload-text and engineio-v3-payload-binary
 )";
 
 } // namespace
@@ -26,10 +28,12 @@ int main(int argc, char** argv) {
         std::cerr << usage;
         return 2;
     }
+    std::string_view const codec = argv[2];
     std::ios::sync_with_stdio(false);
     for (std::string line; std::getline(std::cin, line);) {
-        auto const answer =
-            direction == "decode" ? support::decode_line(argv[2], line) : support::encode_line(argv[2], line);
+        auto const answer = codec == "http-request" ? support::decode_http_requests(line)
+                            : direction == "decode" ? support::decode_line(codec, line)
+                                                    : support::encode_line(codec, line);
         if (!answer) {
             std::cerr << "transcode: not a codec, or not a line of it: " << argv[2] << ": " << line.substr(0, 200)
                       << '\n';
