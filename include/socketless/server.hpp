@@ -79,6 +79,7 @@ public:
     /// Whether a request for this target is for the server. The I/O layer answers others itself.
     [[nodiscard]] bool takes(std::string_view target) const noexcept;
     /// Why a WebSocket may not be opened with this request, if so: answer it with that status and body.
+    [[nodiscard]] std::optional<engineio::refusal> websocket_refusal(engineio::websocket_request const& request);
     [[nodiscard]] std::optional<engineio::refusal> websocket_refusal(std::string_view target,
                                                                      std::uint64_t context = 0);
     /// A WebSocket is open.

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -400,6 +401,93 @@ TEST_CASE("events of connections are bounded, counted when dropped, and not made
     REQUIRE(next.has_value());
     CHECK(next->id == 6);
     CHECK(next->dropped == 3);
+}
+
+TEST_CASE("a session keeps the fields and the address of its first request, unless it must not", "[server]") {
+    for (bool const keeps : {true, false}) {
+        CAPTURE(keeps);
+        engineio::server_options options;
+        options.keep_fields = keeps;
+        std::vector<std::string> seen;
+        options.allow_request = [&seen](engineio::handshake_request const& r) {
+            seen.push_back(std::string(r.fields) + std::string(r.address));
+            return true;
+        };
+        engineio::server server(options, support::counting_randomness());
+        std::string buffer;
+        std::string target = "/engine.io/?EIO=4&transport=polling";
+        std::string fields = "Host: a\r\n";
+        std::string address = "10.0.0.1";
+        server.http_received({.exchange = 1, .target = target, .context = 7, .fields = fields, .address = address}, {});
+        fields.assign(fields.size(), 'x'); // its own copy
+        address.clear();
+        auto const opened = server.poll_event();
+        REQUIRE(opened.has_value());
+        auto const kept = server.handshake(opened->session);
+        CHECK(kept.path == "/engine.io/");
+        CHECK(kept.context == 7);
+        CHECK(kept.fields == (keeps ? "Host: a\r\n" : ""));
+        CHECK(kept.address == (keeps ? "10.0.0.1" : ""));
+
+        target = "/engine.io/?EIO=4&transport=websocket";
+        CHECK_FALSE(server.websocket_refusal({.target = target, .fields = "X: y\r\n", .address = "b"}).has_value());
+        server.websocket_opened({.channel = 2, .target = target, .is_checked = true, .fields = "X: y\r\n"}, {});
+        CHECK(seen == std::vector<std::string>{"Host: a\r\n10.0.0.1", "X: y\r\nb"});
+    }
+}
+
+TEST_CASE("the answer that begins a session says its id, other answers do not", "[server]") {
+    engineio::server server({}, support::counting_randomness());
+    std::string buffer;
+    server.http_received({.exchange = 1, .target = "/engine.io/?EIO=4&transport=polling"}, {});
+    auto const opened = server.poll_event();
+    REQUIRE(opened.has_value());
+    while (server.poll_event()) {
+    }
+    auto const first = server.poll_transmit(buffer);
+    REQUIRE(first.has_value());
+    CHECK(first->sid == server.find(opened->session)->id());
+    auto const target = "/engine.io/?EIO=4&transport=polling&sid=" + std::string(first->sid);
+    server.send(opened->session, {frame_kind::text, "x"}).ignore();
+    server.http_received({.exchange = 2, .target = target}, {});
+    while (server.poll_event()) {
+    }
+    auto const second = server.poll_transmit(buffer);
+    REQUIRE(second.has_value());
+    CHECK(second->data.data == "4x");
+    CHECK(second->sid.empty());
+}
+
+TEST_CASE("a transmit of a broadcast shows who owns its bytes", "[server]") {
+    engineio::server server({}, support::counting_randomness());
+    std::string buffer;
+    for (engineio::channel_id id : {1u, 2u}) server.websocket_opened(id, "/engine.io/?EIO=4&transport=websocket", {});
+    std::vector<engineio::session_handle> sessions;
+    while (auto const e = server.poll_event()) sessions.push_back(e->session);
+    while (server.poll_transmit(buffer)) {
+    }
+    while (server.poll_event()) {
+    }
+    engineio::shared_message const news({frame_kind::text, "news"});
+    for (auto const s : sessions) server.send(s, news).ignore();
+    server.send(sessions.front(), {frame_kind::text, "own"}).ignore();
+    while (server.poll_event()) {
+    }
+    std::vector<std::shared_ptr<std::string const>> owners;
+    std::size_t others = 0;
+    while (auto const t = server.poll_transmit(buffer)) {
+        if (t->shared == nullptr) {
+            ++others;
+            continue;
+        }
+        CHECK(t->data.data == "4news");
+        owners.push_back(*t->shared);
+        while (server.poll_event()) {
+        }
+    }
+    REQUIRE(owners.size() == 2);
+    CHECK(owners[0] == owners[1]);
+    CHECK(others == 1);
 }
 
 } // namespace engineio_server_requests_test

@@ -3,6 +3,7 @@
 
 #include <socketless/engineio/request.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +27,13 @@ struct handshake_request {
     /// The query of the target.
     query_view query = {};
     /// The number that the I/O layer gave with the request. The library does not look at it: by it the I/O layer keeps
-    /// what else it knows of the request, e.g. headers, address and certificate.
+    /// what else it knows of the request, e.g. a certificate.
     std::uint64_t context = 0;
+    /// The fields of the request's head as they came, one line each, "Name: value\r\n", if the I/O layer gave them with
+    /// the request: `http::field_view(handshake.fields).find("Cookie")`.
+    std::string_view fields = {};
+    /// The address of the client, in the words of the I/O layer, if that gave it.
+    std::string_view address = {};
 };
 
 /// A refusal by `server_options::allow_request` that tells the client why. UTF-8.
@@ -61,29 +67,39 @@ namespace detail {
 class kept_request {
 public:
     kept_request() noexcept = default;
-    kept_request(std::string_view target, std::uint64_t context) {
-        if (target.empty() && context == 0) return;
-        head const h{context, target.size()};
-        bytes_.reset(new char[sizeof h + target.size()]); // NOLINT(modernize-make-unique): not zeroed first
-        std::memcpy(bytes_.get(), &h, sizeof h);
-        if (!target.empty()) std::memcpy(bytes_.get() + sizeof h, target.data(), target.size());
+    kept_request(std::string_view target, std::uint64_t context, std::string_view fields = {},
+                 std::string_view address = {}) {
+        if (target.empty() && context == 0 && fields.empty() && address.empty()) return;
+        sizes const s{context, target.size(), fields.size(), address.size()};
+        // NOLINTNEXTLINE(modernize-make-unique): not zeroed first
+        bytes_.reset(new char[sizeof s + target.size() + fields.size() + address.size()]);
+        std::memcpy(bytes_.get(), &s, sizeof s);
+        char* end = bytes_.get() + sizeof s;
+        for (std::string_view const part : {target, fields, address}) end = std::ranges::copy(part, end).out;
     }
 
     [[nodiscard]] handshake_request get() const noexcept {
         if (!bytes_) return {};
-        head h{};
-        std::memcpy(&h, bytes_.get(), sizeof h);
-        auto const target = split_target({bytes_.get() + sizeof h, h.size});
-        return {target.path, target.query, h.context};
+        sizes s{};
+        std::memcpy(&s, bytes_.get(), sizeof s);
+        char const* const begin = bytes_.get() + sizeof s;
+        auto const target = split_target({begin, s.target});
+        return {target.path,
+                target.query,
+                s.context,
+                {begin + s.target, s.fields},
+                {begin + s.target + s.fields, s.address}};
     }
 
 private:
-    struct head {
+    struct sizes {
         std::uint64_t context;
-        std::size_t size;
+        std::size_t target;
+        std::size_t fields;
+        std::size_t address;
     };
 
-    std::unique_ptr<char[]> bytes_; // a head and the target
+    std::unique_ptr<char[]> bytes_; // the sizes, then the target, the fields and the address
 };
 
 } // namespace detail

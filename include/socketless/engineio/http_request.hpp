@@ -27,8 +27,10 @@ struct http_request {
     /// The body, whole; base64 in it is decoded in place. Of a body over `max_payload` bytes, one byte more than that
     /// is enough: the I/O layer may stop reading there.
     std::span<char> body = {};
-    /// See handshake_request::context: kept if the request begins a session.
+    /// See handshake_request: these three are kept if the request begins a session.
     std::uint64_t context = 0;
+    std::string_view fields = {};
+    std::string_view address = {};
 };
 
 /// An open WebSocket, as the I/O layer hands it in.
@@ -41,6 +43,9 @@ struct websocket_request {
     std::uint64_t context = 0;
     /// Whether `websocket_refusal` was called for this request: then the server does not ask `allow_request` again.
     bool is_checked = false;
+    /// As above.
+    std::string_view fields = {};
+    std::string_view address = {};
 };
 
 } // namespace socketless::inline v0::engineio

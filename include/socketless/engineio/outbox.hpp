@@ -57,6 +57,7 @@ public:
     struct message {
         frame_kind kind;
         std::string_view wire;
+        std::shared_ptr<std::string const> const* shared; // if others queue it too
 
         [[nodiscard]] std::string_view data() const noexcept { return wire.substr(1); }
     };
@@ -81,7 +82,7 @@ public:
     // Precondition: not empty.
     [[nodiscard]] message front() const noexcept {
         frame const first = frame_queue::front();
-        return {first.kind, first.data};
+        return {first.kind, first.data, front_owner()};
     }
 };
 

@@ -64,7 +64,7 @@ public:
     void http_started(http_request const& request, time_point now) {
         now_ = now;
         if (request.method != http_method::post) return;
-        auto const checked = check({request.target, transport_use::http, request.method, request.context});
+        auto const checked = check(to_check(request));
         if (!checked) return; // it is refused when it is whole
         slot& s = slots_[checked.session];
         if (s.post) {
@@ -78,10 +78,10 @@ public:
     void http_received(http_request const& request, time_point now) {
         now_ = now;
         end_post(request.exchange);
-        auto const checked = check({request.target, transport_use::http, request.method, request.context});
+        auto const checked = check(to_check(request));
         if (!checked) return refuse(request, *checked.refused);
         if (checked.session == none)
-            return make_session(exchanges_, request.exchange, checked, {request.target, request.context},
+            return make_session(exchanges_, request.exchange, checked, kept(request),
                                 [&](server_session& s) { s.open_polling(request.exchange, now); });
         take_request(request, checked.session, now);
     }
@@ -107,24 +107,27 @@ public:
     [[nodiscard]] bool takes(std::string_view target) const noexcept { return is_under(target, options_.path); }
 
     /// How to refuse the request for a WebSocket; nothing if the WebSocket may be opened.
-    [[nodiscard]] std::optional<refusal> websocket_refusal(std::string_view target, std::uint64_t context = 0) {
-        auto const checked = check({target, transport_use::websocket, http_method::get, context});
-        if (!checked) note_refusal(0, context, *checked.refused);
+    [[nodiscard]] std::optional<refusal> websocket_refusal(websocket_request const& request) {
+        auto const checked = check(to_check(request));
+        if (!checked) note_refusal(0, request.context, *checked.refused);
         return checked.refused;
+    }
+    [[nodiscard]] std::optional<refusal> websocket_refusal(std::string_view target, std::uint64_t context = 0) {
+        return websocket_refusal({.target = target, .context = context});
     }
 
     /// A WebSocket is open. Where `websocket_refusal` would refuse it, the server closes it.
     void websocket_opened(websocket_request const& request, time_point now) {
         now_ = now;
-        auto const [channel, target, context, is_checked] = request;
-        auto const checked = check({target, transport_use::websocket, http_method::get, context, is_checked});
-        if (!checked) return refuse_channel(channel, context, *checked.refused);
+        channel_id const channel = request.channel;
+        auto const checked = check(to_check(request));
+        if (!checked) return refuse_channel(channel, request.context, *checked.refused);
         if (checked.session == none)
-            return make_session(channels_, channel, checked, {target, context},
-                                [&, name = channel](server_session& s) { s.open_websocket(name, now); });
+            return make_session(channels_, channel, checked, kept(request),
+                                [&](server_session& s) { s.open_websocket(channel, now); });
         server_session& session = *slots_[checked.session].session;
-        auto const offer = [&, name = channel] { return session.offer_channel(name, nullptr, now); };
-        if (!assign(channels_, channel, checked.session, offer)) return refuse_channel(channel, context, {});
+        auto const offer = [&] { return session.offer_channel(channel, nullptr, now); };
+        if (!assign(channels_, channel, checked.session, offer)) return refuse_channel(channel, request.context, {});
         if (checked.base64) session.use_base64(channel);
         mark_busy(checked.session);
     }

@@ -43,6 +43,9 @@ struct server_options {
     std::string path = "/engine.io/";
     /// Bytes that a target may have; a longer one is a bad request. A session keeps the target of its first request.
     std::size_t max_target = std::size_t{8} * 1024;
+    /// Whether a session keeps the fields and the address of its first request, if the I/O layer gives them: see
+    /// handshake_request. Without them it takes less memory; `allow_request` sees them either way.
+    bool keep_fields = true;
     /// Whether a request may begin a session. The server asks this of each such request, by long-polling and by
     /// WebSocket, before it makes anything for the session. If it throws, that request was not received. It must not
     /// call the server.

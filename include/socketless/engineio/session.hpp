@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -119,6 +121,11 @@ struct transmit {
     std::string_view target = {};
     /// respond, post: the body; send: the message, or bytes of the stream.
     frame data = {};
+    /// send: not null if `data` lies in bytes that the receivers of a broadcast share; a copy of this pointer keeps
+    /// them. It lives as long as the views.
+    std::shared_ptr<std::string const> const* shared = nullptr;
+    /// respond: the id of the session that begins with this answer; empty with others.
+    std::string_view sid = {};
 };
 
 /// The answer to a client's request that has failed. The status is 0 if there was no answer.

@@ -54,6 +54,10 @@ SOCKETLESS_INLINE void server::http_aborted(engineio::exchange_id exchange, time
 SOCKETLESS_INLINE bool server::takes(std::string_view target) const noexcept {
     return core_->connections_.engine().takes(target);
 }
+SOCKETLESS_INLINE std::optional<engineio::refusal>
+server::websocket_refusal(engineio::websocket_request const& request) {
+    return core_->connections_.engine().websocket_refusal(request);
+}
 SOCKETLESS_INLINE std::optional<engineio::refusal> server::websocket_refusal(std::string_view target,
                                                                              std::uint64_t context) {
     return core_->connections_.engine().websocket_refusal(target, context);

@@ -81,6 +81,12 @@ public:
         return {e.kind, {e.shared ? e.shared->data() : bytes_.data() + e.begin, e.size}};
     }
 
+    // The owner of the first frame's bytes, if they are shared. Precondition: not empty. Valid as long as the frame.
+    [[nodiscard]] std::shared_ptr<std::string const> const* front_owner() const noexcept {
+        SOCKETLESS_ASSERT(!empty());
+        return entries_[head_].shared ? &entries_[head_].shared : nullptr;
+    }
+
     // Takes the first frame off. Its bytes stay until the next one is queued.
     void pop() noexcept {
         SOCKETLESS_ASSERT(!empty());

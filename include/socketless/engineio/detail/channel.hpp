@@ -83,7 +83,7 @@ public:
         bool const as_base64 = text_only && m.kind == frame_kind::binary;
         if (reader_ || as_base64) return send({packet_type::message, m.kind, m.data()}, r, buffer);
         bool const bare = m.kind == frame_kind::binary && r == revision::v4;
-        return {.type = transmit_type::send, .id = id_, .data = {m.kind, bare ? m.data() : m.wire}};
+        return {.type = transmit_type::send, .id = id_, .data = {m.kind, bare ? m.data() : m.wire}, .shared = m.shared};
     }
 
 private:

@@ -59,8 +59,17 @@ protected:
         transport_use use;
         http_method method;
         std::uint64_t context;
+        std::string_view fields;
+        std::string_view address;
         bool is_allowed = false; // the application has allowed it already
     };
+
+    [[nodiscard]] static request_to_check to_check(http_request const& r) noexcept {
+        return {r.target, transport_use::http, r.method, r.context, r.fields, r.address};
+    }
+    [[nodiscard]] static request_to_check to_check(websocket_request const& r) noexcept {
+        return {r.target, transport_use::websocket, http_method::get, r.context, r.fields, r.address, r.is_checked};
+    }
 
     // What a request asks for, or why it is refused.
     struct checked_request {
@@ -78,6 +87,13 @@ protected:
     };
 
     [[nodiscard]] static checked_request refused(request_error e) { return {.refused = refusal{e, status(e)}}; }
+
+    // What its session keeps of a request.
+    template <class Request>
+    [[nodiscard]] kept_request kept(Request const& r) const {
+        if (options_.keep_fields) return {r.target, r.context, r.fields, r.address};
+        return {r.target, r.context};
+    }
 
     // The reference's checks, in its order.
     [[nodiscard]] checked_request check(request_to_check const& r) const {
@@ -99,7 +115,7 @@ protected:
         if (r.method != http_method::get) return refused(request_error::bad_handshake_method);
         if (!fits) return refused(request_error::bad_request);
         if (options_.allow_request && !r.is_allowed) {
-            auto const verdict = options_.allow_request({t->path, t->query, r.context});
+            auto const verdict = options_.allow_request({t->path, t->query, r.context, r.fields, r.address});
             if (!verdict)
                 return {.refused =
                             refusal{request_error::forbidden, status(request_error::forbidden), verdict.message()}};

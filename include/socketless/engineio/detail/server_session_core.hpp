@@ -172,6 +172,7 @@ protected:
     // Answers the pending GET if there is something to send.
     [[nodiscard]] std::optional<transmit> answer_poll(std::string& buffer) {
         auto const kind = body_kind(!base64_);
+        bool const is_first = handshake_due_;
         write_body(buffer, kind);
         if (buffer.empty()) return std::nullopt;
         noop_due_ = false;
@@ -180,7 +181,8 @@ protected:
                         .id = *std::exchange(poll_, std::nullopt),
                         .status = 200,
                         .content = content_of(kind),
-                        .data = {kind, buffer}};
+                        .data = {kind, buffer},
+                        .sid = is_first ? view(id_) : std::string_view()};
     }
 
     void write_body(std::string& buffer, frame_kind kind) {
