@@ -72,3 +72,8 @@
 #include <socketless/websocket/frame.hpp>
 #include <socketless/websocket/handshake.hpp>
 #include <socketless/websocket/message_reader.hpp>
+#include <socketless/wire/cors.hpp>
+#include <socketless/wire/request.hpp>
+#include <socketless/wire/server.hpp>
+#include <socketless/wire/server_options.hpp>
+#include <socketless/wire/transmit.hpp>

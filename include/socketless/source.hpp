@@ -14,3 +14,4 @@
 #include <socketless/impl/client.hpp>
 #include <socketless/impl/number.hpp>
 #include <socketless/impl/server.hpp>
+#include <socketless/impl/wire_server.hpp>
