@@ -1,9 +1,11 @@
-// make_seeds: turns the test vectors and captures into seeds, a directory for each fuzz target.
+// make_seeds: turns the test vectors and captures into seeds, a directory for each fuzz target. Frames of WebSocket,
+// which they do not have, are made here.
 //
 //     make_seeds tests/data build/fuzz/seeds
 //     json_fuzz build/fuzz/corpus/json_fuzz build/fuzz/seeds/json_fuzz
 
 #include "tools/hex.hpp"
+#include "tools/websocket.hpp"
 
 #include <socketless/socketless.hpp>
 
@@ -22,6 +24,7 @@
 namespace {
 
 using namespace socketless;
+using namespace std::string_literals;
 
 class seeds {
 public:
@@ -47,6 +50,9 @@ struct corpora {
     seeds engineio;
     seeds socketio;
     seeds stack;
+    seeds websocket;
+    seeds http;
+    seeds wire;
 };
 
 struct item {
@@ -193,6 +199,86 @@ void add_odd(corpora& out) {
     }
 }
 
+// Streams for a reader of each role, as websocket_fuzz reads them: good ones, and one for each error.
+void add_streams(seeds& out, websocket::role r) {
+    using enum websocket::opcode;
+    using support::frames;
+    // The role; limits that few streams reach, or that most reach; two sizes of chunks.
+    std::string const role(1, r == websocket::role::client ? '\0' : '\1');
+    std::string const large = role + "\xff\xff\2\1\37";
+    std::string const small = role + "\1\2\0"s;
+    for (frames const& f : {
+             frames(r).text("Hello").binary("\xff\xfe").ping("p").pong("").text("").close(1000, "bye"),
+             frames(r).part(text, "caf\xc3").ping("within").part(continuation, "").add(continuation, "\xa9"),
+             frames(r).part(binary, "").pong("q").add(continuation, "b").text(std::string(126, 't')),
+             frames(r).part(binary, std::string(200, '1')).add(continuation, std::string(130, '2')).close(""),
+             frames(r).text("\xf0\x9f\x98\x80 \xed\xa0\x80"),
+             frames(r).text("a").raw(0xc1, "x"),
+             frames(r).text("a").raw(0x83, "x"),
+             frames(r).bytes(frames(support::peer_of(r)).text("x").wire()),
+             frames(r).part(ping, "x"),
+             frames(r).add(ping, std::string(126, 'x')),
+             frames(r).add(continuation, "x"),
+             frames(r).part(text, "a").text("b"),
+             frames(r).start(binary, 126, "\0\1"s),
+             frames(r).start(binary, 127, "\x40\0\0\0\0\0\0\0"s),
+             frames(r).start(binary, 127, "\xff\xff\xff\xff\xff\xff\xff\xff"),
+             frames(r).close("x"),
+             frames(r).close(1005),
+             frames(r).close(1000, "\xff"),
+         }) {
+        out.add(large + f.wire());
+        out.add(small + f.wire());
+    }
+}
+
+void add_websocket(seeds& out) {
+    add_streams(out, websocket::role::client);
+    add_streams(out, websocket::role::server);
+    // Both ends write, close and receive.
+    out.add("\2\0\0\3abc\1\4\377\1\1\2de\0\2\0bye\0\3\1\5\377"s);
+    std::string const upgrade = "Upgrade: websocket\nConnection: keep-alive, Upgrade\n";
+    out.add('\3' + upgrade + "Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n" +
+            "Sec-WebSocket-Protocol: chat, superchat\nSec-WebSocket-Protocol: ,other,");
+    out.add('\6' + upgrade + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\nSec-WebSocket-Protocol: chat");
+    out.add("\7\2\1\5ascii \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf");
+}
+
+// Messages, URLs and cookies as http_fuzz takes them: what it reads, the sizes of two chunks, then the bytes.
+void add_http(seeds& out) {
+    std::string const chunks = "\2\6\37";
+    for (std::string const request : {
+             "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a:80\r\nConnection: keep-alive\r\n\r\n",
+             "POST http://a/b HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 5, 5\r\nExpect: 100-continue\r\n\r\nhello",
+             "\r\nPUT / HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: u\r\n\r\n",
+             "OPTIONS * HTTP/1.0\r\nConnection: close, upgrade\r\n\r\nCONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+         })
+        for (char const choice : {'\5', '\205'}) out.add(choice + chunks + request);
+    for (std::string const answer : {
+             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\nHTTP/1.1 204 \r\n\r\n",
+             "HTTP/1.0 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200\r\n\r\nend",
+             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\1a",
+         })
+        for (char const method : {'\0', '\1', '\2'}) out.add(std::string("\2") + method + chunks + answer);
+    out.add('\0' + std::string("wss://u:p@[::1]:8080/a?b=c#d"));
+    out.add('\0' + std::string("example.org:3000/a"));
+    out.add("\1a=b; Path=/; Max-Age=10; HttpOnly\nc=d; Expires=Thu, 01 Jan 1970 00:00:00 GMT\ne=f; Secure");
+}
+
+// Steps of wire_fuzz: how many sizes of pieces and which; then what happens, on which connection, and its arguments.
+void add_wire(seeds& out) {
+    std::string const pieces = "\2\1\11";
+    std::string const open = pieces + "\0\0\2\0\0"s;             // a handshake by long-polling
+    std::string const websocket = pieces + "\0\0\2\0\5"s;        // over WebSocket
+    out.add(open + "\2\0\1\0\1\2\1\2\12\0\5hello\2\0\7"s);       // a poll, a post beside it, a message
+    out.add(open + "\2\0\1\0\1\2\1\6\3\1\0\2\0\1\3\1\1\3\1\4"s); // an upgrade
+    out.add(open + "\2\0\3\2\0\4\2\0\10\2\0\7\13\0\1\5\0"s);     // a body in chunks, a preflight, a page
+    out.add(websocket + "\3\0\4\4\0\11\2pi\7\0\12\0\5hello\10\0\4\0\10\2\3\350"s); // a ping, a pause, a close frame
+    out.add(websocket + "\3\0\4\13\0\0\3\0\4\5\0"s);                               // the application closes
+    out.add(open + "\2\0\1\11\0\310\5\0\13\0\377\2\0\0"s);                         // time passes, the server closes
+}
+
 // Calls `add(line)` for each line of each .jsonl file in `directory`.
 template <class Add>
 bool read_lines(std::filesystem::path const& directory, Add const& add) {
@@ -215,8 +301,10 @@ int main(int argc, char** argv) {
     }
     std::filesystem::path const data = argv[1];
     std::filesystem::path const directory = argv[2];
-    corpora out{seeds(directory / "json_fuzz"), seeds(directory / "engineio_fuzz"), seeds(directory / "socketio_fuzz"),
-                seeds(directory / "stack_fuzz")};
+    corpora out{seeds(directory / "json_fuzz"),      seeds(directory / "engineio_fuzz"),
+                seeds(directory / "socketio_fuzz"),  seeds(directory / "stack_fuzz"),
+                seeds(directory / "websocket_fuzz"), seeds(directory / "http_fuzz"),
+                seeds(directory / "wire_fuzz")};
     std::map<std::string, stack_programs> programs;
     bool const read = read_lines(data / "vectors", [&out](std::string const& vectors,
                                                           json::text line) { add_vector(out, vectors, line); }) &&
@@ -229,8 +317,13 @@ int main(int argc, char** argv) {
         return 1;
     }
     add_odd(out);
+    add_websocket(out.websocket);
+    add_http(out.http);
+    add_wire(out.wire);
     for (auto const& [capture, program] : programs) program.write(out.stack);
     std::cout << out.json.size() << " seeds for json_fuzz, " << out.engineio.size() << " for engineio_fuzz, "
-              << out.socketio.size() << " for socketio_fuzz, " << out.stack.size() << " for stack_fuzz\n";
+              << out.socketio.size() << " for socketio_fuzz, " << out.stack.size() << " for stack_fuzz, "
+              << out.websocket.size() << " for websocket_fuzz, " << out.http.size() << " for http_fuzz, "
+              << out.wire.size() << " for wire_fuzz\n";
     return 0;
 }

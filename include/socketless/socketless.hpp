@@ -72,6 +72,8 @@
 #include <socketless/websocket/frame.hpp>
 #include <socketless/websocket/handshake.hpp>
 #include <socketless/websocket/message_reader.hpp>
+#include <socketless/wire/client.hpp>
+#include <socketless/wire/client_options.hpp>
 #include <socketless/wire/cors.hpp>
 #include <socketless/wire/request.hpp>
 #include <socketless/wire/server.hpp>
