@@ -3,7 +3,10 @@
 #include "server_program.hpp"
 
 #include <socketless/core/system_random.hpp>
+#include <socketless/http/fields.hpp>
 #include <socketless/server.hpp>
+#include <socketless/wire/request.hpp>
+#include <socketless/wire/server.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -17,7 +20,6 @@
 #include <utility>
 
 using namespace socketless;
-namespace http = beast_driver::http;
 
 namespace {
 
@@ -32,19 +34,17 @@ public:
         add("/socket.io.min.js", "text/javascript; charset=utf-8", client + "/socket.io.min.js");
     }
 
-    beast_driver::response operator()(beast_driver::request const& r) const {
-        std::string_view const target = r.target();
-        auto const found = files_.find(target.substr(0, target.find('?')));
-        if (found == files_.end()) return beast_driver::response(http::status::not_found, 11);
-        if (r.method() != http::verb::get) return beast_driver::response(http::status::method_not_allowed, 11);
-        beast_driver::response answer(http::status::ok, 11);
-        answer.set(http::field::content_type, found->second.type);
-        answer.set(http::field::cache_control, "no-cache");
-        answer.set("Content-Security-Policy", "default-src 'self'; img-src 'self' blob:; object-src 'none'; "
-                                              "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-        answer.set("X-Content-Type-Options", "nosniff");
-        answer.body() = found->second.bytes;
-        return answer;
+    [[nodiscard]] wire::response answer(wire::request const& r) const {
+        auto const found = files_.find(r.path());
+        if (found == files_.end()) return {.status = 404};
+        if (r.method != "GET" && r.method != "HEAD") return {.status = 405};
+        static constexpr http::field fields[] = {
+            {"Cache-Control", "no-cache"},
+            {"Content-Security-Policy", "default-src 'self'; img-src 'self' blob:; object-src 'none'; "
+                                        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+            {"X-Content-Type-Options", "nosniff"},
+        };
+        return {.content_type = found->second.type, .body = found->second.bytes, .fields = fields};
     }
 
 private:
@@ -60,6 +60,14 @@ private:
     }
 
     std::map<std::string, file, std::less<>> files_;
+};
+
+struct site {
+    chat::application& chat;
+    page const& files;
+
+    void handle(socketio::event& e) { chat.handle(e); }
+    [[nodiscard]] wire::response answer(wire::request const& r) const { return files.answer(r); }
 };
 
 } // namespace
@@ -81,11 +89,15 @@ The port is 3000 unless another is given.)";
     line.option("--client", client);
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
-    server io({.engine = arguments.engine, .recovery = socketio::recovery_options(), .path = arguments.path},
-              system_random(), std::chrono::steady_clock::now());
-    chat::application application(io);
+    auto options = arguments.wire();
+    options.other_paths = wire::other_paths::application;
+    wire::server<> io({.engine = arguments.engine, .recovery = socketio::recovery_options(), .path = arguments.path},
+                      options, system_random(), std::chrono::steady_clock::now());
+    chat::application application(io.protocol());
+    page const files(directory, client);
+    site both{application, files};
     bool const is_secure = !arguments.certificate.empty();
-    return serve(io, application, arguments, page(directory, client), [is_secure](std::uint16_t port) {
+    return serve(io, both, arguments, [is_secure](std::uint16_t port) {
         std::printf("\nOpen http%s://localhost:%u/ in two windows and talk. Ctrl-C ends it.\n", is_secure ? "s" : "",
                     static_cast<unsigned>(port));
     });

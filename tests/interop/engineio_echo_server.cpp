@@ -3,7 +3,9 @@
 
 #include <socketless/core/system_random.hpp>
 #include <socketless/engineio/server.hpp>
+#include <socketless/wire/server.hpp>
 
+#include <chrono>
 #include <string>
 
 namespace engineio = socketless::engineio;
@@ -28,7 +30,8 @@ int main(int argc, char** argv) {
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
 
     arguments.engine.path = arguments.path;
-    engineio::server io(arguments.engine, socketless::system_random());
-    echo application{io};
+    socketless::wire::server<engineio::server> io(arguments.engine, arguments.wire(), socketless::system_random(),
+                                                  std::chrono::steady_clock::now());
+    echo application{io.protocol()};
     return serve(io, application, arguments);
 }

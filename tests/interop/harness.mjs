@@ -1,6 +1,7 @@
 // Shared by the interoperability tests: named tests, and programs that are started, watched, frozen and stopped.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -21,6 +22,18 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 // other program is ours. The port is 0 unless --port is among the arguments.
 export async function start(program, ...args) {
     return listening(program, launch(program, args.includes('--port') ? args : ['--port', '0', ...args]));
+}
+
+// The same for the examples, whose one argument is a port.
+export async function startExample(program, ...args) {
+    return listening(program, launch(program, [`${await freePort()}`, ...args]));
+}
+
+export async function freePort() {
+    const server = createServer().listen(0);
+    const { port } = server.address();
+    await new Promise((resolve) => server.close(resolve));
+    return port;
 }
 
 // Waits for the first line of a server, `listening on <port>`.
@@ -47,18 +60,28 @@ export async function listening(program, child) {
     };
 }
 
-// Starts a program of ours or of a peer. `errors` holds its standard error.
-export function launch(program, args, { stdio = ['pipe', 'pipe', 'pipe'] } = {}) {
+// Starts a program of ours or of a peer; one of the system by its whole path. `errors` holds its standard error.
+export function launch(program, args, { stdio = ['pipe', 'pipe', 'pipe'], env } = {}) {
     const command = program.endsWith('.mjs') ? [process.execPath, path.join(here, program)]
         : program.endsWith('.py') ? ['/usr/bin/python3', path.join(here, program)]
-        : [path.join(bin, program)];
-    const child = spawn(command[0], [...command.slice(1), ...args], { stdio });
+        : [path.resolve(bin, program)];
+    const child = spawn(command[0], [...command.slice(1), ...args], { stdio, env });
     running.add(child);
     child.on('exit', () => running.delete(child));
     child.stdin?.on('error', () => {}); // it may end before it has read all
     child.errors = '';
     child.stderr.on('data', (chunk) => { child.errors += chunk; });
     return child;
+}
+
+// Runs a program to its end. `input` is its standard input, `output` its standard output, as bytes.
+export async function run(program, args, input = '') {
+    const child = launch(program, args);
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    return { code, output: Buffer.concat(chunks), errors: child.errors };
 }
 
 async function end(child, signal) {

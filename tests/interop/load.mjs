@@ -2,28 +2,27 @@
 //   node load.mjs soak [--clients 1000] [--seconds 60] [--rate 4]
 //       Clients (socket.io-client over WebSocket) send numbered messages, `rate` a second each, and want each of them
 //       back, in order. Fails if one is lost or out of order, or if the server's memory grows once it is warm.
-//   node load.mjs compare [--rounds 5] [--seconds 5] [--connections 50] [--window 20] [--idle 1000]
-//       Our server and npm's, in turns, on one core, with the generator on another: echo round trips with `window`
-//       messages under way on each connection, CPU time of the server for each, memory of an idle connection.
-// --server names another program than ours.
+//   node load.mjs compare [--rounds 5] [--seconds 5] [--row flood]...
+//       Our server and npm's, in turns, on one core, with load_generator on another: echoes, broadcasts, memory. --row
+//       names one row of the table, and may come more than once.
+// --server names another program of ours: `compare` takes epoll_server, the fastest network, `soak` socketio_server.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { here, sleep, start } from './harness.mjs';
+import { here, launch, sleep, start, startExample } from './harness.mjs';
 
 const { positionals: [job], values } = parseArgs({
     allowPositionals: true,
     options: {
-        server: { type: 'string', default: 'socketio_server' },
+        server: { type: 'string' },
         clients: { type: 'string', default: '1000' },
         rate: { type: 'string', default: '4' },
         seconds: { type: 'string' },
         rounds: { type: 'string', default: '5' },
-        connections: { type: 'string', default: '50' },
-        window: { type: 'string', default: '20' },
-        idle: { type: 'string', default: '1000' },
+        row: { type: 'string', multiple: true },
     },
 });
 const number = (name, otherwise) => Number(values[name] ?? otherwise);
@@ -32,8 +31,8 @@ async function soak() {
     const seconds = number('seconds', 60);
     const warmUp = Math.ceil(seconds / 3);
     const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
-    const server = await start(values.server);
-    const workers = await Promise.all([0, 1].map(() => work({ url: server.url, rate: number('rate') }, 'soak')));
+    const server = await serve(values.server ?? 'socketio_server');
+    const workers = await Promise.all([0, 1].map(() => work({ url: server.url, rate: number('rate') })));
     const share = Math.ceil(number('clients') / workers.length);
     await Promise.all(workers.map((worker) => worker.ask('connect', share)));
     const clients = share * workers.length;
@@ -60,71 +59,98 @@ async function soak() {
     return total('sent') === total('back') && faults.length === 0 && growth <= margin;
 }
 
-async function compare() {
-    const names = { 'ours': values.server, 'socket.io 4.8.4': 'peers/socketio_server.mjs' };
-    const results = Object.fromEntries(Object.keys(names).map((name) => [name, []]));
-    for (let round = 0; round < number('rounds'); ++round)
-        for (const [name, program] of Object.entries(names)) results[name].push(await measure(program));
+// The rows of the table: what load_generator does, and what of its answer counts, in the units of the title.
+const rows = {
+    flood: {
+        job: ['echo', '--frames', '--connections', '50', '--window', '20'],
+        title: '50 connections, 20 messages under way on each',
+        figures: { 'echoes a second': 'rate', 'CPU time for each, us': 'cost', 'round trip, p50, us': 'p50', 'p99, us': 'p99' },
+    },
+    ...Object.fromEntries([100, 1000, 10_000].map((connections) => [`echo-${connections}`, {
+        job: ['echo', '--connections', `${connections}`, '--window', '1'],
+        title: `${connections} connections, one message under way on each`,
+        figures: { 'CPU time for each, us': 'cost' },
+    }])),
+    single: {
+        job: ['echo', '--connections', '1', '--window', '1'],
+        title: 'one connection, one message under way',
+        figures: { 'round trip, p50, us': 'p50', 'p99, us': 'p99', 'CPU time for each, us': 'cost' },
+    },
+    broadcast: {
+        job: ['broadcast', '--connections', '10000', '--times', '20'],
+        title: 'a broadcast of P2 to 10000 connections',
+        figures: { 'until all have it, p50, ms': 'ms', 'CPU time for each receiver, us': 'cost' },
+    },
+    idle: {
+        job: ['idle', '--connections', '1000', '--seconds', '0'],
+        title: '1000 idle connections',
+        figures: { 'memory of each, bytes': 'memory' },
+    },
+};
 
-    const rows = {
-        'echo round trips a second': 'rate',
-        'CPU time of the server for each, us': 'cost',
-        'core used by the server, %': 'load',
-        'core used by others meanwhile, %': 'waits',
-        'core used by the generator, %': 'generator',
-        'memory of an idle connection, bytes': 'memory',
-    };
-    const [ours, theirs] = Object.values(results);
+async function compare() {
+    const names = { ours: values.server ?? 'epoll_server', 'socket.io 4.8.4': 'peers/socketio_server.mjs' };
+    const unknown = (values.row ?? []).find((name) => !rows[name]);
+    if (unknown) throw new Error(`no row ${unknown}: ${Object.keys(rows).join(', ')}`);
     console.log(['', ...Object.keys(names), 'ratio'].map(column).join(''));
-    for (const [title, key] of Object.entries(rows)) {
-        const [a, b] = [ours, theirs].map((list) => median(list.map((result) => result[key])));
-        console.log([title, figure(a), figure(b), (a / b).toFixed(2)].map(column).join(''));
-    }
-    for (const [name, list] of Object.entries(results)) {
-        const [load, waits] = ['load', 'waits'].map((key) => median(list.map((result) => result[key])));
-        if (load >= 90) continue;
-        const reason = load + waits < 90 ? 'the generator is too slow' : 'it shares the core with other processes';
-        console.log(`${name}: the rate is a lower bound, ${reason}; the CPU time counts`);
+    for (const [name, row] of Object.entries(rows)) {
+        if (values.row && !values.row.includes(name)) continue;
+        const files = Number(execFileSync('sh', ['-c', 'ulimit -n']));
+        if (files < connectionsOf(row) + 100) {
+            console.log(`${name}: left out, ${connectionsOf(row)} connections need more than ${files} files (ulimit -n)`);
+            continue;
+        }
+        const results = Object.values(names).map(() => []);
+        for (let round = 0; round < number('rounds'); ++round)
+            for (const [i, program] of Object.values(names).entries()) results[i].push(await measure(program, row));
+        print(row, results, Object.keys(names));
     }
     return true;
 }
 
-async function measure(program) {
-    const server = await start(program);
-    pin(server.child, 0);
-    const worker = await work({ port: server.port, window: number('window') }, 'flood');
-    pin(worker.child, 1);
+const connectionsOf = ({ job }) => Number(job[job.indexOf('--connections') + 1]);
 
-    await worker.ask('connect', number('connections'));
-    await sleep(500);
-    const before = rss(server);
-    await worker.ask('connect', number('idle'));
-    await sleep(500);
-    const memory = (rss(server) - before) * 1024 / number('idle');
-
-    await worker.ask('start', number('connections'));
-    await sleep(2000); // until all is warm
-    const sample = async () => ({ ...await worker.ask('count'), server: cpu(server), waits: waits(server) });
-    const first = await sample();
-    await sleep(number('seconds', 5) * 1000);
-    const last = await sample();
-    const spent = (key) => last[key] - first[key];
-    if (last.faults) throw new Error(`${program}: ${last.faults} echoes were not what was sent`);
-    await worker.end();
-    await server.kill();
-    return {
-        rate: spent('count') / spent('time') * 1e6,
-        cost: spent('server') / spent('count'),
-        load: spent('server') / spent('time') * 100,
-        waits: spent('waits') / spent('time') * 100,
-        generator: spent('cpu') / spent('time') * 100,
-        memory,
-    };
+// Medians. The ratio is the median of those of the rounds, in each of which both had about the same machine.
+function print({ title, figures }, results, names) {
+    console.log(title);
+    const [ours, theirs] = results;
+    for (const [figure, key] of Object.entries(figures)) {
+        const [a, b] = results.map((list) => median(list.map((result) => result[key])));
+        const ratio = median(ours.map((result, i) => result[key] / theirs[i][key]));
+        console.log([`  ${figure}`, digits(a), digits(b), ratio.toFixed(2)].map(column).join(''));
+    }
+    if (!Object.values(figures).includes('rate')) return;
+    for (const [i, name] of names.entries()) {
+        const [load, own] = ['load', 'own_load'].map((key) => median(results[i].map((result) => result[key])));
+        if (load >= 90) continue;
+        const reason = own >= 90 ? 'the generator has no more time' : `it had ${digits(load)} % of its core`;
+        console.log(`  ${name}: the rate is a lower bound, ${reason}; the CPU time counts`);
+    }
 }
 
+// The server on one core, the generator on another.
+async function measure(program, row) {
+    const server = await serve(program);
+    pin(server.child, 0);
+    const seconds = row.job[0] === 'echo' ? ['--seconds', values.seconds ?? '5', '--warm-up', '2'] : [];
+    const generator = launch('load_generator', [...row.job, ...seconds, '--port', `${server.port}`, '--pid', `${server.child.pid}`]);
+    pin(generator, 1);
+    const exit = once(generator, 'exit');
+    const line = await text(generator.stdout);
+    const [code] = await exit;
+    await server.kill();
+    if (code !== 0) throw new Error(`${program}: ${generator.errors}${line}`);
+    const result = JSON.parse(line);
+    if (result.mode === 'broadcast') result.cost /= result.connections;
+    return { ...result, ...result.round_trip, ms: result.until_all?.p50 / 1000 };
+}
+
+// The examples take a port, other servers options.
+const serve = (program) => (program.endsWith('.mjs') || program === 'socketio_server' ? start : startExample)(program);
+
 // A process of load_worker.mjs, which does what it is asked for, one thing at a time.
-async function work(options, kind) {
-    const child = fork(path.join(here, 'load_worker.mjs'), [kind, JSON.stringify(options)]);
+async function work(options) {
+    const child = fork(path.join(here, 'load_worker.mjs'), [JSON.stringify(options)]);
     child.on('exit', (code) => { if (code) throw new Error(`a worker ended with ${code}`); });
     return {
         child,
@@ -142,19 +168,12 @@ async function work(options, kind) {
 
 const pin = ({ pid }, core) => execFileSync('taskset', ['-acp', String(core), String(pid)]);
 
-// KiB of memory, microseconds of CPU time, and of waiting for the core, of a server's process.
+// KiB of memory of a server's process.
 const rss = ({ child }) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]);
-const tick = 1e6 / Number(execFileSync('getconf', ['CLK_TCK']));
-function cpu({ child }) {
-    const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * tick;
-}
-
-const waits = ({ child }) => Number(readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ')[1]) / 1000;
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-const figure = (value) => (value < 100 ? value.toFixed(1) : String(Math.round(value)));
-const column = (text, i) => (i === 0 ? text.padEnd(38) : text.padStart(17));
+const digits = (value) => (value < 100 ? value.toFixed(1) : String(Math.round(value)));
+const column = (cell, i) => (i === 0 ? cell.padEnd(48) : cell.padStart(17));
 
 const jobs = { soak, compare };
 if (!jobs[job]) throw new Error('load.mjs soak | compare');

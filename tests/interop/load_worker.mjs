@@ -1,10 +1,8 @@
-// A part of the clients of load.mjs, in a process of its own: node load_worker.mjs soak|flood OPTIONS
-import net from 'node:net';
+// A part of the clients of load.mjs soak, in a process of its own: node load_worker.mjs OPTIONS
 import { io } from 'socket.io-client';
 import { sleep, until } from './harness.mjs';
 
-const [kind, json] = process.argv.slice(2);
-const options = JSON.parse(json);
+const options = JSON.parse(process.argv[2]);
 
 // Clients of npm, each of which sends its numbers, with text or bytes.
 class Soak {
@@ -54,83 +52,6 @@ class Soak {
     }
 }
 
-// Connections that keep the server busy. They write and read frames of WebSocket themselves, many at once: any client,
-// `ws` too, does more work for a message than the server, and would decide the figures.
-const frame = (text) => Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0, ...Buffer.from(text)]); // a mask of zeroes
-const args = ',{"id":1234567,"from":"somebody","text":"the quick brown fox jumps over the lazy dog"}]';
-const message = frame(`42["message"${args}`);
-const echo = Buffer.from(`42["message-back"${args}`);
-const request = 'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n' +
-    'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
-
-class Flood {
-    #connections = [];
-    #batch = Buffer.concat(Array(options.window).fill(message));
-    #count = 0;
-    #faults = 0;
-
-    async connect(count) {
-        for (let i = 0; i < count; ++i) {
-            this.#connections.push(this.#add());
-            if (i % 20 === 0) await sleep(10);
-        }
-        await until(() => this.#connections.every((connection) => connection.isReady), 60_000);
-    }
-    start(count) {
-        for (const { socket } of this.#connections.slice(0, count)) socket.write(this.#batch);
-    }
-    // Microseconds of CPU and real time, too.
-    count() {
-        const { user, system } = process.cpuUsage();
-        return { count: this.#count, faults: this.#faults, time: performance.now() * 1000, cpu: user + system };
-    }
-    #add() {
-        const socket = net.connect(options.port, '127.0.0.1');
-        socket.setNoDelay(true);
-        socket.write(request);
-        const connection = { socket, isReady: false };
-        let rest = Buffer.alloc(0);
-        let isOpen = false;
-        let owed = 0;
-        socket.on('data', (chunk) => {
-            rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
-            let at = 0;
-            if (!isOpen) {
-                at = rest.indexOf('\r\n\r\n') + 4;
-                if (at === 3) return;
-                isOpen = true;
-            }
-            let echoes = 0;
-            while (rest.length - at >= 2) {
-                const isLong = (rest[at + 1] & 0x7f) === 126;
-                if (isLong && rest.length - at < 4) break;
-                const begin = at + (isLong ? 4 : 2);
-                const end = begin + (isLong ? rest.readUInt16BE(at + 2) : rest[at + 1]);
-                if (end > rest.length) break;
-                if (connection.isReady && rest[begin] === 0x34) {
-                    if (rest.compare(echo, 0, echo.length, begin, end) !== 0) ++this.#faults;
-                    ++echoes;
-                } else {
-                    this.#greet(connection, rest.toString('latin1', begin, end));
-                }
-                at = end;
-            }
-            rest = rest.subarray(at);
-            this.#count += echoes;
-            owed += echoes;
-            if (owed < options.window / 2) return;
-            socket.write(this.#batch.subarray(0, owed * message.length));
-            owed = 0;
-        });
-        return connection;
-    }
-    #greet(connection, text) {
-        if (text.startsWith('0')) connection.socket.write(frame('40'));
-        else if (text === '2') connection.socket.write(frame('3'));
-        else if (text.startsWith('42["auth"')) connection.isReady = true;
-    }
-}
-
-const worker = kind === 'soak' ? new Soak() : new Flood();
+const worker = new Soak();
 process.on('message', async ({ what, args }) => process.send(await worker[what](...args) ?? {}));
 process.on('disconnect', () => process.exit());

@@ -18,6 +18,7 @@
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
 #include <socketless/text/percent.hpp>
+#include <socketless/wire/server.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -143,7 +144,7 @@ int main(int argc, char** argv) {
     options.engine = arguments.engine;
     options.path = arguments.path;
 
-    server io(std::move(options), system_random(), std::chrono::steady_clock::now());
-    test_application application(io);
+    wire::server<> io(std::move(options), arguments.wire(), system_random(), std::chrono::steady_clock::now());
+    test_application application(io.protocol());
     return serve(io, application, arguments);
 }

@@ -42,6 +42,6 @@ function* draw(role, rows) {
     }
 }
 
-const letter = (i) => String.fromCharCode('a'.charCodeAt(0) + i);
+const letter = (i) => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'[i];
 
 const describe = (error) => error?.cause?.stack ?? error?.cause ?? error?.stack ?? String(error);

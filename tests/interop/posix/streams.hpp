@@ -2,16 +2,16 @@
 // or a session of Engine.IO alone. One thread, one poll.
 #pragma once
 
+#include "descriptor.hpp"
+
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/session.hpp>
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,32 +33,6 @@ namespace posix_driver {
 namespace engineio = socketless::engineio;
 using socketless::time_point;
 
-/// Owns a descriptor of a socket, which does not block.
-class descriptor {
-public:
-    descriptor() = default;
-    explicit descriptor(int fd) : fd_(fd) {
-        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
-        ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
-    }
-    descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    descriptor& operator=(descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
-
-    void set(int level, int name, int value) const noexcept { ::setsockopt(fd_, level, name, &value, sizeof value); }
-
-private:
-    int fd_ = -1;
-};
-
 /// `Application` has `void handle(event&)` for the events of `Session`.
 template <class Session, class Application>
 class streams {
@@ -67,19 +41,9 @@ public:
 
     /// Server: listens on all addresses of the machine. Returns the port, which 0 leaves to the system.
     std::uint16_t listen(std::uint16_t port) {
-        descriptor socket(::socket(AF_INET6, SOCK_STREAM, 0));
-        socket.set(SOL_SOCKET, SO_REUSEADDR, 1);
-        socket.set(IPPROTO_IPV6, IPV6_V6ONLY, 0);
-        sockaddr_in6 address{};
-        address.sin6_family = AF_INET6;
-        address.sin6_port = htons(port);
-        auto* const generic = reinterpret_cast<sockaddr*>(&address);
-        socklen_t size = sizeof address;
-        bool const is_good = ::bind(socket.get(), generic, size) == 0 && ::listen(socket.get(), SOMAXCONN) == 0 &&
-                             ::getsockname(socket.get(), generic, &size) == 0;
-        if (!is_good) throw std::system_error(errno, std::generic_category(), "listen");
-        listener_ = std::move(socket);
-        return ntohs(address.sin6_port);
+        auto listening = listen_on(port);
+        listener_ = std::move(listening.socket);
+        return listening.port;
     }
 
     /// Client: where streams lead. An address, not a name: looking up a name would block everything.

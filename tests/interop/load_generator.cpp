@@ -1,0 +1,359 @@
+// load_generator echo|idle|broadcast --port N [option]...: clients over WebSocket that keep a Socket.IO server busy.
+//
+//     echo       has `--window` numbered messages under way on each connection, and wants each of them back, in order
+//     idle       only connects, and answers pings
+//     broadcast  has the server tell all of them something, `--times` times, and waits until all have it
+//
+// Prints a line of JSON. Exit code 1: something was lost, out of order, or not what was sent.
+// The server answers the event message with message-back, and shout with shouted for all: socketio_server.cpp,
+// peers/socketio_server.mjs and examples/epoll_server.cpp do.
+#include "command_line.hpp"
+#include "load_pool.hpp"
+
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace socketless;
+using std::chrono::seconds;
+
+namespace {
+
+struct load_options {
+    std::string mode;
+    std::uint16_t port = 0;
+    std::uint32_t connections = 50;
+    std::uint32_t connecting = 200;
+    std::uint32_t before = 50;
+    std::uint32_t window = 20;
+    std::uint32_t seconds = 5;
+    std::uint32_t warm_up = 1;
+    std::uint32_t times = 20;
+    std::uint32_t pid = 0;
+    bool frames = false;
+};
+
+// Durations, counted in buckets that are at most 1/64 wide: their number does not grow with what is counted.
+class histogram {
+public:
+    void add(std::chrono::nanoseconds d) {
+        auto const value = static_cast<std::uint64_t>(std::max<std::int64_t>(d.count(), 0));
+        ++counts_[bucket_of(value)];
+        ++count_;
+        most_ = std::max(most_, value);
+    }
+    // In microseconds: no more than so many percent took less.
+    [[nodiscard]] double percentile(double percent) const {
+        auto rest = static_cast<std::uint64_t>(std::ceil(static_cast<double>(count_) * percent / 100));
+        for (std::size_t bucket = 0; bucket != counts_.size(); ++bucket) {
+            if (counts_[bucket] >= rest) return std::min(end_of(bucket), static_cast<double>(most_)) / 1000;
+            rest -= counts_[bucket];
+        }
+        return static_cast<double>(most_) / 1000;
+    }
+    friend void write_json(json::writer& out, histogram const& h) {
+        out.begin_object();
+        for (auto const& [name, percent] :
+             {std::pair("p50", 50.0), std::pair("p90", 90.0), std::pair("p99", 99.0), std::pair("p99_9", 99.9)})
+            out.member(std::string_view(name), h.percentile(percent));
+        out.member("max", static_cast<double>(h.most_) / 1000).end_object();
+    }
+
+private:
+    static constexpr unsigned bits = 6; // of a value that its bucket keeps
+    static constexpr std::size_t bucket_of(std::uint64_t value) {
+        auto const width = static_cast<unsigned>(std::bit_width(value));
+        if (width <= bits + 1) return value;
+        unsigned const shift = width - bits - 1;
+        return (std::size_t{shift} << bits) + (value >> shift);
+    }
+    static double end_of(std::size_t bucket) {
+        if (bucket < (2u << bits)) return static_cast<double>(bucket);
+        std::size_t const shift = (bucket >> bits) - 1;
+        return std::ldexp(static_cast<double>((bucket & ((1u << bits) - 1)) + (1u << bits) + 1),
+                          static_cast<int>(shift));
+    }
+
+    std::array<std::uint64_t, (65 - bits) << bits> counts_{};
+    std::uint64_t count_ = 0;
+    std::uint64_t most_ = 0;
+};
+
+// What a process has used, in microseconds of CPU time and in bytes.
+double cpu_of(std::uint32_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::istringstream fields(text.substr(std::min(text.rfind(')') + 2, text.size())));
+    std::string field;
+    for (int i = 0; i != 11; ++i) fields >> field;
+    double user = 0;
+    double system = 0;
+    fields >> user >> system;
+    return (user + system) * 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+double memory_of(std::uint32_t pid) { // smaps_rollup is exact, statm is not
+    std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    std::string word;
+    double kibibytes = 0;
+    while (file >> word)
+        if (word == "Rss:" && file >> kibibytes) break;
+    return kibibytes * 1024;
+}
+double own_cpu() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    auto const microseconds = [](timeval const& t) {
+        return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+    };
+    return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+}
+
+// The load, and what it costs.
+class load {
+public:
+    explicit load(load_options options)
+        : options_(std::move(options)),
+          pool_(options_.port, [this](load_member& m, socketio::event& e) { take(m, e); }) {}
+
+    int run() {
+        if (options_.mode == "echo")
+            echo();
+        else if (options_.mode == "idle")
+            idle();
+        else
+            broadcast();
+        return pool_.faults() == 0 ? 0 : 1;
+    }
+
+private:
+    struct sample {
+        time_point time = load_pool::clock::now();
+        double server = 0;
+        double own = own_cpu();
+    };
+    [[nodiscard]] sample take_sample() const {
+        sample s;
+        if (options_.pid != 0) s.server = cpu_of(options_.pid);
+        return s;
+    }
+
+    void take(load_member& m, socketio::event const& e) {
+        if (e.name() == "message-back") return take_echo(m, e);
+        if (e.name() == "shouted") return take_broadcast(m, e);
+    }
+
+    //=== echo ===//
+
+    void echo() {
+        pool_.connect(options_.connections, options_.connecting);
+        if (options_.frames)
+            pool_.take_frames([this](load_member& m, std::string_view text) { return take_frame(m, text); });
+        keeps_sending_ = true;
+        for (auto& m : pool_.members()) {
+            m.sent_at.resize(options_.window);
+            for (std::uint32_t i = 0; i != options_.window; ++i) send(m);
+            pool_.drive(m);
+        }
+        pool_.run_until(pool_.now() + seconds(options_.warm_up));
+        round_trips_ = {};
+        echoes_ = 0;
+        auto const first = take_sample();
+        pool_.run_until(first.time + seconds(options_.seconds));
+        auto const last = take_sample();
+        auto const count = static_cast<double>(echoes_);
+        auto const round_trips = round_trips_;
+
+        keeps_sending_ = false;
+        pool_.run_until(pool_.now() + seconds(10), [&] { return lost() == 0 || pool_.faults() != 0; });
+        auto const missing = lost();
+        if (missing != 0) pool_.fault(std::to_string(missing) + " messages did not come back");
+
+        double const time = std::chrono::duration<double, std::micro>(last.time - first.time).count();
+        double const own = last.own - first.own;
+        double const server = last.server - first.server;
+        print("window", options_.window, "echoes", count, "lost", missing, "rate", count / time * 1e6, "round_trip",
+              round_trips, "cost", server / count, "load", server / time * 100, "own_cost", own / count, "own_load",
+              own / time * 100);
+    }
+    void send(load_member& m) {
+        m.sent_at[m.sent % options_.window] = pool_.now();
+        if (options_.frames) {
+            put_frame(m.sent);
+        } else if (auto const done = m.io->emit(m.socket, "message", m.sent, json::text::trusted(text_)); !done) {
+            pool_.fault(message(done.error().code));
+        }
+        ++m.sent;
+    }
+    void put_frame(std::uint64_t number) {
+        std::array<char, 20> digits{};
+        auto const end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+        frame_ = R"(42["message",)";
+        frame_.append(digits.data(), end).append(",").append(text_).append("]");
+        pool_.put_frame(frame_);
+    }
+    bool take_frame(load_member& m, std::string_view text) {
+        constexpr std::string_view begin = R"(42["message-back",)";
+        if (!text.starts_with(begin)) return false;
+        auto const args = text.substr(begin.size());
+        std::uint64_t number = 0;
+        auto const end = std::from_chars(args.data(), args.data() + args.size(), number).ptr;
+        auto const rest = args.substr(static_cast<std::size_t>(end - args.data()));
+        bool const is_right = number == m.received && rest.size() == text_.size() + 2 && rest.front() == ',' &&
+                              rest.substr(1, text_.size()) == text_;
+        take_echo(m, is_right, text);
+        return true;
+    }
+    void take_echo(load_member& m, socketio::event const& e) {
+        auto const args = e.get<std::uint64_t, json::text>();
+        bool const is_right = args && std::get<0>(*args) == m.received && std::get<1>(*args).raw() == text_;
+        take_echo(m, is_right, e.packet.packet.data.raw());
+    }
+    void take_echo(load_member& m, bool is_right, std::string_view text) {
+        if (!is_right || m.received == m.sent)
+            return pool_.fault("instead of message " + std::to_string(m.received) + ": " + std::string(text));
+        round_trips_.add(pool_.now() - m.sent_at[m.received % options_.window]);
+        ++m.received;
+        ++echoes_;
+        if (keeps_sending_) send(m);
+    }
+    std::uint64_t lost() {
+        std::uint64_t n = 0;
+        for (auto const& m : pool_.members()) n += m.sent - m.received;
+        return n;
+    }
+
+    //=== idle ===//
+
+    void idle() {
+        pool_.connect(options_.before, options_.connecting); // what the server needs once
+        settle();
+        double const before = memory_of(options_.pid);
+        pool_.connect(options_.connections, options_.connecting);
+        settle();
+        double const memory = (memory_of(options_.pid) - before) / options_.connections;
+        auto const first = take_sample();
+        pool_.run_until(pool_.now() + seconds(options_.seconds));
+        auto const last = take_sample();
+        double const time = std::chrono::duration<double, std::micro>(last.time - first.time).count();
+        print("memory", memory, "load", (last.server - first.server) / time * 100);
+    }
+    void settle() { pool_.run_until(load_pool::clock::now() + milliseconds(500)); }
+
+    //=== broadcast ===//
+
+    void broadcast() {
+        pool_.connect(options_.connections, options_.connecting);
+        settle();
+        for (int i = 0; i != 3; ++i) shout(); // until all is warm
+        round_trips_ = {};
+        auto const first = take_sample();
+        std::uint32_t done = 0;
+        while (done != options_.times && shout()) ++done;
+        auto const last = take_sample();
+        double const time = std::chrono::duration<double, std::micro>(last.time - first.time).count();
+        double const server = last.server - first.server;
+        double const own = last.own - first.own;
+        print("times", done, "until_all", round_trips_, "cost", server / done, "load", server / time * 100, "own_cost",
+              own / done / options_.connections, "own_load", own / time * 100);
+    }
+    // Whether all have it.
+    bool shout() {
+        ++shouts_;
+        heard_ = 0;
+        // The event of packet P2 of bench/corpus.
+        shouted_ =
+            R"({"id":)" + std::to_string(shouts_) + R"(,"name":"Ada","tags":["a","b"],"ok":true,"pos":[1.5,-2.25]})";
+        auto& speaker = pool_.members().front();
+        auto const begin = load_pool::clock::now();
+        auto const sent = speaker.io->emit(speaker.socket, "shout", json::text::trusted(shouted_));
+        if (!sent) pool_.fault(message(sent.error().code));
+        pool_.drive(speaker);
+        bool const is_done = pool_.run_until(begin + seconds(10), [&] { return heard_ == pool_.members().size(); });
+        round_trips_.add(last_heard_ - begin);
+        if (!is_done) pool_.fault(std::to_string(pool_.members().size() - heard_) + " did not hear a broadcast");
+        return is_done;
+    }
+    void take_broadcast(load_member& m, socketio::event const& e) {
+        auto const text = e.get<json::text>();
+        if (m.received + 1 != shouts_ || !text || text->raw() != shouted_)
+            return pool_.fault("instead of broadcast " + std::to_string(m.received + 1) + ": " +
+                               std::string(e.packet.packet.data.raw()));
+        m.received = shouts_;
+        ++heard_;
+        last_heard_ = pool_.now();
+    }
+
+    // A line of JSON: names and values.
+    template <class... Values>
+    void print(Values const&... values) {
+        std::string line;
+        json::write(line, json::object("mode", options_.mode, "connections", options_.connections, "faults",
+                                       pool_.faults(), values...))
+            .ignore();
+        std::printf("%s\n", line.c_str());
+    }
+
+    load_options options_;
+    load_pool pool_;
+    std::string text_ = R"({"from":"somebody","text":"the quick brown fox jumps over the lazy dog"})";
+    std::string frame_;
+    histogram round_trips_;
+    std::uint64_t echoes_ = 0;
+    bool keeps_sending_ = false;
+    std::uint64_t shouts_ = 0;
+    std::string shouted_;
+    std::size_t heard_ = 0;
+    time_point last_heard_{};
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    load_options options;
+    command_line line(R"(load_generator echo|idle|broadcast --port N [option]...
+  --connections N     50
+  --connecting N      how many connect at a time: 200
+  --window N          echo: messages under way on each connection: 20
+  --seconds N         echo, idle: how long it is measured: 5
+  --warm-up N         echo: seconds before that: 1
+  --before N          idle: connections that are made before the memory is read: 50
+  --times N           broadcast: 20
+  --frames            echo: once the clients are connected, the messages do not go through them, but are written and
+                      read as frames of WebSocket, which costs less
+  --pid N             the server, to read what it costs: CPU time and memory)");
+    line.option("--port", options.port);
+    line.option("--connections", options.connections);
+    line.option("--connecting", options.connecting);
+    line.option("--window", options.window);
+    line.option("--seconds", options.seconds);
+    line.option("--warm-up", options.warm_up);
+    line.option("--before", options.before);
+    line.option("--times", options.times);
+    line.option("--pid", options.pid);
+    line.flag("--frames", options.frames);
+    auto const alone = line.parse(argc, argv);
+    if (alone.size() != 1) line.fail("one of echo, idle, broadcast");
+    options.mode = alone.front();
+    if (options.mode != "echo" && options.mode != "idle" && options.mode != "broadcast") line.fail(options.mode);
+    if (options.port == 0) line.fail("--port");
+    if (options.connections == 0 || options.connecting == 0 || options.window == 0) line.fail("0");
+    return load(std::move(options)).run();
+}
