@@ -1,27 +1,37 @@
 // The programs of tests/examples with the peers that their readers have.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
-import { createServer } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpsServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { Server } from 'socket.io';
 import { io as dial } from 'socket.io-client';
 import { Decoder, Encoder } from 'socket.io-parser';
 import { ask, collect, each, heard, modern } from './clients.mjs';
-import { check, launch, listening, next, until } from './harness.mjs';
-import { TcpTransport } from './tcp_transport.mjs';
+import { check, freePort, launch, listening, next, startExample as serve, until } from './harness.mjs';
+import './tcp_transport.mjs';
 
-const serve = (program, ...args) => listening(program, launch(program, ['0', ...args]));
-
-async function freePort() {
-    const server = createServer().listen(0);
-    const { port } = server.address();
-    await new Promise((resolve) => server.close(resolve));
-    return port;
+// Certificates that have signed themselves.
+const directory = mkdtempSync(path.join(tmpdir(), 'socketless-'));
+after(() => rmSync(directory, { recursive: true }));
+function certify(name) {
+    const [cert, key] = ['cert', 'key'].map((kind) => path.join(directory, `${name}.${kind}.pem`));
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc',
+        '-subj', '/CN=socketless', '-addext', `subjectAltName=${name}`, '-out', cert, '-keyout', key,
+    ], { stdio: 'pipe' });
+    return { cert, key };
 }
+const named = certify('IP:127.0.0.1');
+const localhost = certify('DNS:localhost');
 
-// A program, and what it says line by line.
+// A program, and what it says line by line. It trusts the certificate in the file `authority`.
 const run = (program, ...args) => watch(launch(program, args));
+const runTrusting = (authority, program, ...args) =>
+    watch(launch(program, args, { env: { ...process.env, SSL_CERT_FILE: authority } }));
 
 function watch(child) {
     const lines = [];
@@ -46,11 +56,51 @@ async function chat(their, server) {
     return [ada, bob];
 }
 
-each('first_server: hello, say, said, acknowledgements', async (their) => {
-    const server = await serve('first_server');
+each('beast_server: hello, say, said, acknowledgements', async (their) => {
+    const server = await serve('beast_server');
     await chat(their, server);
     assert.equal(await server.stop(), 0);
 }, { of: [modern] });
+
+for (const program of ['poll_server', 'epoll_server', 'asio_server', 'uv_server', 'qt_server'])
+    each(`${program}: hello, say, said, long messages, a client that is lost`, async (their) => {
+        const server = await serve(program);
+        const [ada, bob] = await chat(their, server);
+        const said = collect(bob, 'said');
+        const long = 'ä'.repeat(400_000);
+        for (let i = 0; i < 3; ++i) ada.emit('say', long);
+        assert.deepEqual(await ask(ada, 'say', 'bye'), ['ok']);
+        await until(() => said.length === 4);
+        assert.deepEqual(said, [long, long, long, 'bye'].map((text) => [ada.id, text]));
+        bob.disconnect();
+        const eve = their.dial(server.url);
+        assert.deepEqual(await heard(eve, 'hello'), ['welcome', 2]);
+        assert.equal((await fetch(server.url)).status, 404);
+    }, { of: [modern] });
+
+for (const transport of ['polling', 'websocket'])
+    check('socket.io-client 4.8.4', 'server', transport, 'asio_server: hello, say, said, over TLS', async (test) => {
+        const server = await serve('asio_server', named.cert, named.key);
+        test.after(server.kill);
+        const connect = async () => {
+            const socket = dial(`https://127.0.0.1:${server.port}`,
+                { ca: readFileSync(named.cert), transports: [transport], forceNew: true, reconnection: false });
+            test.after(() => socket.disconnect());
+            await heard(socket, 'hello');
+            return socket;
+        };
+        const [ada, bob] = [await connect(), await connect()];
+        const said = collect(bob, 'said');
+        const long = 'ä'.repeat(400_000);
+        assert.deepEqual(await ask(ada, 'say', long), ['ok']);
+        ada.disconnect();
+        assert.deepEqual(await ask(await connect(), 'say', 'bye'), ['ok']);
+        await until(() => said.length === 2);
+        assert.deepEqual(said.map(([, text]) => text), [long, 'bye']);
+        // Others that do not speak TLS, or go at once, do it no harm.
+        await assert.rejects(fetch(`http://127.0.0.1:${server.port}`));
+        assert.deepEqual(await ask(bob, 'say', 'still there?'), ['ok']);
+    });
 
 each('lws_server: hello, say, said, long messages, a client that is lost', async (their) => {
     const server = await serve('lws_server');
@@ -88,7 +138,9 @@ function serveChat(io) {
 }
 const theirTalk = ['connected', 'answer: ok', 'Bob: hello to you', 'disconnected: io server disconnect'];
 
-for (const program of ['first_client', 'qt_client'])
+const clients = ['first_client', 'poll_client', 'asio_client', 'uv_client', 'qt_client'];
+
+for (const program of clients)
     check('socket.io 4.8.4', 'client', 'upgrade', `${program}: say, said, until it is disconnected`, async () => {
         const io = new Server(0);
         serveChat(io);
@@ -98,15 +150,66 @@ for (const program of ['first_client', 'qt_client'])
         io.close();
     });
 
-for (const program of ['first_client', 'qt_client'])
-    check('socketless', 'client', 'upgrade', `${program} and first_server talk`, async () => {
-        const server = await serve('first_server');
-        const ada = run(program, server.url, 'hello');
-        await until(() => ada.lines.includes('answer: ok'));
-        const bob = run('first_client', server.url, 'hi');
-        await until(() => ada.lines.some((line) => line.endsWith(': hi')));
-        for (const { child } of [ada, bob, server]) child.kill('SIGKILL');
+// A server over TLS. `names` are those by which its clients call it.
+async function serveSecurely(test, { cert, key }) {
+    const http = createHttpsServer({ cert: readFileSync(cert), key: readFileSync(key) }).listen(0);
+    const names = [];
+    http.on('secureConnection', (socket) => names.push(socket.servername));
+    const io = new Server(http);
+    serveChat(io);
+    test.after(() => io.close());
+    await once(http, 'listening');
+    return { names, port: http.address().port };
+}
+
+check('socket.io 4.8.4', 'client', 'upgrade', 'asio_client: over TLS, to a name and to an address', async (test) => {
+    for (const [certificate, host, name] of [[localhost, 'localhost', 'localhost'], [named, '127.0.0.1', false]]) {
+        const { names, port } = await serveSecurely(test, certificate);
+        const client = runTrusting(certificate.cert, 'asio_client', `https://${host}:${port}`, 'hello');
+        assert.equal(await client.ended, 0);
+        assert.deepEqual(client.lines, theirTalk);
+        assert.ok(names.length > 1 && names.every((n) => n === name), `${names}`);
+    }
+});
+
+check('socket.io 4.8.4', 'client', 'polling', 'asio_client, qt_client: no connection without a good certificate', async (test) => {
+    const { port } = await serveSecurely(test, named);
+    const others = [
+        runTrusting(named.cert, 'asio_client', `https://localhost:${port}`), // it has another name
+        run('asio_client', `https://127.0.0.1:${port}`), // its authority is unknown
+        run('qt_client', `https://127.0.0.1:${port}`),
+    ];
+    await until(() => others.every(({ lines }) => lines.length > 1));
+    for (const { child, lines } of others) {
+        child.kill('SIGKILL');
+        assert.match(lines[0], /^no connection: /);
+        assert.match(lines[1], /^no connection: /);
+    }
+});
+
+async function talk(server, ada, bob) {
+    await until(() => ada.lines.includes('answer: ok'));
+    const eve = bob();
+    await until(() => ada.lines.some((line) => line.endsWith(': hi')));
+    await server.kill();
+    await until(() => ada.lines.some((line) => line.startsWith('disconnected: transport')));
+    for (const { child } of [ada, eve]) child.kill('SIGKILL');
+}
+
+for (const [program, client] of [
+    ['poll_server', 'first_client'], ['asio_server', 'uv_client'], ['uv_server', 'qt_client'],
+    ['qt_server', 'asio_client'], ['epoll_server', 'poll_client'],
+])
+    check('socketless', 'client', 'upgrade', `${client} and ${program} talk`, async () => {
+        const server = await serve(program);
+        await talk(server, run(client, server.url, 'hello'), () => run(client, server.url, 'hi'));
     });
+
+check('socketless', 'client', 'upgrade', 'asio_client and asio_server talk over TLS', async () => {
+    const server = await serve('asio_server', named.cert, named.key);
+    const client = (text) => runTrusting(named.cert, 'asio_client', `https://127.0.0.1:${server.port}`, text);
+    await talk(server, client('hello'), () => client('hi'));
+});
 
 async function fuzz(url) {
     const fuzzer = run('packet_fuzzer', url, '500');
@@ -116,8 +219,8 @@ async function fuzz(url) {
     assert.ok(refused > 100 && taken > 10, fuzzer.lines[0]);
 }
 
-check('socket.io-client 4.8.4', 'server', 'stream', 'poll_server: say, said, a client that is lost', async (test) => {
-    const server = await serve('poll_server');
+check('socket.io-client 4.8.4', 'server', 'stream', 'stream_server: say, said, a client that is lost', async (test) => {
+    const server = await serve('stream_server');
     test.after(server.kill);
     const connect = async () => {
         const socket = dial(server.url, { transports: ['webtransport'], forceNew: true, reconnection: false });
@@ -138,28 +241,6 @@ check('socket.io-client 4.8.4', 'server', 'stream', 'poll_server: say, said, a c
     await until(() => said.length === 3);
 });
 
-check('socket.io 4.8.4', 'client', 'stream', 'uv_client: say, said, until it is disconnected', async (test) => {
-    const io = new Server({ transports: ['webtransport'] });
-    serveChat(io);
-    io.attach(createHttpServer()); // which listens nowhere: it is what makes the engine
-    const listener = createServer((socket) => io.engine.onWebTransportSession(new TcpTransport(socket))).listen(0);
-    test.after(() => { listener.close(); io.close(); });
-    const client = run('uv_client', `${listener.address().port}`, 'hello');
-    assert.equal(await client.ended, 0);
-    assert.deepEqual(client.lines, theirTalk);
-});
-
-check('socketless', 'client', 'stream', 'uv_client and poll_server talk', async () => {
-    const server = await serve('poll_server');
-    const ada = run('uv_client', `${server.port}`, 'hello');
-    await until(() => ada.lines.includes('answer: ok'));
-    const bob = run('uv_client', `${server.port}`, 'hi');
-    await until(() => ada.lines.some((line) => line.endsWith(': hi')));
-    await server.kill();
-    await until(() => bob.lines.some((line) => line.startsWith('disconnected: transport')));
-    for (const { child } of [ada, bob]) child.kill('SIGKILL');
-});
-
 check('socket.io 4.8.4', 'client', 'websocket', 'packet_fuzzer: the server lives on', async () => {
     const io = new Server(0);
     await fuzz(`http://127.0.0.1:${io.httpServer.address().port}`);
@@ -167,9 +248,9 @@ check('socket.io 4.8.4', 'client', 'websocket', 'packet_fuzzer: the server lives
 });
 
 check('socketless', 'client', 'websocket', 'packet_fuzzer: the server lives on', async () => {
-    const server = await serve('first_server');
+    const server = await serve('poll_server');
     await fuzz(server.url);
-    assert.equal(await server.stop(), 0);
+    assert.equal(server.child.exitCode, null);
 });
 
 check('socketless', 'client', 'socketpair', 'own_transport: two processes', async () => {

@@ -1,0 +1,119 @@
+// tests/examples/epoll_server.cpp [port]: the chat of lobby.hpp on Linux's epoll and nothing else: the fastest network.
+#include "examples/lobby.hpp"
+
+#include <socketless/core/system_random.hpp>
+#include <socketless/wire/server.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+using namespace socketless;
+using steady = std::chrono::steady_clock;
+constexpr int on = 1;
+
+struct network { // a connection is called by the number of its socket
+    wire::server<>& io;
+    lobby& application;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int epoll = epoll_create1(0);
+    std::unordered_map<int, std::string> unsent = {}; // the rest of writes that are under way
+    std::string input = std::string(64 * 1024, '\0');
+    std::string buffer = {};
+
+    bool listen_on(int port) {
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(static_cast<std::uint16_t>(port));
+        watch(listener);
+        return bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+               listen(listener, 4096) == 0;
+    }
+    void watch(int fd) const { // tells once of each change
+        epoll_event e{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+    }
+    void run() {
+        for (std::array<epoll_event, 512> ready{};;) {
+            auto const wait = io.poll_timeout().value_or(steady::now() + std::chrono::minutes(1)) - steady::now();
+            auto const timeout = std::max(ceil<milliseconds>(wait), milliseconds(0)).count();
+            int const count =
+                epoll_wait(epoll, ready.data(), static_cast<int>(ready.size()), static_cast<int>(timeout));
+            io.handle_timeout(steady::now());
+            for (int i = 0; i < count; ++i) take(ready[static_cast<std::size_t>(i)]);
+            for (;;) { // what is due for a connection by now leaves as one write
+                while (auto e = io.poll_event()) application.handle(*e);
+                auto const t = io.poll_transmit(buffer);
+                if (!t) break;
+                perform(*t);
+            }
+        }
+    }
+    void take(epoll_event const& e) {
+        if (e.data.fd == listener) return accept_all();
+        if ((e.events & EPOLLOUT) != 0 && unsent.contains(e.data.fd)) write_rest(e.data.fd);
+        auto const others = e.events & ~std::uint32_t{EPOLLOUT};
+        if (others != 0) read_all(e.data.fd, others != EPOLLIN);
+    }
+    void accept_all() {
+        for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            io.accepted(static_cast<wire::connection_id>(fd), "", steady::now());
+            watch(fd);
+        }
+    }
+    void read_all(int fd, bool has_ended) {
+        auto const id = static_cast<wire::connection_id>(fd);
+        for (;;) {
+            auto const size = recv(fd, input.data(), input.size(), 0);
+            if (size < 0 && errno == EAGAIN) return;
+            if (size < 0) return io.closed(id, steady::now()), forget(fd);
+            if (size == 0) return io.ended(id, steady::now());
+            io.received(id, {input.data(), static_cast<std::size_t>(size)}, steady::now());
+            while (auto e = io.poll_event()) application.handle(*e); // then `input` is free again
+            if (static_cast<std::size_t>(size) < input.size() && !has_ended) return;
+        }
+    }
+    void perform(wire::transmit const& t) {
+        int const fd = static_cast<int>(t.connection);
+        if (t.type == wire::transmit_type::end) shutdown(fd, SHUT_WR);
+        if (t.type == wire::transmit_type::close) forget(fd);
+        if (t.type != wire::transmit_type::send) return;
+        auto const rest = write(fd, t.data);
+        if (!rest.empty()) unsent[fd] = rest, io.pause(t.connection);
+    }
+    void write_rest(int fd) {
+        unsent[fd] = std::string(write(fd, unsent[fd]));
+        if (unsent[fd].empty()) unsent.erase(fd), io.resume(static_cast<wire::connection_id>(fd));
+    }
+    static std::string_view write(int fd, std::string_view bytes) { // returns the rest; an error is heard by reading
+        auto const size = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        return bytes.substr(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    }
+    void forget(int fd) { unsent.erase(fd), close(fd); }
+};
+
+int main(int argc, char** argv) {
+    wire::server<> io({}, {.cors = {.origins = {"*"}}}, system_random(), steady::now());
+    lobby application{io.protocol()};
+    network net{io, application};
+    int const port = argc > 1 ? std::atoi(argv[1]) : 3000;
+    if (!net.listen_on(port)) return 1;
+    std::cout << "listening on " << port << std::endl;
+    net.run();
+}
