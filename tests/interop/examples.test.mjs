@@ -251,6 +251,7 @@ check('socketless', 'client', 'websocket', 'packet_fuzzer: the server lives on',
     const server = await serve('poll_server');
     await fuzz(server.url);
     assert.equal(server.child.exitCode, null);
+    await server.kill();
 });
 
 check('socketless', 'client', 'socketpair', 'own_transport: two processes', async () => {
