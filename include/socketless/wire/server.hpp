@@ -67,8 +67,8 @@ public:
 
     //=== what happened ===//
 
-    /// A connection has come. `address` is its client's, in words of your own: it is handed on with requests.
-    /// The name must not be in use.
+    /// A connection has come. `address` is its client's, in words of your own: it is handed on with requests. With TLS,
+    /// say it before the handshake: then `request_timeout` bounds that too. The name must not be in use.
     void accepted(connection_id connection, std::string_view address, time_point now) {
         core_.accepted(connection, address, now);
     }

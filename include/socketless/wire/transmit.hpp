@@ -22,7 +22,7 @@ enum class transmit_type : std::uint8_t {
     /// Write `data`. If not all of it can be written at once, keep the rest, `pause` the connection, and `resume` it
     /// when the rest has been written.
     send,
-    /// End the write side (shutdown); all that was sent has been written. What comes is still to be given in.
+    /// Server: end the write side (shutdown); all that was sent has been written. What comes is still to be given in.
     end,
     /// Close the connection now; its name is free. `closed` is not called for it.
     close,
