@@ -164,9 +164,9 @@ describe('websockets', { concurrency: 3 }, () => {
     websockets('its close code 4001 comes back', 'close', { code: 4001 });
     websockets('closes after a close packet', 'close_packet', { code: 1000, reason: '' });
     websockets('a message over the limit is answered by 1009', 'too_large',
-        { code: 1009, reason: 'the payload is larger than the limit' });
+        { code: 1009, reason: '' });
     websockets('text that is not UTF-8 is answered by 1007', 'not_text',
-        { code: 1007, reason: 'text is not valid UTF-8' });
+        { code: 1007, reason: '' });
     websockets('the first subprotocol is agreed on', 'subprotocols', { subprotocol: 'v2' });
 });
 

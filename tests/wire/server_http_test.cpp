@@ -441,6 +441,65 @@ TEST_CASE("wire server: nothing is sent on a connection while a write is under w
     CHECK(s.closed.contains(1));
 }
 
+TEST_CASE("wire server: a slow client that reads on is not closed, one that stops is") {
+    wire_scene s({.other_paths = wire::other_paths::application});
+    s.accept(1);
+    s.receive(1, get("/large"));
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = std::string(100'000, 'x')}));
+    s.drain();
+    for (int i = 0; i != 10; ++i) { // a part every 50 s
+        s.io.pause(1);
+        s.wait(50s);
+    }
+    CHECK(s.closed.empty());
+    s.io.resume(1);
+    s.wait(59s); // and then there is as much time for the next request as ever
+    CHECK(s.ended.empty());
+    s.receive(1, get("/large"));
+    CHECK(s.io.respond(s.requests[1].exchange, {.body = "x"}));
+    s.drain();
+    s.io.pause(1);
+    s.wait(61s);
+    CHECK(s.closed.contains(1));
+}
+
+TEST_CASE("wire server: a client that ends its side behind two requests gets both answers, if they come") {
+    wire_scene s({.other_paths = wire::other_paths::application});
+    open(s);
+    s.io->send(*s.session, {frame_kind::text, "now"}).ignore();
+    s.give(1, get(target_of(s)) + get("/page"));
+    s.io.ended(1, s.now);
+    s.drain();
+    s.wait(1ms);
+    REQUIRE(s.requests.size() == 1);
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = "page"}));
+    s.drain();
+    auto const answers = s.take(1);
+    CHECK(answers.find("4now") != std::string::npos);
+    CHECK(answers.ends_with("page"));
+    CHECK(s.closed.contains(1));
+
+    s.closed.clear(); // the other way round: the poll gives up when its turn has come
+    open(s);
+    s.give(1, get("/page") + get(target_of(s)));
+    s.io.ended(1, s.now);
+    s.drain();
+    CHECK(s.io.respond(s.requests[1].exchange, {.body = "page"}));
+    s.drain();
+    s.wait(1ms);
+    CHECK(s.events.back() == "closed transport error");
+    CHECK(s.closed.contains(1));
+}
+
+TEST_CASE("wire server: pages of other origins read what the protocol answers, not what the application does") {
+    wire_scene s({.cors = {.origins = {"*"}, .credentials = true}, .other_paths = wire::other_paths::application});
+    s.accept(1);
+    s.receive(1, get("/admin", "Origin: http://other.example\r\n"));
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = "secret"}));
+    s.drain();
+    CHECK(s.take(1) == "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+}
+
 TEST_CASE("wire server: it closes in good order") {
     wire_scene s({.other_paths = wire::other_paths::application});
     open(s);

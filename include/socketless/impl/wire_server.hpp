@@ -51,7 +51,7 @@ SOCKETLESS_INLINE void server_core::accepted(connection_id id, std::string_view 
     c.http = std::make_unique<server_http>(options_.limits, address);
     by_id_.emplace(id, index);
     undo.commit();
-    arm(index, options_.request_timeout);
+    arm(index, is_closing_ ? options_.closing_timeout : options_.request_timeout);
 }
 
 SOCKETLESS_INLINE void server_core::received(connection_id id, std::span<char> bytes, time_point now) {
@@ -81,9 +81,8 @@ SOCKETLESS_INLINE void server_core::pause(connection_id id) {
     std::uint32_t const index = find(id);
     if (index == none) return;
     server_connection& c = connections_[index];
-    if (std::exchange(c.is_paused, true)) return;
-    if (c.has_channel) protocol_.pause_channel(handle(index).channel());
-    if (c.http) arm(index, options_.request_timeout);
+    if (!std::exchange(c.is_paused, true) && c.has_channel) protocol_.pause_channel(handle(index).channel());
+    set_deadline(index);
 }
 
 SOCKETLESS_INLINE void server_core::resume(connection_id id) {
@@ -92,7 +91,7 @@ SOCKETLESS_INLINE void server_core::resume(connection_id id) {
     server_connection& c = connections_[index];
     if (!std::exchange(c.is_paused, false)) return;
     if (c.has_channel) protocol_.resume_channel(handle(index).channel());
-    if (c.http && c.http->phase == exchange_phase::waiting) timers_.cancel(index);
+    set_deadline(index);
     mark_busy(index);
 }
 
@@ -113,6 +112,18 @@ SOCKETLESS_INLINE void server_core::pass_time(time_point now) {
 
 SOCKETLESS_INLINE void server_core::arm(std::uint32_t index, milliseconds wait) {
     timers_.set(index, deadline(now_, wait));
+}
+
+// A write has begun, has gone on, or has ended: what the connection waits for now has a time of its own.
+SOCKETLESS_INLINE void server_core::set_deadline(std::uint32_t index) {
+    server_connection const& c = connections_[index];
+    if (c.phase != connection_phase::open) return arm(index, options_.closing_timeout);
+    if (c.websocket) {
+        if (!c.websocket->is_open()) arm(index, options_.closing_timeout);
+        return;
+    }
+    if (c.http->phase == exchange_phase::waiting && !c.is_paused) return timers_.cancel(index);
+    arm(index, options_.request_timeout);
 }
 
 // The deadline of what the connection is doing has passed.
@@ -197,14 +208,13 @@ SOCKETLESS_INLINE bool server_core::take(std::uint32_t index, input& i) {
         return keep_early(*c.http, i.bytes), false; // others came before
     case input_type::early:
         if (!c.http) return false;
-        early_.clear();
-        std::swap(early_, c.http->early);
+        early_ = std::exchange(c.http->early, {});
         i.bytes = early_;
         i.type = input_type::early_bytes;
         return take_bytes(index, i);
     case input_type::early_bytes: return take_bytes(index, i);
     case input_type::ended: return take_end(index), false;
-    case input_type::unanswered: return take_silence(index), false;
+    case input_type::unanswered: return take_silence(index, i.exchange), false;
     default: return forget(index), false;
     }
 }
@@ -229,7 +239,8 @@ SOCKETLESS_INLINE void server_core::take_end(std::uint32_t index) {
         return owes_close ? end(index) : close_now(index);
     }
     if (c.http->phase == exchange_phase::reading) return close_after_write(index);
-    if (c.http->phase == exchange_phase::waiting && c.http->is_the_protocols) unanswered_.push_back(handle(index));
+    if (c.http->phase == exchange_phase::waiting && c.http->is_the_protocols)
+        unanswered_.push_back({handle(index), c.http->exchange});
 }
 
 // No request follows. An answer that is being written goes out, until the deadline of the pause.
@@ -239,9 +250,9 @@ SOCKETLESS_INLINE void server_core::close_after_write(std::uint32_t index) {
 }
 
 // The client has ended its side, and the protocol had nothing to say by then.
-SOCKETLESS_INLINE void server_core::take_silence(std::uint32_t index) {
+SOCKETLESS_INLINE void server_core::take_silence(std::uint32_t index, engineio::exchange_id exchange) {
     server_connection const& c = connections_[index];
-    if (c.http && c.http->phase == exchange_phase::waiting) close_now(index);
+    if (c.http && c.http->exchange == exchange && c.http->phase == exchange_phase::waiting) close_now(index);
 }
 
 //=== HTTP ===//
@@ -274,12 +285,14 @@ SOCKETLESS_INLINE bool server_core::take_request(std::uint32_t index, input& i) 
 SOCKETLESS_INLINE void server_core::take_head(std::uint32_t index, std::span<char> rest) {
     server_http& h = *connections_[index].http;
     auto const& head = h.reader.head();
-    h.exchange = std::uint64_t{++exchanges_} << 32u | index;
+    if (++exchanges_ == 0) ++exchanges_; // 0 is no exchange
+    h.exchange = std::uint64_t{exchanges_} << 32u | index;
     h.is_the_protocols = protocol_.takes(head.target);
     h.is_head = head.method == "HEAD";
     h.is_1_0 = head.minor_version == 0;
-    h.is_last = !head.keep_alive || is_closing_;
-    if (options_.cors.is_on()) h.origin = options_.cors.allowed(head.fields.find("Origin").value_or(""));
+    h.is_last = h.is_last || !head.keep_alive || is_closing_; // bytes behind it may be lost already
+    if (options_.cors.is_on() && h.is_the_protocols)
+        h.origin = options_.cors.allowed(head.fields.find("Origin").value_or(""));
     if (!head.expects_continue || !rest.empty()) return;
     h.output += "HTTP/1.1 100 Continue\r\n\r\n";
     mark_busy(index);
@@ -340,6 +353,7 @@ SOCKETLESS_INLINE void server_core::hand_to_protocol(std::uint32_t index, std::s
     server_http& h = *connections_[index].http;
     h.phase = exchange_phase::waiting;
     h.is_started = false;
+    if (connections_[index].has_ended) unanswered_.push_back({handle(index), h.exchange});
     protocol_.http_received(describe(index, body), now);
 }
 
@@ -420,7 +434,10 @@ SOCKETLESS_INLINE void server_core::answer_preflight(std::uint32_t index) {
 // Keeps an answer until it can be sent.
 SOCKETLESS_INLINE void server_core::put_answer(std::uint32_t index, answer const& a) {
     server_http& h = *connections_[index].http;
+    std::size_t const size = h.output.size();
+    core_detail::rollback undo([&]() noexcept { h.output.resize(size); });
     write_answer(h, a, h.output);
+    undo.commit();
     h.phase = exchange_phase::answered;
     if (connections_[index].is_paused) arm(index, options_.request_timeout);
     mark_busy(index);
@@ -451,7 +468,7 @@ SOCKETLESS_INLINE void server_core::write_answer(server_http const& h, answer co
 
 SOCKETLESS_INLINE void server_core::add_cors(server_http const& h) {
     auto const& cors = options_.cors;
-    if (!cors.is_on()) return;
+    if (!cors.is_on() || !h.is_the_protocols) return;
     if (h.origin != "*") fields_.push_back({"Vary", "Origin"}); // for caches
     if (h.origin.empty()) return;
     fields_.push_back({"Access-Control-Allow-Origin", h.origin});
@@ -501,6 +518,8 @@ SOCKETLESS_INLINE void server_core::end_exchange(std::uint32_t index) {
     h.exchange = 0;
     h.phase = exchange_phase::reading;
     h.body.clear();
+    std::span<char> nothing;
+    h.reader.read(nothing).ignore(); // frees the head
     if (h.is_last) return end(index);
     if (!h.early.empty()) return inputs_.push({input_type::early, handle(index), {}, now_});
     if (c.has_ended) return end(index);
@@ -578,7 +597,7 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::poll_transmit(std::string
         std::swap(buffer, spare_);
         p.lead = std::exchange(next_lead_, {});
     }
-    while (p.size() < options_.max_write) {
+    do {
         auto const t = protocol_.next_transmit(scratch_);
         if (!t) break;
         std::uint32_t const index = receiver_of(*t);
@@ -594,7 +613,7 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::poll_transmit(std::string
             break;
         }
         put(p, *t);
-    }
+    } while (p.size() < options_.max_write);
     if (p.receiver != none) return send(p);
     shared_.clear();
     return poll_own(buffer);
@@ -669,7 +688,7 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::poll_own(std::string& buf
             if (!connections_[index].is_used()) continue;
             if (auto const t = next_step(index, buffer)) return t;
         }
-        for (auto const& c : unanswered_) inputs_.push({input_type::unanswered, c, {}, now_});
+        for (auto const& u : unanswered_) inputs_.push({input_type::unanswered, u.connection, {}, now_, u.exchange});
         unanswered_.clear();
         if (!end_idle_connections()) return std::nullopt;
     }

@@ -133,18 +133,21 @@ inline io_result stream::secure(int result) {
 inline io_result stream::read(std::span<char> buffer) {
     if (!tls_) return plain(::recv(fd(), buffer.data(), buffer.size(), 0));
     wants_write_ = false;
+    ::ERR_clear_error(); // of other connections: SSL_get_error looks there
     return secure(
         ::SSL_read(tls_.get(), buffer.data(), static_cast<int>(std::min<std::size_t>(buffer.size(), INT_MAX))));
 }
 
 inline io_result stream::write(std::string_view bytes) {
     if (!tls_) return plain(::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+    ::ERR_clear_error();
     return secure(
         ::SSL_write(tls_.get(), bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX))));
 }
 
 inline void stream::end() {
     if (tls_) ::SSL_shutdown(tls_.get());
+    ::ERR_clear_error();
     ::shutdown(fd(), SHUT_WR);
 }
 

@@ -92,6 +92,13 @@ private:
         connection_handle connection;
         std::span<char> bytes; // what is left of them
         time_point now;
+        engineio::exchange_id exchange = 0; // unanswered
+    };
+
+    // A request whose client has ended its side.
+    struct unanswered_request {
+        connection_handle connection;
+        engineio::exchange_id exchange;
     };
 
     // The parts of an answer that are not the connection's.
@@ -123,6 +130,7 @@ private:
     void input_for(input_type type, connection_id id, std::span<char> bytes, time_point now);
     void pass_time(time_point now);
     void arm(std::uint32_t index, milliseconds wait);
+    void set_deadline(std::uint32_t index);
     void expire(std::uint32_t index);
     void mark_busy(std::uint32_t index) noexcept { with_output_.push(index); }
     void end(std::uint32_t index);
@@ -137,7 +145,7 @@ private:
     [[nodiscard]] bool take_bytes(std::uint32_t index, input& i);
     void take_end(std::uint32_t index);
     void close_after_write(std::uint32_t index);
-    void take_silence(std::uint32_t index);
+    void take_silence(std::uint32_t index, engineio::exchange_id exchange);
 
     //=== HTTP ===//
 
@@ -195,7 +203,7 @@ private:
     std::string early_; // the early bytes that are being read
     core_detail::fifo<request> requests_;
     core_detail::index_queue with_output_;
-    std::vector<connection_handle> unanswered_; // whose clients have ended their side
+    std::vector<unanswered_request> unanswered_;
     std::string scratch_;
     std::vector<http::field> fields_; // of the answer that is being written
     shared_frames shared_;
