@@ -70,7 +70,9 @@ public:
     kept_request(std::string_view target, std::uint64_t context, std::string_view fields = {},
                  std::string_view address = {}) {
         if (target.empty() && context == 0 && fields.empty() && address.empty()) return;
-        sizes const s{context, target.size(), fields.size(), address.size()};
+        for (std::string_view* const part : {&target, &fields, &address}) *part = part->substr(0, longest);
+        sizes const s{context, static_cast<std::uint32_t>(target.size()), static_cast<std::uint32_t>(fields.size()),
+                      static_cast<std::uint32_t>(address.size())};
         // NOLINTNEXTLINE(modernize-make-unique): not zeroed first
         bytes_.reset(new char[sizeof s + target.size() + fields.size() + address.size()]);
         std::memcpy(bytes_.get(), &s, sizeof s);
@@ -92,12 +94,14 @@ public:
     }
 
 private:
+    // Small: there is one for each connection.
     struct sizes {
         std::uint64_t context;
-        std::size_t target;
-        std::size_t fields;
-        std::size_t address;
+        std::uint32_t target;
+        std::uint32_t fields;
+        std::uint32_t address;
     };
+    static constexpr std::size_t longest = 0xffffffff;
 
     std::unique_ptr<char[]> bytes_; // the sizes, then the target, the fields and the address
 };
