@@ -9,6 +9,7 @@
 
 #include <socketless/socketless.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -39,13 +40,24 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return written_.size(); }
+    [[nodiscard]] std::string name() const { return directory_.filename().string(); }
 
 private:
     std::filesystem::path directory_;
     std::set<std::string> written_;
 };
 
+// The seeds of each target, in directories of their names.
 struct corpora {
+    explicit corpora(std::filesystem::path const& d)
+        : json(d / "json_fuzz"), engineio(d / "engineio_fuzz"), socketio(d / "socketio_fuzz"), stack(d / "stack_fuzz"),
+          websocket(d / "websocket_fuzz"), http(d / "http_fuzz"), wire(d / "wire_fuzz"),
+          wire_client(d / "wire_client_fuzz") {}
+
+    [[nodiscard]] std::array<seeds const*, 8> all() const {
+        return {&json, &engineio, &socketio, &stack, &websocket, &http, &wire, &wire_client};
+    }
+
     seeds json;
     seeds engineio;
     seeds socketio;
@@ -53,6 +65,7 @@ struct corpora {
     seeds websocket;
     seeds http;
     seeds wire;
+    seeds wire_client;
 };
 
 struct item {
@@ -279,6 +292,23 @@ void add_wire(seeds& out) {
     out.add(open + "\2\0\1\11\0\310\5\0\13\0\377\2\0\0"s);                         // time passes, the server closes
 }
 
+// Steps of wire_client_fuzz: the client's options, the sizes of pieces; then what happens, where, and its arguments.
+void add_wire_client(seeds& out) {
+    std::string const pieces = "\2\1\11";
+    std::string const open = "\0\0\0"s;                           // opens the session, its connection is there
+    std::string const polling = '\4' + pieces + open + "\3\0\6"s; // an Engine.IO handshake in an answer
+    std::string const agreed = open + "\4\0\5\0\0"s;              // the same over WebSocket
+    out.add(polling + "\12\5hello\1\0\3\0\1\3\1\3"s);             // a message, an answer to its post and to the poll
+    out.add(polling + "\1\0\4\0\5\0\1\3\1\3\11\1\5\0\3"s);        // the upgrade: agreed, probed, the poll ends
+    out.add(polling + "\3\1\2\1\0\3\0\5\7\1\10\0"s);              // an answer and more, a refusal, two ends
+    out.add("\4" + pieces + open + "\3\0\4\3\0\5"s);              // an answer that is none, then a refusal
+    out.add("\2" + pieces + agreed + "\5\0\3\6\0\11\2pi\6\0\10\2\3\350"s); // a message, a ping, a close frame
+    out.add("\2" + pieces + agreed + "\43\0\12\3abc\11\310\43\0\13"s);     // a pause, time passes, the end
+    out.add("\1" + pieces + agreed + "\2\0\4\x81\1\x34\x81\7\0"s);         // frames in pieces
+    out.add("\6" + pieces + open + "\3\0\0\3\0\6\10\0"s);                  // by way of a proxy
+    out.add("\3" + pieces + open + "\3\0\0\3\0\3"s);                       // the proxy's tunnel for TLS
+}
+
 // Calls `add(line)` for each line of each .jsonl file in `directory`.
 template <class Add>
 bool read_lines(std::filesystem::path const& directory, Add const& add) {
@@ -301,10 +331,7 @@ int main(int argc, char** argv) {
     }
     std::filesystem::path const data = argv[1];
     std::filesystem::path const directory = argv[2];
-    corpora out{seeds(directory / "json_fuzz"),      seeds(directory / "engineio_fuzz"),
-                seeds(directory / "socketio_fuzz"),  seeds(directory / "stack_fuzz"),
-                seeds(directory / "websocket_fuzz"), seeds(directory / "http_fuzz"),
-                seeds(directory / "wire_fuzz")};
+    corpora out(directory);
     std::map<std::string, stack_programs> programs;
     bool const read = read_lines(data / "vectors", [&out](std::string const& vectors,
                                                           json::text line) { add_vector(out, vectors, line); }) &&
@@ -320,10 +347,8 @@ int main(int argc, char** argv) {
     add_websocket(out.websocket);
     add_http(out.http);
     add_wire(out.wire);
+    add_wire_client(out.wire_client);
     for (auto const& [capture, program] : programs) program.write(out.stack);
-    std::cout << out.json.size() << " seeds for json_fuzz, " << out.engineio.size() << " for engineio_fuzz, "
-              << out.socketio.size() << " for socketio_fuzz, " << out.stack.size() << " for stack_fuzz, "
-              << out.websocket.size() << " for websocket_fuzz, " << out.http.size() << " for http_fuzz, "
-              << out.wire.size() << " for wire_fuzz\n";
+    for (seeds const* s : out.all()) std::cout << s->size() << " seeds for " << s->name() << '\n';
     return 0;
 }

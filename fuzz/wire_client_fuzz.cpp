@@ -84,7 +84,7 @@ constexpr std::string_view phrases[] = {
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n4hi\r\n0\r\n\r\n",
     "HTTP/1.1 100 Continue\r\n\r\n",
     "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\n\r\n{}",
-    "HTTP/1.1 200 OK\r\nContent-Length: 87\r\n\r\n"
+    "HTTP/1.1 200 OK\r\nContent-Length: 91\r\n\r\n"
     R"(0{"sid":"a","upgrades":["websocket"],"pingInterval":2500,"pingTimeout":2000,"maxPayload":9})",
 };
 constexpr std::string_view messages[] = {
