@@ -19,9 +19,10 @@
 
 namespace support {
 
+template <class Wires>
 class stack_application {
 public:
-    explicit stack_application(stack_scene& scene)
+    explicit stack_application(stack_scene<Wires>& scene)
         : scene_(scene), sim_(scene.sim), wires_(scene.wires), model_(scene.model), acks_(scene.acks) {
         auto& server = wires_.server;
         server.declare(namespace_names[asked_nsp], socketless::admission::ask);
@@ -325,7 +326,7 @@ public:
         ++scene_.figures.shutdowns;
         for (std::size_t const n : model_.live())
             if (model_.joinings()[n].is_connected()) model_.joinings()[n].at = joining::state::ending;
-        wires_.server.close();
+        wires_.close_server();
     }
 
 private:
@@ -338,9 +339,9 @@ private:
         return true;
     }
 
-    stack_scene& scene_;
+    stack_scene<Wires>& scene_;
     simulation& sim_;
-    stack_wires& wires_;
+    Wires& wires_;
     stack_ledger& model_;
     stack_acks& acks_;
     std::uint64_t last_data_ = 0;

@@ -21,9 +21,10 @@
 
 namespace support {
 
+template <class Wires>
 class stack_clients {
 public:
-    explicit stack_clients(stack_scene& scene)
+    explicit stack_clients(stack_scene<Wires>& scene)
         : users(scene.wires.clients.size()), scene_(scene), sim_(scene.sim), wires_(scene.wires), model_(scene.model),
           acks_(scene.acks) {}
     stack_clients(stack_clients const&) = delete;
@@ -247,9 +248,9 @@ public:
     }
 
 private:
-    stack_scene& scene_;
+    stack_scene<Wires>& scene_;
     simulation& sim_;
-    stack_wires& wires_;
+    Wires& wires_;
     stack_ledger& model_;
     stack_acks& acks_;
     std::uint64_t last_auth_ = 0;

@@ -7,6 +7,7 @@
 #include "simulation/stack_clients.hpp"
 #include "simulation/stack_peers.hpp"
 #include "simulation/stack_scene.hpp"
+#include "simulation/stack_wires.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -18,10 +19,12 @@
 
 namespace support {
 
-class stack_network final : private program {
+template <class Wires>
+class basic_stack_network final : private program {
 public:
     // Adds to the figures; writes all that happens to `trace` where there is one.
-    stack_network(std::uint64_t seed, network_figures& network, stack_figures& figures, std::string* trace = nullptr)
+    basic_stack_network(std::uint64_t seed, network_figures& network, stack_figures& figures,
+                        std::string* trace = nullptr)
         : scene_(seed, network, figures, trace) {}
 
     // Runs the schedule to its end. Returns the first error; empty if all was well.
@@ -33,7 +36,7 @@ private:
     [[nodiscard]] std::string about() const override {
         return std::string(scene_.is_uncertain ? ", uncertain" : "") + (model_.kept.is_on() ? ", recovery" : "");
     }
-    [[nodiscard]] std::size_t actions() const override { return sim_.plan.actions * 2; }
+    [[nodiscard]] std::size_t actions() const override { return sim_.plan.actions * Wires::actions; }
     [[nodiscard]] std::size_t patience() const override { return 5'000; }
 
     void begin(std::size_t i) override { clients_.start(i); }
@@ -106,7 +109,7 @@ private:
 
     [[nodiscard]] bool is_settled(std::size_t i) {
         auto const& c = wires_.clients[i].session;
-        stack_clients::user const& u = clients_.users[i];
+        auto const& u = clients_.users[i];
         if (c.is_idle()) return !u.wants_connection || u.has_given_up;
         if (scene_.is_uncertain || application_.is_shut_down || !sim_.plan.may_open(sim_.plan.clients[i])) return true;
         if (!wires_.clients[i].attempt) return false; // another attempt follows
@@ -166,14 +169,17 @@ private:
         acks_.check_end();
     }
 
-    stack_scene scene_;
+    stack_scene<Wires> scene_;
     simulation& sim_ = scene_.sim;
-    stack_wires& wires_ = scene_.wires;
+    Wires& wires_ = scene_.wires;
     stack_ledger& model_ = scene_.model;
     stack_acks& acks_ = scene_.acks;
-    stack_clients clients_{scene_};
-    stack_application application_{scene_};
-    stack_peers peers_{scene_, clients_, application_};
+    stack_clients<Wires> clients_{scene_};
+    stack_application<Wires> application_{scene_};
+    stack_peers<Wires> peers_{scene_, clients_, application_};
 };
+
+// Over exchanges and channels.
+using stack_network = basic_stack_network<stack_wires>;
 
 } // namespace support

@@ -2,6 +2,7 @@
 // told to the ledger, their wires read.
 #pragma once
 
+#include "simulation/ends.hpp"
 #include "simulation/stack_application.hpp"
 #include "simulation/stack_clients.hpp"
 #include "simulation/stack_scene.hpp"
@@ -18,9 +19,10 @@
 
 namespace support {
 
+template <class Wires>
 class stack_peers final : private sides {
 public:
-    stack_peers(stack_scene& scene, stack_clients& clients, stack_application& application)
+    stack_peers(stack_scene<Wires>& scene, stack_clients<Wires>& clients, stack_application<Wires>& application)
         : scene_(scene), sim_(scene.sim), wires_(scene.wires), model_(scene.model), acks_(scene.acks),
           clients_(clients), application_(application), wire_(model_, scene.figures) {
         wires_.attach(*this);
@@ -154,7 +156,7 @@ private:
     }
 
     void closed(std::size_t i, socketio::event const& e) {
-        stack_clients::user& u = clients_.users[i];
+        auto& u = clients_.users[i];
         bool const was_open = std::exchange(u.is_open, false);
         sim_.ledger.expect(was_open || e.type == socketio::event_type::open_failed || !u.wants_connection,
                            "a connection is closed that was not open");
@@ -176,7 +178,7 @@ private:
     // A connection is lost: the client opens another, unless it has tried too often. If the client left it, it may have
     // been lost before.
     void count_attempt(std::size_t i, bool was_left) {
-        stack_clients::user& u = clients_.users[i];
+        auto& u = clients_.users[i];
         auto const& c = wires_.clients[i].session;
         bool const may_try = u.attempts.value_or(0) < c.options().reconnection_attempts.value_or(0xffffffff);
         bool const tries = c.options().reconnection && may_try && u.wants_connection;
@@ -214,10 +216,8 @@ private:
             wire_.up(i, *attempt, wires_.clients[i].session.options().retries, m);
         };
         if (t.type == post) check_wire(model_.link_of(*attempt).up.body(t.data, on_packet));
-        if (auto const n = wires_.channels.at_client(i, t.id); n && t.type == send) {
-            channel const& ch = wires_.channels[*n];
-            check_wire(watch(model_.link_of(ch.attempt).up, ch.is_stream, t.data, on_packet));
-        }
+        if (auto const ch = wires_.channel_of_client(i, t.id); ch && t.type == send)
+            check_wire(watch(model_.link_of(ch->attempt).up, ch->is_stream, t.data, on_packet));
         wires_.carry_from_client(i, t);
     }
 
@@ -331,12 +331,10 @@ private:
             return [this, attempt](socketio::message const& m) { wire_.down(attempt, m); };
         };
         if (t.type == respond) {
-            auto const* const x = t.status == 200 ? wires_.exchanges.at_server(t.id) : nullptr;
-            if (x != nullptr && x->is_get)
-                check_wire(model_.link_of(x->attempt).down.body(t.data, packets_of(x->attempt)));
-        } else if (auto const n = wires_.channels.at_server(t.id); n && t.type == send) {
-            channel const& ch = wires_.channels[*n];
-            check_wire(watch(model_.link_of(ch.attempt).down, ch.is_stream, t.data, packets_of(ch.attempt)));
+            auto const attempt = t.status == 200 ? wires_.attempt_of_get(t.id) : std::nullopt;
+            if (attempt) check_wire(model_.link_of(*attempt).down.body(t.data, packets_of(*attempt)));
+        } else if (auto const ch = wires_.channel_of_server(t.id); ch && t.type == send) {
+            check_wire(watch(model_.link_of(ch->attempt).down, ch->is_stream, t.data, packets_of(ch->attempt)));
         }
         wires_.carry_from_server(t);
     }
@@ -380,7 +378,7 @@ private:
         auto const rooms = wires_.server.rooms_of(j.socket);
         sim_.ledger.expect(std::equal(rooms.begin(), rooms.end(), j.rooms.begin(), j.rooms.end()),
                            "a socket is in other rooms");
-        auto const* const data = wires_.server.data<std::uint64_t>(j.socket);
+        auto const* const data = wires_.server.template data<std::uint64_t>(j.socket);
         sim_.ledger.expect((data == nullptr ? 0 : *data) == j.data, "a socket has other data");
     }
 
@@ -393,13 +391,13 @@ private:
         "connecting", "connected", "connect_error", "event",       "ack",          "acks_complete",   "disconnected",
         "closed",     "opened",    "upgraded",      "open_failed", "reconnecting", "reconnect_failed"};
 
-    stack_scene& scene_;
+    stack_scene<Wires>& scene_;
     simulation& sim_;
-    stack_wires& wires_;
+    Wires& wires_;
     stack_ledger& model_;
     stack_acks& acks_;
-    stack_clients& clients_;
-    stack_application& application_;
+    stack_clients<Wires>& clients_;
+    stack_application<Wires>& application_;
     stack_wire wire_;
 };
 

@@ -6,7 +6,6 @@
 #include "simulation/stack_acks.hpp"
 #include "simulation/stack_ledger.hpp"
 #include "simulation/stack_plan.hpp"
-#include "simulation/wires.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>
@@ -26,30 +25,25 @@ struct question {
     std::size_t joining;
 };
 
-using stack_wires = wires<socketless::server, socketless::client>;
-
+// `Wires` joins the server and its clients: stack_wires, for example.
+template <class Wires>
 class stack_scene {
 public:
     stack_scene(std::uint64_t seed, network_figures& network, stack_figures& all_figures, std::string* trace)
-        : sim(seed, network, trace),
-          wires(sim,
-                [](random_source& random, network_plan& plan) {
-                    auto options = draw_stack_server(random, plan);
-                    return socketless::server(std::move(options), random_bytes_of(random), time_point());
-                }),
-          figures(all_figures), model(sim.ledger, figures, wires.server.options().recovery), acks(model, figures) {
+        : sim(seed, network, trace), wires(sim), figures(all_figures),
+          model(sim.ledger, figures, wires.server.options().recovery), acks(model, figures) {
         bool const small_queue = sim.plan.server.max_queued < 100'000;
         model.may_not_fit = small_queue;
         is_uncertain = sim.plan.tight || small_queue;
         for (auto const& options : sim.plan.clients) {
-            wires.clients.emplace_back(draw_stack_client(sim.random, options), random_bytes_of(sim.random), sim.now);
+            wires.add_client(options);
             is_uncertain |= options.max_queued < 100'000;
             model.add_client();
         }
     }
 
     simulation sim;
-    stack_wires wires;
+    Wires wires;
     stack_figures& figures;
     stack_ledger model;
     stack_acks acks;
@@ -90,7 +84,7 @@ public:
     template <class F>
     void as_client(std::size_t i, F f) {
         sim.deliver(wires.clients[i].side, [this, i, f] {
-            wires.clients[i].session.handle_timeout(sim.now);
+            wires.pass_time_of_client(i);
             f();
             wires.pump_client(i);
         });
@@ -99,7 +93,7 @@ public:
     template <class F>
     void as_server(F f) {
         sim.deliver(wires.server_peer, [this, f] {
-            wires.server.handle_timeout(sim.now);
+            wires.pass_time_of_server();
             wires.pump_server();
             f();
             wires.pump_server();
