@@ -283,9 +283,14 @@ SOCKETLESS_INLINE void client_core::take_end(client_connection& c) {
     lose(c);
 }
 
-// The connection is gone, and the caller knows.
+// The connection is gone, and the caller knows. An answer may be lost with it, and the messages in that: a poll that is
+// sent again would hide the loss.
 SOCKETLESS_INLINE void client_core::take_closed(std::uint32_t index) {
-    lose(connections_[index]);
+    client_connection& c = connections_[index];
+    if (c.is_due)
+        lose(c);
+    else
+        close_now(c);
     connections_.free(index);
 }
 

@@ -50,8 +50,9 @@ namespace socketless::inline v0::wire {
 ///
 /// Beside a WebSocket, or two while the session moves, there are at most two connections: one waits for what the server
 /// has to say, one sends. They are kept for later requests. A GET that meets the end of a kept connection before a byte
-/// of an answer has come is sent again, once, on a new one; any other request on a connection that ends has failed, and
-/// so has one that is answered with another status than 200: redirects are not followed.
+/// of an answer has come is sent again, once, on a new one. Any other request on a connection that ends has failed; so
+/// has a GET if the connection is reset, since the messages of its answer may be lost, and one that is answered with
+/// another status than 200: redirects are not followed.
 ///
 /// If an allocation or the random source throws, one connection ends; the session hears of it.
 /// Sources: RFC 9110, RFC 9112 and RFC 6455.
