@@ -46,6 +46,29 @@ inline constexpr std::string_view fault_names[] = {
 inline constexpr std::size_t fault_count = std::size(fault_names);
 inline constexpr std::size_t reason_count = 7;
 
+// Of connections of bytes.
+struct wire_figures {
+    std::uint64_t connections = 0;
+    std::uint64_t segments = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t partial_writes = 0;
+    std::uint64_t ends = 0;
+    std::uint64_t late_bytes = 0; // for an end that is closed already: it answers by a reset
+    std::uint64_t strangers = 0;  // that got all their answers
+
+    // Calls f(name, count) for each.
+    template <class F>
+    void for_each(F f) const {
+        f("connections", connections);
+        f("segments", segments);
+        f("bytes", bytes);
+        f("partial writes", partial_writes);
+        f("ends", ends);
+        f("late bytes", late_bytes);
+        f("strangers", strangers);
+    }
+};
+
 struct network_figures {
     std::uint64_t schedules = 0;
     std::uint64_t attempts = 0;
@@ -64,6 +87,7 @@ struct network_figures {
     std::array<std::uint64_t, fault_count> faults{};
     std::array<std::uint64_t, reason_count> client_reasons{};
     std::array<std::uint64_t, reason_count> server_reasons{};
+    wire_figures wire{};
 };
 
 struct network_plan {

@@ -42,6 +42,7 @@ private:
     void begin(std::size_t i) override { clients_.start(i); }
 
     void plan_more() override {
+        wires_.plan_more();
         auto const duration = static_cast<std::size_t>(sim_.plan.duration.count());
         if (sim_.random.one_in(20)) sim_.after(microseconds(sim_.random.below(duration)), [this] { shut_down(); });
     }
@@ -112,8 +113,8 @@ private:
         auto const& u = clients_.users[i];
         if (c.is_idle()) return !u.wants_connection || u.has_given_up;
         if (scene_.is_uncertain || application_.is_shut_down || !sim_.plan.may_open(sim_.plan.clients[i])) return true;
-        if (!wires_.clients[i].attempt) return false; // another attempt follows
-        if (sim_.ledger.at(*wires_.clients[i].attempt).faulty) return true;
+        if (!wires_.clients[i].attempt) return false;                            // another attempt follows
+        if (sim_.ledger.at(*wires_.clients[i].attempt).faulty) return u.is_open; // messages may be lost
         if (!u.is_open || !u.wants_connection) return false;
         for (std::size_t nsp = 0; nsp != namespace_count; ++nsp)
             if (!is_settled(i, nsp)) return false;

@@ -44,6 +44,9 @@ public:
     void pass_time_of_server() { server.handle_timeout(sim_.now); }
     void close_server() { server.close(); }
 
+    // Plans what is the network's own: nothing.
+    void plan_more() {}
+
     //=== what a transmit is for ===//
 
     [[nodiscard]] std::optional<std::size_t> attempt_of_get(engineio::exchange_id id) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "simulation/channels.hpp"
+#include "simulation/driving.hpp"
 #include "simulation/ends.hpp"
 #include "simulation/exchanges.hpp"
 #include "simulation/simulation.hpp"
@@ -54,15 +55,16 @@ public:
     // Hands its events and transmits to these until both run dry.
     template <class OnEvent, class OnTransmit>
     void drain_client(std::size_t i, OnEvent on_event, OnTransmit on_transmit) {
-        drain(clients[i].session, client_buffer_, on_event, [this, i, on_transmit](engineio::transmit const& t) {
-            sim_.note("client ", i, " -> ", transmit_names[static_cast<std::size_t>(t.type)], " ", t.id, " ", t.target,
-                      " ", t.data.data);
-            on_transmit(t);
-        });
+        support::drain(sim_, clients[i].session, client_buffer_, on_event,
+                       [this, i, on_transmit](engineio::transmit const& t) {
+                           sim_.note("client ", i, " -> ", transmit_names[static_cast<std::size_t>(t.type)], " ", t.id,
+                                     " ", t.target, " ", t.data.data);
+                           on_transmit(t);
+                       });
     }
     template <class OnEvent, class OnTransmit>
     void drain_server(OnEvent on_event, OnTransmit on_transmit) {
-        drain(server, server_buffer_, on_event, [this, on_transmit](engineio::transmit const& t) {
+        support::drain(sim_, server, server_buffer_, on_event, [this, on_transmit](engineio::transmit const& t) {
             sim_.note("server -> ", transmit_names[static_cast<std::size_t>(t.type)], " ", t.id, " ", t.status, " ",
                       t.data.data);
             on_transmit(t);
@@ -116,41 +118,9 @@ public:
         }
     }
 
-    // One side stops for a while, and then gets what came meanwhile.
-    void plan_freeze() {
-        sim_.after(microseconds(sim_.random.below(static_cast<std::size_t>(sim_.plan.duration.count()))), [this] {
-            auto const heartbeat = sim_.plan.server.ping_interval + sim_.plan.server.ping_timeout;
-            auto const how_long =
-                microseconds(sim_.random.below(static_cast<std::size_t>(microseconds(heartbeat).count()) * 2));
-            if (sim_.plan.has(fault::server_frozen)) {
-                if (server_peer.frozen) return;
-                sim_.did(fault::server_frozen);
-                for (attempt& a : sim_.ledger.attempts()) a.faulty = true;
-                sim_.freeze(server_peer, how_long);
-            } else {
-                client& c = clients[sim_.random.below(clients.size())];
-                if (c.side.frozen) return;
-                sim_.did(fault::client_frozen);
-                if (c.attempt) sim_.ledger.at(*c.attempt).faulty = true;
-                sim_.freeze(c.side, how_long);
-            }
-        });
-    }
+    void plan_freeze() { support::plan_freeze(sim_, server_peer, clients); }
 
 private:
-    template <class Side, class OnEvent, class OnTransmit>
-    void drain(Side& side, std::string& buffer, OnEvent on_event, OnTransmit on_transmit) {
-        for (std::size_t steps = 0; sim_.ledger.error().empty(); ++steps) {
-            if (steps == 100'000) return sim_.ledger.fail("a side does not run dry");
-            if (auto e = side.poll_event())
-                on_event(*e);
-            else if (auto const t = side.poll_transmit(buffer))
-                on_transmit(*t);
-            else
-                return;
-        }
-    }
-
     void client_timeout(std::size_t i) {
         auto& session = clients[i].session;
         sim_.note("client ", i, ": timeout");
