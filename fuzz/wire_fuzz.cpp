@@ -103,7 +103,7 @@ private:
     void act(std::uint8_t what) {
         if (what % 4 == 0 && session_) io_->close(*session_);
         if (what % 4 == 1 && !requests_.empty()) {
-            io_.respond(requests_.back(), {.body = "page"});
+            io_.respond(requests_.back(), {.body = "page"}, now_).ignore();
             requests_.pop_back();
         }
         if (what == 255) io_.close();

@@ -75,6 +75,7 @@
 #include <socketless/wire/client.hpp>
 #include <socketless/wire/client_options.hpp>
 #include <socketless/wire/cors.hpp>
+#include <socketless/wire/headers.hpp>
 #include <socketless/wire/request.hpp>
 #include <socketless/wire/server.hpp>
 #include <socketless/wire/server_options.hpp>

@@ -29,6 +29,17 @@ inline socketless::random_source counting_source() {
     };
 }
 
+/// What opens a WebSocket.
+inline std::string websocket_request(std::string_view target = "/engine.io/?EIO=4&transport=websocket",
+                                     std::string_view fields = {}) {
+    return std::string("GET ")
+        .append(target)
+        .append(" HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+        .append(fields)
+        .append("\r\n");
+}
+
 /// A network that carries everything at once, unless a connection is paused.
 struct wire_scene {
     using id = socketless::wire::connection_id;

@@ -282,8 +282,9 @@ private:
         return is_any;
     }
     void respond(std::uint64_t exchange) {
-        bool const is_there = server_.wire.respond(exchange, {.content_type = "text/plain", .body = "here"});
-        sim_.ledger.expect(!is_there || !server_.wire.respond(exchange, {}), "a request is answered twice");
+        auto const now = sim_.now;
+        auto const done = server_.wire.respond(exchange, {.content_type = "text/plain", .body = "here"}, now);
+        sim_.ledger.expect(!done || !server_.wire.respond(exchange, {}, now), "a request is answered twice");
     }
 
     static std::optional<watched_channel> watched(channel_map const& all, engineio::channel_id id) {

@@ -13,7 +13,7 @@ using namespace socketless;
 using namespace std::chrono_literals;
 using namespace support::wire_client;
 using strings = std::vector<std::string>;
-using headers = wire::client_options::headers_type;
+using headers = wire::headers_type;
 
 namespace {
 

@@ -1,10 +1,15 @@
 #include "drivers/wire_server.hpp"
 #include "tools/catch.hpp"
 
+#include <socketless/http/fields.hpp>
+#include <socketless/wire/request.hpp>
+#include <socketless/wire/server_options.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace wire_server_http_test {
@@ -12,6 +17,7 @@ namespace wire_server_http_test {
 using namespace socketless;
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
+using support::websocket_request;
 using support::wire_scene;
 using strings = std::vector<std::string>;
 
@@ -238,21 +244,22 @@ TEST_CASE("wire server: other paths are not found, or answered by the applicatio
     CHECK(r.address == "10.1.2.3");
     s.wait(1h); // as long as it likes
     http::field const field{"ETag", "\"1\""};
-    CHECK(s.io.respond(r.exchange, {.status = 201, .content_type = "text/css", .body = "x", .fields = {&field, 1}}));
-    CHECK_FALSE(s.io.respond(r.exchange, {}));
+    CHECK(s.io.respond(r.exchange, {.status = 201, .content_type = "text/css", .body = "x", .fields = {&field, 1}},
+                       s.now));
+    CHECK_FALSE(s.io.respond(r.exchange, {}, s.now));
     s.drain();
     CHECK(s.take(1) == "HTTP/1.1 201 Created\r\nContent-Type: text/css\r\nContent-Length: 1\r\nETag: \"1\"\r\n"
                        "X-Served-By: socketless\r\n\r\nx");
     s.receive(1, "HEAD /page HTTP/1.1\r\nHost: a\r\n\r\n");
     REQUIRE(s.requests.size() == 2);
-    CHECK(s.io.respond(s.requests[1].exchange, {.body = "four"}));
+    CHECK(s.io.respond(s.requests[1].exchange, {.body = "four"}, s.now));
     s.drain();
     CHECK(s.take(1) == "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Served-By: socketless\r\n\r\n");
 
     s.receive(1, get("/gone"));
     s.io.closed(1, s.now);
     s.drain();
-    CHECK_FALSE(s.io.respond(s.requests[2].exchange, {}));
+    CHECK_FALSE(s.io.respond(s.requests[2].exchange, {}, s.now));
 }
 
 TEST_CASE("wire server: pages of the origins that it names may read the answers") {
@@ -445,7 +452,7 @@ TEST_CASE("wire server: a slow client that reads on is not closed, one that stop
     wire_scene s({.other_paths = wire::other_paths::application});
     s.accept(1);
     s.receive(1, get("/large"));
-    CHECK(s.io.respond(s.requests[0].exchange, {.body = std::string(100'000, 'x')}));
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = std::string(100'000, 'x')}, s.now));
     s.drain();
     for (int i = 0; i != 10; ++i) { // a part every 50 s
         s.io.pause(1);
@@ -456,7 +463,7 @@ TEST_CASE("wire server: a slow client that reads on is not closed, one that stop
     s.wait(59s); // and then there is as much time for the next request as ever
     CHECK(s.ended.empty());
     s.receive(1, get("/large"));
-    CHECK(s.io.respond(s.requests[1].exchange, {.body = "x"}));
+    CHECK(s.io.respond(s.requests[1].exchange, {.body = "x"}, s.now));
     s.drain();
     s.io.pause(1);
     s.wait(61s);
@@ -472,7 +479,7 @@ TEST_CASE("wire server: a client that ends its side behind two requests gets bot
     s.drain();
     s.wait(1ms);
     REQUIRE(s.requests.size() == 1);
-    CHECK(s.io.respond(s.requests[0].exchange, {.body = "page"}));
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = "page"}, s.now));
     s.drain();
     auto const answers = s.take(1);
     CHECK(answers.find("4now") != std::string::npos);
@@ -484,7 +491,7 @@ TEST_CASE("wire server: a client that ends its side behind two requests gets bot
     s.give(1, get("/page") + get(target_of(s)));
     s.io.ended(1, s.now);
     s.drain();
-    CHECK(s.io.respond(s.requests[1].exchange, {.body = "page"}));
+    CHECK(s.io.respond(s.requests[1].exchange, {.body = "page"}, s.now));
     s.drain();
     s.wait(1ms);
     CHECK(s.events.back() == "closed transport error");
@@ -495,7 +502,7 @@ TEST_CASE("wire server: pages of other origins read what the protocol answers, n
     wire_scene s({.cors = {.origins = {"*"}, .credentials = true}, .other_paths = wire::other_paths::application});
     s.accept(1);
     s.receive(1, get("/admin", "Origin: http://other.example\r\n"));
-    CHECK(s.io.respond(s.requests[0].exchange, {.body = "secret"}));
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = "secret"}, s.now));
     s.drain();
     CHECK(s.take(1) == "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
 }
@@ -514,7 +521,7 @@ TEST_CASE("wire server: it closes in good order") {
     CHECK(s.ended.contains(2));
     CHECK_FALSE(s.ended.contains(3));
     CHECK_FALSE(s.io.is_done());
-    CHECK(s.io.respond(s.requests[0].exchange, {.body = "page"}));
+    CHECK(s.io.respond(s.requests[0].exchange, {.body = "page"}, s.now));
     s.drain();
     CHECK(has_line(s.take(3), "Connection: close"));
     CHECK(s.ended.contains(3));
@@ -534,6 +541,82 @@ TEST_CASE("wire server: a server that closes takes no new session, but tells cli
     CHECK(body_of(s.exchange(1, get(target_of(s)))) == "1");
     s.wait(6s);
     CHECK(s.io.is_done());
+}
+
+TEST_CASE("wire server: a connection that is gone gets nothing, whoever has its name then") {
+    auto const poll = get("/engine.io/?EIO=4&transport=polling");
+    for (std::string const& bytes : {poll, get("/page"), std::string("GET / HTTP/9\r\n\r\n"), websocket_request()}) {
+        CAPTURE(bytes);
+        wire_scene s({.other_paths = wire::other_paths::application});
+        s.accept(1);
+        s.give(1, bytes); // the caller polls only after all of these
+        s.io.closed(1, s.now);
+        s.io.accepted(1, "10.0.0.2", s.now);
+        s.drain();
+        CHECK(s.sent[1].empty());
+        CHECK(s.closed.empty());
+        CHECK(s.io.connection_count() == 1);
+        for (auto const& r : s.requests) CHECK_FALSE(s.io.respond(r.exchange, {.body = "late"}, s.now));
+        s.receive(1, poll);
+        CHECK(s.take(1).starts_with("HTTP/1.1 200 OK"));
+    }
+    wire_scene s; // an answer that has begun to be written
+    s.accept(1);
+    s.receive(1, websocket_request());
+    auto const first = *s.session;
+    s.accept(2);
+    s.receive(2, websocket_request());
+    for (auto const to : {*s.session, first}) s.io->send(to, {frame_kind::text, "hello"}).ignore();
+    s.sent.clear();
+    CHECK_FALSE(s.io.poll_event());
+    auto const t = s.io.poll_transmit(s.buffer);
+    REQUIRE(t);
+    CHECK(t->connection == 2);
+    s.io.closed(1, s.now);
+    s.io.accepted(1, "10.0.0.2", s.now);
+    s.drain();
+    CHECK(s.sent[1].empty());
+}
+
+TEST_CASE("wire server: options that no answer can carry are refused, and so are such answers") {
+    auto const code = [](wire::server_options const& o) {
+        auto const checked = check(o);
+        return checked ? errc{} : checked.error().code;
+    };
+    CHECK(code({}) == errc{});
+    CHECK(code({.cookie = {.name = "io", .path = "/a"}, .headers = {{"X-A", "b"}}}) == errc{});
+    for (auto const& h : std::vector<std::pair<std::string, std::string>>{
+             {"X A", "b"}, {"", "b"}, {"X-A", "b\r\nX-B: c"}, {"Content-Length", "1"}, {"connection", "close"}}) {
+        CAPTURE(h.first);
+        CHECK(check(wire::server_options{.headers = {{"X-A", "b"}, h}}).error() == error{errc::invalid_field, 1});
+        http::field const field{h.first, h.second};
+        CHECK(check(wire::response{.fields = {&field, 1}}).error().code == errc::invalid_field);
+    }
+    CHECK(code({.cookie = {.name = "a b"}}) == errc::invalid_field);
+    CHECK(code({.cookie = {.name = "a", .path = "/;b"}}) == errc::invalid_field);
+    CHECK(code({.cookie = {.name = "a", .path = "/\r\nX: y"}}) == errc::invalid_field);
+    CHECK(code({.cors = {.origins = {"*"}, .methods = "GET\n"}}) == errc::invalid_field);
+    CHECK(code({.cors = {.origins = {"*"}, .exposed_headers = "\r"}}) == errc::invalid_field);
+
+    wire_scene bad({.headers = {{"a b", "c"}}});
+    CHECK_FALSE(bad.io.check_options());
+    bad.accept(1);
+    CHECK(bad.closed.contains(1));
+    CHECK(bad.io.connection_count() == 0);
+
+    wire_scene s({.other_paths = wire::other_paths::application});
+    s.accept(1);
+    s.receive(1, get("/page"));
+    auto const exchange = s.requests.at(0).exchange;
+    http::field const length{"Content-Length", "1"};
+    CHECK(s.io.respond(exchange, {.fields = {&length, 1}}, s.now).error() == error{errc::invalid_field, 0});
+    CHECK(s.io.respond(exchange, {.content_type = "a\nb"}, s.now).error().code == errc::invalid_field);
+    for (int const status : {0, 101, 199, 600})
+        CHECK(s.io.respond(exchange, {.status = status}, s.now).error().code == errc::invalid_start_line);
+    CHECK(s.io.respond(exchange, {.body = "page"}, s.now));
+    CHECK(s.io.respond(exchange, {.body = "page"}, s.now).error().code == errc::not_open);
+    s.drain();
+    CHECK(s.take(1).ends_with("\r\n\r\npage"));
 }
 
 } // namespace wire_server_http_test

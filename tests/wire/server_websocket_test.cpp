@@ -17,6 +17,7 @@ namespace wire_server_websocket_test {
 
 using namespace socketless;
 using namespace std::chrono_literals;
+using support::websocket_request;
 using support::wire_scene;
 using strings = std::vector<std::string>;
 using websocket::opcode;
@@ -28,13 +29,6 @@ constexpr std::string_view switching = "HTTP/1.1 101 Switching Protocols\r\n"
                                        "Upgrade: websocket\r\n"
                                        "Connection: Upgrade\r\n"
                                        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
-
-std::string upgrade(std::string_view to = target, std::string_view fields = {}) {
-    return "GET " + std::string(to) +
-           " HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
-           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-           std::string(fields) + "\r\n";
-}
 
 // A client's frame.
 std::string masked(opcode code, std::string_view payload) {
@@ -58,7 +52,7 @@ std::string close_of(std::uint16_t code, std::string_view reason = {}) {
 // A session over WebSocket, on connection 1.
 void open(wire_scene& s) {
     s.accept(1);
-    s.receive(1, upgrade());
+    s.receive(1, websocket_request());
     s.take(1);
     s.pieces.clear();
 }
@@ -68,7 +62,7 @@ void open(wire_scene& s) {
 TEST_CASE("wire server: the answer to the request for a WebSocket and the handshake are one write") {
     wire_scene s;
     s.accept(1);
-    s.receive(1, upgrade());
+    s.receive(1, websocket_request());
     REQUIRE(s.pieces.size() == 1);
     CHECK(s.take(1) == std::string(switching) + "\r\n" +
                            frame_of(opcode::text, R"(0{"sid":"AAECAwQFBgcICQoLDA0O","upgrades":[],)"
@@ -100,7 +94,8 @@ TEST_CASE("wire server: a write gathers messages until it is long enough") {
 }
 
 TEST_CASE("wire server: however the bytes of messages are cut, events are the same") {
-    auto const bytes = upgrade() + text("4hello") + masked(opcode::ping, "?") + text("4" + std::string(300, 'w'));
+    auto const bytes =
+        websocket_request() + text("4hello") + masked(opcode::ping, "?") + text("4" + std::string(300, 'w'));
     for (std::size_t size = 1; size != 60; ++size) {
         CAPTURE(size);
         wire_scene s;
@@ -214,7 +209,7 @@ TEST_CASE("wire server: requests for a WebSocket that break the rules are refuse
         std::string_view status;
     };
     auto const replaced = [](std::string_view from, std::string_view to) {
-        auto request = upgrade();
+        auto request = websocket_request();
         request.replace(request.find(from), from.size(), to);
         return request;
     };
@@ -222,11 +217,11 @@ TEST_CASE("wire server: requests for a WebSocket that break the rules are refuse
         {replaced("Version: 13", "Version: 8"), "426 Upgrade Required"},
         {replaced("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), "400 Bad Request"},
         {replaced("keep-alive, Upgrade", "keep-alive"), "400 Bad Request"},
-        {upgrade("/engine.io/?EIO=4&transport=polling"), "400 Bad Request"},
-        {upgrade("/engine.io/?EIO=4&transport=websocket&sid=unknown"), "400 Bad Request"},
-        {upgrade("/engine.io/?EIO=3&transport=websocket"), "400 Bad Request"},
-        {upgrade("/other"), "404 Not Found"},
-        {upgrade(target, "Sec-WebSocket-Protocol: a, a\r\n"), "400 Bad Request"},
+        {websocket_request("/engine.io/?EIO=4&transport=polling"), "400 Bad Request"},
+        {websocket_request("/engine.io/?EIO=4&transport=websocket&sid=unknown"), "400 Bad Request"},
+        {websocket_request("/engine.io/?EIO=3&transport=websocket"), "400 Bad Request"},
+        {websocket_request("/other"), "404 Not Found"},
+        {websocket_request(target, "Sec-WebSocket-Protocol: a, a\r\n"), "400 Bad Request"},
     };
     for (row const& r : rows) {
         CAPTURE(r.request);
@@ -237,24 +232,24 @@ TEST_CASE("wire server: requests for a WebSocket that break the rules are refuse
         CHECK(
             (r.status != "426 Upgrade Required" || answer.find("Sec-WebSocket-Version: 13\r\n") != std::string::npos));
         CHECK(s.ended.empty());
-        CHECK(s.exchange(1, upgrade()).starts_with(switching));
+        CHECK(s.exchange(1, websocket_request()).starts_with(switching));
     }
 }
 
 TEST_CASE("wire server: the first subprotocol that is offered is chosen, or the application chooses") {
     wire_scene s;
     s.accept(1);
-    CHECK(s.exchange(1, upgrade(target, "Sec-WebSocket-Protocol: b, a\r\n")).find("Protocol: b\r\n") !=
+    CHECK(s.exchange(1, websocket_request(target, "Sec-WebSocket-Protocol: b, a\r\n")).find("Protocol: b\r\n") !=
           std::string::npos);
     wire_scene own(
         {.choose_subprotocol = [](std::span<std::string_view const> offered) { return std::string(offered.back()); }});
     own.accept(1);
-    CHECK(own.exchange(1, upgrade(target, "Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Protocol: a\r\n"))
+    CHECK(own.exchange(1, websocket_request(target, "Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Protocol: a\r\n"))
               .find("Protocol: a\r\n") != std::string::npos);
     wire_scene foreign({.choose_subprotocol = [](std::span<std::string_view const>) { return std::string("c"); }});
     foreign.accept(1);
-    CHECK(foreign.exchange(1, upgrade(target, "Sec-WebSocket-Protocol: b\r\n")).find("Sec-WebSocket-Protocol") ==
-          std::string::npos);
+    CHECK(foreign.exchange(1, websocket_request(target, "Sec-WebSocket-Protocol: b\r\n"))
+              .find("Sec-WebSocket-Protocol") == std::string::npos);
 }
 
 TEST_CASE("wire server: a session by long-polling moves to a WebSocket") {
@@ -265,7 +260,7 @@ TEST_CASE("wire server: a session by long-polling moves to a WebSocket") {
     s.receive(1, "GET /engine.io/?EIO=4&transport=polling" + query + " HTTP/1.1\r\nHost: a\r\n\r\n");
     s.take(1);
     s.accept(2);
-    CHECK(s.exchange(2, upgrade(std::string(target) + query)) == std::string(switching) + "\r\n");
+    CHECK(s.exchange(2, websocket_request(std::string(target) + query)) == std::string(switching) + "\r\n");
     CHECK(s.exchange(2, text("2probe")) == frame_of(opcode::text, "3probe"));
     CHECK(s.take(1).ends_with("\r\n\r\n6"));
     s.receive(2, text("5") + text("4moved"));
@@ -339,7 +334,7 @@ TEST_CASE("wire server: a broadcast's frame is the same bytes for all receivers"
     std::vector<engineio::session_handle> all;
     for (wire::connection_id id = 1; id != 4; ++id) {
         s.accept(id);
-        s.receive(id, upgrade());
+        s.receive(id, websocket_request());
         all.push_back(*s.session);
         s.take(id);
     }
@@ -366,6 +361,20 @@ TEST_CASE("wire server: a broadcast's frame is the same bytes for all receivers"
         places.push_back(t->data.data());
     }
     CHECK(places == std::vector<char const*>(3, places.at(0))); // nothing is copied
+}
+
+TEST_CASE("wire server: a session that has ended is unknown, also while its last answer is due") {
+    wire_scene s;
+    s.accept(1);
+    s.receive(1, "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n");
+    auto const session = "&sid=" + std::string(s.io->find(*s.session)->id());
+    s.receive(1, "GET /engine.io/?EIO=4&transport=polling" + session + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    s.accept(2);
+    s.io.ended(1, s.now); // nobody can read the answer to the poll: the session ends
+    s.drain();
+    s.receive(2, websocket_request(std::string(target) + session));
+    CHECK(s.events.back() == "closed transport error");
+    CHECK(s.take(2).starts_with("HTTP/1.1 400 Bad Request"));
 }
 
 } // namespace wire_server_websocket_test

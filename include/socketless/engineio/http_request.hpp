@@ -24,9 +24,10 @@ struct http_request {
     std::string_view target = {};
     /// Whether the Content-Type is application/octet-stream.
     bool is_binary = false;
-    /// The body, whole; base64 in it is decoded in place. Of a body over `max_payload` bytes, one byte more than that
-    /// is enough: the I/O layer may stop reading there.
+    /// The body, whole; base64 in it is decoded in place.
     std::span<char> body = {};
+    /// Whether the body is longer than `max_payload`: the I/O layer may stop reading there, and give none of it.
+    bool is_too_large = false;
     /// See handshake_request: these three are kept if the request begins a session.
     std::uint64_t context = 0;
     std::string_view fields = {};

@@ -251,6 +251,8 @@ public:
     [[nodiscard]] engineio::transport transport() const noexcept { return transport_; }
     /// Whether it is open: neither closing nor closed.
     [[nodiscard]] bool is_open() const noexcept { return state_ == state::open; }
+    /// Whether it has ended; something may still be due.
+    [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed; }
     /// The error in what the client sent, if that ended the session: close_reason::parse_error, or `blame`.
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
     /// Whether it has ended, and has no event and no transmit left.

@@ -103,8 +103,7 @@ SOCKETLESS_INLINE void client_core::write_tunnel_request(std::string& out) {
     core_detail::must(http::write_request_head(out, "CONNECT", tunnel_, std::span(fields).first(count)));
 }
 
-SOCKETLESS_INLINE std::array<client_options::headers_type const*, 2>
-client_core::headers_of(request_kind kind) const noexcept {
+SOCKETLESS_INLINE std::array<headers_type const*, 2> client_core::headers_of(request_kind kind) const noexcept {
     return {&options_.headers,
             kind == request_kind::websocket ? &options_.websocket_headers : &options_.polling_headers};
 }

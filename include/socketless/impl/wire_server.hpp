@@ -2,23 +2,16 @@
 // includes them.
 #pragma once
 
-#include <socketless/core/assert.hpp>
-#include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/separate.hpp>
-#include <socketless/engineio/request.hpp>
 #include <socketless/engineio/session.hpp>
-#include <socketless/http/status.hpp>
-#include <socketless/http/writer.hpp>
-#include <socketless/text/token.hpp>
+#include <socketless/impl/wire_server_requests.hpp>
 #include <socketless/websocket/connection.hpp>
 #include <socketless/websocket/frame.hpp>
-#include <socketless/websocket/handshake.hpp>
 #include <socketless/wire/detail/server_core.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,6 +44,7 @@ SOCKETLESS_INLINE void server_core::accepted(connection_id id, std::string_view 
     c.http = std::make_unique<server_http>(options_.limits, address);
     by_id_.emplace(id, index);
     undo.commit();
+    if (!check(options_)) return close_now(index);
     arm(index, is_closing_ ? options_.closing_timeout : options_.request_timeout);
 }
 
@@ -61,15 +55,25 @@ SOCKETLESS_INLINE void server_core::ended(connection_id id, time_point now) {
     input_for(input_type::ended, id, {}, now);
 }
 SOCKETLESS_INLINE void server_core::closed(connection_id id, time_point now) {
-    input_for(input_type::closed, id, {}, now);
-    by_id_.erase(id); // the name is free
+    std::uint32_t const index = find(id);
+    if (index == none) return;
+    by_id_.erase(id);                   // the name is free: another connection may have it
+    connections_[index].is_gone = true; // before what it has sent is read
+    push_input(input_type::closed, index, {}, now);
 }
 
 SOCKETLESS_INLINE void server_core::input_for(input_type type, connection_id id, std::span<char> bytes,
                                               time_point now) {
-    now_ = now;
     std::uint32_t const index = find(id);
-    if (index != none) inputs_.push({type, handle(index), bytes, now});
+    if (index != none) push_input(type, index, bytes, now);
+}
+
+SOCKETLESS_INLINE void server_core::push_input(input_type type, std::uint32_t index, std::span<char> bytes,
+                                               time_point now) {
+    now_ = now;
+    core_detail::rollback undo([&]() noexcept { try_close(index); }); // a part of what it sends would be missing
+    inputs_.push({type, handle(index), bytes, now});
+    undo.commit();
 }
 
 SOCKETLESS_INLINE std::uint32_t server_core::find(connection_id id) const {
@@ -129,11 +133,16 @@ SOCKETLESS_INLINE void server_core::set_deadline(std::uint32_t index) {
 // The deadline of what the connection is doing has passed.
 SOCKETLESS_INLINE void server_core::expire(std::uint32_t index) {
     server_connection& c = connections_[index];
+    core_detail::rollback undo([&]() noexcept { try_close(index); });
     bool const is_reading =
         c.phase == connection_phase::open && !c.is_paused && c.http && c.http->phase == exchange_phase::reading;
-    if (!is_reading) return close_now(index);
-    if (c.http->reader.is_idle()) return end(index);
-    refuse(index, 408);
+    if (!is_reading)
+        close_now(index);
+    else if (c.http->reader.is_idle())
+        end(index);
+    else
+        refuse(index, 408);
+    undo.commit();
 }
 
 // Sends what is due, and ends.
@@ -146,9 +155,14 @@ SOCKETLESS_INLINE void server_core::end(std::uint32_t index) {
 }
 
 SOCKETLESS_INLINE void server_core::close_now(std::uint32_t index) {
-    let_go(index);
-    connections_[index].phase = connection_phase::closing;
+    connections_[index].phase = connection_phase::closing; // first: if the protocol throws, it hears of it later
     mark_busy(index);
+    let_go(index);
+}
+
+// The same where something has been thrown already.
+SOCKETLESS_INLINE void server_core::try_close(std::uint32_t index) noexcept {
+    core_detail::attempt([&] { close_now(index); });
 }
 
 // The protocol hears that its request or its channel is gone.
@@ -156,9 +170,9 @@ SOCKETLESS_INLINE void server_core::let_go(std::uint32_t index) {
     end_channel(index);
     if (!connections_[index].http) return;
     server_http& h = *connections_[index].http;
-    auto const exchange = std::exchange(h.exchange, 0);
     bool const is_waiting = h.phase == exchange_phase::waiting && h.is_the_protocols;
-    if (exchange != 0 && (h.is_started || is_waiting)) protocol_.http_aborted(exchange, now_);
+    if (h.exchange != 0 && (h.is_started || is_waiting)) protocol_.http_aborted(h.exchange, now_);
+    h.exchange = 0;
 }
 
 // The connection is gone, and the caller knows.
@@ -196,7 +210,7 @@ SOCKETLESS_INLINE bool server_core::take_input() {
 // Memory ran out, or a callback has thrown, while an input was read: its connection ends.
 SOCKETLESS_INLINE void server_core::fail(std::uint32_t index) noexcept {
     inputs_.pop();
-    core_detail::attempt([&] { close_now(index); });
+    try_close(index);
 }
 
 // Reads the next request or message; false if the input holds no other.
@@ -255,277 +269,6 @@ SOCKETLESS_INLINE void server_core::take_silence(std::uint32_t index, engineio::
     if (c.http && c.http->exchange == exchange && c.http->phase == exchange_phase::waiting) close_now(index);
 }
 
-//=== HTTP ===//
-
-// Keeps what comes behind a request that is not answered yet. Of a client that sends too much of it, this request is
-// the last.
-SOCKETLESS_INLINE void server_core::keep_early(server_http& h, std::span<char> bytes) {
-    if (h.is_last) return;
-    if (bytes.size() > max_early - h.early.size())
-        h.is_last = true;
-    else
-        h.early.append(bytes.data(), bytes.size());
-}
-
-SOCKETLESS_INLINE bool server_core::take_request(std::uint32_t index, input& i) {
-    server_http& h = *connections_[index].http;
-    if (h.reader.is_idle()) arm(index, options_.request_timeout);
-    for (;;) {
-        auto const part = h.reader.read(i.bytes);
-        if (!part) return take_error(index, part.error().code, i.now), true;
-        if (!*part) return wait_for_more(index, i.now), false;
-        switch ((*part)->type) {
-        case http::part_type::head: take_head(index, i.bytes); break;
-        case http::part_type::body: h.body.add((*part)->data); break;
-        case http::part_type::end: return hand_in(index, i.now), true;
-        }
-    }
-}
-
-SOCKETLESS_INLINE void server_core::take_head(std::uint32_t index, std::span<char> rest) {
-    server_http& h = *connections_[index].http;
-    auto const& head = h.reader.head();
-    if (++exchanges_ == 0) ++exchanges_; // 0 is no exchange
-    h.exchange = std::uint64_t{exchanges_} << 32u | index;
-    h.is_the_protocols = protocol_.takes(head.target);
-    h.is_head = head.method == "HEAD";
-    h.is_1_0 = head.minor_version == 0;
-    h.is_last = h.is_last || !head.keep_alive || is_closing_; // bytes behind it may be lost already
-    if (options_.cors.is_on() && h.is_the_protocols)
-        h.origin = options_.cors.allowed(head.fields.find("Origin").value_or(""));
-    if (!head.expects_continue || !rest.empty()) return;
-    h.output += "HTTP/1.1 100 Continue\r\n\r\n";
-    mark_busy(index);
-}
-
-// The request goes on in another input.
-SOCKETLESS_INLINE void server_core::wait_for_more(std::uint32_t index, time_point now) {
-    server_connection& c = connections_[index];
-    if (c.has_ended) return close_after_write(index);
-    server_http& h = *c.http;
-    if (h.exchange == 0) return;
-    h.reader.keep_head();
-    h.body.keep();
-    if (h.is_started || !h.is_the_protocols || h.reader.head().method != "POST") return;
-    protocol_.http_started(describe(index, {}), now);
-    h.is_started = true;
-}
-
-SOCKETLESS_INLINE void server_core::take_error(std::uint32_t index, errc error, time_point now) {
-    server_http& h = *connections_[index].http;
-    if (error != errc::payload_too_large || !h.is_started) return refuse(index, http::status_of(error));
-    // The protocol knows of the request, and answers it. The session lives on.
-    h.is_last = true;
-    std::string too_large(protocol_.engine_options().max_payload + 1, '\0');
-    hand_to_protocol(index, too_large, now);
-}
-
-SOCKETLESS_INLINE engineio::http_request server_core::describe(std::uint32_t index, std::span<char> body) const {
-    server_connection const& c = connections_[index];
-    auto const& head = c.http->reader.head();
-    auto const method = head.method == "GET"    ? engineio::http_method::get
-                        : head.method == "POST" ? engineio::http_method::post
-                                                : engineio::http_method::other;
-    auto const content = head.fields.find("Content-Type").value_or("");
-    return {.exchange = c.http->exchange,
-            .method = method,
-            .target = head.target,
-            .is_binary = token::equals(content, name(engineio::content_type::binary)),
-            .body = body,
-            .context = c.id,
-            .fields = head.fields.raw(),
-            .address = c.http->address};
-}
-
-// A whole request is there.
-SOCKETLESS_INLINE void server_core::hand_in(std::uint32_t index, time_point now) {
-    server_http& h = *connections_[index].http;
-    auto const& head = h.reader.head();
-    timers_.cancel(index);
-    if (!h.is_the_protocols) return hand_to_application(index);
-    if (head.method == "OPTIONS" && options_.cors.is_on()) return answer_preflight(index);
-    if (is_closing_ && is_handshake(head.target)) return put_answer(index, {.status = 503});
-    if (websocket::is_upgrade(head.fields)) return upgrade(index, now);
-    hand_to_protocol(index, h.body.get(), now);
-}
-
-SOCKETLESS_INLINE void server_core::hand_to_protocol(std::uint32_t index, std::span<char> body, time_point now) {
-    server_http& h = *connections_[index].http;
-    h.phase = exchange_phase::waiting;
-    h.is_started = false;
-    if (connections_[index].has_ended) unanswered_.push_back({handle(index), h.exchange});
-    protocol_.http_received(describe(index, body), now);
-}
-
-SOCKETLESS_INLINE void server_core::hand_to_application(std::uint32_t index) {
-    server_http& h = *connections_[index].http;
-    if (options_.other_paths == other_paths::not_found) return put_answer(index, {.status = 404});
-    auto const& head = h.reader.head();
-    auto const body = h.body.get();
-    requests_.push({h.exchange, std::string(head.method), std::string(head.target), std::string(head.fields.raw()),
-                    std::string(body.data(), body.size()), h.address});
-    h.phase = exchange_phase::waiting;
-}
-
-// Whether a request would begin a session.
-SOCKETLESS_INLINE bool server_core::is_handshake(std::string_view target) {
-    auto const read = engineio::parse_request_target(target);
-    return read && !read->sid;
-}
-
-SOCKETLESS_INLINE void server_core::upgrade(std::uint32_t index, time_point now) {
-    server_connection& c = connections_[index];
-    auto const& head = c.http->reader.head();
-    auto const offer = websocket::read_request(head.method, head.minor_version, head.fields);
-    if (!offer) return refuse_websocket(index, offer.error().code);
-    engineio::websocket_request request{.channel = handle(index).channel(),
-                                        .target = head.target,
-                                        .context = c.id,
-                                        .fields = head.fields.raw(),
-                                        .address = c.http->address};
-    if (auto const refusal = protocol_.websocket_refusal(request)) {
-        auto const body = refusal->body();
-        return put_answer(
-            index, {.status = refusal->status, .content_type = name(engineio::content_type::json), .body = body});
-    }
-    write_handshake(index, *offer);
-    c.websocket.emplace(websocket::role::server,
-                        websocket::reader_limits{.max_message = protocol_.engine_options().max_payload});
-    request.is_checked = true;
-    protocol_.websocket_opened(request, now);
-    c.has_channel = true;
-    if (c.is_paused) protocol_.pause_channel(request.channel);
-    mark_busy(index);
-}
-
-//=== answers ===//
-
-// The connection has broken the rules: it gets an answer, and ends.
-SOCKETLESS_INLINE void server_core::refuse(std::uint32_t index, int status) {
-    server_http& h = *connections_[index].http;
-    if (h.is_started) protocol_.http_aborted(h.exchange, now_);
-    h.is_started = false;
-    h.is_last = true;
-    put_answer(index, {.status = status});
-}
-
-SOCKETLESS_INLINE void server_core::refuse_websocket(std::uint32_t index, errc error) {
-    http::field const version{"Sec-WebSocket-Version", websocket::protocol_version};
-    int const status = websocket::status_of(error);
-    put_answer(index, {.status = status, .fields = {&version, status == 426 ? 1u : 0u}});
-}
-
-SOCKETLESS_INLINE void server_core::answer_preflight(std::uint32_t index) {
-    auto const& cors = options_.cors;
-    auto const asked = connections_[index].http->reader.head().fields.find("Access-Control-Request-Headers");
-    std::string_view const headers = cors.headers.empty() ? asked.value_or("") : std::string_view(cors.headers);
-    core_detail::decimal_text const age(cors.max_age ? cors.max_age->count() / 1000 : 0);
-    std::array<http::field, 4> fields{};
-    std::size_t count = 0;
-    if (cors.headers.empty()) fields[count++] = {"Vary", "Access-Control-Request-Headers"};
-    if (!connections_[index].http->origin.empty()) {
-        fields[count++] = {"Access-Control-Allow-Methods", cors.methods};
-        if (!headers.empty()) fields[count++] = {"Access-Control-Allow-Headers", headers};
-        if (cors.max_age) fields[count++] = {"Access-Control-Max-Age", age.view()};
-    }
-    put_answer(index, {.status = 204, .fields = std::span(fields).first(count)});
-}
-
-// Keeps an answer until it can be sent.
-SOCKETLESS_INLINE void server_core::put_answer(std::uint32_t index, answer const& a) {
-    server_http& h = *connections_[index].http;
-    std::size_t const size = h.output.size();
-    core_detail::rollback undo([&]() noexcept { h.output.resize(size); });
-    write_answer(h, a, h.output);
-    undo.commit();
-    h.phase = exchange_phase::answered;
-    if (connections_[index].is_paused) arm(index, options_.request_timeout);
-    mark_busy(index);
-}
-
-SOCKETLESS_INLINE void server_core::write_answer(server_http const& h, answer const& a, std::string& out) {
-    core_detail::decimal_text const size(a.body.size());
-    bool const has_body = a.status >= 200 && a.status != 204 && a.status != 304;
-    fields_.clear();
-    if (!a.content_type.empty()) fields_.push_back({"Content-Type", a.content_type});
-    if (has_body) fields_.push_back({"Content-Length", size.view()});
-    fields_.insert(fields_.end(), a.fields.begin(), a.fields.end());
-    if (h.is_the_protocols) fields_.push_back({"Cache-Control", engineio::cache_control});
-    add_cors(h);
-    add_own_fields();
-    std::string cookie;
-    if (!a.sid.empty() && !options_.cookie.name.empty()) {
-        cookie = cookie_of(a.sid);
-        fields_.push_back({"Set-Cookie", cookie});
-    }
-    if (h.is_last)
-        fields_.push_back({"Connection", "close"});
-    else if (h.is_1_0)
-        fields_.push_back({"Connection", "keep-alive"});
-    core_detail::must(http::write_response_head(out, a.status, fields_));
-    if (has_body && !h.is_head) out += a.body;
-}
-
-SOCKETLESS_INLINE void server_core::add_cors(server_http const& h) {
-    auto const& cors = options_.cors;
-    if (!cors.is_on() || !h.is_the_protocols) return;
-    if (h.origin != "*") fields_.push_back({"Vary", "Origin"}); // for caches
-    if (h.origin.empty()) return;
-    fields_.push_back({"Access-Control-Allow-Origin", h.origin});
-    if (cors.credentials) fields_.push_back({"Access-Control-Allow-Credentials", "true"});
-    if (!cors.exposed_headers.empty()) fields_.push_back({"Access-Control-Expose-Headers", cors.exposed_headers});
-}
-
-SOCKETLESS_INLINE void server_core::add_own_fields() {
-    for (auto const& [name, value] : options_.headers) fields_.push_back({name, value});
-}
-
-SOCKETLESS_INLINE std::string server_core::cookie_of(std::string_view sid) const {
-    auto const& c = options_.cookie;
-    std::string cookie = c.name;
-    cookie.append("=").append(sid);
-    if (!c.path.empty()) cookie.append("; Path=").append(c.path);
-    if (c.http_only) cookie += "; HttpOnly";
-    if (c.secure) cookie += "; Secure";
-    return cookie.append("; SameSite=").append(name(c.same_site));
-}
-
-// What a WebSocket begins with.
-SOCKETLESS_INLINE void server_core::write_handshake(std::uint32_t index,
-                                                    websocket::handshake_offer<http::field_view> const& offer) {
-    auto const accept = websocket::accept_of(offer.key);
-    auto const subprotocol = choose_subprotocol(offer.subprotocols);
-    fields_.clear();
-    websocket::write_response_fields(accept, subprotocol, [this](std::string_view name, std::string_view value) {
-        fields_.push_back({name, value});
-    });
-    add_own_fields();
-    core_detail::must(http::write_response_head(connections_[index].http->output, 101, fields_));
-}
-
-SOCKETLESS_INLINE std::string server_core::choose_subprotocol(offered_subprotocols const& offered) const {
-    if (!options_.choose_subprotocol || offered.empty()) return std::string(offered.first());
-    std::vector<std::string_view> const names(offered.begin(), std::ranges::next(offered.begin(), offered.end()));
-    auto chosen = options_.choose_subprotocol(names);
-    if (std::ranges::find(names, chosen) == names.end()) chosen.clear();
-    return chosen;
-}
-
-// The answer has been sent: the next request may come.
-SOCKETLESS_INLINE void server_core::end_exchange(std::uint32_t index) {
-    server_connection& c = connections_[index];
-    server_http& h = *c.http;
-    h.exchange = 0;
-    h.phase = exchange_phase::reading;
-    h.body.clear();
-    std::span<char> nothing;
-    h.reader.read(nothing).ignore(); // frees the head
-    if (h.is_last) return end(index);
-    if (!h.early.empty()) return inputs_.push({input_type::early, handle(index), {}, now_});
-    if (c.has_ended) return end(index);
-    arm(index, options_.request_timeout);
-}
-
 //=== WebSocket ===//
 
 SOCKETLESS_INLINE bool server_core::take_message(std::uint32_t index, input& i) {
@@ -547,7 +290,9 @@ SOCKETLESS_INLINE bool server_core::take_message(std::uint32_t index, input& i) 
 
 // The WebSocket is gone: the protocol hears of it.
 SOCKETLESS_INLINE void server_core::end_channel(std::uint32_t index) {
-    if (std::exchange(connections_[index].has_channel, false)) protocol_.channel_closed(handle(index).channel(), now_);
+    if (!connections_[index].has_channel) return;
+    protocol_.channel_closed(handle(index).channel(), now_);
+    connections_[index].has_channel = false;
 }
 
 // The protocol closes a WebSocket.
@@ -561,13 +306,15 @@ SOCKETLESS_INLINE void server_core::close_channel(std::uint32_t index) {
 
 //=== what the application wants ===//
 
-SOCKETLESS_INLINE bool server_core::respond(std::uint64_t exchange, response const& r) {
+SOCKETLESS_INLINE result<void> server_core::respond(std::uint64_t exchange, response const& r, time_point now) {
+    now_ = now;
+    if (auto const good = check(r); !good) return good.error();
     auto const index = static_cast<std::uint32_t>(exchange);
-    if (index >= connections_.indices() || !connections_[index].http) return false;
+    if (index >= connections_.indices() || !connections_[index].http) return errc::not_open;
     server_http const& h = *connections_[index].http;
-    if (h.exchange != exchange || h.phase != exchange_phase::waiting || h.is_the_protocols) return false;
+    if (h.exchange != exchange || h.phase != exchange_phase::waiting || h.is_the_protocols) return errc::not_open;
     put_answer(index, {.status = r.status, .content_type = r.content_type, .body = r.body, .fields = r.fields});
-    return true;
+    return {};
 }
 
 SOCKETLESS_INLINE void server_core::close() {
@@ -592,31 +339,58 @@ SOCKETLESS_INLINE std::optional<time_point> server_core::poll_timeout() const no
 SOCKETLESS_INLINE std::optional<transmit> server_core::poll_transmit(std::string& buffer) {
     buffer.clear();
     piece p{buffer};
-    if (auto const next = std::exchange(next_, std::nullopt); next && connections_.find(*next) != nullptr) {
+    core_detail::rollback undo([&]() noexcept { keep(p); });
+    if (auto const next = std::exchange(next_, std::nullopt); next && is_reachable(*next)) {
         p.receiver = next->index;
         std::swap(buffer, spare_);
         p.lead = std::exchange(next_lead_, {});
     }
-    do {
-        auto const t = protocol_.next_transmit(scratch_);
-        if (!t) break;
-        std::uint32_t const index = receiver_of(*t);
-        if (index == none) continue;
-        if (p.receiver == none) begin(p, index);
-        if (index != p.receiver) {
-            spare_.clear();
-            piece next{spare_};
-            begin(next, index);
-            put(next, *t);
-            next_ = handle(index);
-            next_lead_ = next.lead;
-            break;
-        }
-        put(p, *t);
-    } while (p.size() < options_.max_write);
+    gather(p);
+    undo.commit();
     if (p.receiver != none) return send(p);
     shared_.clear();
-    return poll_own(buffer);
+    auto t = poll_own(buffer);
+    if (!t) shrink();
+    return t;
+}
+
+// Writes what the protocol has for one connection. What it has for the next one is begun with, and waits.
+SOCKETLESS_INLINE void server_core::gather(piece& p) {
+    do {
+        auto const t = protocol_.next_transmit(scratch_);
+        if (!t) return;
+        std::uint32_t const index = receiver_of(*t);
+        if (index == none) continue;
+        core_detail::rollback undo([&]() noexcept { try_close(index); }); // a part of what is for it is lost
+        if (p.receiver == none) begin(p, index);
+        if (index == p.receiver) {
+            put(p, *t);
+            undo.commit();
+            continue;
+        }
+        spare_.clear();
+        piece next{spare_};
+        begin(next, index);
+        put(next, *t);
+        undo.commit();
+        next_ = handle(index);
+        next_lead_ = next.lead;
+        return;
+    } while (p.size() < options_.max_write);
+}
+
+// Something has been thrown: what was gathered waits, unless it is the part of a connection that ends for that.
+SOCKETLESS_INLINE void server_core::keep(piece& p) noexcept {
+    if (p.receiver == none || connections_[p.receiver].phase == connection_phase::closing) return;
+    std::swap(p.buffer, spare_);
+    next_ = handle(p.receiver);
+    next_lead_ = p.lead;
+}
+
+// Whether something may still be sent.
+SOCKETLESS_INLINE bool server_core::is_reachable(connection_handle h) const noexcept {
+    server_connection const* const c = connections_.find(h);
+    return c != nullptr && !c->is_gone && c->phase != connection_phase::closing;
 }
 
 // The connection that a transmit of the protocol is for; none if it is not to be sent now.
@@ -626,13 +400,15 @@ SOCKETLESS_INLINE std::uint32_t server_core::receiver_of(engineio::transmit cons
         if (h.index >= connections_.indices()) return none;
         server_connection& c = connections_[h.index];
         if (!c.http || c.http->exchange != t.id || c.http->phase != exchange_phase::waiting) return none; // aborted
-        if (!c.is_paused) return h.index;
+        if (!c.is_paused && !c.is_gone) return h.index;
+        core_detail::rollback undo([&]() noexcept { try_close(h.index); });
         put_answer(h.index, answer_of(t));
+        undo.commit();
         return none;
     }
     server_connection const* const c = connections_.find(h);
     if (c == nullptr || !c->has_channel) return none; // it has gone
-    if (t.type == engineio::transmit_type::send) return h.index;
+    if (t.type == engineio::transmit_type::send) return c->is_gone ? none : h.index;
     close_channel(h.index);
     return none;
 }
@@ -686,7 +462,10 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::poll_own(std::string& buf
             std::uint32_t const index = with_output_.front();
             with_output_.pop();
             if (!connections_[index].is_used()) continue;
-            if (auto const t = next_step(index, buffer)) return t;
+            core_detail::rollback undo([&]() noexcept { try_close(index); });
+            auto const t = next_step(index, buffer);
+            undo.commit();
+            if (t) return t;
         }
         for (auto const& u : unanswered_) inputs_.push({input_type::unanswered, u.connection, {}, now_, u.exchange});
         unanswered_.clear();
@@ -699,10 +478,12 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::next_step(std::uint32_t i
     server_connection& c = connections_[index];
     connection_id const id = c.id;
     if (c.phase == connection_phase::closing) {
+        bool const is_known = !c.is_gone;
         forget(index);
+        if (!is_known) return std::nullopt;
         return transmit{.type = transmit_type::close, .connection = id};
     }
-    if (c.is_paused) return std::nullopt;
+    if (c.is_paused || c.is_gone) return std::nullopt;
     put_own(index, buffer);
     if (c.websocket && c.websocket->is_done()) end(index);
     if (!buffer.empty()) {
@@ -717,6 +498,14 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::next_step(std::uint32_t i
     c.phase = connection_phase::lingering;
     arm(index, options_.closing_timeout);
     return transmit{.type = transmit_type::end, .connection = id};
+}
+
+// Nothing is left to do: a large message leaves no memory behind.
+SOCKETLESS_INLINE void server_core::shrink() noexcept {
+    std::size_t const kept = options_.max_write * 2;
+    if (scratch_.capacity() > kept) std::string().swap(scratch_);
+    if (spare_.capacity() > kept) std::string().swap(spare_);
+    if (inputs_.empty() && early_.capacity() > kept) std::string().swap(early_);
 }
 
 // Once the last session has ended, a server that closes needs no connection any more. Returns whether it ends some.

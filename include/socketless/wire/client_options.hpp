@@ -4,47 +4,21 @@
 #include <socketless/core/error.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
-#include <socketless/http/fields.hpp>
 #include <socketless/http/limits.hpp>
 #include <socketless/http/url.hpp>
 #include <socketless/text/token.hpp>
+#include <socketless/wire/headers.hpp>
 
 #include <cstddef>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::wire {
 
-/// Whether a program may add the field to the requests of a client: HTTP allows it, and it is none of those that frame
-/// a message or open a WebSocket, which the client sets by itself: Connection, Content-Length, Expect, Keep-Alive,
-/// Sec-WebSocket-Accept, Sec-WebSocket-Extensions, Sec-WebSocket-Key, Sec-WebSocket-Version, Transfer-Encoding and
-/// Upgrade.
-[[nodiscard]] constexpr bool is_addable(http::field const& f) noexcept {
-    constexpr std::string_view reserved[] = {"Connection",
-                                             "Content-Length",
-                                             "Expect",
-                                             "Keep-Alive",
-                                             "Sec-WebSocket-Accept",
-                                             "Sec-WebSocket-Extensions",
-                                             "Sec-WebSocket-Key",
-                                             "Sec-WebSocket-Version",
-                                             "Transfer-Encoding",
-                                             "Upgrade"};
-    for (std::string_view const name : reserved)
-        if (token::equals(f.name, name)) return false;
-    return http::is_valid(f);
-}
-
 /// How the connections of a client behave. How long a body and a message may be is `max_payload` of the options of the
 /// protocol.
 struct client_options {
-    /// Names and values.
-    using headers_type = std::vector<std::pair<std::string, std::string>>;
-
     /// How long the parts of an answer may be.
     http::limits limits = {};
     /// Fields of all requests, of those by long-polling only, and of those for a WebSocket only: see `is_addable`. They
@@ -78,8 +52,7 @@ struct client_options {
 /// in its list; errc::invalid_url for the proxy.
 [[nodiscard]] inline result<void> check(client_options const& options) noexcept {
     for (auto const* const headers : {&options.headers, &options.polling_headers, &options.websocket_headers})
-        for (std::size_t i = 0; i != headers->size(); ++i)
-            if (!is_addable({(*headers)[i].first, (*headers)[i].second})) return error{errc::invalid_field, i};
+        if (auto const good = check(*headers); !good) return good.error();
     if (options.proxy.empty()) return {};
     auto const proxy = http::parse_url(options.proxy);
     if (!proxy) return proxy.error();

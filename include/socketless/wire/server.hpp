@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/random.hpp>
+#include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/http_request.hpp>
 #include <socketless/engineio/request.hpp>
@@ -44,7 +45,8 @@ namespace socketless::inline v0::wire {
 /// until `poll_event` has returned nothing. What is due for a connection leaves as one piece (`max_write`). The work
 /// for an input or a transmit does not depend on how many connections there are.
 ///
-/// If an allocation or a callback throws while an input is read, its connection ends; others never notice.
+/// If an allocation or a callback throws, in an input or in a poll, the connection that this was for ends; others never
+/// notice, and you may go on. A connection that `accepted` throws for is not known: close it.
 /// Sources: RFC 9110, RFC 9112 and RFC 6455.
 template <class Protocol = socketless::server>
 class server final : private detail::server_protocol {
@@ -57,6 +59,9 @@ public:
     /// `random` makes the ids: see `random_source`.
     server(protocol_options options, server_options wire, random_source random, time_point now)
         : protocol_(make(std::move(options), std::move(random), now)), core_(*this, std::move(wire), now) {}
+
+    /// Whether the options can be used: see `check`. If not, each connection is closed at once.
+    [[nodiscard]] result<void> check_options() const noexcept { return check(core_.options()); }
 
     /// The server that this one carries: it emits, joins, broadcasts. The wire makes its inputs and polls it.
     [[nodiscard]] Protocol& protocol() noexcept { return protocol_; }
@@ -94,9 +99,11 @@ public:
     /// The next request for another path, if the option `other_paths` asks for them. Answer it by `respond`, now or
     /// later; the connection waits.
     [[nodiscard]] std::optional<request> poll_request() { return core_.poll_request(); }
-    /// Answers a request, once. False if its client has gone, or it is answered already. Preconditions: a status from
-    /// 200 to 599, and fields that HTTP allows.
-    bool respond(std::uint64_t exchange, response const& answer) { return core_.respond(exchange, answer); }
+    /// Answers a request, once. Errors: errc::not_open if its client has gone, or it is answered already; those of
+    /// `check` if no message could carry the answer: then another may be given.
+    result<void> respond(std::uint64_t exchange, response const& answer, time_point now) {
+        return core_.respond(exchange, answer, now);
+    }
     /// Closes in good order: the sessions once what is queued has gone, then the connections. New sessions are refused
     /// (503). Keep listening until `is_done`: clients between two polls come back to hear of it.
     void close() { core_.close(); }

@@ -2,17 +2,20 @@
 #pragma once
 
 #include <socketless/core/callback.hpp>
+#include <socketless/core/error.hpp>
+#include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/http/fields.hpp>
 #include <socketless/http/limits.hpp>
+#include <socketless/text/token.hpp>
 #include <socketless/wire/cors.hpp>
+#include <socketless/wire/headers.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -30,9 +33,9 @@ enum class same_site : std::uint8_t { lax, strict, none };
 /// The cookie with the id of the session in the answer to a handshake by long-polling, for balancers that send all
 /// requests of one client to one server. Off unless it has a name.
 struct cookie_options {
-    /// A token: errc::invalid_field otherwise.
+    /// A token.
     std::string name = {};
-    /// The paths to which the browser sends it.
+    /// The paths to which the browser sends it. Without semicolons.
     std::string path = "/";
     /// Whether scripts cannot read it.
     bool http_only = true;
@@ -59,8 +62,8 @@ struct server_options {
     cors_options cors = {};
     /// A cookie for balancers.
     cookie_options cookie = {};
-    /// Fields that every answer carries, also that which opens a WebSocket.
-    std::vector<std::pair<std::string, std::string>> headers = {};
+    /// Fields that every answer carries, also that which opens a WebSocket: see `is_addable`.
+    headers_type headers = {};
     /// Chooses among the subprotocols that the client of a WebSocket offers, in its order; an empty string, or one that
     /// is not offered, chooses none. By default the first one, as the reference does.
     callback<std::string(std::span<std::string_view const> offered)> choose_subprotocol = {};
@@ -73,6 +76,19 @@ struct server_options {
     /// A write gathers what is due for a connection until it is this long; the last message may make it longer.
     std::size_t max_write = std::size_t{64} * 1024;
 };
+
+/// Whether the options can be used. Errors: errc::invalid_field with the index of a header that `is_addable` refuses;
+/// with the number of headers for a cookie, or a text of `cors`, that no answer could carry.
+[[nodiscard]] inline result<void> check(server_options const& options) noexcept {
+    if (auto const good = check(options.headers); !good) return good.error();
+    auto const& cookie = options.cookie;
+    bool is_good = cookie.name.empty() || (token::is_valid(cookie.name) && cookie.path.find(';') == std::string::npos);
+    for (auto const* const value :
+         {&cookie.path, &options.cors.methods, &options.cors.headers, &options.cors.exposed_headers})
+        is_good = is_good && http::is_valid({"X", *value});
+    if (!is_good) return error{errc::invalid_field, options.headers.size()};
+    return {};
+}
 
 } // namespace socketless::inline v0::wire
 

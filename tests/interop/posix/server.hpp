@@ -85,7 +85,8 @@ private:
     void handle_events() {
         while (auto e = io_.poll_event()) application_.handle(*e);
         while (auto const r = io_.poll_request())
-            if constexpr (requires { application_.answer(*r); }) io_.respond(r->exchange, application_.answer(*r));
+            if constexpr (requires { application_.answer(*r); })
+                io_.respond(r->exchange, application_.answer(*r), now()).ignore();
     }
 
     //=== what the wire wants ===//

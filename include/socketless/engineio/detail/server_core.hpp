@@ -106,7 +106,7 @@ protected:
         bool const fits = *t->transport == (r.use == transport_use::http ? transport::polling : transport::websocket);
         if (t->sid) {
             std::uint32_t const index = find_encoded(*t->sid);
-            if (index == none) return refused(request_error::unknown_sid);
+            if (index == none || slots_[index].session->is_closed()) return refused(request_error::unknown_sid);
             server_session const& session = *slots_[index].session;
             bool const takes_it = r.use == transport_use::http ? session.takes_polling() : true;
             if (!fits || !takes_it || t->revision != session.revision()) return refused(request_error::bad_request);
@@ -128,7 +128,8 @@ protected:
     // Hands a request to its session.
     void take_request(http_request const& request, std::uint32_t index, time_point now) {
         bool const is_post = request.method == http_method::post;
-        if (is_post && !slots_[index].post && request.body.size() > options_.max_payload) return refuse_body(request);
+        bool const is_too_large = request.is_too_large || request.body.size() > options_.max_payload;
+        if (is_post && !slots_[index].post && is_too_large) return refuse_body(request);
         bool const is_taken = request.method == http_method::get ? take_poll(request, index, now)
                                                                  : is_post && take_post(request, index, now);
         if (!is_taken) refuse(request, {});

@@ -133,7 +133,7 @@ private:
     void end_channel(engineio::channel_id channel);
     void write_request(engineio::transmit const& t, request_kind kind, websocket::key_value const& key);
     void write_tunnel_request(std::string& out);
-    [[nodiscard]] std::array<client_options::headers_type const*, 2> headers_of(request_kind kind) const noexcept;
+    [[nodiscard]] std::array<headers_type const*, 2> headers_of(request_kind kind) const noexcept;
     void put_field(request_kind kind, std::string_view name, std::string_view value);
     void put_own_fields(request_kind kind);
     [[nodiscard]] std::vector<std::string_view> offered_subprotocols() const;

@@ -80,6 +80,7 @@ struct server_connection : core_detail::slot {
     std::unique_ptr<server_http> http;
     std::optional<websocket::connection> websocket;
     connection_phase phase = connection_phase::open;
+    bool is_gone = false; // the caller knows no such connection any more
     bool is_paused = false;
     bool has_channel = false; // the protocol knows its WebSocket
     bool has_ended = false;   // the client has ended its side

@@ -6,6 +6,8 @@
 #include <socketless/core/detail/index_queue.hpp>
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/error.hpp>
+#include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/engineio/http_request.hpp>
 #include <socketless/engineio/session.hpp>
@@ -71,7 +73,7 @@ public:
 
     //=== what the application wants ===//
 
-    bool respond(engineio::exchange_id exchange, response const& answer);
+    result<void> respond(engineio::exchange_id exchange, response const& answer, time_point now);
     void close();
 
     //=== what to do, when to come back ===//
@@ -127,7 +129,9 @@ private:
         return {index, connections_[index].generation()};
     }
     [[nodiscard]] std::uint32_t find(connection_id id) const;
+    [[nodiscard]] bool is_reachable(connection_handle h) const noexcept;
     void input_for(input_type type, connection_id id, std::span<char> bytes, time_point now);
+    void push_input(input_type type, std::uint32_t index, std::span<char> bytes, time_point now);
     void pass_time(time_point now);
     void arm(std::uint32_t index, milliseconds wait);
     void set_deadline(std::uint32_t index);
@@ -135,6 +139,7 @@ private:
     void mark_busy(std::uint32_t index) noexcept { with_output_.push(index); }
     void end(std::uint32_t index);
     void close_now(std::uint32_t index);
+    void try_close(std::uint32_t index) noexcept;
     void let_go(std::uint32_t index);
     void forget(std::uint32_t index);
     void fail(std::uint32_t index) noexcept;
@@ -156,7 +161,7 @@ private:
     void take_error(std::uint32_t index, errc error, time_point now);
     [[nodiscard]] engineio::http_request describe(std::uint32_t index, std::span<char> body) const;
     void hand_in(std::uint32_t index, time_point now);
-    void hand_to_protocol(std::uint32_t index, std::span<char> body, time_point now);
+    void hand_to_protocol(std::uint32_t index, std::span<char> body, time_point now, bool is_too_large = false);
     void hand_to_application(std::uint32_t index);
     [[nodiscard]] static bool is_handshake(std::string_view target);
     void upgrade(std::uint32_t index, time_point now);
@@ -187,10 +192,13 @@ private:
     [[nodiscard]] static answer answer_of(engineio::transmit const& t);
     void begin(piece& p, std::uint32_t receiver);
     void put(piece& p, engineio::transmit const& t);
+    void gather(piece& p);
+    void keep(piece& p) noexcept;
     [[nodiscard]] transmit send(piece const& p) const;
     void put_own(std::uint32_t index, std::string& out);
     [[nodiscard]] std::optional<transmit> poll_own(std::string& buffer);
     [[nodiscard]] std::optional<transmit> next_step(std::uint32_t index, std::string& buffer);
+    void shrink() noexcept;
     [[nodiscard]] bool end_idle_connections();
 
     server_protocol& protocol_;
