@@ -62,6 +62,7 @@ struct machine {
     std::vector<wire::connection_id> connections = {};
     std::set<wire::connection_id> open = {};
     std::size_t messages = 0;
+    std::string last = std::string(100, ' '); // message
     bool is_careful = true;
 
     template <class F>
@@ -79,7 +80,9 @@ struct machine {
             std::optional<engineio::event> e;
             if (!call([&] { e = io.poll_event(); })) continue;
             if (e) {
-                if (e->type == engineio::event_type::message) ++messages;
+                if (e->type != engineio::event_type::message) continue;
+                ++messages;
+                last.assign(e->message.data.substr(0, last.capacity()));
                 continue;
             }
             std::optional<wire::transmit> t;
@@ -263,6 +266,27 @@ TEST_CASE("wire client: after a failed allocation the session hears of the end, 
         m.receive(0, answer("4x"));
         if (m.messages != 1) CHECK(m.messages == 1);
     }
+}
+
+TEST_CASE("wire client: bytes that cannot be taken leave no gap, their connection ends", "[allocation]") {
+    std::string const text = "0123456789abcdefghijklmnopqrstuvwxyz";
+    for (std::size_t left = 0; left != 100; ++left) {
+        CAPTURE(left);
+        machine m(by_polling());
+        m.io->open(m.now).ignore();
+        m.drain();
+        m.receive(0, answer(engine_handshake));
+        std::string bytes = answer("4" + text); // a poll was sent on the same connection
+        fate = {support::chance::allocation, left};
+        m.is_careful = false;
+        for (char& c : bytes) m.call([&] { m.io.received(m.connections[0], {&c, 1}, m.now); });
+        m.drain();
+        m.is_careful = true;
+        bool const is_good = m.messages == 0 ? fate.has_thrown && m.io->is_closed() : m.last == text;
+        if (!is_good) CHECK(is_good);
+        if (!fate.has_thrown) return;
+    }
+    FAIL("the scene has more places where memory is taken");
 }
 
 } // namespace allocation_wire_client_test

@@ -72,15 +72,26 @@ SOCKETLESS_INLINE void client_core::ended(connection_id id, time_point now) {
     input_for(input_type::ended, id, {}, now);
 }
 SOCKETLESS_INLINE void client_core::closed(connection_id id, time_point now) {
-    input_for(input_type::closed, id, {}, now);
-    if (auto* const c = connections_.find(client_handle::of(id))) c->is_gone = true;
+    auto* const c = connections_.find(client_handle::of(id));
+    if (c == nullptr || c->is_gone) return;
+    c->is_gone = true; // before what the server has sent is read
+    push_input(input_type::closed, *c, id, {}, now);
 }
 
 SOCKETLESS_INLINE void client_core::input_for(input_type type, connection_id id, std::span<char> bytes,
                                               time_point now) {
+    auto* const c = connections_.find(client_handle::of(id));
+    if (c != nullptr && !c->is_gone) push_input(type, *c, id, bytes, now);
+}
+
+SOCKETLESS_INLINE void client_core::push_input(input_type type, client_connection& c, connection_id id,
+                                               std::span<char> bytes, time_point now) {
     now_ = now;
-    auto const* const c = connections_.find(client_handle::of(id));
-    if (c != nullptr && !c->is_gone) inputs_.push({type, {}, id, bytes, now});
+    core_detail::rollback undo([&]() noexcept { // a part of what it sends would be missing
+        core_detail::attempt([&] { close_now(c); });
+    });
+    inputs_.push({type, {}, id, bytes, now});
+    undo.commit();
 }
 
 SOCKETLESS_INLINE void client_core::pause(connection_id id) {
@@ -428,9 +439,12 @@ SOCKETLESS_INLINE std::optional<transmit> client_core::poll_transmit(std::string
     undo.commit();
     if (receiver != none) return send(receiver, buffer);
     for (std::uint32_t index = 0; index != connections_.indices(); ++index) {
-        if (!connections_[index].is_used() || connections_[index].is_gone) continue;
+        client_connection const& c = connections_[index];
+        if (!c.is_used() || (c.is_gone && c.phase != client_phase::closing)) continue;
         if (auto const t = next_step(index, buffer)) return t;
     }
+    constexpr std::size_t kept = std::size_t{128} * 1024;
+    if (scratch_.capacity() > kept) std::string().swap(scratch_); // a large message leaves no memory behind
     return std::nullopt;
 }
 
@@ -459,7 +473,7 @@ SOCKETLESS_INLINE std::optional<transmit> client_core::next_step(std::uint32_t i
             let_go(c);
             inputs_.push({input_type::timeout, {}, 0, {}, now_}); // the protocol has something to say
         }
-        bool const is_known = c.is_known;
+        bool const is_known = c.is_known && !c.is_gone;
         connections_.free(index);
         if (!is_known) return std::nullopt;
         return transmit{.type = transmit_type::close, .connection = id};

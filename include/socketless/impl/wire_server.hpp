@@ -502,7 +502,7 @@ SOCKETLESS_INLINE std::optional<transmit> server_core::next_step(std::uint32_t i
 
 // Nothing is left to do: a large message leaves no memory behind.
 SOCKETLESS_INLINE void server_core::shrink() noexcept {
-    std::size_t const kept = options_.max_write * 2;
+    constexpr std::size_t kept = std::size_t{128} * 1024;
     if (scratch_.capacity() > kept) std::string().swap(scratch_);
     if (spare_.capacity() > kept) std::string().swap(spare_);
     if (inputs_.empty() && early_.capacity() > kept) std::string().swap(early_);

@@ -102,6 +102,7 @@ private:
     [[nodiscard]] static bool is_idle(client_connection const& c) noexcept;
     [[nodiscard]] std::uint32_t make_connection();
     void input_for(input_type type, connection_id id, std::span<char> bytes, time_point now);
+    void push_input(input_type type, client_connection& c, connection_id id, std::span<char> bytes, time_point now);
     void pass_time(time_point now);
     void arm(client_connection& c, milliseconds wait) noexcept { c.deadline = deadline(now_, wait); }
     void enter(client_connection& c, client_phase phase);
