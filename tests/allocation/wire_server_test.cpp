@@ -123,6 +123,39 @@ TEST_CASE("wire server memory: an idle connection takes little", "[allocation]")
     CHECK(each <= 1'500);
 }
 
+TEST_CASE("wire server memory: ten thousand clients that say little or nothing are ended, others do not notice",
+          "[allocation]") {
+    std::size_t const before = memory_in_use();
+    {
+        wire_scene s({}, {.max_payload = 1'000'000});
+        s.accept(1);
+        s.receive(1, support::websocket_request());
+        std::size_t const begin = memory_in_use();
+        constexpr wire::connection_id count = 10'000;
+        constexpr std::string_view lines[] = {"", "G",
+                                              "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nX: ",
+                                              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"};
+        for (wire::connection_id id = 2; id != 2 + count; ++id) {
+            s.accept(id);
+            s.receive(id, lines[id % std::size(lines)]);
+        }
+        CHECK((memory_in_use() - begin) / count <= 3'000);
+        for (int minute = 0; minute != 3; ++minute) { // a byte of each
+            for (wire::connection_id id = 2; id != 2 + count; ++id)
+                if (!s.closed.contains(id)) s.receive(id, "x");
+            for (int i = 0; i != 3; ++i) {
+                s.wait(20s);
+                s.receive(1, masked(websocket::opcode::text, "3") + masked(websocket::opcode::text, "4hello"));
+                CHECK(s.events.back() == "message hello");
+            }
+        }
+        CHECK(s.closed.size() == count);
+        CHECK(s.io.connection_count() == 1);
+        CHECK(s.io->connection_count() == 1);
+    }
+    CHECK(memory_in_use() <= before + 1'000);
+}
+
 TEST_CASE("wire server memory: whatever a client sends without end, a connection stays within its limits",
           "[allocation]") {
     struct attack {
