@@ -199,7 +199,7 @@ void fuzz_url(std::string_view text) {
 
 // Each line is a Set-Cookie.
 void fuzz_cookies(std::string_view lines) {
-    cookie_jar jar(cookie_channel::plain);
+    cookie_jar jar("example.org", cookie_channel::plain);
     time_point now{};
     while (!lines.empty()) {
         auto const size = std::min(lines.find('\n'), lines.size());

@@ -28,7 +28,7 @@ std::string sent(cookie_jar const& jar, std::string_view target, time_point at =
 
 // What one Set-Cookie, in the answer to a request for /a/b?c, makes of a request for `target`.
 std::string after(std::string_view set_cookie, std::string_view target = "/a/x", time_point at = now) {
-    cookie_jar jar(cookie_channel::plain);
+    cookie_jar jar("example.org", cookie_channel::plain);
     jar.store(set_cookie, "/a/b?c/d", now);
     return sent(jar, target, at);
 }
@@ -77,13 +77,34 @@ TEST_CASE("cookies: Max-Age and a year that is long past end one", "[http]") {
 
 TEST_CASE("cookies: one that is Secure comes and goes over TLS only", "[http]") {
     CHECK(after("a=b; Secure") == "");
-    cookie_jar jar(cookie_channel::secure);
+    cookie_jar jar("example.org", cookie_channel::secure);
     jar.store("a=b; secure", "/", now);
     CHECK(sent(jar, "/") == "a=b");
 }
 
+TEST_CASE("cookies: one for a domain that the server is not in is not kept", "[http]") {
+    auto const is_kept = [](std::string_view host, std::string_view domain) {
+        cookie_jar jar(host, cookie_channel::plain);
+        jar.store("a=b; Domain=" + std::string(domain), "/", now);
+        return jar.size() == 1;
+    };
+    for (auto const domain : {"example.org", "Example.ORG", ".example.org", " example.org ", "org", ""})
+        CHECK(is_kept("example.org", domain));
+    CHECK(is_kept("www.example.org", "example.org"));
+    CHECK(is_kept("node.cluster1", "cluster1"));
+    for (auto const domain : {"www.example.org", "example.com", "ample.org", "..example.org", "example.org."})
+        CHECK_FALSE(is_kept("example.org", domain));
+    CHECK(is_kept("127.0.0.1", "127.0.0.1")); // an address is no part of another one
+    CHECK_FALSE(is_kept("127.0.0.1", "0.0.1"));
+    CHECK_FALSE(is_kept("127.0.0.1", "1"));
+    CHECK(is_kept("::ffff:127.0.0.1", "::ffff:127.0.0.1"));
+    CHECK_FALSE(is_kept("::ffff:127.0.0.1", "0.1"));
+    CHECK(after("a=b; Domain=example.com; Domain=example.org") == "a=b"); // the last one counts
+    CHECK(after("a=b; Domain=example.com; Domain") == "");
+}
+
 TEST_CASE("cookies: a new one takes the place of the old, and a deletion removes it", "[http]") {
-    cookie_jar jar(cookie_channel::plain);
+    cookie_jar jar("example.org", cookie_channel::plain);
     jar.store("a=1; Path=/", "/", now);
     jar.store("b=2; Path=/x", "/", now);
     jar.store("a=3; Path=/", "/", now);
@@ -95,14 +116,14 @@ TEST_CASE("cookies: a new one takes the place of the old, and a deletion removes
 }
 
 TEST_CASE("cookies: their number and size are bounded", "[http]") {
-    cookie_jar jar(cookie_channel::plain);
+    cookie_jar jar("example.org", cookie_channel::plain);
     for (std::size_t i = 0; i != 2 * cookie_jar::max_cookies; ++i)
         jar.store("c" + std::to_string(i) + "=x; Max-Age=10", "/", now);
     CHECK(jar.size() == cookie_jar::max_cookies);
     jar.store("late=x", "/", now + 10s); // the others have expired
     CHECK(sent(jar, "/", now + 10s) == "late=x");
 
-    cookie_jar large(cookie_channel::plain);
+    cookie_jar large("example.org", cookie_channel::plain);
     large.store("a=" + std::string(cookie_jar::max_size - 2, 'x'), "/", now);
     CHECK(large.size() == 1);
     large.store("b=", "/", now);

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "command_line.hpp"
-#include "posix/server.hpp"
+#include "posix/end_signals.hpp"
+#include "posix/network.hpp"
 #include "posix/stream.hpp"
 
 #include <socketless/engineio/server_options.hpp>
@@ -69,18 +70,24 @@ struct server_arguments {
     }
 };
 
-// Serves until a signal comes; `listening` gets the port. Returns the exit code of the program. See posix/server.hpp.
+// Serves until a signal comes, and then closes all in good order; `listening` gets the port. Returns the exit code of
+// the program. See posix/network.hpp.
 template <class Wire, class Application>
 int serve(Wire& io, Application& application, server_arguments const& arguments,
           std::function<void(std::uint16_t)> const& listening = {}) try {
     bool const is_secure = !arguments.certificate.empty();
-    using tls = posix_driver::server_tls;
-    posix_driver::server network(io, application, is_secure ? tls(arguments.certificate, arguments.key) : tls());
+    using tls = posix_driver::tls_context;
+    posix_driver::network network(io, application, is_secure ? tls(arguments.certificate, arguments.key) : tls());
+    posix_driver::end_signals const signals;
     auto const port = network.listen(arguments.port);
     std::printf("listening on %u\n", static_cast<unsigned>(port));
     if (listening) listening(port);
     std::fflush(stdout);
-    network.run();
+    network.watch(signals.fd(), [&] {
+        network.unwatch(signals.fd());
+        io.close();
+    });
+    network.run([&] { return !io.is_done(); });
     return 0;
 } catch (std::exception const& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -1,8 +1,9 @@
 // siocat: a Socket.IO client for the terminal, and for programs that drive it line by line.
-#include "beast/client.hpp"
 #include "command_line.hpp"
+#include "posix/end_signals.hpp"
+#include "posix/network.hpp"
+#include "posix/stream.hpp"
 #include "siocat/command.hpp"
-#include "siocat/end_signals.hpp"
 #include "siocat/lines.hpp"
 #include "siocat/output.hpp"
 #include "siocat/session.hpp"
@@ -10,11 +11,14 @@
 #include <socketless/client.hpp>
 #include <socketless/core/system_random.hpp>
 #include <socketless/engineio/transport.hpp>
+#include <socketless/http/url.hpp>
+#include <socketless/text/token.hpp>
+#include <socketless/wire/client.hpp>
 
-#include <boost/asio/io_context.hpp>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +37,7 @@ using engineio::transport;
 
 constexpr std::string_view usage = R"(siocat [options] URL
 A Socket.IO client for the terminal. URL is http://host:port or https://host:port, as in socket.io-client with a
-namespace behind it if that is not /.
+namespace behind it if that is not /, and a query for the server: ?token=abc.
 
   --transport T           polling, websocket or upgrade: polling first, which is the default
   --protocol N            4, the default, or 3: that of Engine.IO; 3 is for servers of Socket.IO 1 and 2
@@ -47,6 +51,8 @@ namespace behind it if that is not /.
   --cacert FILE           certificates that the server's is verified by, in PEM, instead of those of the system
   --insecure              does not verify the server
   --header 'NAME: VALUE'  goes along with all requests; may be given several times
+  --proxy URL             connects through this HTTP proxy: http://user:password@host:port, or https
+  --cookies on|off        whether the server's cookies are kept and sent back, for balancers: on
   --json                  speaks JSON, an object a line, both ways
 
 Type /help for what can be typed. With --json the lines are:
@@ -75,8 +81,10 @@ or if the last namespace that was wanted was refused; 128 and the signal's numbe
 close.)";
 
 struct options {
+    http::url url;
     client_options client;
-    beast_driver::client_settings network;
+    wire::client_options wire;
+    posix_driver::client_trust trust;
     std::vector<std::string> namespaces;
     json::text auth;
     bool speaks_json = false;
@@ -100,10 +108,18 @@ bool read_auth(std::string_view text, json::text& to) {
     return to.is(json::kind::object);
 }
 
-bool read_header(std::string_view text, std::vector<beast_driver::header>& to) {
-    auto header = beast_driver::parse_header(text);
-    if (header) to.push_back(std::move(*header));
-    return header.has_value();
+bool read_header(std::string_view text, wire::client_options& to) {
+    auto const colon = std::min(text.find(':'), text.size());
+    auto const name = text.substr(0, colon);
+    auto const value = token::trimmed(text.substr(std::min(colon + 1, text.size())));
+    if (colon == text.size() || !wire::is_addable({name, value})) return false;
+    to.headers.emplace_back(name, value);
+    return true;
+}
+
+bool read_switch(std::string_view text, bool& to) {
+    to = text == "on";
+    return text == "on" || text == "off";
 }
 
 options read_options(int argc, char** argv) {
@@ -111,7 +127,6 @@ options read_options(int argc, char** argv) {
     o.client.transports = {transport::polling, transport::websocket};
     o.client.recovery = false;
     std::uint32_t attempts = 0xffffffff;
-    bool is_insecure = false;
     command_line line(usage);
     line.option("--transport", [&o](std::string_view value) { return read_transport(value, o.client); });
     line.option("--protocol", [&o](std::string_view value) { return read_protocol(value, o.client); });
@@ -122,17 +137,19 @@ options read_options(int argc, char** argv) {
     line.option("--reconnect-delay", o.client.reconnection_delay);
     line.option("--reconnect-attempts", attempts);
     line.flag("--recovery", o.client.recovery);
-    line.option("--cacert", o.network.ca_file);
-    line.flag("--insecure", is_insecure);
-    line.option("--header", [&o](std::string_view value) { return read_header(value, o.network.headers); });
+    line.option("--cacert", o.trust.authorities);
+    line.flag("--insecure", [&o] { o.trust.verifies = false; });
+    line.option("--header", [&o](std::string_view value) { return read_header(value, o.wire); });
+    line.option("--proxy", o.wire.proxy);
+    line.option("--cookies", [&o](std::string_view value) { return read_switch(value, o.wire.keeps_cookies); });
     line.flag("--json", o.speaks_json);
     auto const urls = line.parse(argc, argv);
     if (urls.size() != 1) line.fail("one URL is wanted");
-    auto const url = beast_driver::parse_url(urls.front());
-    if (!url || url->path.find('?') != std::string::npos) line.fail(urls.front());
-    o.network.origin = url->origin;
-    o.network.verify_server = !is_insecure;
-    if (o.namespaces.empty()) o.namespaces.push_back(url->path.empty() ? "/" : url->path);
+    auto const url = http::parse_url(urls.front());
+    if (!url) line.fail(urls.front());
+    if (!check(o.wire)) line.fail(o.wire.proxy);
+    o.url = *url;
+    if (o.namespaces.empty()) o.namespaces.emplace_back(url->path);
     if (o.client.revision == engineio::revision::v3 && !o.auth.empty())
         line.fail("--auth (servers of protocol 3 know none: give a query with a namespace, --nsp '/?token=abc')");
     o.client.reconnection_attempts = attempts;
@@ -142,12 +159,11 @@ options read_options(int argc, char** argv) {
 // Joins the three ends: the terminal, the session, the network.
 class program {
 public:
-    explicit program(options o)
-        : options_(std::move(o)), out_(make_output()), io_(options_.client, system_random(), now()),
-          session_(io_, *out_, [this] { return network_.failure(); }), network_(context_, io_, *this, options_.network),
-          input_(
-              context_, [this](std::string_view line) { take(line); }, [this] { end(); }),
-          signals_(context_, [this] { close(); }) {}
+    explicit program(options const& o)
+        : options_(o), out_(make_output()), io_(o.url, o.client, o.wire, system_random(), now()),
+          session_(io_.protocol(), *out_, [this] { return failure(); }),
+          network_(io_, *this, posix_driver::tls_context(o.trust)),
+          input_([this](std::string_view line) { take(line); }, [this] { session_.end_of_input(); }) {}
 
     /// Returns the exit code.
     int run() {
@@ -155,33 +171,37 @@ public:
             execute(
                 [&] { return siocat::command{.operation = operation::connect, .nsp = nsp, .auth = options_.auth}; });
         if (session_.wants_nothing()) return 1;
-        network_.drive();
-        context_.run();
+        network_.watch(signals_.fd(), [this] { close(); });
+        network_.run([this] { return goes_on(); });
         return exit_code();
     }
 
     void handle(socketio::event& e) { session_.handle(e); }
-
-    void rest() {
-        if (session_.is_over()) {
-            input_.stop();
-            signals_.finish(exit_code());
-        } else if (session_.queued() < enough) {
-            input_.read();
-        }
-    }
 
 private:
     using operation = siocat::operation;
 
     // With this many bytes waiting, the input is not read.
     static constexpr std::size_t enough = std::size_t{1} * 1024 * 1024;
+    static constexpr std::chrono::seconds max_closing{2};
+    static constexpr std::chrono::seconds max_goodbye{6}; // the wire gives servers 5 s to answer one
 
     static time_point now() { return std::chrono::steady_clock::now(); }
 
     [[nodiscard]] std::unique_ptr<siocat::output> make_output() const {
         if (options_.speaks_json) return std::make_unique<siocat::json_output>();
         return std::make_unique<siocat::human_output>();
+    }
+
+    // What the program is to wait for.
+    bool goes_on() {
+        bool const is_over = session_.is_over();
+        if (is_over) signals_.finish(exit_code(), max_goodbye);
+        if (!is_over && !input_.has_ended() && (session_.queued() < enough || input_.is_within_line()))
+            network_.watch(STDIN_FILENO, [this] { input_.read(); });
+        else
+            network_.unwatch(STDIN_FILENO);
+        return !is_over || !io_.is_done();
     }
 
     void take(std::string_view line) {
@@ -200,28 +220,27 @@ private:
         }
     }
 
-    void end() {
-        session_.end_of_input();
-        network_.drive();
-    }
-
     void close() {
+        network_.unwatch(signals_.fd());
         io_.handle_timeout(now());
         session_.close();
-        network_.drive();
+    }
+
+    [[nodiscard]] std::string failure() const {
+        if (!network_.failure().empty()) return network_.failure();
+        return std::string(io_.failure() != errc{} ? message(io_.failure()) : "no answer");
     }
 
     [[nodiscard]] int exit_code() const { return session_.has_failed() ? 1 : 0; }
 
-    options options_;
-    boost::asio::io_context context_{1}; // one thread
+    options const& options_;
     std::unique_ptr<siocat::output> out_;
-    client io_;
+    wire::client<> io_;
     siocat::session session_;
     siocat::typed_commands typed_;
-    beast_driver::client<client, program> network_;
+    posix_driver::network<wire::client<>, program> network_;
     siocat::line_reader input_;
-    siocat::end_signals signals_;
+    posix_driver::end_signals signals_{max_closing};
 };
 
 // A closed standard stream, as by the shell's <&-, would become the next socket: opens an empty one in its place.
@@ -235,7 +254,8 @@ void open_standard_streams() {
 
 int main(int argc, char** argv) try {
     open_standard_streams();
-    return program(read_options(argc, argv)).run();
+    auto const options = read_options(argc, argv);
+    return program(options).run();
 } catch (std::exception const& e) {
     std::fprintf(stderr, "siocat: %s\n", e.what());
     return 1;

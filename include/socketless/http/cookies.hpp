@@ -26,14 +26,15 @@ enum class cookie_channel : std::uint8_t { plain, secure };
 
 /// Takes the values of Set-Cookie from one server and makes the value of Cookie for it:
 ///
-///     http::cookie_jar jar(http::cookie_channel::secure);
+///     http::cookie_jar jar("example.org", http::cookie_channel::secure);
 ///     jar.store("route=a1; Path=/; HttpOnly", "/socket.io/?EIO=4", now);      // the target of the request
 ///     std::string cookies;
 ///     jar.write(cookies, "/socket.io/?EIO=4&sid=x", now).ignore();            // "route=a1"
 ///
-/// All requests go to the server that set the cookies: Domain, HttpOnly and SameSite change nothing. The jar has no
-/// wall clock: of Expires it understands a year before 2001, by which servers delete a cookie; any other makes a cookie
-/// that lasts as long as the jar. Number and size are bounded: a cookie that would exceed a limit is not kept.
+/// All requests go to the server that set the cookies: a cookie whose Domain the server is not in is not kept; HttpOnly
+/// and SameSite change nothing. The jar has no wall clock: of Expires it understands a year before 2001, by which
+/// servers delete a cookie; any other makes a cookie that lasts as long as the jar. Number and size are bounded: a
+/// cookie that would exceed a limit is not kept.
 class cookie_jar {
 public:
     /// Cookies that a jar keeps.
@@ -41,8 +42,8 @@ public:
     /// Bytes of all names, values and paths together.
     static constexpr std::size_t max_size = std::size_t{8} * 1024;
 
-    /// A jar without cookies.
-    explicit cookie_jar(cookie_channel channel) noexcept : channel_(channel) {}
+    /// A jar without cookies. The host is the server's, a name or an address, as in `url::host`.
+    cookie_jar(std::string_view host, cookie_channel channel) : host_(host), channel_(channel) {}
 
     /// Takes the value of one Set-Cookie field, from the answer to a request for `target`. A cookie takes the place of
     /// the one that has its name and path. Linear in the value and in the cookies.
@@ -59,7 +60,7 @@ public:
         if (name.empty()) return;
         value = token::trimmed(value);
         auto const a = read_attributes(rest, default_path(path_of(target)), now);
-        bool const is_ours = channel_ == cookie_channel::secure || !a.is_secure;
+        bool const is_ours = (channel_ == cookie_channel::secure || !a.is_secure) && is_in(a.domain);
         if (!is_ours || !is_text(name) || !is_text(value) || !is_text(a.path)) return;
         std::erase_if(cookies_, [&](cookie const& c) { return c.name == name && c.path == a.path; });
         std::size_t const size = name.size() + value.size() + a.path.size();
@@ -102,6 +103,7 @@ private:
 
     struct attributes {
         std::string_view path;
+        std::string_view domain = {};
         std::optional<time_point> expires = {};
         bool is_secure = false;
     };
@@ -125,6 +127,7 @@ private:
             auto const name = token::trimmed(cut(value, '='));
             value = token::trimmed(value);
             if (token::equals(name, "secure")) a.is_secure = true;
+            if (token::equals(name, "domain") && !value.empty()) a.domain = value.substr(value.front() == '.' ? 1 : 0);
             if (token::equals(name, "path")) a.path = value.starts_with('/') ? value : path;
             if (token::equals(name, "expires") && !has_max_age && is_past(value)) a.expires = now;
             if (!token::equals(name, "max-age")) continue;
@@ -134,6 +137,16 @@ private:
             a.expires = deadline(now, *age);
         }
         return a;
+    }
+
+    // Whether the server is in the domain; an address is only in itself. Source: RFC 6265, 5.1.3.
+    [[nodiscard]] bool is_in(std::string_view domain) const noexcept {
+        auto const host = std::string_view(host_);
+        if (domain.empty() || token::equals(host, domain)) return true;
+        bool const is_address = std::ranges::all_of(host.substr(host.rfind('.') + 1), core_detail::is_digit);
+        if (is_address || host.size() <= domain.size()) return false;
+        auto const end = host.size() - domain.size();
+        return host[end - 1] == '.' && token::equals(host.substr(end), domain);
     }
 
     // Seconds, at most 400 days.
@@ -185,6 +198,7 @@ private:
         return size;
     }
 
+    std::string host_;
     cookie_channel channel_;
     std::vector<cookie> cookies_; // the longest paths first, among them the oldest
 };

@@ -44,7 +44,7 @@ SOCKETLESS_INLINE client_core::client_core(client_protocol& protocol, http::url 
                                            random_source const& random, time_point now)
     : protocol_(protocol), options_(std::move(options)), random_(random), now_(now), host_(url.host), port_(url.port),
       is_secure_(url.is_secure()), is_good_(check(options_).has_value()),
-      cookies_(is_secure_ ? http::cookie_channel::secure : http::cookie_channel::plain) {
+      cookies_(host_, is_secure_ ? http::cookie_channel::secure : http::cookie_channel::plain) {
     options_.limits.max_body = std::min<std::uint64_t>(options_.limits.max_body, protocol.max_payload());
     authority_ = url.is_ipv6 ? "[" + host_ + "]" : host_;
     tunnel_ = authority_;

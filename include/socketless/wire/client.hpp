@@ -121,6 +121,9 @@ public:
 
     //=== what there is ===//
 
+    /// Whether nothing is left to wait for, once both polls have returned nothing: the protocol is idle, or closed, and
+    /// has no connections. To connect ends that.
+    [[nodiscard]] bool is_done() const noexcept { return is_quiet() && core_.connection_count() == 0; }
     /// How many connections there are, idle and closing ones too.
     [[nodiscard]] std::size_t connection_count() const noexcept { return core_.connection_count(); }
     /// Why a connection has failed last, if the server or the proxy broke the rules of HTTP or WebSocket, or a limit:
@@ -146,13 +149,17 @@ private:
         }
     }
 
+    // Whether no session is open, and none is going to be.
+    [[nodiscard]] bool is_quiet() const noexcept {
+        if constexpr (requires { protocol_.is_idle(); })
+            return protocol_.is_idle();
+        else
+            return protocol_.is_closed();
+    }
+
     [[nodiscard]] std::size_t max_payload() const noexcept override { return protocol_.options().max_payload; }
     [[nodiscard]] bool is_polling() const noexcept override {
-        if (protocol_.transport() != engineio::transport::polling) return false;
-        if constexpr (requires { protocol_.is_idle(); })
-            return !protocol_.is_idle();
-        else
-            return !protocol_.is_closed();
+        return protocol_.transport() == engineio::transport::polling && !is_quiet();
     }
     void http_response(engineio::exchange_id id, int status, bool is_binary, std::span<char> body,
                        time_point now) override {

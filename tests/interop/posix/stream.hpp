@@ -6,19 +6,24 @@
 #include <sys/socket.h>
 
 #ifdef SOCKETLESS_HAS_OPENSSL
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace posix_driver {
@@ -31,7 +36,7 @@ enum class io_status {
     again,
     /// Read: the peer has ended its side.
     ended,
-    /// The connection is gone.
+    /// The connection is gone; errno says why.
     failed,
 };
 
@@ -40,13 +45,23 @@ struct io_result {
     std::size_t size = 0;
 };
 
-/// The certificate of a server. Without OpenSSL there is none.
-class server_tls {
+/// Whom a client trusts.
+struct client_trust {
+    /// The certificates by which servers are verified, in PEM; those of the system if this is empty.
+    std::string authorities = {};
+    /// Whether a server's certificate and name are verified.
+    bool verifies = true;
+};
+
+/// The certificate of a server, or whom a client trusts. Without OpenSSL there is neither.
+class tls_context {
 public:
     /// Does not encrypt.
-    server_tls() = default;
-    /// Throws if the files, in PEM, cannot be read.
-    server_tls(std::string const& certificate, std::string const& key);
+    tls_context() = default;
+    /// A server's. Throws if the files, in PEM, cannot be read.
+    tls_context(std::string const& certificate, std::string const& key);
+    /// A client's. Throws if the file cannot be read.
+    explicit tls_context(client_trust const& trust);
 
 #ifdef SOCKETLESS_HAS_OPENSSL
     [[nodiscard]] SSL_CTX* get() const noexcept {
@@ -54,6 +69,11 @@ public:
     }
 
 private:
+    explicit tls_context(SSL_METHOD const* method);
+    static void check(int is_good) {
+        if (is_good != 1) throw std::runtime_error(::ERR_reason_error_string(::ERR_get_error()));
+    }
+
     struct free_context {
         void operator()(SSL_CTX* c) const noexcept { ::SSL_CTX_free(c); }
     };
@@ -61,11 +81,18 @@ private:
 #endif
 };
 
-/// A connection that a server has accepted.
+/// A connection.
 class stream {
 public:
+    stream() = default;
     explicit stream(descriptor socket) : socket_(std::move(socket)) {}
-    stream(descriptor socket, server_tls const& tls);
+
+    /// Begins TLS as a server, unless the context is empty. Throws if there is no memory.
+    void accept_tls(tls_context const& tls);
+    /// Begins TLS as a client; `host` is what the certificate must be for. `agree` does the rest. Throws if it cannot.
+    void start_tls(tls_context const& tls, std::string const& host);
+    /// A client's handshake: whether it is done. If not, poll says when to try again. Throws if it fails.
+    [[nodiscard]] bool agree();
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
@@ -90,6 +117,7 @@ private:
     descriptor socket_;
     bool wants_write_ = false;
 #ifdef SOCKETLESS_HAS_OPENSSL
+    void begin_tls(tls_context const& tls);
     [[nodiscard]] io_result secure(int result);
 
     struct free_ssl {
@@ -101,23 +129,64 @@ private:
 
 #ifdef SOCKETLESS_HAS_OPENSSL
 
-inline server_tls::server_tls(std::string const& certificate, std::string const& key)
-    : context_(::SSL_CTX_new(::TLS_server_method())) {
-    auto const check = [](int is_good) {
-        if (is_good != 1) throw std::runtime_error(::ERR_reason_error_string(::ERR_peek_last_error()));
-    };
+inline tls_context::tls_context(SSL_METHOD const* method) : context_(::SSL_CTX_new(method)) {
     check(context_ ? 1 : 0);
-    check(::SSL_CTX_use_certificate_chain_file(get(), certificate.c_str()));
-    check(::SSL_CTX_use_PrivateKey_file(get(), key.c_str(), SSL_FILETYPE_PEM));
     // What a write has left may be written from another place, and more of it.
     ::SSL_CTX_set_mode(get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    std::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
 }
 
-inline stream::stream(descriptor socket, server_tls const& tls) : socket_(std::move(socket)) {
-    if (tls.get() == nullptr) return;
+inline tls_context::tls_context(std::string const& certificate, std::string const& key)
+    : tls_context(::TLS_server_method()) {
+    check(::SSL_CTX_use_certificate_chain_file(get(), certificate.c_str()));
+    check(::SSL_CTX_use_PrivateKey_file(get(), key.c_str(), SSL_FILETYPE_PEM));
+}
+
+inline tls_context::tls_context(client_trust const& trust) : tls_context(::TLS_client_method()) {
+    ::SSL_CTX_set_verify(get(), trust.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+    check(trust.authorities.empty() ? ::SSL_CTX_set_default_verify_paths(get())
+                                    : ::SSL_CTX_load_verify_locations(get(), trust.authorities.c_str(), nullptr));
+}
+
+inline void stream::begin_tls(tls_context const& tls) {
     tls_.reset(::SSL_new(tls.get()));
-    if (!tls_ || ::SSL_set_fd(tls_.get(), fd()) != 1) throw std::runtime_error("TLS");
+    if (!tls_ || ::SSL_set_fd(tls_.get(), fd()) != 1) throw std::runtime_error("TLS cannot begin");
+}
+
+inline void stream::accept_tls(tls_context const& tls) {
+    if (tls.get() == nullptr) return;
+    begin_tls(tls);
     ::SSL_set_accept_state(tls_.get());
+}
+
+inline void stream::start_tls(tls_context const& tls, std::string const& host) {
+    begin_tls(tls);
+    ::SSL_set_connect_state(tls_.get());
+    std::array<unsigned char, sizeof(in6_addr)> address{};
+    bool const is_address =
+        ::inet_pton(AF_INET, host.c_str(), &address) == 1 || ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+    // The name goes along, for servers that have several certificates.
+    bool const is_good =
+        is_address ? ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(tls_.get()), host.c_str()) == 1
+                   : ::SSL_set1_host(tls_.get(), host.c_str()) == 1 &&
+                         ::SSL_ctrl(tls_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                                    const_cast<char*>(host.c_str())) == 1;
+    if (!is_good) throw std::runtime_error("TLS cannot verify this name");
+}
+
+inline bool stream::agree() {
+    if (!tls_) return true;
+    wants_write_ = false;
+    ::ERR_clear_error();
+    int const result = ::SSL_do_handshake(tls_.get());
+    auto const why = ::ERR_peek_error();
+    auto const status = secure(result).status;
+    if (status == io_status::done) return true;
+    if (status == io_status::again) return false;
+    if (auto const v = ::SSL_get_verify_result(tls_.get()); v != X509_V_OK)
+        throw std::runtime_error(::X509_verify_cert_error_string(v));
+    auto const* const reason = ::ERR_reason_error_string(why);
+    throw std::runtime_error(reason != nullptr ? reason : "the server has ended the connection");
 }
 
 inline io_result stream::secure(int result) {
@@ -126,7 +195,8 @@ inline io_result stream::secure(int result) {
     case SSL_ERROR_WANT_WRITE: wants_write_ = true; [[fallthrough]];
     case SSL_ERROR_WANT_READ: return {io_status::again};
     case SSL_ERROR_ZERO_RETURN: return {io_status::ended};
-    default: ::ERR_clear_error(); return {io_status::failed};
+    case SSL_ERROR_SYSCALL: return {io_status::failed};
+    default: ::ERR_clear_error(); errno = EPROTO; return {io_status::failed};
     }
 }
 
@@ -157,10 +227,21 @@ inline bool stream::has_unread() const noexcept {
 
 #else
 
-inline server_tls::server_tls(std::string const&, std::string const&) {
-    throw std::runtime_error("this program was built without OpenSSL");
+inline constexpr char no_tls[] = "this program was built without OpenSSL";
+
+inline tls_context::tls_context(std::string const&, std::string const&) {
+    throw std::runtime_error(no_tls);
 }
-inline stream::stream(descriptor socket, server_tls const&) : socket_(std::move(socket)) {}
+inline tls_context::tls_context(client_trust const& trust) {
+    if (!trust.authorities.empty()) throw std::runtime_error(no_tls);
+}
+inline void stream::accept_tls(tls_context const&) {}
+inline void stream::start_tls(tls_context const&, std::string const&) {
+    throw std::runtime_error(no_tls);
+}
+inline bool stream::agree() {
+    return true;
+}
 inline io_result stream::read(std::span<char> buffer) {
     return plain(::recv(fd(), buffer.data(), buffer.size(), 0));
 }

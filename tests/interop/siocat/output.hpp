@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -46,7 +48,9 @@ protected:
     static void put_line(std::string& line) {
         line += '\n';
         std::fwrite(line.data(), 1, line.size(), stdout);
-        std::fflush(stdout);
+        if (std::fflush(stdout) == 0 || errno != EPIPE) return;
+        std::signal(SIGPIPE, SIG_DFL); // nobody reads any more: ends as other programs do
+        std::raise(SIGPIPE);
     }
 };
 

@@ -22,7 +22,7 @@ namespace siocat {
 
 class session {
 public:
-    /// `failure()` says why a connection could not be made.
+    /// `failure()` says why a connection could not be made, unless a status does.
     session(client& io, output& out, std::function<std::string()> failure)
         : io_(io), out_(out), failure_(std::move(failure)) {}
 
@@ -210,7 +210,8 @@ private:
     // As in socket.io-client, each socket gets the event.
     void tell_failure(socketio::event const& e) {
         auto why = std::string(name(e.reason));
-        if (e.reason == socketio::disconnect_reason::transport_error) why += ": " + failure_();
+        if (e.reason == socketio::disconnect_reason::transport_error)
+            why += ": " + (e.status != 0 ? "HTTP status " + std::to_string(e.status) : failure_());
         std::string text;
         json::write(text, why).ignore();
         for (auto const& [nsp, s] : sockets_) out_.connect_error(nsp, json::text::trusted(text), e.data);
