@@ -1,14 +1,17 @@
 // tests/examples/packet_fuzzer.cpp: sends broken packets to a server and looks whether it lives on. Engine.IO carries
 // them as it carries any message: no Socket.IO session is there to refuse them.
 //
-//     packet_fuzzer URL [packets [seed]]
+//     packet_fuzzer [URL [packets [seed]]]
 //
 // A server may close the connection for a packet, and should for most; or it takes it, if it happens to be a good one.
-#include "interop/beast/client.hpp"
+#include "examples/poll_network.hpp"
 
+#include <socketless/core/system_random.hpp>
 #include <socketless/engineio/client_session.hpp>
+#include <socketless/http/url.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/encode.hpp>
+#include <socketless/wire/client.hpp>
 
 #include <array>
 #include <chrono>
@@ -20,7 +23,9 @@
 
 using namespace socketless;
 using engineio::event_type;
-constexpr auto now = std::chrono::steady_clock::now;
+static auto now() {
+    return std::chrono::steady_clock::now();
+}
 
 struct fuzzer {
     engineio::client_session& io;
@@ -86,16 +91,28 @@ struct fuzzer {
 };
 
 int main(int argc, char** argv) {
-    if (argc < 2) return 2;
-    auto const url = beast_driver::parse_url(argv[1]).value();
-    engineio::client_session io({.path = "/socket.io/", .transports = {engineio::transport::websocket}});
-    fuzzer application{io, argc > 2 ? std::stoi(argv[2]) : 1'000, std::mt19937(argc > 3 ? std::stoul(argv[3]) : 1)};
+    auto const url = http::parse_url(argc > 1 ? argv[1] : "http://localhost:3000");
+    if (!url) return 2;
+    wire::client<engineio::client_session> io(
+        *url, {.path = "/socket.io/", .transports = {engineio::transport::websocket}}, {}, system_random(), now());
+    fuzzer application{io.protocol(), argc > 2 ? std::stoi(argv[2]) : 1'000,
+                       std::mt19937(argc > 3 ? std::stoul(argv[3]) : 1)};
+    network<decltype(io)> net{io};
+    io->open(now()).ignore();
 
-    boost::asio::io_context context;
-    beast_driver::client network(context, io, application, {.origin = url.origin});
-    io.open(now()).ignore();
-    network.drive();
-    context.run();
+    std::string buffer;
+    for (;;) {
+        if (auto e = io.poll_event())
+            application.handle(*e);
+        else if (net.take_input())
+            continue;
+        else if (auto const t = io.poll_transmit(buffer))
+            net.perform(*t);
+        else if (io.is_done())
+            break;
+        else
+            net.wait(io.poll_timeout());
+    }
     std::cout << application.refused << " refused, " << application.taken << " taken\n";
     if (application.left < 0) return 0;
     std::cout << "the server is down, after: " << application.packet << '\n';

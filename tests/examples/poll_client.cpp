@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
             continue;
         else if (auto const t = io.poll_transmit(buffer))
             net.perform(*t);
-        else if (io->is_idle() && io.connection_count() == 0) // is there nothing left to wait for?
+        else if (io.is_done()) // is there nothing left to wait for?
             return 0;
         else
             net.wait(io.poll_timeout());

@@ -44,8 +44,7 @@ struct network {
         }
         auto const at = io.poll_timeout();
         at ? timer.start(std::max(ceil<milliseconds>(*at - now()), milliseconds(0))) : timer.stop();
-        if constexpr (requires { io->is_idle(); }) // a client that has nothing left to do
-            if (io->is_idle() && io.connection_count() == 0) QCoreApplication::quit();
+        if (io.is_done()) QCoreApplication::quit(); // nothing is left to wait for
     }
     void perform(wire::transmit const& t) {
         if (t.type == wire::transmit_type::connect) return connect(t);

@@ -269,6 +269,31 @@ TEST_CASE("wire client: when the session has ended, its connections are closed")
     CHECK_FALSE(s.io.poll_timeout());
 }
 
+TEST_CASE("wire client: it is done when the protocol is idle and all connections are closed") {
+    session_scene s(by_polling());
+    CHECK(s.io.is_done());
+    open_and_poll(s);
+    CHECK_FALSE(s.io.is_done());
+    s.io->close(s.now);
+    s.drain();
+    CHECK_FALSE(s.io.is_done()); // the answers have yet to come
+    s.receive(0, answer("6"));
+    s.receive(1, answer("ok"));
+    CHECK(s.io.is_done());
+
+    client_scene whole({.transports = {engineio::transport::polling}});
+    CHECK(whole.io.is_done());
+    REQUIRE(whole.io->connect("/").has_value());
+    CHECK_FALSE(whole.io.is_done());
+    whole.drain();
+    whole.cut(0);
+    CHECK(whole.io.connection_count() == 0);
+    CHECK_FALSE(whole.io.is_done()); // it will connect again
+    whole.io->close();
+    whole.drain();
+    CHECK(whole.io.is_done());
+}
+
 TEST_CASE("wire client: the connection of a request that is given up is closed") {
     session_scene s(by_polling());
     open_and_poll(s);

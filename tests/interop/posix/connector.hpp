@@ -32,7 +32,8 @@ public:
             next_ = found_.get();
         } catch (std::runtime_error const&) { // it is a name
             int ends[2];
-            if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) throw std::system_error(errno, std::generic_category());
+            if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+                throw std::system_error(errno, std::generic_category());
             socket_ = descriptor(ends[0]);
             std::packaged_task<addresses()> task([host, port] { return look_up(host, port, 0); });
             looked_up_ = task.get_future();

@@ -91,9 +91,9 @@ private:
     struct connection {
         stream bytes = {};
         std::unique_ptr<connector> connecting = {};
-        std::string tls_host = {};       // for TLS, until it has begun
-        bool is_agreeing = false;        // on TLS
-        bool has_ended = false;          // the peer's side
+        std::string tls_host = {}; // for TLS, until it has begun
+        bool is_agreeing = false;  // on TLS
+        bool has_ended = false;    // the peer's side
         std::string unsent = {};
 
         [[nodiscard]] pollfd watched() const noexcept {

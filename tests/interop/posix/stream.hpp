@@ -166,11 +166,10 @@ inline void stream::start_tls(tls_context const& tls, std::string const& host) {
     bool const is_address =
         ::inet_pton(AF_INET, host.c_str(), &address) == 1 || ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
     // The name goes along, for servers that have several certificates.
-    bool const is_good =
-        is_address ? ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(tls_.get()), host.c_str()) == 1
-                   : ::SSL_set1_host(tls_.get(), host.c_str()) == 1 &&
-                         ::SSL_ctrl(tls_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                                    const_cast<char*>(host.c_str())) == 1;
+    bool const is_good = is_address ? ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(tls_.get()), host.c_str()) == 1
+                                    : ::SSL_set1_host(tls_.get(), host.c_str()) == 1 &&
+                                          ::SSL_ctrl(tls_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                                                     TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str())) == 1;
     if (!is_good) throw std::runtime_error("TLS cannot verify this name");
 }
 
@@ -184,7 +183,7 @@ inline bool stream::agree() {
     if (status == io_status::done) return true;
     if (status == io_status::again) return false;
     if (auto const v = ::SSL_get_verify_result(tls_.get()); v != X509_V_OK)
-        throw std::runtime_error(::X509_verify_cert_error_string(v));
+        throw std::runtime_error(std::string("certificate refused: ") + ::X509_verify_cert_error_string(v));
     auto const* const reason = ::ERR_reason_error_string(why);
     throw std::runtime_error(reason != nullptr ? reason : "the server has ended the connection");
 }
@@ -196,7 +195,10 @@ inline io_result stream::secure(int result) {
     case SSL_ERROR_WANT_READ: return {io_status::again};
     case SSL_ERROR_ZERO_RETURN: return {io_status::ended};
     case SSL_ERROR_SYSCALL: return {io_status::failed};
-    default: ::ERR_clear_error(); errno = EPROTO; return {io_status::failed};
+    default:
+        ::ERR_clear_error();
+        errno = EPROTO;
+        return {io_status::failed};
     }
 }
 
