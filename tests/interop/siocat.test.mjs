@@ -192,32 +192,50 @@ describe('siocat ends at the first signal', { concurrency: 8 }, () => {
     });
 });
 
-// A name server that never answers: in a room of its own, where the machine lets us have one.
-const room = ['--mount', 'sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"'];
+// Runs siocat in a room of its own, where the machine lets us have one: a file of the system has another text there.
+const room = (file) => ['--mount', 'sh', '-c', `mount --bind "$0" ${file} && exec "$@"`];
 const canHaveRoom = await new Promise((resolve) => {
-    const child = spawn('unshare', [...room, '/dev/null', 'true'], { stdio: 'ignore' });
+    const child = spawn('unshare', [...room('/etc/hosts'), '/dev/null', 'true'], { stdio: 'ignore' });
     child.on('error', () => resolve(false));
     child.on('exit', (code) => resolve(code === 0));
 });
-if (canHaveRoom)
+async function spawnInRoom(finally_, file, text, url) {
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'siocat-'));
+    finally_(() => rm(directory, { recursive: true }));
+    await writeFile(`${directory}/file`, text);
+    const command = [path.join(bin, 'siocat'), '--json', url];
+    const child = spawn('unshare', [...room(file), `${directory}/file`, ...command],
+        { stdio: ['pipe', 'pipe', 'inherit'] });
+    finally_(() => child.kill('SIGKILL'));
+    return child;
+}
+if (canHaveRoom) {
     siocat('any', 'SIGINT ends it while it looks up a name', async (dial, finally_) => {
-        const names = createSocket('udp4');
+        const names = createSocket('udp4'); // a name server that never answers
         const asked = once(names, 'message');
         names.bind(53, '127.9.9.9');
         await once(names, 'listening');
-        const directory = await mkdtemp(path.join(os.tmpdir(), 'siocat-'));
-        finally_(() => rm(directory, { recursive: true }));
         finally_(() => names.close());
-        await writeFile(`${directory}/resolv.conf`, 'nameserver 127.9.9.9\noptions timeout:30\n');
-        const command = [path.join(bin, 'siocat'), 'http://nobody.example.test'];
-        const child = spawn('unshare', [...room, `${directory}/resolv.conf`, ...command],
-            { stdio: ['pipe', 'ignore', 'inherit'] });
-        finally_(() => child.kill('SIGKILL'));
+        const child = await spawnInRoom(finally_, '/etc/resolv.conf', 'nameserver 127.9.9.9\noptions timeout:30\n',
+            'http://nobody.example.test');
         const ended = once(child, 'exit');
         await asked;
         child.kill('SIGINT');
         assert.notEqual(await Promise.race([ended, sleep(3_000)]), undefined);
     });
+    siocat('any', 'tries the addresses of a name in turn', async (dial, finally_) => {
+        const io = new Server();
+        const listener = http.createServer();
+        io.attach(listener);
+        await once(listener.listen(0, '127.0.0.1'), 'listening');
+        finally_(() => io.close());
+        const child = await spawnInRoom(finally_, '/etc/hosts', '127.0.0.8 many\n127.0.0.9 many\n127.0.0.1 many\n',
+            `http://many:${listener.address().port}`);
+        const [socket] = await once(io, 'connection');
+        assert.match(socket.handshake.headers.host, /^many:/);
+        assert.match(String((await once(child.stdout, 'data'))[0]), /^\{"on":"open"/);
+    });
+}
 
 describe('exit codes of siocat', { concurrency: 4 }, () => {
     for (const transport of transports) {
@@ -277,6 +295,61 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
         siocat('any', `refuses to send the header ${JSON.stringify(header)}`, async (dial) => {
             assert.equal(await endsWithin(5_000, dial('--header', header, server.url)), 2);
         });
+});
+
+// A proxy that asks for a name and a password. It counts its tunnels.
+async function tunnel(finally_) {
+    const proxy = http.createServer((request, response) => response.writeHead(405).end());
+    proxy.tunnels = [];
+    proxy.on('connect', (request, client) => {
+        client.on('error', () => {});
+        const isUser = request.headers['proxy-authorization'] === `Basic ${btoa('ada:a b')}`;
+        if (!isUser) return client.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n');
+        const [host, port] = request.url.split(':');
+        const far = net.connect(port, host, () => client.write('HTTP/1.1 200 OK\r\n\r\n'));
+        far.on('error', () => client.destroy());
+        far.pipe(client).pipe(far);
+        proxy.tunnels.push(request.url);
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    finally_(() => proxy.close());
+    return proxy;
+}
+
+describe('a proxy before siocat', () => {
+    for (const transport of transports)
+        siocat(transport, 'all of its connections go through the proxy', async (dial, finally_) => {
+            const proxy = await tunnel(finally_);
+            const through = ['--proxy', `http://ada:a%20b@127.0.0.1:${proxy.address().port}`];
+            const cat = dial(server.url, '--transport', transport, ...through);
+            await cat.hear('connect');
+            if (transport === 'upgrade') await cat.hear('upgrade');
+            assert.deepEqual(await cat.ask('any', 1), [1]);
+            assert.ok(proxy.tunnels.length > 0 && proxy.tunnels.every((url) => url === `127.0.0.1:${server.port}`));
+            assert.equal(await cat.close(), 0);
+        });
+    siocat('any', 'the status of a proxy that refuses is told', async (dial, finally_) => {
+        const proxy = await tunnel(finally_);
+        const cat = dial(server.url, '--no-reconnect', '--proxy', `http://127.0.0.1:${proxy.address().port}`);
+        assert.equal((await cat.hear('connect_error')).message, 'transport error: HTTP status 407');
+        assert.equal(await cat.ended, 1);
+    });
+    siocat('any', 'what is no proxy is refused', async (dial) => {
+        assert.equal(await endsWithin(5_000, dial(server.url, '--proxy', 'ftp://127.0.0.1')), 2);
+    });
+});
+
+siocat('any', 'says why it has no connection', async (dial) => {
+    for (const [url, why] of [
+        ['http://127.0.0.1:1', 'Connection refused'],
+        ['http://nobody.invalid', /name|Name/],
+        [`https://127.0.0.1:${server.port}`, /version|record|ended/],
+    ]) {
+        const cat = dial(url, '--no-reconnect');
+        const { message } = await cat.hear('connect_error');
+        assert.match(message, new RegExp(`^transport error: .*${why.source ?? why}`));
+        assert.equal(await cat.ended, 1);
+    }
 });
 
 for (const [chosen, offered, isGood] of [
@@ -364,6 +437,11 @@ describe('what its requests carry', () => {
                 const own = transport === 'websocket' ? [] : ['io']; // which socket.io sends over HTTP only
                 assert.deepEqual(pairs.sort(), ['balancer=a1', 'balancer=a2', 'here=1', ...own, 'later=1'], cookie);
             }
+        });
+
+        siocat(transport, 'sends no cookies back if it is to keep none', async (dial, finally_) => {
+            const all = await requestsOf(dial, finally_, ['balancer=a1'], '--cookies', 'off');
+            for (const { cookie } of all) assert.equal(cookie, undefined);
         });
 
         siocat(transport, 'keeps so many cookies and no more', async (dial, finally_) => {

@@ -41,6 +41,7 @@ function certify(name) {
 }
 const named = certify('IP:127.0.0.1');
 const misnamed = certify('DNS:example.com');
+const localhost = certify('DNS:localhost');
 
 const lost = ['transport close', 'transport error'];
 async function disconnected(cat, reasons) {
@@ -223,6 +224,12 @@ describe('failures', { concurrency: 6 }, () => {
         const cat = await our.connect(secured(own), { args: ['--cacert', named.cert] });
         assert.deepEqual(await cat.ask('any', 1, Buffer.alloc(100_000, 1)), [1, Buffer.alloc(100_000, 1)]);
         assert.equal(await cat.close(), 0);
+    }, overTls);
+
+    each('TLS: a server is known by its name', async (our) => {
+        const own = await serveTls(our, localhost);
+        const cat = await our.connect(`https://localhost:${own.port}`, { args: ['--cacert', localhost.cert] });
+        assert.deepEqual(await cat.ask('any', 1), [1]);
     }, overTls);
 
     for (const [what, certificate, args] of [

@@ -1,7 +1,8 @@
 // Socket.IO over plain TCP and POSIX sockets: a server that sends each event back and acknowledges it with its
 // arguments, and a client that tries it.
 #include "command_line.hpp"
-#include "posix/streams.hpp"
+#include "posix/framed.hpp"
+#include "posix/network.hpp"
 
 #include <socketless/client.hpp>
 #include <socketless/core/system_random.hpp>
@@ -30,7 +31,7 @@ asks for an acknowledgement, checks what comes back, and leaves. The exit code i
 
 struct arguments {
     std::uint16_t port = 0;
-    std::string connect;
+    std::uint16_t connect = 0;
     std::string address = "127.0.0.1";
 };
 
@@ -100,19 +101,20 @@ int serve(arguments const& a) {
                                           .transports = {engineio::transport::webtransport}};
     server io({.engine = engine}, system_random(), now());
     echo_server application{io};
-    posix_driver::streams network(io, application);
+    posix_driver::framed streams(io);
+    posix_driver::network network(streams, application);
     std::printf("listening on %u\n", static_cast<unsigned>(network.listen(a.port)));
     std::fflush(stdout);
-    network.run();
+    network.run([] { return true; });
     return 0;
 }
 
 int connect(arguments const& a) {
     client io({.transports = {engineio::transport::webtransport}, .reconnection = false}, system_random(), now());
     echo_client application(io);
-    posix_driver::streams network(io, application);
-    network.connect_to(a.address, a.connect);
-    network.run();
+    posix_driver::framed streams(io, a.address, a.connect);
+    posix_driver::network network(streams, application);
+    network.run([&] { return !streams.is_done(); });
     return application.is_content() ? 0 : 1;
 }
 
@@ -125,7 +127,7 @@ int main(int argc, char** argv) try {
     line.option("--connect", a.connect);
     line.option("--address", a.address);
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
-    return a.connect.empty() ? serve(a) : connect(a);
+    return a.connect == 0 ? serve(a) : connect(a);
 } catch (std::exception const& e) {
     std::fprintf(stderr, "stream_echo: %s\n", e.what());
     return 1;

@@ -38,7 +38,7 @@ namespace posix_driver {
 namespace wire = socketless::wire;
 using socketless::time_point;
 
-/// `Wire` is a wire::server or a wire::client. `Application` has `void handle(event&)` for its events, and, if the
+/// `Wire` is a wire::server, a wire::client, or `framed`. `Application` has `void handle(event&)` for its events, and, if the
 /// options of a server ask for other paths, `wire::response answer(wire::request const&)`, whose views live until the
 /// next one.
 template <class Wire, class Application>
@@ -87,7 +87,6 @@ public:
 private:
     static constexpr std::chrono::milliseconds accept_pause{100};
 
-    // A server calls it by its descriptor.
     struct connection {
         stream bytes = {};
         std::unique_ptr<connector> connecting = {};
@@ -237,7 +236,7 @@ private:
             socket.set(IPPROTO_TCP, TCP_NODELAY, 1);
             std::array<char, NI_MAXHOST> address{};
             ::getnameinfo(generic, size, address.data(), address.size(), nullptr, 0, NI_NUMERICHOST);
-            auto const id = static_cast<wire::connection_id>(fd);
+            auto const id = ++last_id_;
             connection& c = connections_[id];
             c.bytes = stream(std::move(socket));
             c.bytes.accept_tls(tls_);
@@ -304,7 +303,8 @@ private:
     std::optional<time_point> accepts_again_;
     std::map<int, std::function<void()>> watchers_;
     std::map<wire::connection_id, connection> connections_;
-    std::vector<pollfd> watched_; // first those of the watchers, then those of the connections
+    wire::connection_id last_id_ = 0; // of a server
+    std::vector<pollfd> watched_;     // first those of the watchers, then those of the connections
     std::size_t watchers_before_ = 0;
     std::vector<wire::connection_id> ids_; // of these
     std::vector<char> input_;
