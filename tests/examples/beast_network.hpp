@@ -73,7 +73,7 @@ private:
 
     static auto now() { return std::chrono::steady_clock::now(); }
 
-    // The loop: runs after each input. It never runs inside itself: Asio calls no handler before `perform` has returned.
+    // Runs after each input. It never runs inside itself: Asio calls no handler before `perform` has returned.
     void drive() {
         for (;;) {
             while (auto e = io_.poll_event()) application_.handle(*e);

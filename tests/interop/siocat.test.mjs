@@ -227,9 +227,9 @@ if (canHaveRoom) {
         const io = new Server();
         const listener = http.createServer();
         io.attach(listener);
-        await once(listener.listen(0, '127.0.0.1'), 'listening');
+        await once(listener.listen(0, '127.0.0.9'), 'listening'); // the system puts that last
         finally_(() => io.close());
-        const child = await spawnInRoom(finally_, '/etc/hosts', '127.0.0.8 many\n127.0.0.9 many\n127.0.0.1 many\n',
+        const child = await spawnInRoom(finally_, '/etc/hosts', '127.0.0.1 many\n127.0.0.8 many\n127.0.0.9 many\n',
             `http://many:${listener.address().port}`);
         const [socket] = await once(io, 'connection');
         assert.match(socket.handshake.headers.host, /^many:/);

@@ -38,9 +38,9 @@ namespace posix_driver {
 namespace wire = socketless::wire;
 using socketless::time_point;
 
-/// `Wire` is a wire::server, a wire::client, or `framed`. `Application` has `void handle(event&)` for its events, and, if the
-/// options of a server ask for other paths, `wire::response answer(wire::request const&)`, whose views live until the
-/// next one.
+/// `Wire` is a wire::server, a wire::client or `framed`. `Application` has `void handle(event&)` for its events. If the
+/// options of a server ask for other paths, it also has `wire::response answer(wire::request const&)`, whose views live
+/// until the next one.
 template <class Wire, class Application>
 class network {
 public:
