@@ -123,8 +123,7 @@ private:
     void end() {
         acceptor_.close();
         signals_.cancel();
-        auto const connections = connections_; // those that are closed go
-        for (http_connection* const c : connections) c->close_soon();
+        for (http_connection* const c : connections_) c->close_soon();
     }
 
     std::unordered_set<http_connection*> connections_; // destroyed last
