@@ -1,7 +1,9 @@
-// Shared by the fuzz targets: the input, and a check that stops the fuzzer.
+// Shared by the fuzz targets: the input, a check that stops the fuzzer, and how much memory is in use.
 #pragma once
 
 #include <socketless/core/result.hpp>
+
+#include <sanitizer/allocator_interface.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,6 +16,11 @@ namespace fuzz {
 // Stops the fuzzer if a promise is broken.
 inline void check(bool holds) {
     if (!holds) __builtin_trap();
+}
+
+// As the address sanitizer counts it.
+inline std::size_t memory_in_use() noexcept {
+    return __sanitizer_get_current_allocated_bytes();
 }
 
 // Bytes that steer a target are taken from the front; the target decodes the rest.

@@ -1,5 +1,6 @@
 // A wire::client before servers, a proxy and a network that do what they like: however their bytes are cut, the same
-// things happen; each request has one outcome, each WebSocket one end; in the end all is gone.
+// things happen; each request has one outcome, each WebSocket one end; memory stays within the sum of the limits; in the
+// end all is gone.
 
 #include "input.hpp"
 
@@ -197,9 +198,15 @@ private:
             while (auto const e = io_.poll_event()) note(*e);
             memory_.clear(); // whoever still looks at it is found out
             auto const t = io_.poll_transmit(buffer_);
-            if (!t) return;
+            if (!t) return check_memory();
             perform(*t);
         }
+    }
+    // Within the sum of the limits: an answer or a message on each connection, and what the session queues, twice.
+    void check_memory() const {
+        std::size_t own = log_.capacity() + buffer_.capacity() + peers_.capacity() * sizeof peers_.front();
+        for (peer const& p : peers_) own += p.sent.capacity();
+        check(fuzz::memory_in_use() <= before_ + own + 5'000 * io_.connection_count() + 50'000);
     }
     void note(engineio::event const& e) {
         log_ += '\n' + std::to_string(static_cast<int>(e.type)) + ' ';
@@ -235,6 +242,7 @@ private:
         check(std::all_of(peers_.begin(), peers_.end(), [](peer const& p) { return p.is_closed; }));
     }
 
+    std::size_t before_ = fuzz::memory_in_use(); // first: the rest takes some
     std::string_view sizes_;
     std::size_t at_ = 0;
     time_point now_{std::chrono::hours(1)};

@@ -144,12 +144,20 @@ private:
                 requests_.push_back(r->exchange);
             }
             auto const t = io_.poll_transmit(buffer_);
-            if (!t) return;
+            if (!t) return check_memory();
             check(open_.contains(t->connection));
             if (t->type == wire::transmit_type::close) forget(t->connection);
             if (t->type == wire::transmit_type::end) check(!paused_.contains(t->connection));
             if (t->type == wire::transmit_type::send) check(!t->data.empty() && !paused_.contains(t->connection));
         }
+    }
+    // Within the sum of the limits: what may come before its turn, and what a session may queue, each twice.
+    void check_memory() const {
+        std::size_t own = pages_.capacity() + buffer_.capacity() + log_.capacity() * sizeof log_.front();
+        for (std::string const& log : log_) own += log.capacity();
+        own += 200 * (sessions_.size() + open_.size() + requests_.size());
+        std::size_t const limits = 150'000 * open_.size() + 15'000 * io_->connection_count() + 100'000;
+        check(fuzz::memory_in_use() <= before_ + own + limits);
     }
     void note(engineio::server_event const& e) {
         session_ = e.session;
@@ -183,6 +191,7 @@ private:
         check(open_.empty() && io_.connection_count() == 0);
     }
 
+    std::size_t before_ = fuzz::memory_in_use(); // first: the rest takes some
     std::string_view sizes_;
     std::size_t at_ = 0;
     time_point now_{std::chrono::hours(1)};

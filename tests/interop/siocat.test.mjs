@@ -11,7 +11,7 @@ import path from 'node:path';
 import { after, describe } from 'node:test';
 import { Server } from 'socket.io';
 import { WebSocketServer } from 'ws';
-import { bin, check, launch, sleep, until } from './harness.mjs';
+import { bin, check, launch, sleep, startExample, until } from './harness.mjs';
 import { Siocat, ours, serve, transports } from './siocat.mjs';
 
 const server = await serve(ours, '--allow-v3');
@@ -466,6 +466,36 @@ describe('what its requests carry', () => {
                 assert.equal(head.authorization, 'Bearer abc');
                 assert.match(head.cookie, i === 0 ? /^mine=1$/ : /^mine=1; .*balancer=a1/);
             }
+        });
+    }
+});
+
+// Whose HTTP and WebSocket are neither Node's nor ours.
+describe('siocat meets the WebSockets of other libraries', { concurrency: 2 }, () => {
+    for (const [library, program] of [['libwebsockets', 'lws_server'], ['Boost.Beast', 'beast_server']]) {
+        siocat('websocket', `${library}: messages of all sizes in their order, and the end`, async (dial, finally_) => {
+            const chat = await startExample(program);
+            finally_(() => chat.stop());
+            const [ada, bob] = [dial(chat.url, '--transport', 'websocket'), dial(chat.url, '--transport', 'websocket')];
+            for (const cat of [ada, bob]) {
+                await cat.hear('connect');
+                await cat.hear('event', { event: 'hello' });
+            }
+            // Around the borders of the frame's header, and over the buffers of both sides.
+            const sizes = [0, 1, 60, 100, 110, 125, 126, 4_000, 4_096, 65_500, 65_535, 65_536, 300_000, 999_000];
+            const texts = sizes.map((size) => 'é'.repeat(size / 2).padEnd(size / 2, 'x'));
+            for (const text of texts) ada.emit('say', text);
+            const said = await bob.hearEvents('said', texts.length);
+            assert.deepEqual(said.map(([, text]) => text), texts);
+            for (const text of texts) assert.deepEqual(await bob.ask('say', text), ['ok']);
+            assert.equal((await ada.hearEvents('said', texts.length)).length, texts.length);
+            ada.emit('say', 'x'.repeat(1_100_000)); // over the limit
+            await ada.hear('disconnect');
+            await ada.hear('connect');
+            assert.deepEqual(await ada.ask('say', 'again'), ['ok']);
+            assert.equal((await bob.hearEvents('said', 1))[0][1], 'again');
+            await chat.stop();
+            await bob.hear('disconnect');
         });
     }
 });
