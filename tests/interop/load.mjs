@@ -67,24 +67,29 @@ const rows = {
         figures: { 'echoes a second': 'rate', 'CPU time for each, us': 'cost', 'round trip, p50, us': 'p50', 'p99, us': 'p99' },
     },
     ...Object.fromEntries([100, 1000, 10_000].map((connections) => [`echo-${connections}`, {
-        job: ['echo', '--connections', `${connections}`, '--window', '1'],
+        job: ['echo', '--frames', '--connections', `${connections}`, '--window', '1'],
         title: `${connections} connections, one message under way on each`,
         figures: { 'CPU time for each, us': 'cost' },
     }])),
     single: {
-        job: ['echo', '--connections', '1', '--window', '1'],
+        job: ['echo', '--frames', '--connections', '1', '--window', '1'],
         title: 'one connection, one message under way',
         figures: { 'round trip, p50, us': 'p50', 'p99, us': 'p99', 'CPU time for each, us': 'cost' },
     },
     broadcast: {
-        job: ['broadcast', '--connections', '10000', '--times', '20'],
+        job: ['broadcast', '--frames', '--connections', '10000', '--times', '20'],
         title: 'a broadcast of P2 to 10000 connections',
         figures: { 'until all have it, p50, ms': 'ms', 'CPU time for each receiver, us': 'cost' },
     },
-    idle: {
-        job: ['idle', '--connections', '1000', '--seconds', '0'],
-        title: '1000 idle connections',
+    ...Object.fromEntries([1000, 10_000].map((connections) => [`idle-${connections}`, {
+        job: ['idle', '--connections', `${connections}`, '--seconds', '0'],
+        title: `${connections} idle connections`,
         figures: { 'memory of each, bytes': 'memory' },
+    }])),
+    live: {
+        job: ['idle', '--connections', '19000', '--seconds', '50'], // two heartbeats of each
+        title: '19000 idle connections with their heartbeats',
+        figures: { 'memory of each, bytes': 'memory', 'load, % of a core': 'load' },
     },
 };
 

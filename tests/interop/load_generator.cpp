@@ -42,7 +42,7 @@ struct load_options {
     std::uint16_t port = 0;
     std::uint32_t connections = 50;
     std::uint32_t connecting = 200;
-    std::uint32_t before = 50;
+    std::uint32_t before = 200;
     std::uint32_t window = 20;
     std::uint32_t seconds = 5;
     std::uint32_t warm_up = 1;
@@ -262,6 +262,8 @@ private:
     void broadcast() {
         pool_.connect(options_.connections, options_.connecting);
         settle();
+        if (options_.frames)
+            pool_.take_frames([this](load_member& m, std::string_view text) { return take_shouted(m, text); });
         for (int i = 0; i != 3; ++i) shout(); // until all is warm
         round_trips_ = {};
         auto const first = take_sample();
@@ -291,11 +293,20 @@ private:
         if (!is_done) pool_.fault(std::to_string(pool_.members().size() - heard_) + " did not hear a broadcast");
         return is_done;
     }
+    bool take_shouted(load_member& m, std::string_view text) {
+        constexpr std::string_view begin = R"(42["shouted",)";
+        if (!text.starts_with(begin)) return false;
+        auto const arg = text.substr(begin.size());
+        take_broadcast(m, arg.size() == shouted_.size() + 1 && arg.starts_with(shouted_), text);
+        return true;
+    }
     void take_broadcast(load_member& m, socketio::event const& e) {
         auto const text = e.get<json::text>();
-        if (m.received + 1 != shouts_ || !text || text->raw() != shouted_)
-            return pool_.fault("instead of broadcast " + std::to_string(m.received + 1) + ": " +
-                               std::string(e.packet.packet.data.raw()));
+        take_broadcast(m, text && text->raw() == shouted_, e.packet.packet.data.raw());
+    }
+    void take_broadcast(load_member& m, bool is_right, std::string_view text) {
+        if (m.received + 1 != shouts_ || !is_right)
+            return pool_.fault("instead of broadcast " + std::to_string(m.received + 1) + ": " + std::string(text));
         m.received = shouts_;
         ++heard_;
         last_heard_ = pool_.now();
@@ -334,10 +345,10 @@ int main(int argc, char** argv) {
   --window N          echo: messages under way on each connection: 20
   --seconds N         echo, idle: how long it is measured: 5
   --warm-up N         echo: seconds before that: 1
-  --before N          idle: connections that are made before the memory is read: 50
+  --before N          idle: connections that are made before the memory is read: 200
   --times N           broadcast: 20
-  --frames            echo: once the clients are connected, the messages do not go through them, but are written and
-                      read as frames of WebSocket, which costs less
+  --frames            echo, broadcast: once the clients are connected, the messages do not go through them, but are
+                      written (those of echo) and read as frames of WebSocket, which costs less
   --pid N             the server, to read what it costs: CPU time and memory)");
     line.option("--port", options.port);
     line.option("--connections", options.connections);
