@@ -52,14 +52,14 @@ struct network { // a connection is called by the number of its socket
         bool is_short = false; // the last wait: after such a one to look again and again costs less than to sleep
         for (std::array<epoll_event, 128> ready{};;) { // so few that what the kernel has of them stays in the cache
             auto const begin = steady_clock::now();
-            auto const wait = ceil<milliseconds>(io.poll_timeout().value_or(begin + 1min) - begin);
-            int const timeout = static_cast<int>(std::max(wait, 0ms).count());
+            auto const due = io.poll_timeout().value_or(begin + 1min);
+            int const timeout = static_cast<int>(std::max(ceil<milliseconds>(due - begin), 0ms).count());
             int count = 0;
             for (int looks = is_short ? 100 : 0; count == 0 && looks >= 0; --looks)
                 count = epoll_wait(epoll, ready.data(), int{ready.size()}, looks > 0 ? 0 : timeout);
             now = steady_clock::now();
             is_short = now - begin < 50us;
-            io.handle_timeout(now);
+            if (now >= due) io.handle_timeout(now);
             for (int i = 0; i < count; ++i) take(ready[static_cast<std::size_t>(i)]);
             do { // what is due for a connection by now leaves as one write
                 while (auto e = io.poll_event()) application.handle(*e);

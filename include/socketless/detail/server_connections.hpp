@@ -165,20 +165,17 @@ private:
     void take_transport_event(engineio::session_handle handle, engineio::event const& e) {
         std::uint32_t const index = handle.index;
         if (e.type == engineio::event_type::opened) return open(handle);
+        bool const is_message = e.type == engineio::event_type::message;
+        if (!is_message && e.type != engineio::event_type::closed) return; // the session need not know
         auto const* const below = engine_.find(handle);
         if (below == nullptr || !contains(index)) return; // there was no memory for its session
-        switch (e.type) {
-        case engineio::event_type::message: {
+        if (is_message) {
             core_detail::rollback undo([&]() noexcept { break_off(index); });
             all_[index]->session.message_received(e.message, below->now());
             undo.commit();
-            break;
-        }
-        case engineio::event_type::closed:
+        } else {
             all_[index]->session.connection_closed(reason_of(e.reason), below->now());
             all_[index]->is_gone = true;
-            break;
-        default: return;
         }
         mark_busy(index);
     }
