@@ -204,6 +204,19 @@ TEST_CASE("wire client: what waits between two messages is small", "[allocation]
     CHECK(memory_in_use() == before);
 }
 
+TEST_CASE("wire client: a client with two connections takes the memory of two", "[allocation]") {
+    std::size_t const before = memory_in_use();
+    machine m(by_both());
+    std::size_t const idle = memory_in_use();
+    CHECK(idle - before < m.buffer.capacity() + m.sent.capacity() + 500);
+    m.io->open(m.now).ignore();
+    m.drain();
+    m.receive(0, answer(upgrading_handshake));
+    m.receive(1, accepted());
+    CHECK(m.io.connection_count() == 2);
+    CHECK(memory_in_use() - idle < 3'000);
+}
+
 TEST_CASE("wire client: the memory for an answer is that of what has come, not of what it says", "[allocation]") {
     machine m(by_polling());
     m.io->open(m.now).ignore();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 // Arduino makes macros of two functions that <chrono> defines.
@@ -28,12 +29,14 @@ using std::chrono::milliseconds;
 [[nodiscard]] constexpr time_point deadline(time_point now, milliseconds wait) noexcept {
     // In unsigned numbers: from one end of time to the other is more than a duration holds.
     constexpr auto ticks = static_cast<std::uint64_t>(time_point::duration(milliseconds(1)).count());
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max() / ticks;
     auto const begin = static_cast<std::uint64_t>(now.time_since_epoch().count());
     auto const steps = static_cast<std::uint64_t>(wait.count());
-    auto const end = wait.count() < 0 ? time_point::min() : time_point::max();
+    bool const is_back = wait.count() < 0;
+    auto const end = is_back ? time_point::min() : time_point::max();
     auto const room = static_cast<std::uint64_t>(end.time_since_epoch().count()) - begin;
-    bool const is_too_far = wait.count() < 0 ? 0 - steps > (0 - room) / ticks : steps > room / ticks;
-    if (is_too_far) return end;
+    auto const distance = is_back ? 0 - steps : steps;
+    if (distance > most || distance * ticks > (is_back ? 0 - room : room)) return end;
     return time_point(time_point::duration(static_cast<time_point::rep>(begin + steps * ticks)));
 }
 

@@ -38,7 +38,7 @@ public:
 
     enum class phase : std::uint8_t { idle, opening, open, closing, waiting };
 
-    client_core(client_options options, random_source random, time_point now)
+    client_core(client_options&& options, random_source&& random, time_point now)
         : options_(std::move(options)), random_(std::move(random)), now_(now),
           engine_(engine_options(options_, random_)), session_(session_options(options_), now),
           backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {}

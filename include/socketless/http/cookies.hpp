@@ -52,7 +52,6 @@ public:
     ///
     /// Source: RFC 6265, 5.2 and 5.3.
     void store(std::string_view set_cookie, std::string_view target, time_point now) {
-        forget_expired(now);
         auto rest = set_cookie;
         auto value = cut(rest, ';');
         if (value.find('=') == std::string_view::npos) return;
@@ -62,7 +61,8 @@ public:
         auto const a = read_attributes(rest, default_path(path_of(target)), now);
         bool const is_ours = (channel_ == cookie_channel::secure || !a.is_secure) && is_in(a.domain);
         if (!is_ours || !is_text(name) || !is_text(value) || !is_text(a.path)) return;
-        std::erase_if(cookies_, [&](cookie const& c) { return c.name == name && c.path == a.path; });
+        std::erase_if(cookies_,
+                      [&](cookie const& c) { return c.is_expired(now) || (c.name == name && c.path == a.path); });
         std::size_t const size = name.size() + value.size() + a.path.size();
         bool const fits = cookies_.size() < max_cookies && size <= max_size - size_of_all();
         if (!fits || (a.expires && *a.expires <= now)) return;
@@ -186,10 +186,6 @@ private:
     static bool is_within(std::string_view path, std::string_view directory) noexcept {
         if (!path.starts_with(directory)) return false;
         return path.size() == directory.size() || directory.ends_with('/') || path[directory.size()] == '/';
-    }
-
-    void forget_expired(time_point now) {
-        std::erase_if(cookies_, [now](cookie const& c) { return c.is_expired(now); });
     }
 
     [[nodiscard]] std::size_t size_of_all() const noexcept {

@@ -331,7 +331,8 @@ SOCKETLESS_INLINE void client_core::keep_cookies(client_connection const& c) {
 // The server agrees to a WebSocket, as it says.
 SOCKETLESS_INLINE void client_core::take_handshake(client_connection& c) {
     auto const& head = c.reader.head();
-    auto const offered = offered_subprotocols();
+    auto const chosen = head.fields.find("Sec-WebSocket-Protocol").value_or("");
+    std::span const offered(&chosen, has_offered(chosen) ? 1 : 0);
     auto const agreed =
         websocket::check_response(head.status, head.fields, std::string_view(c.key.data(), c.key.size()), offered);
     if (!agreed)
@@ -466,7 +467,7 @@ SOCKETLESS_INLINE transmit client_core::send(std::uint32_t index, std::string_vi
 // What the connection does next by itself.
 SOCKETLESS_INLINE std::optional<transmit> client_core::next_step(std::uint32_t index, std::string& buffer) {
     client_connection& c = connections_[index];
-    connection_id const id = handle(index).id();
+    transmit next = send(index, {});
     if (is_idle(c) && !protocol_.is_polling()) c.phase = client_phase::closing; // no request will come any more
     if (c.phase == client_phase::closing) {
         if (c.exchange != 0) { // to say so has thrown before
@@ -476,7 +477,8 @@ SOCKETLESS_INLINE std::optional<transmit> client_core::next_step(std::uint32_t i
         bool const is_known = c.is_known && !c.is_gone;
         connections_.free(index);
         if (!is_known) return std::nullopt;
-        return transmit{.type = transmit_type::close, .connection = id};
+        next.type = transmit_type::close;
+        return next;
     }
     if (c.is_paused) return std::nullopt;
     if (c.websocket) return send_frames(index, buffer);
@@ -484,12 +486,16 @@ SOCKETLESS_INLINE std::optional<transmit> client_core::next_step(std::uint32_t i
     if (c.phase == client_phase::tunnelling) write_tunnel_request(buffer);
     c.is_due = false;
     switch (c.phase) {
-    case client_phase::connecting: return connect(index);
-    case client_phase::tunnelling: return send(index, buffer);
+    case client_phase::connecting: connect(c, next); break;
+    case client_phase::tunnelling: next.data = buffer; break;
     case client_phase::securing:
-        return transmit{.type = transmit_type::start_tls, .connection = id, .host = host_, .tls = true};
-    default: return send_request(index);
+        next.type = transmit_type::start_tls;
+        next.host = host_;
+        next.tls = true;
+        break;
+    default: send_request(c, next);
     }
+    return next;
 }
 
 // A pong, a close frame.

@@ -130,35 +130,32 @@ SOCKETLESS_INLINE void client_core::put_own_fields(request_kind kind) {
     if (!cookie_.empty()) fields_.push_back({"Cookie", cookie_});
 }
 
-SOCKETLESS_INLINE std::vector<std::string_view> client_core::offered_subprotocols() const {
-    std::vector<std::string_view> offered;
+SOCKETLESS_INLINE bool client_core::has_offered(std::string_view subprotocol) const noexcept {
     for (auto const* const headers : headers_of(request_kind::websocket))
         for (auto const& [name, value] : *headers)
             if (token::equals(name, "Sec-WebSocket-Protocol"))
-                for (std::string_view const subprotocol : token::list(value)) offered.push_back(subprotocol);
-    return offered;
+                for (std::string_view const offered : token::list(value))
+                    if (offered == subprotocol) return true;
+    return false;
 }
 
 //=== bytes out ===//
 
-SOCKETLESS_INLINE transmit client_core::connect(std::uint32_t index) noexcept {
-    client_connection& c = connections_[index];
+SOCKETLESS_INLINE void client_core::connect(client_connection& c, transmit& t) noexcept {
     c.is_known = true;
     arm(c, options_.connect_timeout);
     bool const is_direct = options_.proxy.empty();
-    return {.type = transmit_type::connect,
-            .connection = handle(index).id(),
-            .host = is_direct ? std::string_view(host_) : proxy_.host,
-            .port = is_direct ? port_ : proxy_.port,
-            .tls = is_direct ? is_secure_ : proxy_.is_secure()};
+    t.type = transmit_type::connect;
+    t.host = is_direct ? std::string_view(host_) : proxy_.host;
+    t.port = is_direct ? port_ : proxy_.port;
+    t.tls = is_direct ? is_secure_ : proxy_.is_secure();
 }
 
-SOCKETLESS_INLINE transmit client_core::send_request(std::uint32_t index) {
-    client_connection& c = connections_[index];
+SOCKETLESS_INLINE void client_core::send_request(client_connection& c, transmit& t) {
     c.reader.expect(c.kind == request_kind::post ? "POST" : "GET");
     arm(c, options_.answer_timeout);
     if (c.kind == request_kind::get) c.deadline.reset();
-    return send(index, c.request);
+    t.data = c.request;
 }
 
 } // namespace socketless::inline v0::wire::detail

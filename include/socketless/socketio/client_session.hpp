@@ -58,7 +58,8 @@ public:
         out_.now = now;
         is_open_ = true;
         root_ = root_state::awaited;
-        for (socket& s : sockets_) {
+        for (auto const& kept : sockets_) {
+            socket& s = *kept;
             s.was_left = false;
             if (s.wanted && !core_detail::attempt([&] { begin_connect(s); })) return break_off();
         }
@@ -195,7 +196,9 @@ public:
     /// The options that it was made with.
     [[nodiscard]] client_options const& options() const noexcept { return out_.options; }
     /// Whether the application wants any socket.
-    [[nodiscard]] bool is_active() const noexcept { return std::ranges::any_of(sockets_, &socket::wanted); }
+    [[nodiscard]] bool is_active() const noexcept {
+        return std::ranges::any_of(sockets_, [](auto const& s) { return s->wanted; });
+    }
     /// Whether the socket is connected.
     [[nodiscard]] bool is_connected(socket_handle handle) const noexcept {
         socket const* const s = find(handle);

@@ -150,12 +150,16 @@ constexpr result<std::size_t> encode_value(Target&& target, attachment_list* att
 
 constexpr void no_payload(json::writer&) noexcept {}
 
-// An event or an acknowledgement whose array has these elements: those of an event begin with its name. It is compiled
-// once for all values.
-inline result<std::size_t> encode_elements(std::string& text, attachment_list& attachments, limits const& bounds,
-                                           packet_type type, address const& to, json::detail::values const& elements) {
-    return encode_packet(text, &attachments, bounds, type, to,
-                         [&](json::writer& out) { out.begin_array().value(elements).end_array(); });
+// An event or an acknowledgement whose array has these elements, of which the first is the name of an event; or a
+// packet of another type, whose payload is this value. It is compiled once for all values.
+inline result<std::size_t> encode_values(std::string& text, attachment_list* attachments, limits const& bounds,
+                                         packet_type type, address const& to, json::detail::values const& values) {
+    bool const is_array = is_event(type) || is_ack(type);
+    return encode_packet(text, attachments, bounds, type, to, [&](json::writer& out) {
+        if (is_array) out.begin_array();
+        out.value(values);
+        if (is_array) out.end_array();
+    });
 }
 
 } // namespace detail

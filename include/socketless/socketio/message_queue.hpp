@@ -86,7 +86,7 @@ private:
     result<void> put_elements(packet_bounds const& bounds, packet_type type, address const& to,
                               json::detail::values const& elements) {
         return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
-            return detail::encode_elements(text, attachments, bounds.limits, type, to, elements);
+            return detail::encode_values(text, &attachments, bounds.limits, type, to, elements);
         });
     }
 };
@@ -97,7 +97,7 @@ namespace detail {
 inline result<void> encode_event_within(std::string& text, attachment_list& attachments, packet_bounds const& bounds,
                                         address const& to, std::string_view name, json::detail::values const& args) {
     auto const encoded =
-        encode_elements(text, attachments, bounds.limits, packet_type::event, to, json::detail::values_of(name, args));
+        encode_values(text, &attachments, bounds.limits, packet_type::event, to, json::detail::values_of(name, args));
     if (!encoded) return encoded.error();
     if (message_queue::is_too_large(text.size(), attachments, bounds.max_size)) return error{errc::message_too_large};
     return {};

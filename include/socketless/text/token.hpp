@@ -14,16 +14,24 @@ namespace socketless::inline v0::token {
 
 namespace detail {
 
-// A bit for each character.
-inline constexpr auto characters = [] {
-    std::array<std::uint32_t, 8> are_good{};
-    for (char const c :
-         std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
-        auto const byte = static_cast<unsigned char>(c);
-        are_good[byte / 32] |= std::uint32_t{1} << byte % 32;
+// A set of characters: a bit for each.
+struct character_set {
+    std::array<std::uint32_t, 8> bits{};
+
+    constexpr explicit character_set(std::string_view characters) noexcept {
+        for (char const c : characters) {
+            auto const byte = static_cast<unsigned char>(c);
+            bits[byte / 32] |= std::uint32_t{1} << byte % 32;
+        }
     }
-    return are_good;
-}();
+    [[nodiscard]] constexpr bool contains(char c) const noexcept {
+        auto const byte = static_cast<unsigned char>(c);
+        return (bits[byte / 32] >> byte % 32 & 1u) != 0;
+    }
+};
+
+inline constexpr character_set
+    characters("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 } // namespace detail
 
@@ -33,8 +41,7 @@ inline constexpr auto characters = [] {
 ///
 /// Source: RFC 9110, 5.6.2.
 [[nodiscard]] constexpr bool is_character(char c) noexcept {
-    auto const byte = static_cast<unsigned char>(c);
-    return (detail::characters[byte / 32] >> byte % 32 & 1u) != 0;
+    return detail::characters.contains(c);
 }
 
 /// Whether the text is a token: at least one character, and only such as above. Linear.

@@ -60,7 +60,7 @@ template <class Protocol = socketless::client>
 class client final : private detail::client_protocol {
 public:
     /// What `poll_event` returns.
-    using event = typename std::invoke_result_t<decltype(&Protocol::poll_event), Protocol&>::value_type;
+    using event = typename decltype(std::declval<Protocol&>().poll_event())::value_type;
     /// The options of the protocol.
     using protocol_options = std::remove_cvref_t<std::invoke_result_t<decltype(&Protocol::options), Protocol const&>>;
 
@@ -68,7 +68,7 @@ public:
     /// query: those that the options do not have. The path is yours: a namespace, as in Socket.IO. The views of the URL
     /// may end. WebTransport is not among its transports. `random` makes masks and keys, and what the protocol wants.
     client(http::url const& url, protocol_options options, client_options wire, random_source random, time_point now)
-        : random_(std::move(random)), protocol_(make(completed(std::move(options), url), now)),
+        : random_(std::move(random)), protocol_(make(options, url, now)),
           core_(*this, url, std::move(wire), random_, now) {}
 
     /// Whether the options can be used: see `check`. If not, no connection can be made: each attempt fails.
@@ -108,10 +108,14 @@ public:
 
     /// The next event of the protocol.
     [[nodiscard]] std::optional<event> poll_event() {
-        for (;;) {
-            if (auto e = protocol_.poll_event()) return e;
-            if (!core_.take_input()) return std::nullopt;
-        }
+        std::optional<event> e = no_event();
+        do {
+            if constexpr (requires { protocol_.poll_event(e); })
+                protocol_.poll_event(e);
+            else
+                e = protocol_.poll_event();
+        } while (!e && core_.take_input());
+        return e;
     }
     /// The next thing to do, for any connection. Its views are valid until the next call that is not const, other than
     /// `pause` and `resume`, or until `buffer` is used again. Go back to `poll_event` after it.
@@ -131,14 +135,13 @@ public:
     [[nodiscard]] errc failure() const noexcept { return core_.failure(); }
 
 private:
-    // The options with what the URL adds, and without what needs another network.
-    static protocol_options completed(protocol_options options, http::url const& url) {
+    // GCC zeroes an event that is declared empty, with an instruction that is slow: events are large.
+    [[nodiscard]] static std::optional<event> no_event() noexcept { return std::nullopt; }
+
+    // Takes the options, with what the URL adds, and without what needs another network.
+    Protocol make(protocol_options& options, http::url const& url, time_point now) {
         detail::add_query(options.query, url.query);
         std::erase(options.transports, engineio::transport::webtransport);
-        return options;
-    }
-
-    Protocol make(protocol_options options, time_point now) {
         auto const fill = [this](std::span<std::byte> bytes) { random_(bytes); };
         if constexpr (std::constructible_from<Protocol, protocol_options, random_source, time_point>) {
             return Protocol(std::move(options), fill, now);

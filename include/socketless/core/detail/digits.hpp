@@ -37,23 +37,42 @@ constexpr leading_digits read_digits(std::string_view s) noexcept {
     return read;
 }
 
+// Divides it by ten, and returns what is left. Machines of 32 bits have no division of 64: there 16 bits at a time.
+constexpr std::uint32_t divide_by_ten(std::uint64_t& n) noexcept {
+    std::uint32_t left = 0;
+    if constexpr (sizeof(std::size_t) >= sizeof n) {
+        left = static_cast<std::uint32_t>(n % 10);
+        n /= 10;
+    } else {
+        for (int part = 0; part != 4; ++part) {
+            left = left << 16u | static_cast<std::uint32_t>(n >> 48u);
+            n = n << 16u | left / 10; // the quotient comes in from below
+            left %= 10;
+        }
+    }
+    return left;
+}
+
 // An integer of any type in decimal.
 class decimal_text {
 public:
     template <std::integral T>
     constexpr explicit decimal_text(T value) noexcept {
-        auto magnitude = static_cast<std::uint64_t>(value);
-        if (value < 0) magnitude = 0 - magnitude;
-        do {
-            characters_[--first_] = static_cast<char>('0' + magnitude % 10);
-            magnitude /= 10;
-        } while (magnitude != 0);
+        auto const bits = static_cast<std::uint64_t>(value);
+        write(value < 0 ? 0 - bits : bits);
         if (value < 0) characters_[--first_] = '-';
     }
 
     [[nodiscard]] constexpr std::string_view view() const noexcept { return {characters_ + first_, longest - first_}; }
 
 private:
+    // Compiled once for all types.
+    constexpr void write(std::uint64_t magnitude) noexcept {
+        do {
+            characters_[--first_] = static_cast<char>('0' + divide_by_ten(magnitude));
+        } while (magnitude != 0);
+    }
+
     static constexpr std::size_t longest = 20; // -9223372036854775808, 18446744073709551615
 
     char characters_[longest] = {};

@@ -27,8 +27,12 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size() - head_; }
-    // Precondition of all three: not empty.
+    // Precondition of all four: not empty.
     [[nodiscard]] T& front() noexcept {
+        SOCKETLESS_ASSERT(!empty());
+        return items_[head_];
+    }
+    [[nodiscard]] T const& front() const noexcept {
         SOCKETLESS_ASSERT(!empty());
         return items_[head_];
     }

@@ -34,7 +34,8 @@ private:
 };
 
 // Indices are small and dense. References stay good. `T` derives from `slot`, and to make an empty one cannot fail.
-template <class T>
+// Memory is taken for `Chunk` of them at a time.
+template <class T, std::size_t Chunk = 16>
 class slot_map {
 public:
     // How many things there are, and how many indices: those of things that have gone are free.
@@ -81,7 +82,7 @@ public:
     }
 
 private:
-    stable_vector<T> slots_;
+    stable_vector<T, Chunk> slots_;
     std::vector<std::uint32_t> free_;
 };
 

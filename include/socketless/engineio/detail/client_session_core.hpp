@@ -2,7 +2,6 @@
 // and upgrades to a channel. The comment of client_session draws its states.
 #pragma once
 
-#include <socketless/core/detail/fifo.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/random.hpp>
@@ -13,6 +12,7 @@
 #include <socketless/engineio/stream.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -22,7 +22,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -34,8 +33,12 @@ protected:
     static constexpr milliseconds close_timeout{30'000};
     // Before anything else begins, the I/O layer ends what the session has given up: a channel, a GET and a POST.
     static constexpr std::size_t most_farewells = 3;
+    struct farewell {
+        transmit_type type;
+        std::uint64_t id;
+    };
 
-    explicit client_session_core(client_options options)
+    explicit client_session_core(client_options&& options)
         : session_core(options.revision), options_(std::move(options)) {
         if (auto const path = normalize_path(options_.path))
             options_.path = *path;
@@ -46,7 +49,6 @@ protected:
     //=== opening ===//
 
     void open(time_point now) {
-        farewells_.reserve(most_farewells);
         reset();
         sid_.clear();
         handshake_ = {};
@@ -157,8 +159,8 @@ protected:
 
     // The I/O layer ends a channel or an exchange, unless it has said that this is over.
     void say_farewell(transmit_type type, std::uint64_t id) noexcept {
-        SOCKETLESS_ASSERT(farewells_.size() < most_farewells);
-        if (!late_.is_over(id)) farewells_.push({.type = type, .id = id});
+        SOCKETLESS_ASSERT(farewell_count_ != most_farewells);
+        if (!late_.is_over(id)) farewells_[farewell_count_++] = {type, id};
     }
 
     // Whether a message may be queued. The connection may have died unnoticed (the machine slept): then it closes.
@@ -300,7 +302,7 @@ protected:
     //=== packets out ===//
 
     [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
-        if (!farewells_.empty()) return take_farewell();
+        if (farewell_count_ != 0) return take_farewell();
         if (state_ == state::closed || state_ == state::fresh) return std::nullopt;
         if (channel_ && channel_->open_due) return begin_channel(*channel_, buffer);
         if (candidate_)
@@ -309,9 +311,10 @@ protected:
     }
 
     [[nodiscard]] transmit take_farewell() noexcept {
-        transmit const first = farewells_.front();
-        farewells_.pop();
-        return first;
+        farewell const first = farewells_.front();
+        std::shift_left(farewells_.begin(), farewells_.end(), 1);
+        --farewell_count_;
+        return {.type = first.type, .id = first.id};
     }
 
     [[nodiscard]] transmit begin_channel(channel& c, std::string& buffer) {
@@ -383,15 +386,15 @@ protected:
 
     void write_target(std::string& buffer, transport t) {
         buffer.clear();
-        std::vector<query_parameter> query;
-        query.reserve(options_.query.size());
-        for (auto const& [name, value] : options_.query) query.push_back({name, value});
+        std::span const own(options_.query);
+        auto const query = std::make_unique<query_parameter[]>(own.size());
+        std::ranges::transform(own, query.get(), [](auto const& p) { return query_parameter{p.first, p.second}; });
         auto const stamp = make_timestamp();
         bool const is_stamped = t == transport::polling && !options_.timestamp_param.empty();
         bool const base64 = t == transport::polling && revision_ == revision::v3 && options_.force_base64;
         auto const written = write_request_target(
             buffer, {.path = options_.path,
-                     .query = query,
+                     .query = {query.get(), own.size()},
                      .revision = revision_,
                      .transport = t,
                      .timestamp = {options_.timestamp_param, is_stamped ? std::string_view(stamp) : std::string_view()},
@@ -418,7 +421,8 @@ protected:
     engineio::handshake handshake_;
     std::optional<exchange_id> get_;
     std::optional<exchange_id> post_;
-    core_detail::fifo<transmit> farewells_;
+    std::array<farewell, most_farewells> farewells_{};
+    std::size_t farewell_count_ = 0;
     std::optional<payload_reader> body_;
     failed_answer failure_;
     std::string body_out_;

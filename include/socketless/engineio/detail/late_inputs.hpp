@@ -59,8 +59,12 @@ public:
                 i.type == input_type::timeout && !all.empty() && all.back().type == input_type::timeout;
             bool const fits = replaces || all.size() - next < max_unread_inputs;
             if (!replaces) all.emplace_back();
-            all.back() =
-                fits ? i : input{.type = input_type::end, .reason = close_reason::queue_overflow, .now = i.now};
+            input& last = all.back();
+            last = i;
+            if (!fits) {
+                last.type = input_type::end;
+                last.reason = close_reason::queue_overflow;
+            }
         }
         undo.commit();
     }

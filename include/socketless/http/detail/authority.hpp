@@ -3,9 +3,9 @@
 
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/text/percent.hpp>
+#include <socketless/text/token.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,16 +24,11 @@ struct authority {
     bool is_address = false;    // whether the host stood in brackets
 };
 
-inline constexpr auto host_characters = [] {
-    std::array<bool, 256> are_good{};
-    for (char const c :
-         std::string_view("-._~%!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-        are_good[static_cast<unsigned char>(c)] = true;
-    return are_good;
-}();
+inline constexpr token::detail::character_set
+    host_characters("-._~%!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 constexpr bool is_host_character(char c) noexcept {
-    return host_characters[static_cast<unsigned char>(c)];
+    return host_characters.contains(c);
 }
 
 constexpr bool is_name(std::string_view text) noexcept {

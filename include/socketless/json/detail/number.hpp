@@ -26,7 +26,7 @@ constexpr result<std::uint64_t> read_magnitude(std::string_view number) noexcept
     std::uint64_t value = 0;
     bool overflow = false;
     auto const append = [&](std::uint64_t digit) {
-        overflow = overflow || value > (max - digit) / 10;
+        overflow = overflow || value > max / 10 || (value == max / 10 && digit > max % 10);
         value = overflow ? value : value * 10 + digit;
     };
 

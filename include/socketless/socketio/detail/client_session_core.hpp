@@ -20,12 +20,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -46,14 +47,14 @@ protected:
     //=== sockets ===//
 
     [[nodiscard]] socket const* find(socket_handle handle) const noexcept {
-        return handle.generation == 1 && handle.index < sockets_.size() ? &sockets_[handle.index] : nullptr;
+        return handle.generation == 1 && handle.index < sockets_.size() ? sockets_[handle.index].get() : nullptr;
     }
     [[nodiscard]] socket* find(socket_handle handle) noexcept {
         return const_cast<socket*>(std::as_const(*this).find(handle));
     }
     [[nodiscard]] socket* find(std::string_view nsp) noexcept {
-        for (socket& s : sockets_)
-            if (s.name() == nsp) return &s;
+        for (auto const& s : sockets_)
+            if (s->name() == nsp) return s.get();
         return nullptr;
     }
 
@@ -69,7 +70,10 @@ protected:
         socket* s = find(name);
         if (s != nullptr && s->wanted) return error{errc::already_connected};
         bool const is_new = s == nullptr;
-        if (is_new) s = &sockets_.emplace_back(static_cast<std::uint32_t>(sockets_.size()), name);
+        if (is_new) {
+            auto const index = static_cast<std::uint32_t>(sockets_.size());
+            s = sockets_.emplace_back(std::make_unique<socket>(index, name)).get();
+        }
         core_detail::rollback undo([&]() noexcept {
             s->wanted = false;
             if (is_new) sockets_.pop_back();
@@ -106,7 +110,9 @@ protected:
         }
         auto const put = out_.queue.put(no_bound, [&](std::string& text, attachment_list&) {
             bool const bare = out_.options.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
-            if (!bare) return encode_connect(text, s.name(), s);
+            if (!bare)
+                return encode_values(text, nullptr, no_limits, packet_type::connect, {s.name(), std::nullopt},
+                                     json::detail::values_of(s));
             packet connect;
             connect.type = packet_type::connect;
             connect.nsp = s.name();
@@ -131,8 +137,12 @@ protected:
     }
 
     void put_disconnect(socket& s) {
-        core_detail::must(out_.queue.put(
-            no_bound, [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.name()); }));
+        core_detail::must(out_.queue.put(no_bound, [&](std::string& text, attachment_list&) {
+            packet leave;
+            leave.type = packet_type::disconnect;
+            leave.nsp = s.name();
+            return encode(text, leave);
+        }));
         s.was_left = true;
         if (s.name() == "/") root_ = root_state::left;
     }
@@ -206,7 +216,8 @@ protected:
 
     // Asks for the auth of a socket.
     void ask(std::optional<event>& e) {
-        for (socket& s : sockets_) {
+        for (auto const& kept : sockets_) {
+            socket& s = *kept;
             if (!std::exchange(s.question_due, false)) continue;
             --asking_;
             if (s.state != socket_state::authenticating) continue;
@@ -217,7 +228,8 @@ protected:
 
     // Delivers, after the answer to CONNECT, what came before it.
     void deliver_early(std::optional<event>& e) {
-        for (socket& s : sockets_) {
+        for (auto const& kept : sockets_) {
+            socket& s = *kept;
             if (s.state != socket_state::connected || s.early.empty()) continue;
             current_ = std::move(s.early.front());
             is_current_ = true;
@@ -261,7 +273,8 @@ protected:
         inbox_.stop(); // but keeps the event that the application may be handling
         root_due_ = false;
         asking_ = 0;
-        for (socket& s : sockets_) {
+        for (auto const& kept : sockets_) {
+            socket& s = *kept;
             s.question_due = false;
             if (s.state == socket_state::connected) {
                 begin_end(s, reason);
@@ -280,7 +293,8 @@ protected:
 
     // The next event of the sockets that are ending: for each the acknowledgements that it owes, then its end.
     void end_socket(std::optional<event>& e) {
-        for (socket& s : sockets_) {
+        for (auto const& kept : sockets_) {
+            socket& s = *kept;
             if (s.state != socket_state::ending) continue;
             if (auto const awaited = out_.acks.take_of(s.index, s.last_ack_id))
                 return end_ack(e, *awaited, ack_outcome::disconnected, {});
@@ -294,7 +308,7 @@ protected:
     }
 
     void end_ack(std::optional<event>& e, pending_ack const& ack, ack_outcome outcome, message const& answer) {
-        socket& s = sockets_[ack.socket];
+        socket& s = *sockets_[ack.socket];
         auto id = ack.id;
         if (s.awaits_try(id)) {
             id = s.end_try(out_, outcome == ack_outcome::answered);
@@ -455,7 +469,7 @@ protected:
     std::size_t asking_ = 0;
     std::size_t early_ = 0;
     std::size_t early_size_ = 0;
-    std::deque<socket> sockets_;
+    std::vector<std::unique_ptr<socket>> sockets_; // events borrow from them: they stay where they are
     inbox inbox_;
     stored_packet current_; // the early event that was delivered last, if the application may still borrow it
     bool is_current_ = false;

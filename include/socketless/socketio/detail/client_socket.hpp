@@ -20,7 +20,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -138,7 +137,7 @@ public:
         auto packet = store(out, id, event, args);
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
-        waiting_.push_back({std::move(*packet), wish.id});
+        waiting_.push_back({std::move(*packet), wish});
         core_detail::rollback undo([this]() noexcept { waiting_.pop_back(); });
         if (id) out.await(index, wish);
         undo.commit();
@@ -152,12 +151,12 @@ public:
     }
     void forget_waiting(client_outbox& out) noexcept {
         for (auto const& waiting : waiting_) out.buffered -= waiting.packet.size();
-        std::vector<waiting_event>().swap(waiting_);
+        std::vector<kept_event>().swap(waiting_);
     }
 
     // Drops the event that asked for this acknowledgement, if it still waits.
     void drop_waiting(client_outbox& out, std::uint64_t ack_id) {
-        auto const found = std::ranges::find_if(waiting_, [=](waiting_event const& w) { return w.ack_id == ack_id; });
+        auto const found = std::ranges::find_if(waiting_, [=](kept_event const& w) { return w.wish.id == ack_id; });
         if (found == waiting_.end()) return;
         out.buffered -= found->packet.size();
         waiting_.erase(found);
@@ -171,7 +170,7 @@ public:
         auto packet = store(out, std::nullopt, event, args);
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
-        retries_.push_back({std::move(*packet), {wish.id, wish.timeout ? wish.timeout : out.options.ack_timeout}});
+        retries_.push({std::move(*packet), {wish.id, wish.timeout ? wish.timeout : out.options.ack_timeout}});
         out.buffered += size;
         return {};
     }
@@ -203,18 +202,16 @@ public:
         if (!is_answered && first.tries <= out.options.retries) return 0;
         std::uint64_t const id = first.wish.id;
         out.buffered -= first.packet.size();
-        retries_.pop_front();
+        stored_packet const freed = std::move(first.packet); // the queue may keep what it pops
+        retries_.pop();
         return id;
     }
 
 private:
-    struct waiting_event {
-        stored_packet packet;
-        std::uint64_t ack_id = 0; // 0: it asks for no acknowledgement
-    };
-    struct retried_event {
+    struct kept_event {
         stored_packet packet;
         ack_wish wish; // of the application
+        // Of one that is sent until it is acknowledged:
         std::uint32_t tries = 0;
         bool is_pending = false;
         std::uint64_t try_id = 0; // on the wire
@@ -232,8 +229,8 @@ private:
     }
 
     std::string name_;
-    std::vector<waiting_event> waiting_;
-    std::deque<retried_event> retries_;
+    std::vector<kept_event> waiting_;
+    core_detail::fifo<kept_event> retries_;
 };
 
 } // namespace socketless::inline v0::socketio::detail

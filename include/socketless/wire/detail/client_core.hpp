@@ -137,15 +137,15 @@ private:
     [[nodiscard]] std::array<headers_type const*, 2> headers_of(request_kind kind) const noexcept;
     void put_field(request_kind kind, std::string_view name, std::string_view value);
     void put_own_fields(request_kind kind);
-    [[nodiscard]] std::vector<std::string_view> offered_subprotocols() const;
+    [[nodiscard]] bool has_offered(std::string_view subprotocol) const noexcept;
 
     //=== bytes out ===//
 
     [[nodiscard]] websocket::mask_key next_key();
     [[nodiscard]] transmit send(std::uint32_t index, std::string_view data) const noexcept;
     [[nodiscard]] std::optional<transmit> next_step(std::uint32_t index, std::string& buffer);
-    [[nodiscard]] transmit connect(std::uint32_t index) noexcept;
-    [[nodiscard]] transmit send_request(std::uint32_t index);
+    void connect(client_connection& c, transmit& t) noexcept;
+    void send_request(client_connection& c, transmit& t);
     void write_control_frames(websocket::connection& ws, std::string& out);
     [[nodiscard]] std::optional<transmit> send_frames(std::uint32_t index, std::string& buffer);
 
@@ -162,7 +162,7 @@ private:
     bool is_secure_;
     bool is_good_; // the options
     errc failure_{};
-    core_detail::slot_map<client_connection> connections_;
+    core_detail::slot_map<client_connection, 1> connections_; // they are large and few
     core_detail::fifo<input> inputs_;
     http::cookie_jar cookies_;
     http::whole_body body_; // of the answer that the protocol reads
