@@ -16,22 +16,24 @@ std::int64_t board_milliseconds() {
 void board_led(int is_on) {
     device[2] = static_cast<std::uint32_t>(is_on);
 }
-int board_open(char const* target, std::size_t size) {
-    for (std::size_t i = 0; i != size; ++i) device[3] = static_cast<unsigned char>(target[i]);
-    return static_cast<int>(device[3]);
-}
-void board_send(int is_text, char const* data, std::size_t size) {
-    device[4] = static_cast<std::uint32_t>(is_text);
-    for (std::size_t i = 0; i != size; ++i) device[4] = static_cast<unsigned char>(data[i]);
-}
-void board_close() {
-    device[4] = 0;
-}
-int board_receive(char* frame, std::size_t size) {
-    for (std::size_t i = 0; i != device[5] && i != size; ++i) frame[i] = static_cast<char>(device[6]);
-    return static_cast<int>(device[5]);
-}
 void board_sleep(std::uint32_t milliseconds) {
-    device[7] = milliseconds;
+    device[3] = milliseconds;
+}
+int board_connect(char const* host, std::size_t size, std::uint16_t port) {
+    for (std::size_t i = 0; i != size; ++i) device[4] = static_cast<unsigned char>(host[i]);
+    device[4] = port;
+    return static_cast<int>(device[4]);
+}
+void board_write(int tcp, char const* data, std::size_t size) {
+    device[5] = static_cast<std::uint32_t>(tcp);
+    for (std::size_t i = 0; i != size; ++i) device[5] = static_cast<unsigned char>(data[i]);
+}
+int board_read(int tcp, char* data, std::size_t size) {
+    device[6] = static_cast<std::uint32_t>(tcp);
+    for (std::size_t i = 0; i != device[6] && i != size; ++i) data[i] = static_cast<char>(device[7]);
+    return static_cast<int>(device[6]);
+}
+void board_close(int tcp) {
+    device[5] = static_cast<std::uint32_t>(tcp);
 }
 }
