@@ -157,8 +157,6 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event();
-    /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
-    void poll_event(std::optional<event>& e);
 
     /// The next thing to do, or nothing until there is other input. Targets and bodies are put together in `buffer`.
     /// Views are valid until the next call that is not const, other than `pause` and `resume`.

@@ -108,12 +108,9 @@ SOCKETLESS_INLINE result<void> client::acknowledge_with(socketio::ack_request& r
 
 SOCKETLESS_INLINE std::optional<client::event> client::poll_event() {
     std::optional<event> e = socketio::detail::no_event();
-    poll_event(e);
-    return e;
-}
-SOCKETLESS_INLINE void client::poll_event(std::optional<event>& e) {
     while (!e && core_->step(e)) {
     }
+    return e;
 }
 SOCKETLESS_INLINE std::optional<engineio::transmit> client::poll_transmit(std::string& buffer) {
     return core_->engine_.poll_transmit(buffer);

@@ -60,7 +60,7 @@ template <class Protocol = socketless::client>
 class client final : private detail::client_protocol {
 public:
     /// What `poll_event` returns.
-    using event = typename decltype(std::declval<Protocol&>().poll_event())::value_type;
+    using event = typename std::invoke_result_t<decltype(&Protocol::poll_event), Protocol&>::value_type;
     /// The options of the protocol.
     using protocol_options = std::remove_cvref_t<std::invoke_result_t<decltype(&Protocol::options), Protocol const&>>;
 
@@ -108,14 +108,10 @@ public:
 
     /// The next event of the protocol.
     [[nodiscard]] std::optional<event> poll_event() {
-        std::optional<event> e = no_event();
-        do {
-            if constexpr (requires { protocol_.poll_event(e); })
-                protocol_.poll_event(e);
-            else
-                e = protocol_.poll_event();
-        } while (!e && core_.take_input());
-        return e;
+        for (;;) {
+            if (auto e = protocol_.poll_event()) return e;
+            if (!core_.take_input()) return std::nullopt;
+        }
     }
     /// The next thing to do, for any connection. Its views are valid until the next call that is not const, other than
     /// `pause` and `resume`, or until `buffer` is used again. Go back to `poll_event` after it.
@@ -135,9 +131,6 @@ public:
     [[nodiscard]] errc failure() const noexcept { return core_.failure(); }
 
 private:
-    // GCC zeroes an event that is declared empty, with an instruction that is slow: events are large.
-    [[nodiscard]] static std::optional<event> no_event() noexcept { return std::nullopt; }
-
     // Takes the options, with what the URL adds, and without what needs another network.
     Protocol make(protocol_options& options, http::url const& url, time_point now) {
         detail::add_query(options.query, url.query);
