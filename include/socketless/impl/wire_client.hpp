@@ -72,7 +72,7 @@ SOCKETLESS_INLINE void client_core::ended(connection_id id, time_point now) {
     input_for(input_type::ended, id, {}, now);
 }
 SOCKETLESS_INLINE void client_core::closed(connection_id id, time_point now) {
-    auto* const c = connections_.find(client_handle::of(id));
+    auto* const c = connections_.find(connection_handle::of(id));
     if (c == nullptr || c->is_gone) return;
     c->is_gone = true; // before what the server has sent is read
     push_input(input_type::closed, *c, id, {}, now);
@@ -80,7 +80,7 @@ SOCKETLESS_INLINE void client_core::closed(connection_id id, time_point now) {
 
 SOCKETLESS_INLINE void client_core::input_for(input_type type, connection_id id, std::span<char> bytes,
                                               time_point now) {
-    auto* const c = connections_.find(client_handle::of(id));
+    auto* const c = connections_.find(connection_handle::of(id));
     if (c != nullptr && !c->is_gone) push_input(type, *c, id, bytes, now);
 }
 
@@ -95,14 +95,14 @@ SOCKETLESS_INLINE void client_core::push_input(input_type type, client_connectio
 }
 
 SOCKETLESS_INLINE void client_core::pause(connection_id id) {
-    auto* const c = connections_.find(client_handle::of(id));
+    auto* const c = connections_.find(connection_handle::of(id));
     if (c == nullptr || std::exchange(c->is_paused, true)) return;
     if (c->websocket && c->exchange != 0) protocol_.pause_channel(c->exchange);
     if (!c->websocket && c->exchange != 0) arm(*c, options_.answer_timeout);
 }
 
 SOCKETLESS_INLINE void client_core::resume(connection_id id) {
-    auto* const c = connections_.find(client_handle::of(id));
+    auto* const c = connections_.find(connection_handle::of(id));
     if (c == nullptr || !std::exchange(c->is_paused, false)) return;
     if (c->websocket && c->exchange != 0) protocol_.resume_channel(c->exchange);
     if (c->websocket || c->exchange == 0) return;
@@ -208,7 +208,7 @@ SOCKETLESS_INLINE bool client_core::take_input() {
                 tell_failure(taken.kind, taken.id);
             return true;
         }
-        auto const h = client_handle::of(i.id);
+        auto const h = connection_handle::of(i.id);
         bool is_taken = false;
         if (connections_.find(h) != nullptr) {
             core_detail::rollback undo([&, id = i.id]() noexcept { fail(id); }); // what was not read is lost
@@ -225,7 +225,7 @@ SOCKETLESS_INLINE bool client_core::take_input() {
 SOCKETLESS_INLINE void client_core::fail(connection_id id) noexcept {
     bool const is_closed = inputs_.front().type == input_type::closed;
     inputs_.pop();
-    auto const h = client_handle::of(id);
+    auto const h = connection_handle::of(id);
     if (connections_.find(h) == nullptr) return;
     core_detail::attempt([&] { close_now(connections_[h.index]); });
     if (is_closed) connections_.free(h.index);
@@ -461,7 +461,7 @@ SOCKETLESS_INLINE websocket::mask_key client_core::next_key() {
 }
 
 SOCKETLESS_INLINE transmit client_core::send(std::uint32_t index, std::string_view data) const noexcept {
-    return {.type = transmit_type::send, .connection = handle(index).id(), .data = data};
+    return {.type = transmit_type::send, .connection = handle(index).number(), .data = data};
 }
 
 // What the connection does next by itself.

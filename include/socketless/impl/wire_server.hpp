@@ -85,7 +85,7 @@ SOCKETLESS_INLINE void server_core::pause(connection_id id) {
     std::uint32_t const index = find(id);
     if (index == none) return;
     server_connection& c = connections_[index];
-    if (!std::exchange(c.is_paused, true) && c.has_channel) protocol_.pause_channel(handle(index).channel());
+    if (!std::exchange(c.is_paused, true) && c.has_channel) protocol_.pause_channel(handle(index).number());
     set_deadline(index);
 }
 
@@ -94,7 +94,7 @@ SOCKETLESS_INLINE void server_core::resume(connection_id id) {
     if (index == none) return;
     server_connection& c = connections_[index];
     if (!std::exchange(c.is_paused, false)) return;
-    if (c.has_channel) protocol_.resume_channel(handle(index).channel());
+    if (c.has_channel) protocol_.resume_channel(handle(index).number());
     set_deadline(index);
     mark_busy(index);
 }
@@ -281,7 +281,7 @@ SOCKETLESS_INLINE bool server_core::take_message(std::uint32_t index, input& i) 
             return true;
         }
         if (!c.has_channel) continue; // the protocol has closed it
-        protocol_.websocket_received(handle(index).channel(), e->message(), i.now);
+        protocol_.websocket_received(handle(index).number(), e->message(), i.now);
         return true;
     }
     if (c.websocket->has_output()) mark_busy(index);
@@ -291,7 +291,7 @@ SOCKETLESS_INLINE bool server_core::take_message(std::uint32_t index, input& i) 
 // The WebSocket is gone: the protocol hears of it.
 SOCKETLESS_INLINE void server_core::end_channel(std::uint32_t index) {
     if (!connections_[index].has_channel) return;
-    protocol_.channel_closed(handle(index).channel(), now_);
+    protocol_.channel_closed(handle(index).number(), now_);
     connections_[index].has_channel = false;
 }
 

@@ -161,7 +161,7 @@ SOCKETLESS_INLINE void server_core::upgrade(std::uint32_t index, time_point now)
     auto const& head = c.http->reader.head();
     auto const offer = websocket::read_request(head.method, head.minor_version, head.fields);
     if (!offer) return refuse_websocket(index, offer.error().code);
-    engineio::websocket_request request{.channel = handle(index).channel(),
+    engineio::websocket_request request{.channel = handle(index).number(),
                                         .target = head.target,
                                         .context = c.id,
                                         .fields = head.fields.raw(),

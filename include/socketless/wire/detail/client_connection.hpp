@@ -17,17 +17,6 @@
 
 namespace socketless::inline v0::wire::detail {
 
-// Which connection, in a way that a later one at the same place is not taken for it. Also its name: a number.
-struct client_handle {
-    std::uint32_t index = 0;
-    std::uint32_t generation = 0;
-
-    [[nodiscard]] static client_handle of(connection_id id) noexcept {
-        return {static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32u)};
-    }
-    [[nodiscard]] connection_id id() const noexcept { return std::uint64_t{generation} << 32u | index; }
-};
-
 // What a request is for.
 enum class request_kind : std::uint8_t { get, post, websocket };
 

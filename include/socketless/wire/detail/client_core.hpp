@@ -18,6 +18,7 @@
 #include <socketless/wire/client_options.hpp>
 #include <socketless/wire/detail/client_connection.hpp>
 #include <socketless/wire/detail/client_protocol.hpp>
+#include <socketless/wire/detail/connection_handle.hpp>
 #include <socketless/wire/transmit.hpp>
 
 #include <array>
@@ -94,7 +95,7 @@ private:
 
     //=== the connections ===//
 
-    [[nodiscard]] client_handle handle(std::uint32_t index) const noexcept {
+    [[nodiscard]] connection_handle handle(std::uint32_t index) const noexcept {
         return {index, connections_[index].generation()};
     }
     [[nodiscard]] std::uint32_t find_exchange(std::uint64_t exchange) const noexcept;

@@ -22,18 +22,6 @@
 
 namespace socketless::inline v0::wire::detail {
 
-// Which connection, in a way that a later one at the same place is not taken for it. Also the name of its WebSocket for
-// the protocol: a number.
-struct connection_handle {
-    std::uint32_t index = 0;
-    std::uint32_t generation = 0;
-
-    [[nodiscard]] static connection_handle of(engineio::channel_id channel) noexcept {
-        return {static_cast<std::uint32_t>(channel), static_cast<std::uint32_t>(channel >> 32u)};
-    }
-    [[nodiscard]] engineio::channel_id channel() const noexcept { return std::uint64_t{generation} << 32u | index; }
-};
-
 // What becomes of a request.
 enum class exchange_phase : std::uint8_t {
     // It is on its way.

@@ -14,6 +14,7 @@
 #include <socketless/http/fields.hpp>
 #include <socketless/http/request.hpp>
 #include <socketless/websocket/handshake.hpp>
+#include <socketless/wire/detail/connection_handle.hpp>
 #include <socketless/wire/detail/server_connection.hpp>
 #include <socketless/wire/detail/server_protocol.hpp>
 #include <socketless/wire/detail/shared_frames.hpp>
