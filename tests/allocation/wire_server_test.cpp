@@ -42,7 +42,7 @@ std::string masked(websocket::opcode code, std::string_view payload) {
 // A Socket.IO server that sends each event back.
 struct echo {
     time_point now{1h};
-    wire::server<> io{{}, {}, support::counting_source(), now};
+    wire::server<> io{{}, {}, support::counting_random(), now};
     std::string buffer = {};
     std::size_t writes = 0;
 
@@ -282,7 +282,7 @@ struct risky_server {
                                                return true;
                                            }},
                                       risky_options(),
-                                      [source = support::counting_source()](std::span<std::byte> bytes) mutable {
+                                      [source = support::counting_random()](std::span<std::byte> bytes) mutable {
                                           risk(support::chance::random);
                                           source(bytes);
                                       },

@@ -1,6 +1,7 @@
 // An engineio::server driven by hand: each input returns what came of it, drained into lines (see lines.hpp).
 #pragma once
 
+#include "drivers/counting_random.hpp"
 #include "drivers/session_driver.hpp"
 #include "tools/catch.hpp"
 #include "tools/mutations.hpp"
@@ -10,24 +11,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace support {
 
-// A counter in place of randomness: it differs each time.
-inline socketless::random_source counting_randomness() {
-    return [count = 0u](std::span<std::byte> bytes) mutable {
-        ++count;
-        for (std::size_t i = 0; i != bytes.size(); ++i) bytes[i] = static_cast<std::byte>(count * 37 + i * 11);
-    };
-}
-
 class server_driver : public driver<engineio::server> {
 public:
-    explicit server_driver(engineio::server_options const& o = {}) : driver(o, counting_randomness()) {}
+    explicit server_driver(engineio::server_options const& o = {}) : driver(o, counting_random()) {}
     server_driver(engineio::server_options const& o, socketless::random_source random) : driver(o, std::move(random)) {}
 
     // The id of the nth session that opened.

@@ -1,6 +1,8 @@
 // A whole server and whole clients, joined in memory without a network: each receives at once what the other transmits.
 #pragma once
 
+#include "drivers/counting_random.hpp"
+
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>
 
@@ -12,23 +14,12 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace support {
-
-// A counter in place of randomness: it differs each time.
-inline socketless::random_source counting_random(std::uint64_t first = 1) {
-    return [n = first](std::span<std::byte> bytes) mutable {
-        for (std::byte& b : bytes) {
-            n = n * 6364136223846793005u + 1442695040888963407u;
-            b = static_cast<std::byte>(n >> 56u);
-        }
-    };
-}
 
 // The callbacks get the events; `on_message` sees frames and bodies as they pass.
 class stacks {

@@ -1,33 +1,24 @@
 // A wire server, and what it sends on each connection: a scene for tests.
 #pragma once
 
+#include "drivers/counting_random.hpp"
+
 #include <socketless/core/frame.hpp>
 #include <socketless/engineio/server.hpp>
 #include <socketless/wire/server.hpp>
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace support {
-
-/// Random bytes that anybody can guess, others each time: ids are the same in every run.
-inline socketless::random_source counting_source() {
-    return [n = std::uint64_t{0}](std::span<std::byte> bytes) mutable {
-        for (std::size_t i = 0; i != bytes.size(); ++i)
-            bytes[i] = static_cast<std::byte>(i ^ (i < sizeof n ? n >> 8 * i & 0xffu : 0u));
-        ++n;
-    };
-}
 
 /// What opens a WebSocket.
 inline std::string websocket_request(std::string_view target = "/engine.io/?EIO=4&transport=websocket",
@@ -45,7 +36,7 @@ struct wire_scene {
     using id = socketless::wire::connection_id;
 
     explicit wire_scene(socketless::wire::server_options wire = {}, socketless::engineio::server_options engine = {})
-        : io(std::move(engine), std::move(wire), counting_source(), now) {}
+        : io(std::move(engine), std::move(wire), counting_random(), now) {}
 
     socketless::time_point now{std::chrono::hours(1)};
     socketless::wire::server<socketless::engineio::server> io;

@@ -222,7 +222,7 @@ public:
 
     explicit server_replay(capture const& recorded)
         : results(recorded.connections.size()), recorded_(recorded),
-          server_(options(), support::counting_randomness()) {}
+          server_(options(), support::counting_random()) {}
 
     // A result for each connection.
     std::vector<result> results;

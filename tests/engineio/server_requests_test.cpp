@@ -413,7 +413,7 @@ TEST_CASE("a session keeps the fields and the address of its first request, unle
             seen.push_back(std::string(r.fields) + std::string(r.address));
             return true;
         };
-        engineio::server server(options, support::counting_randomness());
+        engineio::server server(options, support::counting_random());
         std::string buffer;
         std::string target = "/engine.io/?EIO=4&transport=polling";
         std::string fields = "Host: a\r\n";
@@ -437,7 +437,7 @@ TEST_CASE("a session keeps the fields and the address of its first request, unle
 }
 
 TEST_CASE("the answer that begins a session says its id, other answers do not", "[server]") {
-    engineio::server server({}, support::counting_randomness());
+    engineio::server server({}, support::counting_random());
     std::string buffer;
     server.http_received({.exchange = 1, .target = "/engine.io/?EIO=4&transport=polling"}, {});
     auto const opened = server.poll_event();
@@ -459,7 +459,7 @@ TEST_CASE("the answer that begins a session says its id, other answers do not", 
 }
 
 TEST_CASE("a transmit of a broadcast shows who owns its bytes", "[server]") {
-    engineio::server server({}, support::counting_randomness());
+    engineio::server server({}, support::counting_random());
     std::string buffer;
     for (engineio::channel_id id : {1u, 2u}) server.websocket_opened(id, "/engine.io/?EIO=4&transport=websocket", {});
     std::vector<engineio::session_handle> sessions;

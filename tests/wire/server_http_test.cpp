@@ -62,7 +62,7 @@ TEST_CASE("wire server: a handshake by long-polling is answered as engine.io ans
                                       "Content-Length: 118\r\n"
                                       "Cache-Control: no-store\r\n"
                                       "\r\n"
-                                      R"(0{"sid":"AAECAwQFBgcICQoLDA0O","upgrades":["websocket"],)"
+                                      R"(0{"sid":"bIKlYsuAjRDWMr6JyFE-","upgrades":["websocket"],)"
                                       R"("pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
     CHECK(s.events == strings{"opened polling"});
 }
@@ -286,7 +286,7 @@ TEST_CASE("wire server: the answer to a handshake sets the cookie, no other answ
     wire_scene s({.cookie = {.name = "io", .secure = true, .same_site = wire::same_site::strict}});
     s.accept(1);
     CHECK(has_line(s.exchange(1, handshake),
-                   "Set-Cookie: io=AAECAwQFBgcICQoLDA0O; Path=/; HttpOnly; Secure; SameSite=Strict"));
+                   "Set-Cookie: io=bIKlYsuAjRDWMr6JyFE-; Path=/; HttpOnly; Secure; SameSite=Strict"));
     CHECK(s.exchange(1, post(target_of(s), "4a")).find("Set-Cookie") == std::string::npos);
 }
 

@@ -65,7 +65,7 @@ TEST_CASE("wire server: the answer to the request for a WebSocket and the handsh
     s.receive(1, websocket_request());
     REQUIRE(s.pieces.size() == 1);
     CHECK(s.take(1) == std::string(switching) + "\r\n" +
-                           frame_of(opcode::text, R"(0{"sid":"AAECAwQFBgcICQoLDA0O","upgrades":[],)"
+                           frame_of(opcode::text, R"(0{"sid":"bIKlYsuAjRDWMr6JyFE-","upgrades":[],)"
                                                   R"("pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})"));
     CHECK(s.events == strings{"opened websocket"});
 }
