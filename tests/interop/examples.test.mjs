@@ -1,30 +1,17 @@
 // The programs of tests/examples with the peers that their readers have.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer as createHttpsServer } from 'node:https';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { after } from 'node:test';
 import { Server } from 'socket.io';
 import { io as dial } from 'socket.io-client';
 import { Decoder, Encoder } from 'socket.io-parser';
+import { certify } from './certificates.mjs';
 import { ask, collect, each, heard, modern } from './clients.mjs';
 import { check, freePort, launch, listening, next, startExample as serve, until } from './harness.mjs';
 import './tcp_transport.mjs';
 
-// Certificates that have signed themselves.
-const directory = mkdtempSync(path.join(tmpdir(), 'socketless-'));
-after(() => rmSync(directory, { recursive: true }));
-function certify(name) {
-    const [cert, key] = ['cert', 'key'].map((kind) => path.join(directory, `${name}.${kind}.pem`));
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc',
-        '-subj', '/CN=socketless', '-addext', `subjectAltName=${name}`, '-out', cert, '-keyout', key,
-    ], { stdio: 'pipe' });
-    return { cert, key };
-}
 const named = certify('IP:127.0.0.1');
 const localhost = certify('DNS:localhost');
 

@@ -1,10 +1,7 @@
 // Our client when the network, a side or a certificate fails, or the server says goodbye.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, describe } from 'node:test';
+import { certify } from './certificates.mjs';
 import { gone } from './clients.mjs';
 import { sleep } from './harness.mjs';
 import { relay } from './relay.mjs';
@@ -28,17 +25,6 @@ async function connectOver(our, server, args) {
 
 const forgotten = (our, { url }, session) => gone(`${url}/socket.io/`, session, our.peer.revision);
 
-const directory = mkdtempSync(path.join(tmpdir(), 'socketless-'));
-after(() => rmSync(directory, { recursive: true }));
-
-// A certificate that has signed itself.
-function certify(name) {
-    const [cert, key] = ['cert', 'key'].map((kind) => path.join(directory, `${name}.${kind}.pem`));
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc',
-        '-subj', '/CN=socketless', '-addext', `subjectAltName=${name}`, '-out', cert, '-keyout', key,
-    ], { stdio: 'pipe' });
-    return { cert, key };
-}
 const named = certify('IP:127.0.0.1');
 const misnamed = certify('DNS:example.com');
 const localhost = certify('DNS:localhost');
