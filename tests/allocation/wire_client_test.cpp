@@ -302,6 +302,60 @@ TEST_CASE("wire client: bytes that cannot be taken leave no gap, their connectio
     FAIL("the scene has more places where memory is taken");
 }
 
+namespace {
+
+// A session that cannot hear of a failure the first times.
+struct deaf_session : engineio::client_session {
+    using client_session::client_session;
+
+    void http_failed(engineio::exchange_id id, time_point now) {
+        if (times != 0) {
+            --times;
+            throw support::thrown();
+        }
+        client_session::http_failed(id, now);
+    }
+
+    static inline int times = 0;
+};
+
+} // namespace
+
+TEST_CASE("wire client: the session hears of a failure, however often that throws", "[allocation]") {
+    for (int const times : {0, 1, 2, 3, 10}) {
+        CAPTURE(times);
+        fate = {support::chance::random, many};
+        time_point const now{1h};
+        wire::client<deaf_session> io(*http::parse_url("http://a"), by_polling(), {}, fill, now);
+        io->open(now).ignore();
+        std::string buffer;
+        std::optional<wire::connection_id> connection;
+        auto const drain = [&] {
+            for (bool is_dry = false; !is_dry;)
+                guarded(true, [&] {
+                    while (io.poll_event()) continue;
+                    auto const t = io.poll_transmit(buffer);
+                    is_dry = !t;
+                    if (t && t->type == transmit_type::connect) connection = t->connection;
+                });
+        };
+        drain();
+        REQUIRE(connection);
+        io.connected(*connection, now);
+        drain();
+        deaf_session::times = times;
+        io.closed(*connection, now);
+        drain();
+        while (io.poll_timeout() && *io.poll_timeout() <= now) {
+            io.handle_timeout(now);
+            drain();
+        }
+        CHECK(deaf_session::times == 0);
+        CHECK(io->is_closed());
+        CHECK(io.connection_count() == 0);
+    }
+}
+
 } // namespace allocation_wire_client_test
 
 #endif

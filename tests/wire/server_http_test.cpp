@@ -258,6 +258,7 @@ TEST_CASE("wire server: other paths are not found, or answered by the applicatio
 
     s.receive(1, get("/gone"));
     s.io.closed(1, s.now);
+    CHECK_FALSE(s.io.respond(s.requests.at(2).exchange, {}, s.now));
     s.drain();
     CHECK_FALSE(s.io.respond(s.requests[2].exchange, {}, s.now));
 }
@@ -585,8 +586,12 @@ TEST_CASE("wire server: options that no answer can carry are refused, and so are
     };
     CHECK(code({}) == errc{});
     CHECK(code({.cookie = {.name = "io", .path = "/a"}, .headers = {{"X-A", "b"}}}) == errc{});
-    for (auto const& h : std::vector<std::pair<std::string, std::string>>{
-             {"X A", "b"}, {"", "b"}, {"X-A", "b\r\nX-B: c"}, {"Content-Length", "1"}, {"connection", "close"}}) {
+    for (auto const& h : std::vector<std::pair<std::string, std::string>>{{"X A", "b"},
+                                                                          {"", "b"},
+                                                                          {"X-A", "b\r\nX-B: c"},
+                                                                          {"Content-Length", "1"},
+                                                                          {"connection", "close"},
+                                                                          {"sec-websocket-protocol", "a"}}) {
         CAPTURE(h.first);
         CHECK(check(wire::server_options{.headers = {{"X-A", "b"}, h}}).error() == error{errc::invalid_field, 1});
         http::field const field{h.first, h.second};
@@ -617,6 +622,91 @@ TEST_CASE("wire server: options that no answer can carry are refused, and so are
     CHECK(s.io.respond(exchange, {.body = "page"}, s.now).error().code == errc::not_open);
     s.drain();
     CHECK(s.take(1).ends_with("\r\n\r\npage"));
+}
+
+TEST_CASE("wire server: what does not fit behind a request leaves no gap in what does") {
+    wire_scene s;
+    open(s);
+    s.receive(1, get(target_of(s)));
+    auto const post = [&s](std::string const& body) {
+        return "POST " + target_of(s) + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+               "\r\n\r\n" + body;
+    };
+    auto const bytes = post("4" + std::string(70'000, 'a'));
+    s.receive(1, bytes.substr(0, 60'000)); // waits for its turn
+    s.io->send(*s.session, {frame_kind::text, "x"}).ignore();
+    while (s.io.poll_event()) continue;
+    s.give(1, bytes.substr(60'000, 10'000));
+    CHECK(s.io.poll_transmit(s.buffer)); // the answer to the poll: the next request may come
+    s.drain();
+    s.receive(1, bytes.substr(70'000) + post("4next"));
+    s.drain();
+    CHECK(s.events == strings{"opened polling"});
+    CHECK(s.closed.contains(1));
+}
+
+TEST_CASE("wire server: the end of a client's side comes behind what it has sent before") {
+    wire_scene s;
+    open(s);
+    s.receive(1, get(target_of(s)));
+    s.receive(1, "POST " + target_of(s) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n4last");
+    s.io->send(*s.session, {frame_kind::text, "x"}).ignore();
+    while (s.io.poll_event()) continue;
+    s.io.ended(1, s.now);
+    auto const t = s.io.poll_transmit(s.buffer); // the answer to the poll: the next request may come
+    REQUIRE(t);
+    CHECK(t->data.ends_with("4x"));
+    s.drain();
+    CHECK(s.events == strings{"opened polling", "message last"});
+    CHECK(s.take(1).ends_with("\r\n\r\nok"));
+}
+
+TEST_CASE("wire server: an answer that is being written goes out, though the next one cannot") {
+    wire_scene s;
+    open(s);
+    s.receive(1, get(target_of(s)));
+    s.io->send(*s.session, {frame_kind::text, std::string(300'000, 'x')}).ignore();
+    s.drain();
+    s.io.pause(1);
+    s.receive(1, get(target_of(s)));
+    s.io.ended(1, s.now);
+    s.drain();
+    s.wait(0s);
+    CHECK_FALSE(s.closed.contains(1));
+    s.io.resume(1);
+    s.drain();
+    CHECK(s.closed.contains(1));
+}
+
+TEST_CASE("wire server: what waits for one connection keeps nothing from another, also if nothing is gathered") {
+    wire_scene s({.max_write = 0});
+    std::vector<engineio::session_handle> sessions;
+    for (wire::connection_id id = 1; id != 4; ++id) {
+        s.accept(id);
+        s.receive(id, get("/engine.io/?EIO=4&transport=polling"));
+        s.receive(id, get(target_of(s)));
+        s.take(id);
+        sessions.push_back(*s.session);
+    }
+    s.io.pause(1);
+    for (auto const to : sessions) s.io->send(to, {frame_kind::text, "x"}).ignore();
+    s.drain();
+    CHECK(s.sent[1].empty());
+    CHECK(s.take(2).ends_with("4x"));
+    CHECK(s.take(3).ends_with("4x"));
+}
+
+TEST_CASE("wire server: no WebSocket opens for a client that has ended its side") {
+    wire_scene s({.other_paths = wire::other_paths::application});
+    s.accept(1);
+    s.receive(1, get("/page") + websocket_request());
+    s.io.ended(1, s.now);
+    s.drain();
+    CHECK(s.io.respond(s.requests.at(0).exchange, {.body = "page"}, s.now));
+    s.drain();
+    CHECK(s.take(1).ends_with("\r\n\r\npage"));
+    CHECK(s.closed.contains(1));
+    CHECK(s.events.empty());
 }
 
 } // namespace wire_server_http_test

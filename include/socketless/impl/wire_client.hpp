@@ -177,20 +177,19 @@ SOCKETLESS_INLINE void client_core::close_now(client_connection& c) {
 
 // The server has ended the connection.
 SOCKETLESS_INLINE void client_core::lose(client_connection& c) {
-    if (!send_again(c)) let_go(c);
+    send_again(c);
     close_now(c);
 }
 
 // Sends the request on a new connection, if it has met the end of a kept one: that the server has ended it may have
 // crossed the request. A request that has not left is sent again in any case.
-SOCKETLESS_INLINE bool client_core::send_again(client_connection& c) {
+SOCKETLESS_INLINE void client_core::send_again(client_connection& c) {
     bool const is_unanswered = c.exchange != 0 && c.phase == client_phase::open && !c.websocket && c.reader.is_idle();
-    if (!is_unanswered || !c.is_reused || (c.kind != request_kind::get && !c.is_due)) return false;
+    if (!is_unanswered || !c.is_reused || (c.kind != request_kind::get && !c.is_due)) return;
     client_connection& next = connections_[make_connection()];
     next.kind = c.kind;
     next.request.swap(c.request);
     next.exchange = std::exchange(c.exchange, 0);
-    return true;
 }
 
 //=== what comes ===//
@@ -223,12 +222,10 @@ SOCKETLESS_INLINE bool client_core::take_input() {
 
 // Memory ran out, or the random source has thrown, while an input was read: its connection ends.
 SOCKETLESS_INLINE void client_core::fail(connection_id id) noexcept {
-    bool const is_closed = inputs_.front().type == input_type::closed;
     inputs_.pop();
     auto const h = connection_handle::of(id);
     if (connections_.find(h) == nullptr) return;
-    core_detail::attempt([&] { close_now(connections_[h.index]); });
-    if (is_closed) connections_.free(h.index);
+    core_detail::attempt([&] { close_now(connections_[h.index]); }); // otherwise next_step tries again
 }
 
 // Reads the next answer or message; false if the input holds no more.
@@ -435,7 +432,7 @@ SOCKETLESS_INLINE std::optional<transmit> client_core::poll_transmit(std::string
         SOCKETLESS_ASSERT(receiver == none || receiver == index); // a session sends on one WebSocket at a time
         receiver = index;
         core_detail::must(connections_[index].websocket->write_message(buffer, t->data, next_key()));
-    } while (buffer.size() < options_.max_write);
+    } while (receiver == none || buffer.size() < options_.max_write);
     if (receiver != none) write_control_frames(*connections_[receiver].websocket, buffer);
     undo.commit();
     if (receiver != none) return send(receiver, buffer);

@@ -227,7 +227,10 @@ SOCKETLESS_INLINE bool server_core::take(std::uint32_t index, input& i) {
         i.type = input_type::early_bytes;
         return take_bytes(index, i);
     case input_type::early_bytes: return take_bytes(index, i);
-    case input_type::ended: return take_end(index), false;
+    case input_type::ended:
+        if (!c.http || c.http->early.empty() || c.http->phase != exchange_phase::reading) return take_end(index), false;
+        inputs_.push({i.type, i.connection, {}, i.now}); // `early` comes before, and is in the queue
+        return false;
     case input_type::unanswered: return take_silence(index, i.exchange), false;
     default: return forget(index), false;
     }
@@ -266,7 +269,7 @@ SOCKETLESS_INLINE void server_core::close_after_write(std::uint32_t index) {
 // The client has ended its side, and the protocol had nothing to say by then.
 SOCKETLESS_INLINE void server_core::take_silence(std::uint32_t index, engineio::exchange_id exchange) {
     server_connection const& c = connections_[index];
-    if (c.http && c.http->exchange == exchange && c.http->phase == exchange_phase::waiting) close_now(index);
+    if (c.http && c.http->exchange == exchange && c.http->phase == exchange_phase::waiting) close_after_write(index);
 }
 
 //=== WebSocket ===//
@@ -310,7 +313,8 @@ SOCKETLESS_INLINE result<void> server_core::respond(std::uint64_t exchange, resp
     now_ = now;
     if (auto const good = check(r); !good) return good.error();
     auto const index = static_cast<std::uint32_t>(exchange);
-    if (index >= connections_.indices() || !connections_[index].http) return errc::not_open;
+    if (index >= connections_.indices() || !connections_[index].http || connections_[index].is_gone)
+        return errc::not_open;
     server_http const& h = *connections_[index].http;
     if (h.exchange != exchange || h.phase != exchange_phase::waiting || h.is_the_protocols) return errc::not_open;
     put_answer(index, {.status = r.status, .content_type = r.content_type, .body = r.body, .fields = r.fields});
@@ -318,8 +322,9 @@ SOCKETLESS_INLINE result<void> server_core::respond(std::uint64_t exchange, resp
 }
 
 SOCKETLESS_INLINE void server_core::close() {
-    if (std::exchange(is_closing_, true)) return;
+    if (is_closing_) return;
     protocol_.close_sessions();
+    is_closing_ = true;
 }
 
 //=== what to do, when to come back ===//
@@ -376,7 +381,7 @@ SOCKETLESS_INLINE void server_core::gather(piece& p) {
         next_ = handle(index);
         next_lead_ = next.lead;
         return;
-    } while (p.size() < options_.max_write);
+    } while (p.receiver == none || p.size() < options_.max_write);
 }
 
 // Something has been thrown: what was gathered waits, unless it is the part of a connection that ends for that.

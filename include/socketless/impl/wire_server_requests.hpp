@@ -43,7 +43,7 @@ namespace socketless::inline v0::wire::detail {
 SOCKETLESS_INLINE void server_core::keep_early(server_http& h, std::span<char> bytes) {
     if (h.is_last) return;
     if (bytes.size() > max_early - h.early.size())
-        h.is_last = true;
+        h.is_last = h.is_cut = true;
     else
         h.early.append(bytes.data(), bytes.size());
 }
@@ -82,8 +82,8 @@ SOCKETLESS_INLINE void server_core::take_head(std::uint32_t index, std::span<cha
 // The request goes on in another input.
 SOCKETLESS_INLINE void server_core::wait_for_more(std::uint32_t index, time_point now) {
     server_connection& c = connections_[index];
-    if (c.has_ended) return close_after_write(index);
     server_http& h = *c.http;
+    if (c.has_ended || h.is_cut) return close_after_write(index); // it will never be whole
     if (h.exchange == 0) return;
     h.reader.keep_head();
     h.body.keep();
@@ -125,7 +125,10 @@ SOCKETLESS_INLINE void server_core::hand_in(std::uint32_t index, time_point now)
     if (!h.is_the_protocols) return hand_to_application(index);
     if (head.method == "OPTIONS" && options_.cors.is_on()) return answer_preflight(index);
     if (is_closing_ && is_handshake(head.target)) return put_answer(index, {.status = 503});
-    if (websocket::is_upgrade(head.fields)) return upgrade(index, now);
+    if (websocket::is_upgrade(head.fields)) {
+        if (connections_[index].has_ended) return close_after_write(index); // nobody would speak on it
+        return upgrade(index, now);
+    }
     hand_to_protocol(index, h.body.get(), now);
 }
 

@@ -49,10 +49,10 @@ struct client_options {
 };
 
 /// Whether the options can be used. Errors: errc::invalid_field for a header that `is_addable` refuses, with its index
-/// in its list; errc::invalid_url for the proxy.
+/// in its list (the lists are looked at in their order); errc::invalid_url for the proxy.
 [[nodiscard]] inline result<void> check(client_options const& options) noexcept {
     for (auto const* const headers : {&options.headers, &options.polling_headers, &options.websocket_headers})
-        if (auto const good = check(*headers); !good) return good.error();
+        if (auto const good = check(*headers, is_addable); !good) return good.error();
     if (options.proxy.empty()) return {};
     auto const proxy = http::parse_url(options.proxy);
     if (!proxy) return proxy.error();

@@ -47,16 +47,16 @@ struct response {
     std::string_view content_type = {};
     /// The body.
     std::string_view body = {};
-    /// Other fields: see `is_addable`. The wire adds Content-Length, Connection, and what its options say.
+    /// Other fields: see `is_addable_to_answer`. The wire adds Content-Length, Connection, and what its options say.
     std::span<http::field const> fields = {};
 };
 
 /// Whether an answer can be sent. Errors: errc::invalid_start_line for a status below 200 or above 599;
-/// errc::invalid_field with the index of a field that `is_addable` refuses, or with their number for `content_type`.
+/// errc::invalid_field with the index of a field that `is_addable_to_answer` refuses, or with their number for `content_type`.
 [[nodiscard]] constexpr result<void> check(response const& r) noexcept {
     if (r.status < 200 || r.status > 599) return errc::invalid_start_line;
     for (std::size_t i = 0; i != r.fields.size(); ++i)
-        if (!is_addable(r.fields[i])) return error{errc::invalid_field, i};
+        if (!is_addable_to_answer(r.fields[i])) return error{errc::invalid_field, i};
     if (!http::is_valid({"Content-Type", r.content_type})) return error{errc::invalid_field, r.fields.size()};
     return {};
 }

@@ -62,7 +62,7 @@ struct server_options {
     cors_options cors = {};
     /// A cookie for balancers.
     cookie_options cookie = {};
-    /// Fields that every answer carries, also that which opens a WebSocket: see `is_addable`.
+    /// Fields that every answer carries, also that which opens a WebSocket: see `is_addable_to_answer`.
     headers_type headers = {};
     /// Chooses among the subprotocols that the client of a WebSocket offers, in its order; an empty string, or one that
     /// is not offered, chooses none. By default the first one, as the reference does.
@@ -77,10 +77,10 @@ struct server_options {
     std::size_t max_write = std::size_t{64} * 1024;
 };
 
-/// Whether the options can be used. Errors: errc::invalid_field with the index of a header that `is_addable` refuses;
-/// with the number of headers for a cookie, or a text of `cors`, that no answer could carry.
+/// Whether the options can be used. Errors: errc::invalid_field with the index of a header that
+/// `is_addable_to_answer` refuses; with the number of headers for a cookie, or a text of `cors`, that no answer could carry.
 [[nodiscard]] inline result<void> check(server_options const& options) noexcept {
-    if (auto const good = check(options.headers); !good) return good.error();
+    if (auto const good = check(options.headers, is_addable_to_answer); !good) return good.error();
     auto const& cookie = options.cookie;
     bool is_good = cookie.name.empty() || (token::is_valid(cookie.name) && cookie.path.find(';') == std::string::npos);
     for (auto const* const value :

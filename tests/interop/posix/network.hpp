@@ -227,8 +227,11 @@ private:
             auto* const generic = reinterpret_cast<sockaddr*>(&peer);
             int const fd = ::accept(listener_.get(), generic, &size);
             if (fd < 0) {
-                // The client still waits in the backlog, and would wake poll() again and again.
-                if (errno == EMFILE || errno == ENFILE) accepts_again_ = now() + accept_pause;
+                bool const is_for_now = errno == EAGAIN || errno == EWOULDBLOCK;
+                bool const has_gone = errno == EINTR || errno == ECONNABORTED;
+                if (has_gone) continue;
+                // No descriptor, no memory: the client still waits, and would wake poll() again and again.
+                if (!is_for_now) accepts_again_ = now() + accept_pause;
                 if (accepts_again_) unwatch(listener_.get());
                 return;
             }
@@ -270,7 +273,10 @@ private:
         auto const written = write(c.bytes, c.unsent);
         if (written.status == io_status::failed) return lose(id, c), false;
         c.unsent.erase(0, written.size);
-        if (c.unsent.empty()) io_.resume(id);
+        if (c.unsent.empty())
+            io_.resume(id);
+        else if (written.size != 0)
+            io_.pause(id); // slow, but it reads
         return true;
     }
 

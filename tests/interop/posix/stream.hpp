@@ -213,8 +213,10 @@ inline io_result stream::read(std::span<char> buffer) {
 inline io_result stream::write(std::string_view bytes) {
     if (!tls_) return plain(::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
     ::ERR_clear_error();
-    return secure(
-        ::SSL_write(tls_.get(), bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX))));
+    auto const written =
+        secure(::SSL_write(tls_.get(), bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX))));
+    // OpenSSL tells the end that the peer has said before, instead of what has failed.
+    return written.status == io_status::ended ? io_result{io_status::failed} : written;
 }
 
 inline void stream::end() {

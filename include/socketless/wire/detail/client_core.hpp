@@ -111,7 +111,7 @@ private:
     void let_go(client_connection& c);
     void close_now(client_connection& c);
     void lose(client_connection& c);
-    [[nodiscard]] bool send_again(client_connection& c);
+    void send_again(client_connection& c);
     void fail(connection_id id) noexcept;
 
     //=== what comes ===//

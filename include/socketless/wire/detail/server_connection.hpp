@@ -49,6 +49,7 @@ struct server_http {
     bool is_head = false;
     bool is_1_0 = false;
     bool is_last = false; // the connection ends with the answer
+    bool is_cut = false;  // something behind `early` is lost
 };
 
 // What a connection is doing. It goes down this list, and may leave steps out.
