@@ -1,4 +1,6 @@
-// tests/examples/lws_server.cpp: the first server on libwebsockets, for clients with { transports: ["websocket"] }.
+// tests/examples/lws_server.cpp: the chat of lobby.hpp on libwebsockets, for clients with { transports: ["websocket"] }.
+#include "examples/lobby.hpp"
+
 #include <socketless/core/system_random.hpp>
 #include <socketless/server.hpp>
 #include <socketless/text/percent.hpp>
@@ -12,7 +14,6 @@
 #include <string>
 
 using namespace socketless;
-using socketio::event_type;
 constexpr auto now = std::chrono::steady_clock::now;
 
 struct connection {
@@ -25,25 +26,14 @@ struct connection {
 struct program : lws_sorted_usec_list_t { // which is a timer
     lws_context* context = nullptr;
     server io{{.engine = {.transports = {engineio::transport::websocket}}}, system_random(), now()};
+    lobby application{io};
     std::string buffer = {};
     std::map<engineio::channel_id, connection> connections = {}; // the id is the address of the lws
-
-    void handle(socketio::event& e) {
-        if (e.type == event_type::connected) {
-            io.join(e.socket, "lobby");
-            io.emit(e.socket, "hello", "welcome", io.socket_count()).ignore();
-        } else if (e.type == event_type::event && e.name() == "say") {
-            auto const text = e.get<std::string>();
-            auto const sent =
-                text ? io.to("lobby").except(e.socket).emit("said", io.sid(e.socket), *text) : text.error();
-            if (e.ack) io.acknowledge(e.ack, sent ? "ok" : message(sent.error().code)).ignore();
-        }
-    }
 
     // Runs after each input.
     void drive() {
         for (;;) {
-            while (auto e = io.poll_event()) handle(*e);
+            while (auto e = io.poll_event()) application.handle(*e);
             auto const t = io.poll_transmit(buffer);
             if (!t) break;
             if (auto const c = connections.find(t->id); c != connections.end()) perform(*t, c->second);
@@ -71,7 +61,7 @@ struct program : lws_sorted_usec_list_t { // which is a timer
         for (int i = 0; lws_hdr_copy_fragment(wsi, part, sizeof part, WSI_TOKEN_HTTP_URI_ARGS, i) >= 0; ++i) {
             std::string pair = i == 0 ? "?" : "&";
             percent::encode(pair, part).ignore();
-            if (auto const at = pair.find("%3D"); at != pair.npos) pair.replace(at, 3, "=");
+            if (auto const at = pair.find("%3D"); at != pair.npos) pair.replace(at, 3, 1, '=');
             made += pair;
         }
         return made;

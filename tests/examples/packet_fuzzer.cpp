@@ -4,7 +4,7 @@
 //     packet_fuzzer [URL [packets [seed]]]
 //
 // A server may close the connection for a packet, and should for most; or it takes it, if it happens to be a good one.
-#include "examples/poll_network.hpp"
+#include "interop/posix/network.hpp"
 
 #include <socketless/core/system_random.hpp>
 #include <socketless/engineio/client_session.hpp>
@@ -97,22 +97,9 @@ int main(int argc, char** argv) {
         *url, {.path = "/socket.io/", .transports = {engineio::transport::websocket}}, {}, system_random(), now());
     fuzzer application{io.protocol(), argc > 2 ? std::stoi(argv[2]) : 1'000,
                        std::mt19937(argc > 3 ? std::stoul(argv[3]) : 1)};
-    network<decltype(io)> net{io};
+    posix_driver::network net(io, application);
     io->open(now()).ignore();
-
-    std::string buffer;
-    for (;;) {
-        if (auto e = io.poll_event())
-            application.handle(*e);
-        else if (net.take_input())
-            continue;
-        else if (auto const t = io.poll_transmit(buffer))
-            net.perform(*t);
-        else if (io.is_done())
-            break;
-        else
-            net.wait(io.poll_timeout());
-    }
+    net.run([&io] { return !io.is_done(); });
     std::cout << application.refused << " refused, " << application.taken << " taken\n";
     if (application.left < 0) return 0;
     std::cout << "the server is down, after: " << application.packet << '\n';

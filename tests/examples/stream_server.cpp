@@ -1,7 +1,9 @@
-// tests/examples/stream_server.cpp: the chat of poll_server.cpp over plain TCP, without HTTP and WebSocket. Engine.IO
+// tests/examples/stream_server.cpp: the chat of lobby.hpp over plain TCP, without HTTP and WebSocket. Engine.IO
 // frames its packets on a stream as over WebTransport: for clients that are programs, as tests/examples/README.md says.
 //
 //     stream_server [port]
+#include "examples/lobby.hpp"
+
 #include <socketless/core/system_random.hpp>
 #include <socketless/server.hpp>
 
@@ -22,7 +24,6 @@
 
 using namespace socketless;
 using engineio::transmit_type;
-using socketio::event_type;
 constexpr auto now = std::chrono::steady_clock::now;
 
 struct connection {
@@ -34,25 +35,14 @@ struct connection {
 struct program {
     int listener;
     server io{{.engine = {.transports = {engineio::transport::webtransport}}}, system_random(), now()};
+    lobby application{io};
     std::string buffer = {};
     engineio::channel_id last_id = 0;
     std::map<engineio::channel_id, connection> connections = {};
 
-    void handle(socketio::event& e) {
-        if (e.type == event_type::connected) {
-            io.join(e.socket, "lobby");
-            io.emit(e.socket, "hello", "welcome", io.socket_count()).ignore();
-        } else if (e.type == event_type::event && e.name() == "say") {
-            auto const text = e.get<std::string>();
-            auto const sent =
-                text ? io.to("lobby").except(e.socket).emit("said", io.sid(e.socket), *text) : text.error();
-            if (e.ack) io.acknowledge(e.ack, sent ? "ok" : message(sent.error().code)).ignore();
-        }
-    }
-
     void drive() { // runs after each input
         for (;;) {
-            while (auto e = io.poll_event()) handle(*e);
+            while (auto e = io.poll_event()) application.handle(*e);
             auto const t = io.poll_transmit(buffer);
             if (!t) break;
             auto const c = connections.find(t->id);
