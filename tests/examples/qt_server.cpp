@@ -35,6 +35,9 @@ struct network final : QTcpServer {
     network() {
         timer.setSingleShot(true);
         timer.callOnTimeout([this] { drive(); });
+        connect(this, &QTcpServer::acceptError, this, [this] { // no descriptors are left, say: Qt listens no more
+            QTimer::singleShot(100, this, [this] { resumeAccepting(); });
+        });
     }
     // Runs after each input. It never runs inside itself: all signals are queued.
     void drive() {

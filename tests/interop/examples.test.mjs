@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Server } from 'socket.io';
 import { io as dial } from 'socket.io-client';
 import { Decoder, Encoder } from 'socket.io-parser';
 import { certify } from './certificates.mjs';
 import { ask, collect, each, heard, modern } from './clients.mjs';
-import { check, freePort, launch, listening, next, startExample as serve, until } from './harness.mjs';
+import { bin, check, freePort, launch, listening, next, sleep, startExample as serve, until } from './harness.mjs';
 import './tcp_transport.mjs';
 
 const named = certify('IP:127.0.0.1');
@@ -65,9 +67,9 @@ for (const program of ['poll_server', 'epoll_server', 'asio_server', 'uv_server'
         assert.equal((await fetch(server.url)).status, 404);
     }, { of: [modern] });
 
-for (const transport of ['polling', 'websocket'])
-    check('socket.io-client 4.8.4', 'server', transport, 'asio_server: hello, say, said, over TLS', async (test) => {
-        const server = await serve('asio_server', named.cert, named.key);
+for (const [program, transport] of ['asio_server', 'qt_server'].flatMap((p) => [[p, 'polling'], [p, 'websocket']]))
+    check('socket.io-client 4.8.4', 'server', transport, `${program}: hello, say, said, over TLS`, async (test) => {
+        const server = await serve(program, named.cert, named.key);
         test.after(server.kill);
         const connect = async () => {
             const socket = dial(`https://127.0.0.1:${server.port}`,
@@ -149,15 +151,16 @@ async function serveSecurely(test, { cert, key }) {
     return { names, port: http.address().port };
 }
 
-check('socket.io 4.8.4', 'client', 'upgrade', 'asio_client: over TLS, to a name and to an address', async (test) => {
-    for (const [certificate, host, name] of [[localhost, 'localhost', 'localhost'], [named, '127.0.0.1', false]]) {
-        const { names, port } = await serveSecurely(test, certificate);
-        const client = runTrusting(certificate.cert, 'asio_client', `https://${host}:${port}`, 'hello');
-        assert.equal(await client.ended, 0);
-        assert.deepEqual(client.lines, theirTalk);
-        assert.ok(names.length > 1 && names.every((n) => n === name), `${names}`);
-    }
-});
+for (const program of ['asio_client', 'qt_client'])
+    check('socket.io 4.8.4', 'client', 'upgrade', `${program}: over TLS, to a name and to an address`, async (test) => {
+        for (const [certificate, host, name] of [[localhost, 'localhost', 'localhost'], [named, '127.0.0.1', false]]) {
+            const { names, port } = await serveSecurely(test, certificate);
+            const client = runTrusting(certificate.cert, program, `https://${host}:${port}`, 'hello');
+            assert.equal(await client.ended, 0);
+            assert.deepEqual(client.lines, theirTalk);
+            assert.ok(names.length > 1 && names.every((n) => n === name), `${names}`);
+        }
+    });
 
 check('socket.io 4.8.4', 'client', 'polling', 'asio_client, qt_client: no connection without a good certificate', async (test) => {
     const { port } = await serveSecurely(test, named);
@@ -165,6 +168,7 @@ check('socket.io 4.8.4', 'client', 'polling', 'asio_client, qt_client: no connec
         runTrusting(named.cert, 'asio_client', `https://localhost:${port}`), // it has another name
         run('asio_client', `https://127.0.0.1:${port}`), // its authority is unknown
         run('qt_client', `https://127.0.0.1:${port}`),
+        runTrusting(named.cert, 'qt_client', `https://localhost:${port}`),
     ];
     await until(() => others.every(({ lines }) => lines.length > 1));
     for (const { child, lines } of others) {
@@ -192,11 +196,42 @@ for (const [program, client] of [
         await talk(server, run(client, server.url, 'hello'), () => run(client, server.url, 'hi'));
     });
 
-check('socketless', 'client', 'upgrade', 'asio_client and asio_server talk over TLS', async () => {
-    const server = await serve('asio_server', named.cert, named.key);
-    const client = (text) => runTrusting(named.cert, 'asio_client', `https://127.0.0.1:${server.port}`, text);
-    await talk(server, client('hello'), () => client('hi'));
-});
+for (const [program, client] of [['asio_server', 'asio_client'], ['qt_server', 'qt_client']])
+    check('socketless', 'client', 'upgrade', `${client} and ${program} talk over TLS`, async () => {
+        const server = await serve(program, named.cert, named.key);
+        const say = (text) => runTrusting(named.cert, client, `https://127.0.0.1:${server.port}`, text);
+        await talk(server, say('hello'), () => say('hi'));
+    });
+
+// A name has several addresses: the server has one of them.
+for (const program of clients)
+    check('socket.io 4.8.4', 'client', 'upgrade', `${program}: to localhost`, async () => {
+        const io = new Server();
+        const http = createServer().listen(0, '127.0.0.1');
+        await once(http, 'listening');
+        io.attach(http);
+        serveChat(io);
+        const client = run(program, `http://localhost:${http.address().port}`, 'hello');
+        assert.equal(await client.ended, 0);
+        assert.deepEqual(client.lines.filter((line) => !line.startsWith('no connection')), theirTalk);
+        io.close();
+    });
+
+// The server takes the client back when there are descriptors again.
+for (const program of ['poll_server', 'asio_server', 'uv_server', 'qt_server'])
+    check('socket.io-client 4.8.4', 'server', 'websocket', `${program}: too many connections`, async (test) => {
+        const port = await freePort();
+        const server = await listening(program, launch('/bin/sh', ['-c', `ulimit -n 30; exec "${bin}/${program}" ${port}`]));
+        test.after(server.kill);
+        const sockets = Array.from({ length: 40 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+        await sleep(500);
+        sockets.forEach((socket) => socket.destroy());
+        const ada = dial(server.url, { transports: ['websocket'], forceNew: true });
+        test.after(() => ada.disconnect());
+        assert.deepEqual(await ask(ada, 'say', 'hello'), ['ok']);
+        const spent = readFileSync(`/proc/${server.child.pid}/stat`, 'latin1').split(' ').slice(13, 15).map(Number);
+        assert.ok(spent[0] + spent[1] < 20, `${spent} ticks of 10 ms`); // it has not been busy
+    });
 
 async function fuzz(url) {
     const fuzzer = run('packet_fuzzer', url, '500');
