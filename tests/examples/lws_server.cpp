@@ -1,4 +1,5 @@
-// tests/examples/lws_server.cpp: the chat of lobby.hpp on libwebsockets, for clients with { transports: ["websocket"] }.
+// tests/examples/lws_server.cpp: the chat of lobby.hpp on libwebsockets, for clients with
+// { transports: ["websocket"] }.
 #include "examples/lobby.hpp"
 
 #include <socketless/core/system_random.hpp>
