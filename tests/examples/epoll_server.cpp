@@ -26,7 +26,6 @@
 using namespace socketless;
 using namespace std::chrono;
 constexpr int on = 1;
-
 struct network { // a connection is called by the number of its socket
     steady_clock::time_point now = steady_clock::now();
     // The lobby asks for no handshake: a connection need not remember the fields of its request.
@@ -96,19 +95,20 @@ struct network { // a connection is called by the number of its socket
         if (t->type == wire::transmit_type::end) shutdown(fd, SHUT_WR);
         if (t->type == wire::transmit_type::close) forget(fd);
         if (t->type != wire::transmit_type::send) return true;
-        auto const rest = write(fd, t->data);
-        if (!rest.empty()) unsent[fd] = rest, io.pause(t->connection);
+        if (auto const rest = write(fd, t->data); !rest.empty()) unsent[fd] = rest, io.pause(t->connection);
         return true;
     }
     void write_rest(int fd) {
+        auto const id = static_cast<wire::connection_id>(fd);
         unsent[fd] = std::string(write(fd, unsent[fd]));
-        if (unsent[fd].empty()) unsent.erase(fd), io.resume(static_cast<wire::connection_id>(fd));
+        if (unsent[fd].empty()) return unsent.erase(fd), io.resume(id);
+        io.pause(id); // slow, but it reads
     }
     static std::string_view write(int fd, std::string_view bytes) { // returns the rest; an error is heard by reading
         auto const size = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         return bytes.substr(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     }
-    void forget(int fd) { unsent.erase(fd), close(fd); }
+    void forget(int fd) { unsent.erase(fd), close(fd), accept_all(); } // a client may wait for a descriptor
 };
 
 int main(int argc, char** argv) {

@@ -217,20 +217,20 @@ for (const program of clients)
         io.close();
     });
 
-// The server takes the client back when there are descriptors again.
-for (const program of ['poll_server', 'asio_server', 'uv_server', 'qt_server'])
+// A client that has no descriptor waits, and is taken when there are some again.
+for (const program of ['poll_server', 'epoll_server', 'asio_server', 'uv_server', 'qt_server'])
     check('socket.io-client 4.8.4', 'server', 'websocket', `${program}: too many connections`, async (test) => {
         const port = await freePort();
         const server = await listening(program, launch('/bin/sh', ['-c', `ulimit -n 30; exec "${bin}/${program}" ${port}`]));
         test.after(server.kill);
         const sockets = Array.from({ length: 40 }, () => connect(port, '127.0.0.1').on('error', () => {}));
-        await sleep(500);
-        sockets.forEach((socket) => socket.destroy());
         const ada = dial(server.url, { transports: ['websocket'], forceNew: true });
         test.after(() => ada.disconnect());
+        await sleep(1000);
+        sockets.forEach((socket) => socket.destroy());
         assert.deepEqual(await ask(ada, 'say', 'hello'), ['ok']);
         const spent = readFileSync(`/proc/${server.child.pid}/stat`, 'latin1').split(' ').slice(13, 15).map(Number);
-        assert.ok(spent[0] + spent[1] < 20, `${spent} ticks of 10 ms`); // it has not been busy
+        assert.ok(spent[0] + spent[1] < 60, `${spent} ticks of 10 ms`); // it has not been busy
     });
 
 async function fuzz(url) {
