@@ -1,6 +1,6 @@
 // A wire::client before servers, a proxy and a network that do what they like: however their bytes are cut, the same
-// things happen; each request has one outcome, each WebSocket one end; memory stays within the sum of the limits; in the
-// end all is gone.
+// things happen; each request has one outcome, each WebSocket one end; memory stays within the sum of the limits; all
+// ends.
 
 #include "input.hpp"
 

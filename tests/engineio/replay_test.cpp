@@ -221,8 +221,7 @@ public:
     using answers = std::map<std::uint64_t, std::pair<int, std::string>>;
 
     explicit server_replay(capture const& recorded)
-        : results(recorded.connections.size()), recorded_(recorded),
-          server_(options(), support::counting_random()) {}
+        : results(recorded.connections.size()), recorded_(recorded), server_(options(), support::counting_random()) {}
 
     // A result for each connection.
     std::vector<result> results;

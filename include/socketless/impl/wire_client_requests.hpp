@@ -139,25 +139,6 @@ SOCKETLESS_INLINE bool client_core::has_offered(std::string_view subprotocol) co
     return false;
 }
 
-//=== bytes out ===//
-
-SOCKETLESS_INLINE void client_core::connect(client_connection& c, transmit& t) noexcept {
-    c.is_known = true;
-    arm(c, options_.connect_timeout);
-    bool const is_direct = options_.proxy.empty();
-    t.type = transmit_type::connect;
-    t.host = is_direct ? std::string_view(host_) : proxy_.host;
-    t.port = is_direct ? port_ : proxy_.port;
-    t.tls = is_direct ? is_secure_ : proxy_.is_secure();
-}
-
-SOCKETLESS_INLINE void client_core::send_request(client_connection& c, transmit& t) {
-    c.reader.expect(c.kind == request_kind::post ? "POST" : "GET");
-    arm(c, options_.answer_timeout);
-    if (c.kind == request_kind::get) c.deadline.reset();
-    t.data = c.request;
-}
-
 } // namespace socketless::inline v0::wire::detail
 
 #include <socketless/core/detail/epilogue.hpp>

@@ -29,7 +29,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <socketless/core/detail/prologue.hpp>

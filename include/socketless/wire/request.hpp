@@ -52,7 +52,8 @@ struct response {
 };
 
 /// Whether an answer can be sent. Errors: errc::invalid_start_line for a status below 200 or above 599;
-/// errc::invalid_field with the index of a field that `is_addable_to_answer` refuses, or with their number for `content_type`.
+/// errc::invalid_field with the index of a field that `is_addable_to_answer` refuses, or with their number for
+/// `content_type`.
 [[nodiscard]] constexpr result<void> check(response const& r) noexcept {
     if (r.status < 200 || r.status > 599) return errc::invalid_start_line;
     for (std::size_t i = 0; i != r.fields.size(); ++i)

@@ -78,7 +78,8 @@ struct server_options {
 };
 
 /// Whether the options can be used. Errors: errc::invalid_field with the index of a header that
-/// `is_addable_to_answer` refuses; with the number of headers for a cookie, or a text of `cors`, that no answer could carry.
+/// `is_addable_to_answer` refuses; with the number of headers for a cookie, or a text of `cors`, that no answer could
+/// carry.
 [[nodiscard]] inline result<void> check(server_options const& options) noexcept {
     if (auto const good = check(options.headers, is_addable_to_answer); !good) return good.error();
     auto const& cookie = options.cookie;
