@@ -661,6 +661,19 @@ TEST_CASE("wire server: the end of a client's side comes behind what it has sent
     CHECK(s.take(1).ends_with("\r\n\r\nok"));
 }
 
+TEST_CASE("wire server: a client that ends its side behind what it should not have sent is waited for no longer") {
+    wire_scene s;
+    open(s);
+    s.receive(1, "GET " + target_of(s) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + get("/page"));
+    s.io->send(*s.session, {frame_kind::text, "x"}).ignore();
+    s.drain();
+    CHECK(s.take(1).ends_with("4x"));
+    CHECK(s.ended.contains(1));
+    s.io.ended(1, s.now);
+    s.drain();
+    CHECK(s.closed.contains(1));
+}
+
 TEST_CASE("wire server: an answer that is being written goes out, though the next one cannot") {
     wire_scene s;
     open(s);

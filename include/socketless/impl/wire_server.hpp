@@ -210,6 +210,12 @@ SOCKETLESS_INLINE void server_core::fail(std::uint32_t index) noexcept {
     try_close(index);
 }
 
+// Whether what came early is to be read now: that input is in the queue.
+SOCKETLESS_INLINE bool server_core::is_early_next(server_connection const& c) noexcept {
+    return c.phase == connection_phase::open && c.http && c.http->phase == exchange_phase::reading &&
+           !c.http->early.empty();
+}
+
 // Reads the next request or message; false if the input holds no other.
 SOCKETLESS_INLINE bool server_core::take(std::uint32_t index, input& i) {
     server_connection& c = connections_[index];
@@ -225,8 +231,8 @@ SOCKETLESS_INLINE bool server_core::take(std::uint32_t index, input& i) {
         return take_bytes(index, i);
     case input_type::early_bytes: return take_bytes(index, i);
     case input_type::ended:
-        if (!c.http || c.http->early.empty() || c.http->phase != exchange_phase::reading) return take_end(index), false;
-        inputs_.push({i.type, i.connection, {}, i.now}); // `early` comes before, and is in the queue
+        if (!is_early_next(c)) return take_end(index), false;
+        inputs_.push({i.type, i.connection, {}, i.now}); // behind it
         return false;
     case input_type::unanswered: return take_silence(index, i.exchange), false;
     default: return forget(index), false;

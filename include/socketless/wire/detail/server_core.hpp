@@ -147,6 +147,7 @@ private:
 
     //=== what comes ===//
 
+    [[nodiscard]] static bool is_early_next(server_connection const& c) noexcept;
     [[nodiscard]] bool take(std::uint32_t index, input& i);
     [[nodiscard]] bool take_bytes(std::uint32_t index, input& i);
     void take_end(std::uint32_t index);
