@@ -312,7 +312,7 @@ protected:
 
     [[nodiscard]] transmit take_farewell() noexcept {
         farewell const first = farewells_.front();
-        std::shift_left(farewells_.begin(), farewells_.end(), 1);
+        std::ranges::copy(std::span(farewells_).subspan(1), farewells_.begin());
         --farewell_count_;
         return {.type = first.type, .id = first.id};
     }
