@@ -114,7 +114,7 @@ struct network { // a connection is called by the number of its socket
 int main(int argc, char** argv) {
     network net;
     int const port = argc > 1 ? std::atoi(argv[1]) : 3000;
-    if (!net.listen_on(port)) return 1;
+    if (!net.listen_on(port)) return std::cerr << "cannot listen on " << port << '\n', 1;
     std::cout << "listening on " << port << std::endl;
     net.run();
 }

@@ -1,5 +1,5 @@
 // tests/examples/poll_server.cpp: a chat server on POSIX sockets. A page or a Node program with socket.io-client says:
-//     const socket = io("http://localhost:3000").on("said", (who, text) => console.log(who, text));
+//     const socket = io("http://127.0.0.1:3000").on("said", (who, text) => console.log(who, text));
 //     socket.emit("say", "hello", (answer) => console.log(answer));
 #include <socketless/core/system_random.hpp>
 #include <socketless/wire/server.hpp>
@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
     wire::server<> io({}, {.cors = {.origins = {"*"}}}, system_random(), steady::now());
     chat application{io.protocol()};
     network net{io};
-    if (!net.listen_on(port)) return 1;
+    if (!net.listen_on(port)) return std::cerr << "cannot listen on " << port << '\n', 1;
     std::cout << "listening on " << port << std::endl;
     for (std::string buffer;;) {
         while (auto e = io.poll_event()) application.handle(*e); // what does it mean?

@@ -109,7 +109,8 @@ int main(int argc, char** argv) {
         net.has_tls = true;
     }
     int const port = argc > 1 ? std::stoi(argv[1]) : 3000;
-    if (!net.listen(QHostAddress::Any, static_cast<quint16>(port))) return 1;
+    if (!net.listen(QHostAddress::Any, static_cast<quint16>(port)))
+        return std::cerr << "cannot listen on " << port << '\n', 1;
     std::cout << "listening on " << port << std::endl;
     return QCoreApplication::exec();
 }

@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
     wire::server<> io({}, {.cors = {.origins = {"*"}}}, system_random(), steady::now());
     lobby application{io.protocol()};
     network net{io, application};
-    if (!net.listen_on(port)) return 1;
+    if (!net.listen_on(port)) return std::cerr << "cannot listen on " << port << '\n', 1;
     std::cout << "listening on " << port << std::endl;
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
