@@ -84,9 +84,7 @@ SOCKETLESS_INLINE void client_core::input_for(input_type type, connection_id id,
 SOCKETLESS_INLINE void client_core::push_input(input_type type, client_connection& c, connection_id id,
                                                std::span<char> bytes, time_point now) {
     now_ = now;
-    core_detail::rollback undo([&]() noexcept { // a part of what it sends would be missing
-        core_detail::attempt([&] { close_now(c); });
-    });
+    core_detail::rollback undo([&]() noexcept { try_close(c); }); // a part of what it sends would be missing
     inputs_.push({type, {}, id, bytes, now});
     undo.commit();
 }
@@ -172,6 +170,11 @@ SOCKETLESS_INLINE void client_core::close_now(client_connection& c) {
     let_go(c);
 }
 
+// The same where something has been thrown already. If this throws too, next_step tries again.
+SOCKETLESS_INLINE void client_core::try_close(client_connection& c) noexcept {
+    core_detail::attempt([&] { close_now(c); });
+}
+
 // The server has ended the connection.
 SOCKETLESS_INLINE void client_core::lose(client_connection& c) {
     send_again(c);
@@ -220,9 +223,7 @@ SOCKETLESS_INLINE bool client_core::take_input() {
 // Memory ran out, or the random source has thrown, while an input was read: its connection ends.
 SOCKETLESS_INLINE void client_core::fail(connection_id id) noexcept {
     inputs_.pop();
-    auto const h = connection_handle::of(id);
-    if (connections_.find(h) == nullptr) return;
-    core_detail::attempt([&] { close_now(connections_[h.index]); }); // otherwise next_step tries again
+    if (auto* const c = connections_.find(connection_handle::of(id))) try_close(*c);
 }
 
 // Reads the next answer or message; false if the input holds no more.
@@ -292,10 +293,8 @@ SOCKETLESS_INLINE void client_core::take_end(client_connection& c) {
 // sent again would hide the loss.
 SOCKETLESS_INLINE void client_core::take_closed(std::uint32_t index) {
     client_connection& c = connections_[index];
-    if (c.is_due)
-        lose(c);
-    else
-        close_now(c);
+    if (c.is_due) send_again(c);
+    close_now(c);
     connections_.free(index);
 }
 

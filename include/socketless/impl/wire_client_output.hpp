@@ -27,7 +27,7 @@ SOCKETLESS_INLINE std::optional<transmit> client_core::poll_transmit(std::string
     buffer.clear();
     std::uint32_t receiver = none;
     core_detail::rollback undo([&]() noexcept { // what was gathered is lost
-        if (receiver != none) core_detail::attempt([&] { close_now(connections_[receiver]); });
+        if (receiver != none) try_close(connections_[receiver]);
     });
     do {
         auto const t = protocol_.next_transmit(scratch_);

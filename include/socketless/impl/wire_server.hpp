@@ -23,7 +23,7 @@
 namespace socketless::inline v0::wire::detail {
 
 SOCKETLESS_INLINE server_core::server_core(server_protocol& protocol, server_options options, time_point now)
-    : protocol_(protocol), options_(std::move(options)), now_(now) {
+    : protocol_(protocol), options_(std::move(options)), now_(now), is_good_(check(options_).has_value()) {
     options_.limits.max_body = std::min<std::uint64_t>(options_.limits.max_body, protocol.engine_options().max_payload);
 }
 
@@ -41,7 +41,7 @@ SOCKETLESS_INLINE void server_core::accepted(connection_id id, std::string_view 
     c.http = std::make_unique<server_http>(options_.limits, address);
     by_id_.emplace(id, index);
     undo.commit();
-    if (!check(options_)) return close_now(index);
+    if (!is_good_) return close_now(index);
     arm(index, is_closing_ ? options_.closing_timeout : options_.request_timeout);
 }
 

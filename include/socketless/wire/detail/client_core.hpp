@@ -110,6 +110,7 @@ private:
     void tell_failure(request_kind kind, std::uint64_t exchange);
     void let_go(client_connection& c);
     void close_now(client_connection& c);
+    void try_close(client_connection& c) noexcept;
     void lose(client_connection& c);
     void send_again(client_connection& c);
     void fail(connection_id id) noexcept;

@@ -221,6 +221,7 @@ private:
     std::string spare_;                     // its buffer
     std::string_view next_lead_;            // its lead
     std::uint32_t exchanges_ = 0;           // how many there were
+    bool is_good_;                          // the options
     bool is_closing_ = false;
     bool are_idle_ended_ = false;
 };
