@@ -1,0 +1,71 @@
+// Sixteen bytes in a register of ARM.
+#pragma once
+
+#include <socketless/kernels/detect.hpp>
+
+#ifdef SOCKETLESS_NEON
+
+#include <arm_neon.h>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::kernels::neon {
+
+/// See kernels::scalar::lanes. There is no instruction that takes a bit of each lane: these are four.
+class lanes {
+public:
+    explicit lanes(std::uint64_t nibbles) noexcept : nibbles_(nibbles) {}
+
+    [[nodiscard]] bool any() const noexcept { return nibbles_ != 0; }
+    [[nodiscard]] std::size_t first() const noexcept {
+        return static_cast<std::size_t>(std::countr_zero(nibbles_)) / 4;
+    }
+    [[nodiscard]] lanes from(std::size_t n) const noexcept { return lanes(nibbles_ >> n * 4); }
+    [[nodiscard]] lanes operator~() const noexcept { return lanes(~nibbles_); }
+    [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(nibbles_ | other.nibbles_); }
+
+private:
+    std::uint64_t nibbles_;
+};
+
+/// See kernels::scalar::block.
+class block {
+public:
+    static constexpr std::size_t size = 16;
+
+    [[nodiscard]] static block load(char const* p) noexcept {
+        return block(vld1q_u8(reinterpret_cast<std::uint8_t const*>(p)));
+    }
+    void store(char* p) const noexcept { vst1q_u8(reinterpret_cast<std::uint8_t*>(p), bytes_); }
+
+    [[nodiscard]] lanes specials() const noexcept {
+        uint8x16_t const quotes = vceqq_u8(bytes_, vdupq_n_u8('"'));
+        uint8x16_t const backslashes = vceqq_u8(bytes_, vdupq_n_u8('\\'));
+        return all_of(vorrq_u8(vorrq_u8(quotes, backslashes), vcltq_u8(bytes_, vdupq_n_u8(0x20))));
+    }
+    [[nodiscard]] lanes non_ascii() const noexcept { return all_of(vcgeq_u8(bytes_, vdupq_n_u8(0x80))); }
+    [[nodiscard]] lanes digits() const noexcept {
+        return all_of(vcltq_u8(vsubq_u8(bytes_, vdupq_n_u8('0')), vdupq_n_u8(10)));
+    }
+
+private:
+    explicit block(uint8x16_t bytes) noexcept : bytes_(bytes) {}
+
+    // Each lane is 0 or 255.
+    static lanes all_of(uint8x16_t found) noexcept {
+        uint8x8_t const nibbles = vshrn_n_u16(vreinterpretq_u16_u8(found), 4);
+        return lanes(vget_lane_u64(vreinterpret_u64_u8(nibbles), 0));
+    }
+
+    uint8x16_t bytes_;
+};
+
+} // namespace socketless::inline v0::kernels::neon
+
+#include <socketless/core/detail/epilogue.hpp>
+
+#endif

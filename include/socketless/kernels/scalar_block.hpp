@@ -1,0 +1,80 @@
+// Eight bytes in a word: the block of machines without vectors, and the specification of the others.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::kernels::scalar {
+
+/// Some lanes of a block: those for which something holds.
+class lanes {
+public:
+    /// The high bit of each byte that is in.
+    constexpr explicit lanes(std::uint64_t highs) noexcept : highs_(highs) {}
+
+    [[nodiscard]] constexpr bool any() const noexcept { return highs_ != 0; }
+
+    /// The first of them; if there are none, the size of a block.
+    [[nodiscard]] constexpr std::size_t first() const noexcept {
+        auto const zeros =
+            std::endian::native == std::endian::little ? std::countr_zero(highs_) : std::countl_zero(highs_);
+        return static_cast<std::size_t>(zeros) / 8;
+    }
+
+    /// Those from lane `n` on, which becomes the first. Precondition: `n` is less than the size of a block.
+    [[nodiscard]] constexpr lanes from(std::size_t n) const noexcept {
+        return lanes(std::endian::native == std::endian::little ? highs_ >> n * 8 : highs_ << n * 8);
+    }
+
+    /// The others.
+    [[nodiscard]] constexpr lanes operator~() const noexcept { return lanes(~highs_ & 0x8080808080808080u); }
+    [[nodiscard]] constexpr lanes operator|(lanes other) const noexcept { return lanes(highs_ | other.highs_); }
+
+private:
+    std::uint64_t highs_;
+};
+
+/// Bytes that are looked at together. Each question is answered for each lane by itself.
+class block {
+public:
+    static constexpr std::size_t size = 8;
+
+    /// The bytes at `p`. Precondition: there are `size` of them.
+    [[nodiscard]] static block load(char const* p) noexcept {
+        block loaded;
+        std::memcpy(&loaded.word_, p, size);
+        return loaded;
+    }
+    /// Precondition: room for `size` bytes.
+    void store(char* p) const noexcept { std::memcpy(p, &word_, size); }
+
+    /// Which bytes a JSON string does not hold as themselves: quotes, backslashes and control characters.
+    [[nodiscard]] lanes specials() const noexcept {
+        return lanes((zeros(word_ ^ ones * '"') | zeros(word_ ^ ones * '\\') | below<0x20>(word_)) & highs);
+    }
+    /// Which bytes are not ASCII.
+    [[nodiscard]] lanes non_ascii() const noexcept { return lanes(word_ & highs); }
+    /// Which bytes are decimal digits.
+    [[nodiscard]] lanes digits() const noexcept { return lanes(below<10>(word_ ^ ones * '0') & highs); }
+
+private:
+    static constexpr std::uint64_t ones = 0x0101010101010101u;
+    static constexpr std::uint64_t highs = 0x8080808080808080u;
+
+    // The high bits of the bytes that are zero; of those below N, which is at most 128.
+    static constexpr std::uint64_t zeros(std::uint64_t word) noexcept { return below<1>(word); }
+    template <std::uint8_t N>
+    static constexpr std::uint64_t below(std::uint64_t word) noexcept {
+        return ~(((word & ~highs) + ones * (0x80 - N)) | word);
+    }
+
+    std::uint64_t word_ = 0;
+};
+
+} // namespace socketless::inline v0::kernels::scalar
+
+#include <socketless/core/detail/epilogue.hpp>
