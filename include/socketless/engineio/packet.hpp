@@ -131,7 +131,7 @@ constexpr std::size_t text_size(packet const& p, revision r) noexcept {
     return base64_prefix(r).size() + base64::encoded_size(p.data.size());
 }
 
-constexpr void put_text(core_detail::output& out, packet const& p, revision r) noexcept {
+constexpr void put_text(core_detail::output& out, packet const& p, revision r) {
     if (p.kind == frame_kind::text) {
         out.put(digit_of(p.type));
         out.put(p.data);

@@ -158,7 +158,7 @@ public:
     }
 
 private:
-    constexpr void put(core_detail::output& out, packet const& p, bool first) const noexcept {
+    constexpr void put(core_detail::output& out, packet const& p, bool first) const {
         switch (format_) {
         case payload_format::v3_text: return detail::put_v3_text(out, p);
         case payload_format::v3_binary: return detail::put_v3_binary(out, p);

@@ -25,7 +25,7 @@ constexpr result<void> check(std::span<field const> fields) noexcept {
     return {};
 }
 
-constexpr void put_fields(core_detail::output& out, std::span<field const> fields) noexcept {
+constexpr void put_fields(core_detail::output& out, std::span<field const> fields) {
     for (field const& f : fields) {
         out.put(f.name);
         out.put(": ");

@@ -2,17 +2,20 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/always_inline.hpp>
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/depth.hpp>
 #include <socketless/json/detail/number.hpp>
+#include <socketless/json/detail/quote.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/json/detail/write_value.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/text/utf8.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +37,8 @@ namespace socketless::inline v0::json {
 /// found by argument-dependent lookup. The writer puts the commas and colons. Preconditions: containers are
 /// closed in the order they were opened, and in an object each value has its key.
 ///
-/// Text must be UTF-8: other text makes the whole write fail with errc::invalid_utf8. Nothing throws.
+/// Text must be UTF-8: other text makes the whole write fail with errc::invalid_utf8. Nothing throws but the container
+/// that is written to, where it grows.
 class writer {
 public:
     /// `attachments` receives the binary values; null allows no binary values. With more than `max_depth` arrays and
@@ -45,50 +49,53 @@ public:
         : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
 
     /// A literal: null, true or false.
-    constexpr writer& null() noexcept { return token("null"); }
-    constexpr writer& boolean(bool b) noexcept { return token(b ? "true" : "false"); }
+    constexpr writer& null() { return token("null"); }
+    constexpr writer& boolean(bool b) { return b ? token("true") : token("false"); }
     /// Not for pointers, which would become bools.
     template <class T>
     requires std::is_pointer_v<T> writer& boolean(T) = delete;
 
     /// An integer, with all its digits even beyond 2^53.
     template <std::integral T>
-    requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) noexcept {
+    requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) {
         return token(core_detail::decimal_text(n).view());
     }
 
     /// A double as JavaScript prints it; null for NaN and the infinities; 0 for -0.
-    writer& number(double n) noexcept {
+    writer& number(double n) {
         if (!detail::is_finite(n)) return null();
         char digits[detail::longest_number];
         return token(detail::between(digits, detail::format_double(n, digits)));
     }
 
     /// A string: quoted, with the escapes of JSON.stringify.
-    constexpr writer& string(detail::string_argument s) noexcept {
-        separate();
-        quote(s.view);
+    constexpr writer& string(detail::string_argument s) {
+        quote(s.view, role::value);
         return *this;
     }
 
     /// JSON that is already made. An empty text, such as the auth of a client that sent none, is null.
-    constexpr writer& raw(text made) noexcept {
+    constexpr writer& raw(text made) {
         if (detail::is_deeper(made.raw(), depth_left_)) [[unlikely]]
             fail(errc::depth_exceeded);
         return raw_known(made);
     }
     /// The same for JSON that is known not to be too deep.
-    constexpr writer& raw_known(text made) noexcept { return token(made.empty() ? "null" : made.raw()); }
+    constexpr writer& raw_known(text made) {
+        may_hold_placeholders_ = true;
+        return made.empty() ? null() : token(made.raw());
+    }
 
     /// JSON that is already made, but without its binary values: write its parts in order between `begin_raw` and
     /// `end_raw`, and call `binary` where a binary value goes. Together they are one value. Precondition: no part ends
     /// within a string.
-    constexpr writer& begin_raw() noexcept {
-        separate();
+    constexpr writer& begin_raw() {
+        if (comma_due_) out_->put(',');
         comma_due_ = false;
+        may_hold_placeholders_ = true;
         return *this;
     }
-    constexpr writer& raw_part(std::string_view part) noexcept {
+    constexpr writer& raw_part(std::string_view part) {
         if (depth_left_ <= most_counted && !detail::follow_depth(part, depth_left_)) fail(errc::depth_exceeded);
         out_->put(part);
         comma_due_ = false;
@@ -103,29 +110,52 @@ public:
     /// with errc::unexpected_binary. The bytes are borrowed until the packet is sent.
     constexpr writer& binary(byte_view bytes) {
         if (attachments_ == nullptr) return fail(errc::unexpected_binary);
-        begin_object().member("_placeholder", true).member("num", attachments_->size()).end_object();
+        if (depth_left_ == 0) [[unlikely]]
+            fail(errc::depth_exceeded);
+        token(R"({"_placeholder":true,"num":)");
+        out_->put(core_detail::decimal_text(attachments_->size()).view());
+        out_->put('}');
         attachments_->push_back(bytes);
         return *this;
     }
 
     /// Begins or ends an array or an object. Precondition: what ends is what was begun last.
-    constexpr writer& begin_array() noexcept { return open('['); }
-    constexpr writer& end_array() noexcept { return close(']'); }
-    constexpr writer& begin_object() noexcept { return open('{'); }
-    constexpr writer& end_object() noexcept { return close('}'); }
+    constexpr writer& begin_array() { return open('['); }
+    constexpr writer& end_array() { return close(']'); }
+    constexpr writer& begin_object() { return open('{'); }
+    constexpr writer& end_object() { return close('}'); }
 
     /// The key of the next value. Precondition: within an object.
-    constexpr writer& key(detail::string_argument name) noexcept {
-        separate();
-        quote(name.view);
-        out_->put(':');
-        comma_due_ = false;
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& key(detail::string_argument name) {
+        if (name.view == "_placeholder") may_hold_placeholders_ = true;
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+        // Of most literals the compiler knows that they are plain: they are written as they are.
+        constexpr std::make_index_sequence<16> all;
+        std::size_t const size = name.view.size();
+        bool const is_plain = size <= all.size() && detail::is_plain_start(name.view, all);
+        if (!std::is_constant_evaluated() && __builtin_constant_p(size) && __builtin_constant_p(is_plain) && is_plain) {
+            if (char* p = out_->reserve(size + (comma_due_ ? 4 : 3))) {
+                *p = ',';
+                p += comma_due_ ? 1 : 0;
+                *p++ = '"';
+                std::memcpy(p, name.view.data(), size);
+                p += size;
+                *p++ = '"';
+                *p++ = ':';
+                out_->advance(p);
+                comma_due_ = false;
+                return *this;
+            }
+        }
+#endif
+        quote(name.view, role::key);
         return *this;
     }
 
     /// A key that is already a JSON string.
-    constexpr writer& raw_key(text name) noexcept {
+    constexpr writer& raw_key(text name) {
         SOCKETLESS_ASSERT(name.is(kind::string));
+        may_hold_placeholders_ = true;
         token(name.raw());
         out_->put(':');
         comma_due_ = false;
@@ -141,7 +171,7 @@ public:
 
     /// A key and its value.
     template <class T>
-    constexpr writer& member(detail::string_argument name, T const& v) {
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& member(detail::string_argument name, T const& v) {
         return key(name).value(v);
     }
 
@@ -151,6 +181,10 @@ public:
         return *this;
     }
 
+    /// Whether JSON that is already made was written, or a key as placeholders have it: besides the placeholders that
+    /// `binary` wrote, there may be others.
+    [[nodiscard]] constexpr bool may_hold_placeholders() const noexcept { return may_hold_placeholders_; }
+
     /// Whether anything failed so far.
     [[nodiscard]] constexpr result<void> status() const noexcept {
         if (failure_ != errc{}) return error{failure_};
@@ -159,66 +193,71 @@ public:
 
 private:
     static constexpr std::uint32_t most_counted = 0x7fffffff; // a higher limit is no limit
+    static constexpr std::size_t longest_short_string = 64;
 
-    constexpr void separate() noexcept {
-        if (comma_due_) out_->put(',');
+    constexpr writer& token(std::string_view t) {
+        if (char* p = out_->reserve(t.size() + (comma_due_ ? 1 : 0))) {
+            *p = ',';
+            p += comma_due_ ? 1 : 0;
+            out_->advance(std::copy_n(t.data(), t.size(), p));
+        } else {
+            if (comma_due_) out_->put(',');
+            out_->put(t);
+        }
         comma_due_ = true;
-    }
-    constexpr writer& token(std::string_view t) noexcept {
-        separate();
-        out_->put(t);
         return *this;
     }
-    constexpr writer& open(char bracket) noexcept {
+    constexpr writer& open(char bracket) {
         if (depth_left_-- == 0) [[unlikely]]
             fail(errc::depth_exceeded);
-        separate();
-        out_->put(bracket);
+        token({&bracket, 1});
         comma_due_ = false;
         return *this;
     }
-    constexpr writer& close(char bracket) noexcept {
+    constexpr writer& close(char bracket) {
         ++depth_left_;
         out_->put(bracket);
         comma_due_ = true;
         return *this;
     }
 
-    constexpr void quote(std::string_view s) noexcept {
-        out_->put('"');
-        char const* p = s.data();
-        char const* const end = p + s.size();
-        char const* written = p;
-        while ((p = detail::skip_plain(p, end)) != end) {
-            if (static_cast<unsigned char>(*p) >= 0x80) {
-                std::size_t const length = utf8::sequence_length(detail::between(p, end));
-                if (length == 0) fail(p == detail::null_text ? errc::null_string : errc::invalid_utf8);
-                p += length == 0 ? 1 : length;
-                continue;
+    // A key has a colon behind it.
+    enum class role : bool { value, key };
+
+    constexpr void quote(std::string_view s, role r) {
+        bool const is_key = r == role::key;
+        if (!std::is_constant_evaluated() && s.size() <= longest_short_string) {
+            if (char* p = out_->reserve(s.size() + (comma_due_ ? 3 : 2) + (is_key ? 1 : 0))) {
+                *p = ',';
+                p += comma_due_ ? 1 : 0;
+                *p++ = '"';
+                auto const holds = detail::copy_short(s.data(), s.size(), p);
+                if (!holds.special && (!holds.beyond_ascii || utf8::validate(s))) [[likely]] {
+                    p += s.size();
+                    *p++ = '"';
+                    if (is_key) *p++ = ':';
+                    out_->advance(p);
+                    comma_due_ = !is_key;
+                    return;
+                }
             }
-            out_->put(detail::between(written, p));
-            escape(*p++);
-            written = p;
         }
-        out_->put(detail::between(written, end));
+        token("\"");
+        quote_any(s);
         out_->put('"');
+        if (is_key) out_->put(':');
+        comma_due_ = !is_key;
     }
 
-    // ECMAScript's QuoteJSONString: a short escape if there is one, otherwise \u00XX in lower case.
-    constexpr void escape(char c) noexcept {
-        out_->put('\\');
-        switch (c) {
-        case '"':
-        case '\\': return out_->put(c);
-        case '\b': return out_->put('b');
-        case '\f': return out_->put('f');
-        case '\n': return out_->put('n');
-        case '\r': return out_->put('r');
-        case '\t': return out_->put('t');
-        default:
-            out_->put("u00");
-            out_->put(c < 0x10 ? '0' : '1');
-            out_->put("0123456789abcdef"[c & 0xf]);
+    // What is in the quotes of a string that is long, has escapes, is wrong, or of which there may be no room.
+    constexpr void quote_any(std::string_view s) {
+        if (!utf8::validate(s)) fail(s.data() == detail::null_text ? errc::null_string : errc::invalid_utf8);
+        while (!s.empty()) {
+            std::string_view const piece = s.substr(0, 64);
+            s.remove_prefix(piece.size());
+            char escaped[64 * detail::longest_escape];
+            out_->put(
+                detail::between(escaped, detail::copy_escaped(piece.data(), piece.data() + piece.size(), escaped)));
         }
     }
 
@@ -226,6 +265,7 @@ private:
     attachment_list* attachments_;
     std::uint32_t depth_left_; // how many more arrays and objects may open
     bool comma_due_ = false;
+    bool may_hold_placeholders_ = false;
     errc failure_{};
 };
 
@@ -242,8 +282,8 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 
 } // namespace detail
 
-/// Writes `value` as JSON: appends to a character container, which grows at most once, or fills a
-/// std::span<char> from its start. Returns how many bytes that were. The values that can be written:
+/// Writes `value` as JSON: appends to a character container, or fills a std::span<char> from its start. Returns how many
+/// bytes that were. The values that can be written:
 ///
 ///   nullptr, std::nullopt                   null
 ///   bool                                    true, false
@@ -268,8 +308,8 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 /// not contiguous; enumerations; integers of more than 64 bits; std::filesystem::path.
 ///
 /// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::unexpected_binary,
-/// errc::buffer_too_small (the offset is the size needed). After an error the container is as it was. One pass if
-/// the container has room to spare, otherwise two.
+/// errc::buffer_too_small (the offset is the size needed). After an error the container has its old contents. One pass;
+/// up to 512 bytes (on small machines 128) are written beside the container, which grows once then, if it has to.
 template <output_target Target, class T>
 [[nodiscard]] constexpr result<std::size_t> write(Target&& target, T const& value) {
     return detail::write_passed_on(target, detail::passed_on(value));

@@ -18,6 +18,7 @@ namespace socketless::inline v0::kernels::neon {
 /// See kernels::scalar::lanes. There is no instruction that takes a bit of each lane: these are four.
 class lanes {
 public:
+    lanes() noexcept = default;
     explicit lanes(std::uint64_t nibbles) noexcept : nibbles_(nibbles) {}
 
     [[nodiscard]] bool any() const noexcept { return nibbles_ != 0; }
@@ -29,7 +30,7 @@ public:
     [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(nibbles_ | other.nibbles_); }
 
 private:
-    std::uint64_t nibbles_;
+    std::uint64_t nibbles_ = 0;
 };
 
 /// See kernels::scalar::block.
@@ -39,6 +40,11 @@ public:
 
     [[nodiscard]] static block load(char const* p) noexcept {
         return block(vld1q_u8(reinterpret_cast<std::uint8_t const*>(p)));
+    }
+    [[nodiscard]] static block repeat(std::uint64_t bytes) noexcept { return pair(bytes, bytes); }
+    /// The bytes of one word behind those of another.
+    [[nodiscard]] static block pair(std::uint64_t first, std::uint64_t second) noexcept {
+        return block(vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(first), vcreate_u64(second))));
     }
     void store(char* p) const noexcept { vst1q_u8(reinterpret_cast<std::uint8_t*>(p), bytes_); }
 

@@ -13,6 +13,8 @@ namespace socketless::inline v0::kernels::scalar {
 /// Some lanes of a block: those for which something holds.
 class lanes {
 public:
+    /// None.
+    constexpr lanes() noexcept = default;
     /// The high bit of each byte that is in.
     constexpr explicit lanes(std::uint64_t highs) noexcept : highs_(highs) {}
 
@@ -35,7 +37,7 @@ public:
     [[nodiscard]] constexpr lanes operator|(lanes other) const noexcept { return lanes(highs_ | other.highs_); }
 
 private:
-    std::uint64_t highs_;
+    std::uint64_t highs_ = 0;
 };
 
 /// Bytes that are looked at together. Each question is answered for each lane by itself.
@@ -48,6 +50,12 @@ public:
         block loaded;
         std::memcpy(&loaded.word_, p, size);
         return loaded;
+    }
+    /// These eight bytes, as often as they fit.
+    [[nodiscard]] static block repeat(std::uint64_t bytes) noexcept {
+        block made;
+        made.word_ = bytes;
+        return made;
     }
     /// Precondition: room for `size` bytes.
     void store(char* p) const noexcept { std::memcpy(p, &word_, size); }

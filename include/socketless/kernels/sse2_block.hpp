@@ -18,6 +18,7 @@ namespace socketless::inline v0::kernels::sse2 {
 /// See kernels::scalar::lanes.
 class lanes {
 public:
+    lanes() noexcept = default;
     explicit lanes(std::uint32_t bits) noexcept : bits_(bits) {}
 
     [[nodiscard]] bool any() const noexcept { return bits_ != 0; }
@@ -29,7 +30,7 @@ public:
     [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(bits_ | other.bits_); }
 
 private:
-    std::uint32_t bits_;
+    std::uint32_t bits_ = 0;
 };
 
 /// See kernels::scalar::block.
@@ -39,6 +40,11 @@ public:
 
     [[nodiscard]] static block load(char const* p) noexcept {
         return block(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
+    }
+    [[nodiscard]] static block repeat(std::uint64_t bytes) noexcept { return pair(bytes, bytes); }
+    /// The bytes of one word behind those of another.
+    [[nodiscard]] static block pair(std::uint64_t first, std::uint64_t second) noexcept {
+        return block(_mm_set_epi64x(static_cast<long long>(second), static_cast<long long>(first)));
     }
     void store(char* p) const noexcept { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes_); }
 

@@ -12,6 +12,7 @@
 #include <socketless/socketio/packet.hpp>
 #include <socketless/text/utf8.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,7 @@ constexpr char digit_of(packet_type type) noexcept {
 }
 
 constexpr result<void> check_namespace(std::string_view nsp) noexcept {
+    if (nsp == "/") return {};
     if (!nsp.starts_with('/')) return error{errc::invalid_namespace};
     if (nsp.find(',') != std::string_view::npos) return error{errc::invalid_namespace, nsp.find(',')};
     return utf8::validate(nsp);
@@ -48,7 +50,7 @@ constexpr result<void> check_address(address const& to) noexcept {
     return check_namespace(to.nsp);
 }
 
-constexpr void put_address(core_detail::output& out, address const& to) noexcept {
+constexpr void put_address(core_detail::output& out, address const& to) {
     if (to.nsp != "/") {
         out.put(to.nsp);
         out.put(',');
@@ -79,19 +81,23 @@ constexpr result<void> check_attachments(attachment_list const& attachments, lim
     return {};
 }
 
+// Whether the encoder knows that the payload has the shape that its type wants, or has to look.
+enum class payload_shape : bool { unknown, known };
+
 // Checks the payload, which begins at `begin`, and puts in the number of its attachments. This part of encode_packet is
 // the same for all payloads: it is compiled once.
 constexpr result<void> finish_packet(core_detail::output& out, std::size_t begin, json::writer const& payload,
-                                     attachment_list const* attachments, limits const& bounds, packet_type type) {
+                                     attachment_list const* attachments, limits const& bounds, packet_type type,
+                                     payload_shape shape) {
     if (auto const status = payload.status(); !status) return status;
-    // If it did not fit, this pass has only measured it; the next one checks it.
-    if (!out.overflowed()) {
+    // What did not fit in a span cannot be checked.
+    if (shape == payload_shape::unknown && !out.overflowed()) {
         auto const good = check_payload(type, json::text::trusted(out.kept(begin)), revision::v5);
         if (!good) return good.error().code;
     }
     if (attachments == nullptr || attachments->empty()) return {};
     if (auto const good = check_attachments(*attachments, bounds); !good) return good;
-    if (!out.overflowed()) {
+    if (payload.may_hold_placeholders() && !out.overflowed()) {
         auto const good = check_own_placeholders(out.kept(begin), attachments->size());
         if (!good) return good;
     }
@@ -105,18 +111,18 @@ constexpr result<void> finish_packet(core_detail::output& out, std::size_t begin
 // turns out to have attachments, its type becomes the binary one and their number is put in.
 template <output_target Target, class WritePayload>
 constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* attachments, limits const& bounds,
-                                            packet_type type, address const& to, WritePayload write_payload) {
+                                            packet_type type, address const& to, payload_shape shape,
+                                            WritePayload write_payload) {
     if (attachments != nullptr) attachments->clear();
     if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
     if (auto const good = check_address(to); !good) return good.error();
     auto const written = core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
-        if (attachments != nullptr) attachments->clear();
         out.put(digit_of(type));
         put_address(out, to);
         std::size_t const begin = out.size();
         json::writer payload(out, attachments, bounds.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
-        return finish_packet(out, begin, payload, attachments, bounds, type);
+        return finish_packet(out, begin, payload, attachments, bounds, type, shape);
     });
     if (!written && attachments != nullptr) attachments->clear();
     return written;
@@ -125,7 +131,12 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
 template <output_target Target, class... Args>
 constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, limits const& bounds,
                                            address const& to, std::string_view name, Args const&... args) {
-    return encode_packet(target, attachments, bounds, packet_type::event, to, [&](json::writer& out) {
+    auto const is_name = [name](std::string_view reserved) { return name == reserved; };
+    if (std::ranges::any_of(reserved_event_names, is_name)) {
+        if (attachments != nullptr) attachments->clear();
+        return error{errc::reserved_event_name};
+    }
+    return encode_packet(target, attachments, bounds, packet_type::event, to, payload_shape::known, [&](auto& out) {
         out.begin_array().string(name);
         (out.value(args), ...);
         out.end_array();
@@ -135,7 +146,7 @@ constexpr result<std::size_t> encode_event(Target&& target, attachment_list* att
 template <output_target Target, class... Args>
 constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attachments, limits const& bounds,
                                          address const& to, Args const&... args) {
-    return encode_packet(target, attachments, bounds, packet_type::ack, to, [&](json::writer& out) {
+    return encode_packet(target, attachments, bounds, packet_type::ack, to, payload_shape::known, [&](auto& out) {
         out.begin_array();
         (out.value(args), ...);
         out.end_array();
@@ -145,7 +156,8 @@ constexpr result<std::size_t> encode_ack(Target&& target, attachment_list* attac
 template <output_target Target, class T>
 constexpr result<std::size_t> encode_value(Target&& target, attachment_list* attachments, limits const& bounds,
                                            packet_type type, address const& to, T const& payload) {
-    return encode_packet(target, attachments, bounds, type, to, [&](json::writer& out) { out.value(payload); });
+    return encode_packet(target, attachments, bounds, type, to, payload_shape::unknown,
+                         [&](json::writer& out) { out.value(payload); });
 }
 
 constexpr void no_payload(json::writer&) noexcept {}
@@ -155,7 +167,8 @@ constexpr void no_payload(json::writer&) noexcept {}
 inline result<std::size_t> encode_values(std::string& text, attachment_list* attachments, limits const& bounds,
                                          packet_type type, address const& to, json::detail::values const& values) {
     bool const is_array = is_event(type) || is_ack(type);
-    return encode_packet(text, attachments, bounds, type, to, [&](json::writer& out) {
+    auto const shape = is_ack(type) ? payload_shape::known : payload_shape::unknown;
+    return encode_packet(text, attachments, bounds, type, to, shape, [&](json::writer& out) {
         if (is_array) out.begin_array();
         out.value(values);
         if (is_array) out.end_array();
@@ -164,8 +177,8 @@ inline result<std::size_t> encode_values(std::string& text, attachment_list* att
 
 } // namespace detail
 
-// All encoders append to a character container, which grows at most once, or fill a std::span<char> from its
-// start, and return how many bytes they wrote. After an error a container is as it was.
+// All encoders append to a character container or fill a std::span<char> from its start, and return how many bytes they
+// wrote. They write in one pass. After an error a container has its old contents.
 //
 // Errors of all of them: errc::invalid_namespace for a namespace without a leading '/' or with a comma in it,
 // errc::invalid_ack_id for an id over `max_ack_id`, errc::invalid_utf8 in any text, errc::invalid_placeholder for JSON
@@ -229,7 +242,7 @@ template <output_target Target, class... Args>
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_connect(Target&& target, std::string_view nsp = "/") {
     return detail::encode_packet(target, nullptr, detail::no_limits, packet_type::connect, {nsp, std::nullopt},
-                                 detail::no_payload);
+                                 detail::payload_shape::known, detail::no_payload);
 }
 
 /// Encodes CONNECT with a payload, which must be an object (otherwise errc::invalid_payload): the client's auth, or the
@@ -258,7 +271,7 @@ template <output_target Target, class T>
 template <output_target Target>
 [[nodiscard]] constexpr result<std::size_t> encode_disconnect(Target&& target, std::string_view nsp = "/") {
     return detail::encode_packet(target, nullptr, detail::no_limits, packet_type::disconnect, {nsp, std::nullopt},
-                                 detail::no_payload);
+                                 detail::payload_shape::known, detail::no_payload);
 }
 
 /// Encodes an event or an acknowledgement with all its arguments in one value: an array, whose first element is the

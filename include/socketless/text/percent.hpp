@@ -44,7 +44,7 @@ constexpr std::optional<char> take(std::string_view& text) noexcept {
 }
 
 // As encodeURIComponent does.
-constexpr void put(core_detail::output& out, std::string_view text) noexcept {
+constexpr void put(core_detail::output& out, std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     for (char const c : text) {
         if (is_unreserved(c)) {

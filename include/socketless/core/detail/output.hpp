@@ -1,8 +1,8 @@
-// Where encoders write: a window of memory that never overflows, and the algorithm that appends to a
-// container with at most one growth.
+// Where encoders write: a window of memory, which grows where it belongs to a container.
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/output.hpp>
 #include <socketless/core/result.hpp>
 
@@ -17,35 +17,38 @@
 
 namespace socketless::inline v0::core_detail {
 
-// Keeps what fits its window and counts the rest. From the first piece on that does not fit, it only counts.
+// Memory that is filled from its start. An output of fixed memory keeps what fits and counts the rest: from the first
+// piece on that does not fit, it only counts. Others grow, and throw what the growth throws.
 class output {
 public:
-    constexpr output(char* begin, std::size_t capacity) noexcept
-        : begin_(begin), position_(begin), end_(begin + capacity) {}
+    constexpr output(char* begin, std::size_t capacity) noexcept { move_to(begin, 0, capacity); }
 
-    constexpr void put(char c) noexcept {
-        if (position_ != end_) [[likely]]
-            *position_++ = c;
-        else
-            ++lost_;
+    constexpr void put(char c) {
+        if (position_ == end_ && !grow(1)) [[unlikely]]
+            return lose(1);
+        *position_++ = c;
     }
 
-    constexpr void put(std::string_view s) noexcept {
-        if (s.size() <= room()) [[likely]]
-            position_ = std::copy_n(s.data(), s.size(), position_);
-        else
-            lose(s.size());
+    constexpr void put(std::string_view s) {
+        if (s.size() > room() && !grow(s.size())) [[unlikely]]
+            return lose(s.size());
+        position_ = std::copy_n(s.data(), s.size(), position_);
     }
 
     // Room for `n` bytes, which the caller fills; null if there is not enough.
-    constexpr char* take(std::size_t n) noexcept {
-        if (n > room()) return lose(n), nullptr;
+    constexpr char* take(std::size_t n) {
+        if (n > room() && !grow(n)) return lose(n), nullptr;
         return position_ += n, position_ - n;
     }
 
+    // Room for up to `n` bytes: the caller writes some of them and calls `advance` with their end. Null where fixed
+    // memory has less room. What is written may still fit: `put` it.
+    constexpr char* reserve(std::size_t n) { return n <= room() || grow(n) ? position_ : nullptr; }
+    constexpr void advance(char* position) noexcept { position_ = position; }
+
     // Moves all from `at` on by the size of `s`, and puts `s` there.
-    constexpr void insert(std::size_t at, std::string_view s) noexcept {
-        if (lost_ != 0 || s.size() > room()) return lose(s.size());
+    constexpr void insert(std::size_t at, std::string_view s) {
+        if (lost_ != 0 || (s.size() > room() && !grow(s.size()))) return lose(s.size());
         std::copy_backward(begin_ + at, position_, position_ + s.size());
         std::copy_n(s.data(), s.size(), begin_ + at);
         position_ += s.size();
@@ -66,26 +69,97 @@ public:
         return {begin_ + at, static_cast<std::size_t>(position_ - begin_) - at};
     }
 
+protected:
+    using grow_function = void (*)(output&, std::size_t);
+
+    // `f` makes room for some more bytes, by a call of `move_to`.
+    constexpr explicit output(grow_function f) noexcept : grow_(f), can_grow_(true) {}
+
+    // From now on the memory is this, of which `used` bytes are filled.
+    constexpr void move_to(char* begin, std::size_t used, std::size_t capacity) noexcept {
+        begin_ = begin;
+        position_ = begin + used;
+        end_ = begin + capacity;
+    }
+
 private:
     [[nodiscard]] constexpr std::size_t room() const noexcept { return static_cast<std::size_t>(end_ - position_); }
+
+    constexpr bool grow(std::size_t n) {
+        if (!can_grow_) return false;
+        grow_(*this, n);
+        return true;
+    }
 
     constexpr void lose(std::size_t n) noexcept {
         lost_ += n;
         end_ = position_;
     }
 
-    char* begin_;
-    char* position_;
-    char* end_;
+    char* begin_ = nullptr;
+    char* position_ = nullptr;
+    char* end_ = nullptr;
     std::size_t lost_ = 0;
+    grow_function grow_ = nullptr;
+    bool can_grow_ = false; // GCC does not compare the address of a function at compile time
 };
 
-// Runs `write(output&) -> result<void>` over `target` and returns how many bytes it wrote. On an error the
-// target is as it was (a span's bytes are unspecified).
-//
-// In a container `write` first gets the free part of the capacity, up to a size that is cheap to clear: most packets
-// fit there, in one pass. If one does not, that pass has measured it; the container grows once, to the exact size, and
-// `write` runs again.
+// Writes to the end of a container. What is short, as most packets are, is written beside it and appended when it is
+// finished, so that the container grows at most once and clears no memory in vain. What gets longer moves into the
+// container, which then doubles its share.
+template <character_container Container>
+class appender : public output {
+public:
+    constexpr explicit appender(Container& target) noexcept
+        : output(&grow), target_(&target), old_size_(target.size()) {
+        move_to(beside_, 0, sizeof beside_);
+    }
+    appender(appender const&) = delete;
+    appender& operator=(appender const&) = delete;
+
+    // Appends what was put, and returns its size.
+    constexpr std::size_t finish() {
+        std::size_t const written = size();
+        if (share_ != 0) {
+            target_->resize(old_size_ + written);
+        } else if constexpr (requires { target_->append(kept().data(), written); }) {
+            target_->append(kept().data(), written);
+        } else {
+            target_->resize(old_size_ + written);
+            std::copy_n(kept().data(), written, target_->data() + old_size_);
+        }
+        return written;
+    }
+
+    // Leaves the container as it was.
+    constexpr void undo() {
+        if (share_ != 0) target_->resize(old_size_);
+    }
+
+private:
+    static constexpr void grow(output& self, std::size_t n) {
+        auto& a = static_cast<appender&>(self);
+        std::string_view const old = a.kept();
+        std::size_t const needed = old.size() + n;
+        std::size_t const spare = a.target_->capacity() - a.old_size_; // is used up before the container grows
+        std::size_t share = std::max(2 * old.size(), sizeof a.beside_);
+        if (share > spare) share = spare;
+        if (share < needed) share = needed > spare ? std::max(needed, 2 * old.size()) : needed;
+        a.target_->resize(a.old_size_ + share);
+        char* const begin = a.target_->data() + a.old_size_;
+        if (a.share_ == 0) std::copy_n(old.data(), old.size(), begin);
+        a.share_ = share;
+        a.move_to(begin, old.size(), share);
+    }
+
+    Container* target_;
+    std::size_t old_size_;
+    std::size_t share_ = 0;                              // bytes of the container that are written to
+    char beside_[sizeof(std::size_t) < 8 ? 128 : 512]; // small machines have small stacks
+};
+
+// Runs `write(output&) -> result<void>` over `target` and returns how many bytes it wrote. On an error, or where
+// something is thrown, a container has its old contents, and a span's bytes are unspecified.
 template <output_target Target, class Write>
 constexpr result<std::size_t> write_to(Target&& target, Write write) {
     if constexpr (std::same_as<std::remove_cvref_t<Target>, std::span<char>>) {
@@ -94,21 +168,12 @@ constexpr result<std::size_t> write_to(Target&& target, Write write) {
         if (out.overflowed()) return error{errc::buffer_too_small, out.size()};
         return out.size();
     } else {
-        constexpr std::size_t cheap = 512;
-        std::size_t const old_size = target.size();
-        std::size_t window = std::min<std::size_t>(target.capacity() - old_size, cheap);
-        for (;;) {
-            target.resize(old_size + window);
-            output out(target.data() + old_size, window);
-            auto const done = write(out);
-            if (!done || !out.overflowed()) {
-                target.resize(old_size + (done ? out.size() : 0));
-                if (!done) return done.error();
-                return out.size();
-            }
-            SOCKETLESS_ASSERT(out.size() > window);
-            window = out.size();
-        }
+        appender out(target);
+        rollback as_it_was([&out] { out.undo(); });
+        if (auto const done = write(static_cast<output&>(out)); !done) return done.error();
+        std::size_t const written = out.finish();
+        as_it_was.commit();
+        return written;
     }
 }
 

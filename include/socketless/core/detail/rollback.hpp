@@ -12,14 +12,14 @@ namespace socketless::inline v0::core_detail {
 template <class Undo>
 class [[nodiscard]] rollback {
 public:
-    explicit rollback(Undo undo) noexcept : undo_(std::move(undo)) {}
+    constexpr explicit rollback(Undo undo) noexcept : undo_(std::move(undo)) {}
     rollback(rollback const&) = delete;
     rollback& operator=(rollback const&) = delete;
-    ~rollback() {
+    constexpr ~rollback() {
         if (is_armed_) undo_();
     }
 
-    void commit() noexcept { is_armed_ = false; }
+    constexpr void commit() noexcept { is_armed_ = false; }
 
 private:
     Undo undo_;

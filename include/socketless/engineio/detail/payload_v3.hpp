@@ -77,14 +77,14 @@ constexpr result<body_part> find_part_v3_binary(std::string_view body, std::size
     return body_part{kind, p, end, end};
 }
 
-constexpr void put_v3_text(core_detail::output& out, packet const& p) noexcept {
+constexpr void put_v3_text(core_detail::output& out, packet const& p) {
     std::size_t const units = p.kind == frame_kind::text ? 1 + utf8::utf16_length(p.data) : text_size(p, revision::v3);
     out.put(core_detail::decimal_text(units).view());
     out.put(':');
     put_text(out, p, revision::v3);
 }
 
-constexpr void put_v3_binary(core_detail::output& out, packet const& p) noexcept {
+constexpr void put_v3_binary(core_detail::output& out, packet const& p) {
     bool const text = p.kind == frame_kind::text;
     out.put(text ? '\x00' : '\x01');
     core_detail::decimal_text const length(1 + p.data.size());

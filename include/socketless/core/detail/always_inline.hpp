@@ -1,0 +1,12 @@
+// For small functions on hot paths that compilers would rather call. Where a program is optimized for size, they may.
+#pragma once
+
+#if defined(__OPTIMIZE_SIZE__)
+#define SOCKETLESS_ALWAYS_INLINE inline
+#elif defined(__GNUC__)
+#define SOCKETLESS_ALWAYS_INLINE [[gnu::always_inline]] inline
+#elif defined(_MSC_VER)
+#define SOCKETLESS_ALWAYS_INLINE __forceinline
+#else
+#define SOCKETLESS_ALWAYS_INLINE inline
+#endif
