@@ -2,8 +2,8 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
-#include <socketless/core/detail/always_inline.hpp>
 #include <socketless/core/detail/digits.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -49,8 +49,8 @@ public:
         : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
 
     /// A literal: null, true or false.
-    constexpr writer& null() { return token("null"); }
-    constexpr writer& boolean(bool b) { return b ? token("true") : token("false"); }
+    constexpr writer& null() { return literal("null"); }
+    constexpr writer& boolean(bool b) { return b ? literal("true") : literal("false"); }
     /// Not for pointers, which would become bools.
     template <class T>
     requires std::is_pointer_v<T> writer& boolean(T) = delete;
@@ -112,7 +112,7 @@ public:
         if (attachments_ == nullptr) return fail(errc::unexpected_binary);
         if (depth_left_ == 0) [[unlikely]]
             fail(errc::depth_exceeded);
-        token(R"({"_placeholder":true,"num":)");
+        literal(R"({"_placeholder":true,"num":)");
         out_->put(core_detail::decimal_text(attachments_->size()).view());
         out_->put('}');
         attachments_->push_back(bytes);
@@ -120,10 +120,10 @@ public:
     }
 
     /// Begins or ends an array or an object. Precondition: what ends is what was begun last.
-    constexpr writer& begin_array() { return open('['); }
-    constexpr writer& end_array() { return close(']'); }
-    constexpr writer& begin_object() { return open('{'); }
-    constexpr writer& end_object() { return close('}'); }
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& begin_array() { return open('['); }
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& end_array() { return close(']'); }
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& begin_object() { return open('{'); }
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& end_object() { return close('}'); }
 
     /// The key of the next value. Precondition: within an object.
     SOCKETLESS_ALWAYS_INLINE constexpr writer& key(detail::string_argument name) {
@@ -134,17 +134,14 @@ public:
         std::size_t const size = name.view.size();
         bool const is_plain = size <= all.size() && detail::is_plain_start(name.view, all);
         if (!std::is_constant_evaluated() && __builtin_constant_p(size) && __builtin_constant_p(is_plain) && is_plain) {
-            if (char* p = out_->reserve(size + (comma_due_ ? 4 : 3))) {
-                *p = ',';
-                p += comma_due_ ? 1 : 0;
+            if (fits(size + 3)) [[likely]] {
+                char* p = begin();
                 *p++ = '"';
                 std::memcpy(p, name.view.data(), size);
                 p += size;
                 *p++ = '"';
                 *p++ = ':';
-                out_->advance(p);
-                comma_due_ = false;
-                return *this;
+                return end(p, false);
             }
         }
 #endif
@@ -183,7 +180,9 @@ public:
 
     /// Whether JSON that is already made was written, or a key as placeholders have it: besides the placeholders that
     /// `binary` wrote, there may be others.
-    [[nodiscard]] constexpr bool may_hold_placeholders() const noexcept { return may_hold_placeholders_; }
+    [[nodiscard]] constexpr bool may_hold_placeholders() const noexcept {
+        return may_hold_placeholders_;
+    }
 
     /// Whether anything failed so far.
     [[nodiscard]] constexpr result<void> status() const noexcept {
@@ -195,26 +194,53 @@ private:
     static constexpr std::uint32_t most_counted = 0x7fffffff; // a higher limit is no limit
     static constexpr std::size_t longest_short_string = 64;
 
-    constexpr writer& token(std::string_view t) {
-        if (char* p = out_->reserve(t.size() + (comma_due_ ? 1 : 0))) {
-            *p = ',';
-            p += comma_due_ ? 1 : 0;
-            out_->advance(std::copy_n(t.data(), t.size(), p));
-        } else {
-            if (comma_due_) out_->put(',');
-            out_->put(t);
-        }
-        comma_due_ = true;
+    // Whether there is room as it is for a token of `n` bytes, at least one.
+    SOCKETLESS_ALWAYS_INLINE constexpr bool fits(std::size_t n) const noexcept {
+        return out_->has_room(n + (comma_due_ ? 1 : 0));
+    }
+    // Where the token begins: behind the comma that is due.
+    SOCKETLESS_ALWAYS_INLINE constexpr char* begin() noexcept {
+        char* const p = out_->position();
+        *p = ',';
+        return p + (comma_due_ ? 1 : 0);
+    }
+    // The token ends at `p`.
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& end(char* p, bool comma_due) noexcept {
+        out_->advance(p);
+        comma_due_ = comma_due;
         return *this;
     }
-    constexpr writer& open(char bracket) {
+
+    // A token for which there is no room yet.
+    SOCKETLESS_NEVER_INLINE constexpr writer& make_room_and_put(std::string_view t, bool comma_due) {
+        if (comma_due_) out_->put(',');
+        out_->put(t);
+        comma_due_ = comma_due;
+        return *this;
+    }
+
+    template <std::size_t N>
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& literal(char const (&t)[N]) {
+        if (fits(N - 1)) [[likely]]
+            return end(std::copy_n(t, N - 1, begin()), true);
+        return make_room_and_put({t, N - 1}, true);
+    }
+    constexpr writer& token(std::string_view t) {
+        if (fits(t.size())) [[likely]]
+            return end(std::copy_n(t.data(), t.size(), begin()), true);
+        return make_room_and_put(t, true);
+    }
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& open(char bracket) {
         if (depth_left_-- == 0) [[unlikely]]
             fail(errc::depth_exceeded);
-        token({&bracket, 1});
-        comma_due_ = false;
-        return *this;
+        if (fits(1)) [[likely]] {
+            char* const p = begin();
+            *p = bracket;
+            return end(p + 1, false);
+        }
+        return make_room_and_put({&bracket, 1}, false);
     }
-    constexpr writer& close(char bracket) {
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& close(char bracket) {
         ++depth_left_;
         out_->put(bracket);
         comma_due_ = true;
@@ -226,32 +252,40 @@ private:
 
     constexpr void quote(std::string_view s, role r) {
         bool const is_key = r == role::key;
-        if (!std::is_constant_evaluated() && s.size() <= longest_short_string) {
-            if (char* p = out_->reserve(s.size() + (comma_due_ ? 3 : 2) + (is_key ? 1 : 0))) {
-                *p = ',';
-                p += comma_due_ ? 1 : 0;
-                *p++ = '"';
-                auto const holds = detail::copy_short(s.data(), s.size(), p);
-                if (!holds.special && (!holds.beyond_ascii || utf8::validate(s))) [[likely]] {
-                    p += s.size();
-                    *p++ = '"';
-                    if (is_key) *p++ = ':';
-                    out_->advance(p);
-                    comma_due_ = !is_key;
-                    return;
-                }
+        if (!std::is_constant_evaluated() && s.size() <= longest_short_string && fits(s.size() + (is_key ? 3 : 2)))
+            [[likely]] {
+            char* p = begin();
+            *p++ = '"';
+            auto const holds = detail::copy_short(s.data(), s.size(), p);
+            if (!holds.specials.any()) [[likely]] {
+                if (holds.beyond_ascii.any()) return end_checked(s, r, p);
+                return end_string(p + s.size(), r);
             }
         }
-        token("\"");
-        quote_any(s);
-        out_->put('"');
-        if (is_key) out_->put(':');
-        comma_due_ = !is_key;
+        quote_any(s, r);
     }
 
-    // What is in the quotes of a string that is long, has escapes, is wrong, or of which there may be no room.
-    constexpr void quote_any(std::string_view s) {
+    constexpr void check_utf8(std::string_view s) noexcept {
         if (!utf8::validate(s)) fail(s.data() == detail::null_text ? errc::null_string : errc::invalid_utf8);
+    }
+
+    SOCKETLESS_ALWAYS_INLINE constexpr void end_string(char* p, role r) noexcept {
+        *p++ = '"';
+        bool const is_key = r == role::key;
+        if (is_key) *p++ = ':';
+        end(p, !is_key);
+    }
+
+    // The end of a string that stands at `p` but was not checked.
+    SOCKETLESS_NEVER_INLINE constexpr void end_checked(std::string_view s, role r, char* p) noexcept {
+        check_utf8(s);
+        end_string(p + s.size(), r);
+    }
+
+    // The same for a string that is long, has escapes, is wrong, or of which there may be no room.
+    SOCKETLESS_NEVER_INLINE constexpr void quote_any(std::string_view s, role r) {
+        literal("\"");
+        check_utf8(s);
         while (!s.empty()) {
             std::string_view const piece = s.substr(0, 64);
             s.remove_prefix(piece.size());
@@ -259,6 +293,9 @@ private:
             out_->put(
                 detail::between(escaped, detail::copy_escaped(piece.data(), piece.data() + piece.size(), escaped)));
         }
+        out_->put('"');
+        if (r == role::key) out_->put(':');
+        comma_due_ = r != role::key;
     }
 
     core_detail::output* out_;

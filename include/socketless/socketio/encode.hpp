@@ -38,7 +38,7 @@ constexpr char digit_of(packet_type type) noexcept {
 }
 
 constexpr result<void> check_namespace(std::string_view nsp) noexcept {
-    if (nsp == "/") return {};
+    if (nsp.size() == 1 && nsp.front() == '/') return {};
     if (!nsp.starts_with('/')) return error{errc::invalid_namespace};
     if (nsp.find(',') != std::string_view::npos) return error{errc::invalid_namespace, nsp.find(',')};
     return utf8::validate(nsp);
@@ -51,7 +51,7 @@ constexpr result<void> check_address(address const& to) noexcept {
 }
 
 constexpr void put_address(core_detail::output& out, address const& to) {
-    if (to.nsp != "/") {
+    if (to.nsp.size() != 1) { // not "/"
         out.put(to.nsp);
         out.put(',');
     }
@@ -128,11 +128,17 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
     return written;
 }
 
+constexpr bool is_reserved(std::string_view name) noexcept {
+    if (name.size() < 7) return false;
+    char const c = name.front();
+    return (c == 'c' || c == 'd' || c == 'n' || c == 'r') &&
+           std::ranges::any_of(reserved_event_names, [name](auto const reserved) { return name == reserved; });
+}
+
 template <output_target Target, class... Args>
 constexpr result<std::size_t> encode_event(Target&& target, attachment_list* attachments, limits const& bounds,
                                            address const& to, std::string_view name, Args const&... args) {
-    auto const is_name = [name](std::string_view reserved) { return name == reserved; };
-    if (std::ranges::any_of(reserved_event_names, is_name)) {
+    if (is_reserved(name)) {
         if (attachments != nullptr) attachments->clear();
         return error{errc::reserved_event_name};
     }

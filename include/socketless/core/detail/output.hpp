@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/output.hpp>
 #include <socketless/core/result.hpp>
@@ -23,7 +24,7 @@ class output {
 public:
     constexpr output(char* begin, std::size_t capacity) noexcept { move_to(begin, 0, capacity); }
 
-    constexpr void put(char c) {
+    SOCKETLESS_ALWAYS_INLINE constexpr void put(char c) {
         if (position_ == end_ && !grow(1)) [[unlikely]]
             return lose(1);
         *position_++ = c;
@@ -41,9 +42,10 @@ public:
         return position_ += n, position_ - n;
     }
 
-    // Room for up to `n` bytes: the caller writes some of them and calls `advance` with their end. Null where fixed
-    // memory has less room. What is written may still fit: `put` it.
-    constexpr char* reserve(std::size_t n) { return n <= room() || grow(n) ? position_ : nullptr; }
+    // Whether there is room for `n` bytes at `position()` as it is: the caller writes up to as many, and calls `advance`
+    // with their end. Otherwise `put` may make room.
+    [[nodiscard]] constexpr bool has_room(std::size_t n) const noexcept { return n <= room(); }
+    [[nodiscard]] constexpr char* position() const noexcept { return position_; }
     constexpr void advance(char* position) noexcept { position_ = position; }
 
     // Moves all from `at` on by the size of `s`, and puts `s` there.
@@ -154,7 +156,7 @@ private:
 
     Container* target_;
     std::size_t old_size_;
-    std::size_t share_ = 0;                              // bytes of the container that are written to
+    std::size_t share_ = 0;                            // bytes of the container that are written to
     char beside_[sizeof(std::size_t) < 8 ? 128 : 512]; // small machines have small stacks
 };
 

@@ -1,7 +1,7 @@
 // Strings as JSON.stringify writes them: between quotes, with escapes where there must be some.
 #pragma once
 
-#include <socketless/core/detail/always_inline.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/kernels/block.hpp>
 
@@ -16,10 +16,16 @@
 
 namespace socketless::inline v0::json::detail {
 
-// What a string holds besides ASCII that stands for itself: something that needs an escape, or is not ASCII.
+// What some bytes of a string hold besides ASCII that stands for itself: what needs an escape, and what is not ASCII.
+template <class Block>
 struct contents {
-    bool special;
-    bool beyond_ascii;
+    using lanes = decltype(std::declval<Block>().specials());
+
+    contents() noexcept = default; // no bytes
+    explicit contents(Block b) noexcept : specials(b.specials()), beyond_ascii(b.non_ascii()) {}
+
+    lanes specials;
+    lanes beyond_ascii;
 };
 
 template <class Word>
@@ -29,20 +35,15 @@ Word load_word(char const* p) noexcept {
     return loaded;
 }
 
+// Copies less than eight bytes, at least one, and says what they hold.
 template <class Block>
-contents contents_of(Block b) noexcept {
-    return {b.specials().any(), b.non_ascii().any()};
-}
-
-// The same for less than eight bytes, of which there is at least one: these overlap in a word.
-template <class Block>
-contents copy_few(char const* p, std::size_t size, char* out) noexcept {
+SOCKETLESS_ALWAYS_INLINE contents<Block> copy_few(char const* p, std::size_t size, char* out) noexcept {
     if (size >= 4) {
         auto const first = load_word<std::uint32_t>(p);
         auto const last = load_word<std::uint32_t>(p + size - 4);
         std::memcpy(out, &first, sizeof first);
         std::memcpy(out + size - 4, &last, sizeof last);
-        return contents_of(Block::repeat(first | std::uint64_t{last} << 32u));
+        return contents<Block>(Block::repeat(first | std::uint64_t{last} << 32u));
     }
     auto const byte = [p](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(p[i])}; };
     std::uint64_t const all = byte(0) | byte(size / 2) << 8u | byte(size - 1) << 16u;
@@ -51,12 +52,12 @@ contents copy_few(char const* p, std::size_t size, char* out) noexcept {
     out[0] = p[0];
     out[size / 2] = middle;
     out[size - 1] = last;
-    return contents_of(Block::repeat(all | 0x2020'2020'2000'0000u));
+    return contents<Block>(Block::repeat(all | 0x2020'2020'2000'0000u));
 }
 
 // Copies `size` bytes, and says what they hold. Not for long strings: it does not stop at the first special.
 template <class Block = kernels::block>
-contents copy_short(char const* p, std::size_t size, char* out) noexcept {
+SOCKETLESS_ALWAYS_INLINE contents<Block> copy_short(char const* p, std::size_t size, char* out) noexcept {
     if (size >= Block::size) {
         auto const copy = [](char const* from, char* to) {
             auto const b = Block::load(from);
@@ -64,15 +65,13 @@ contents copy_short(char const* p, std::size_t size, char* out) noexcept {
             return b;
         };
         std::size_t const last = size - Block::size;
-        auto const tail = copy(p + last, out + last);
-        auto specials = tail.specials();
-        auto beyond_ascii = tail.non_ascii();
+        contents<Block> holds(copy(p + last, out + last));
         for (std::size_t i = 0; i < last; i += Block::size) {
-            auto const b = copy(p + i, out + i);
-            specials = specials | b.specials();
-            beyond_ascii = beyond_ascii | b.non_ascii();
+            contents<Block> const more(copy(p + i, out + i));
+            holds.specials = holds.specials | more.specials;
+            holds.beyond_ascii = holds.beyond_ascii | more.beyond_ascii;
         }
-        return {specials.any(), beyond_ascii.any()};
+        return holds;
     }
     if constexpr (Block::size > 8) {
         if (size >= 8) {
@@ -80,10 +79,10 @@ contents copy_short(char const* p, std::size_t size, char* out) noexcept {
             auto const last = load_word<std::uint64_t>(p + size - 8);
             std::memcpy(out, &first, sizeof first);
             std::memcpy(out + size - 8, &last, sizeof last);
-            return contents_of(Block::pair(first, last));
+            return contents<Block>(Block::pair(first, last));
         }
     }
-    return size == 0 ? contents{false, false} : copy_few<Block>(p, size, out);
+    return size == 0 ? contents<Block>() : copy_few<Block>(p, size, out);
 }
 
 // ECMAScript's QuoteJSONString: a short escape if there is one, otherwise \u00XX in lower case. Returns the end of what
@@ -138,7 +137,8 @@ constexpr char* copy_escaped(char const* p, char const* end, char* out) noexcept
 // Whether the first 16 characters of a literal are plain, or fewer if it is shorter. Without a loop: compilers know the
 // answer.
 template <std::size_t... I>
-SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(std::string_view s, std::index_sequence<I...> /*which*/) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(std::string_view s,
+                                                       std::index_sequence<I...> /*which*/) noexcept {
     return ((I >= s.size() || is_plain(s.data()[I])) && ...);
 }
 

@@ -10,3 +10,12 @@
 #else
 #define SOCKETLESS_ALWAYS_INLINE inline
 #endif
+
+// For the rare parts of hot functions: where a compiler puts these into them, the common parts get slower.
+#if defined(__GNUC__)
+#define SOCKETLESS_NEVER_INLINE [[gnu::noinline]]
+#elif defined(_MSC_VER)
+#define SOCKETLESS_NEVER_INLINE __declspec(noinline)
+#else
+#define SOCKETLESS_NEVER_INLINE
+#endif
