@@ -1,5 +1,8 @@
-// What the compiler lets the kernels use. Define SOCKETLESS_NO_SIMD for all files of a program to leave all of it out:
-// then the scalar kernel, which is portable C++, does all the work.
+// What the compiler and the machine let the kernels use.
+//
+// Define for all files of a program, if at all:
+//     SOCKETLESS_NO_SIMD            no vectors: the scalar kernels, which are portable C++, do all the work
+//     SOCKETLESS_NO_CPU_DETECTION   only what the flags of the compiler allow (-mavx2): nothing is chosen at run time
 #pragma once
 
 // Code for x86-64, where SSE2 is always there.
@@ -7,7 +10,38 @@
 #define SOCKETLESS_SSE2
 #endif
 
+// AVX2 in the vectors of GCC and clang, which are part of the language there: <immintrin.h> would take longer to
+// compile than the rest of a program's smaller headers. Without -mavx2 the machine is asked.
+#if defined(SOCKETLESS_SSE2) && defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__AVX2__) || !(defined(SOCKETLESS_NO_CPU_DETECTION) || defined(_MSC_VER))
+#define SOCKETLESS_AVX2
+#define SOCKETLESS_AVX2_KERNEL [[gnu::target("avx2")]]
+// What a kernel is made of. Vectors are passed only between these, so that no calling convention for them is needed.
+#define SOCKETLESS_AVX2_INLINE [[gnu::always_inline, gnu::target("avx2")]]
+#endif
+#endif
+
 // Code for ARM of 64 bits, where NEON is always there.
 #if !defined(SOCKETLESS_NO_SIMD) && (defined(__aarch64__) || defined(_M_ARM64)) && !defined(__ARM_BIG_ENDIAN)
 #define SOCKETLESS_NEON
 #endif
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::kernels {
+
+#ifdef SOCKETLESS_AVX2
+/// Whether the machine has AVX2: a test of a variable that the compiler's library sets before the constructors of
+/// static objects run. Before that it is false.
+[[nodiscard]] inline bool has_avx2() noexcept {
+#ifdef __AVX2__
+    return true;
+#else
+    return __builtin_cpu_supports("avx2");
+#endif
+}
+#endif
+
+} // namespace socketless::inline v0::kernels
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -41,12 +41,18 @@ public:
     [[nodiscard]] static block load(char const* p) noexcept {
         return block(vld1q_u8(reinterpret_cast<std::uint8_t const*>(p)));
     }
-    [[nodiscard]] static block repeat(std::uint64_t bytes) noexcept { return pair(bytes, bytes); }
+    [[nodiscard]] static block fill(std::uint64_t bytes) noexcept { return pair(bytes, bytes); }
     /// The bytes of one word behind those of another.
     [[nodiscard]] static block pair(std::uint64_t first, std::uint64_t second) noexcept {
         return block(vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(first), vcreate_u64(second))));
     }
+    [[nodiscard]] static block repeat(std::uint32_t key) noexcept {
+        return block(vreinterpretq_u8_u32(vdupq_n_u32(key)));
+    }
     void store(char* p) const noexcept { vst1q_u8(reinterpret_cast<std::uint8_t*>(p), bytes_); }
+
+    [[nodiscard]] friend block operator|(block a, block b) noexcept { return block(vorrq_u8(a.bytes_, b.bytes_)); }
+    [[nodiscard]] friend block operator^(block a, block b) noexcept { return block(veorq_u8(a.bytes_, b.bytes_)); }
 
     [[nodiscard]] lanes specials() const noexcept {
         uint8x16_t const quotes = vceqq_u8(bytes_, vdupq_n_u8('"'));

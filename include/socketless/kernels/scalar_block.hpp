@@ -52,29 +52,75 @@ public:
         return loaded;
     }
     /// These eight bytes, as often as they fit.
-    [[nodiscard]] static block repeat(std::uint64_t bytes) noexcept {
+    [[nodiscard]] static block fill(std::uint64_t bytes) noexcept {
         block made;
         made.word_ = bytes;
         return made;
     }
+    /// The bytes at `p`, and zeros behind them. Precondition: there are `n` of them, less than `size`.
+    [[nodiscard]] static block load_part(char const* p, std::size_t n) noexcept {
+        block loaded;
+#ifndef __OPTIMIZE_SIZE__
+        if constexpr (std::endian::native == std::endian::little) {
+            if (n >= 4) {
+                std::uint32_t first = 0;
+                std::uint32_t last = 0;
+                std::memcpy(&first, p, sizeof first);
+                std::memcpy(&last, p + n - sizeof last, sizeof last);
+                loaded.word_ = first | std::uint64_t{last} << (n - 4) * 8;
+            } else if (n != 0) {
+                auto const byte = [p](std::size_t i) {
+                    return std::uint64_t{static_cast<unsigned char>(p[i])} << i * 8;
+                };
+                loaded.word_ = byte(0) | byte(n / 2) | byte(n - 1);
+            }
+            return loaded;
+        }
+#endif
+        std::memcpy(&loaded.word_, p, n);
+        return loaded;
+    }
+    /// The four bytes of `key`, as they lie in memory, over and over.
+    [[nodiscard]] static block repeat(std::uint32_t key) noexcept {
+        block repeated;
+        repeated.word_ = std::uint64_t{key} << 32u | key;
+        return repeated;
+    }
     /// Precondition: room for `size` bytes.
-    void store(char* p) const noexcept { std::memcpy(p, &word_, size); }
+    void store(char* p) const noexcept {
+        std::memcpy(p, &word_, size);
+    }
+
+    [[nodiscard]] friend block operator|(block a, block b) noexcept {
+        a.word_ |= b.word_;
+        return a;
+    }
+    [[nodiscard]] friend block operator^(block a, block b) noexcept {
+        a.word_ ^= b.word_;
+        return a;
+    }
 
     /// Which bytes a JSON string does not hold as themselves: quotes, backslashes and control characters.
     [[nodiscard]] lanes specials() const noexcept {
         return lanes((zeros(word_ ^ ones * '"') | zeros(word_ ^ ones * '\\') | below<0x20>(word_)) & highs);
     }
     /// Which bytes are not ASCII.
-    [[nodiscard]] lanes non_ascii() const noexcept { return lanes(word_ & highs); }
+    [[nodiscard]] lanes non_ascii() const noexcept {
+        return lanes(word_ & highs);
+    }
     /// Which bytes are decimal digits.
-    [[nodiscard]] lanes digits() const noexcept { return lanes(below<10>(word_ ^ ones * '0') & highs); }
+    [[nodiscard]] lanes digits() const noexcept {
+        return lanes(below<10>(word_ ^ ones * '0') & highs);
+    }
 
 private:
     static constexpr std::uint64_t ones = 0x0101010101010101u;
     static constexpr std::uint64_t highs = 0x8080808080808080u;
 
     // The high bits of the bytes that are zero; of those below N, which is at most 128.
-    static constexpr std::uint64_t zeros(std::uint64_t word) noexcept { return below<1>(word); }
+    static constexpr std::uint64_t zeros(std::uint64_t word) noexcept {
+        return below<1>(word);
+    }
     template <std::uint8_t N>
     static constexpr std::uint64_t below(std::uint64_t word) noexcept {
         return ~(((word & ~highs) + ones * (0x80 - N)) | word);

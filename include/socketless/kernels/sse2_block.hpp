@@ -41,12 +41,18 @@ public:
     [[nodiscard]] static block load(char const* p) noexcept {
         return block(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
     }
-    [[nodiscard]] static block repeat(std::uint64_t bytes) noexcept { return pair(bytes, bytes); }
+    [[nodiscard]] static block fill(std::uint64_t bytes) noexcept { return pair(bytes, bytes); }
     /// The bytes of one word behind those of another.
     [[nodiscard]] static block pair(std::uint64_t first, std::uint64_t second) noexcept {
         return block(_mm_set_epi64x(static_cast<long long>(second), static_cast<long long>(first)));
     }
+    [[nodiscard]] static block repeat(std::uint32_t key) noexcept {
+        return block(_mm_set1_epi32(static_cast<std::int32_t>(key)));
+    }
     void store(char* p) const noexcept { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes_); }
+
+    [[nodiscard]] friend block operator|(block a, block b) noexcept { return block(_mm_or_si128(a.bytes_, b.bytes_)); }
+    [[nodiscard]] friend block operator^(block a, block b) noexcept { return block(_mm_xor_si128(a.bytes_, b.bytes_)); }
 
     [[nodiscard]] lanes specials() const noexcept {
         __m128i const quotes = _mm_cmpeq_epi8(bytes_, _mm_set1_epi8('"'));
@@ -54,6 +60,7 @@ public:
         return all_of(_mm_or_si128(_mm_or_si128(quotes, backslashes), up_to(bytes_, 0x1f)));
     }
     [[nodiscard]] lanes non_ascii() const noexcept { return all_of(bytes_); }
+    // NOLINTBEGIN(portability-simd-intrinsics): it would have us use a library that most compilers do not have
     [[nodiscard]] lanes digits() const noexcept { return all_of(up_to(_mm_sub_epi8(bytes_, _mm_set1_epi8('0')), 9)); }
 
 private:
@@ -62,6 +69,7 @@ private:
     static __m128i up_to(__m128i bytes, char highest) noexcept {
         return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(highest)), bytes);
     }
+    // NOLINTEND(portability-simd-intrinsics)
     static lanes all_of(__m128i high_bits) noexcept {
         return lanes(static_cast<std::uint32_t>(_mm_movemask_epi8(high_bits)));
     }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <socketless/core/result.hpp>
+#include <socketless/kernels/block.hpp>
+#include <socketless/kernels/blocks.hpp>
+#include <socketless/kernels/bulk.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 #include <type_traits>
 
@@ -37,20 +39,33 @@ namespace socketless::inline v0::utf8 {
 
 /// The length of the longest prefix of `s` that is ASCII. Linear.
 [[nodiscard]] constexpr std::size_t ascii_prefix(std::string_view s) noexcept {
+    if (!std::is_constant_evaluated()) return kernels::blocks::ascii_prefix<kernels::block>(s.data(), s.size());
     std::size_t i = 0;
-    if (!std::is_constant_evaluated()) {
-        for (std::uint64_t word = 0; s.size() - i >= sizeof word; i += sizeof word) {
-            std::memcpy(&word, s.data() + i, sizeof word);
-            if ((word & 0x8080808080808080u) != 0) break;
-        }
-    }
     while (i != s.size() && static_cast<unsigned char>(s[i]) < 0x80) ++i;
     return i;
 }
 
+namespace detail {
+
+// The size of a prefix that is whole sequences: as much of `s` as kernels can judge. Nearly all short texts are ASCII.
+constexpr std::size_t valid_prefix(std::string_view s) noexcept {
+    using kernels::block;
+#ifdef __OPTIMIZE_SIZE__
+    return ascii_prefix(s);
+#endif
+    if (std::is_constant_evaluated()) return ascii_prefix(s);
+    if (s.size() <= 8 * block::size) {
+        if (kernels::blocks::is_ascii<block>(s.data(), s.size())) return s.size();
+        if (s.size() < 4 * block::size) return 0;
+    }
+    return kernels::valid_utf8(s.data(), s.size());
+}
+
+} // namespace detail
+
 /// Checks that `s` is UTF-8. Errors: errc::invalid_utf8 at the first byte that cannot be read. Linear.
 [[nodiscard]] constexpr result<void> validate(std::string_view s) noexcept {
-    for (std::size_t i = ascii_prefix(s); i != s.size();) {
+    for (std::size_t i = detail::valid_prefix(s); i != s.size();) {
         std::size_t const length = sequence_length(s.substr(i));
         if (length == 0) return error{errc::invalid_utf8, i};
         i += length;

@@ -41,7 +41,7 @@ public:
 private:
     // The size of all whole sequences that `s` begins with.
     static constexpr std::size_t skip_whole(std::string_view s) noexcept {
-        std::size_t i = ascii_prefix(s);
+        std::size_t i = detail::valid_prefix(s);
         while (i != s.size()) {
             std::size_t const length = sequence_length(s.substr(i));
             if (length == 0) break;

@@ -6,12 +6,14 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/output.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/kernels/blocks.hpp>
+#include <socketless/kernels/bulk.hpp>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -148,41 +150,14 @@ private:
     std::size_t size_ = 0;
 };
 
-namespace detail {
-
-inline void mask_word(char* at, std::uint64_t key) noexcept {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    word ^= key;
-    std::memcpy(at, &word, sizeof word);
-}
-
-// Masks whole words from the start of `bytes`, and returns how many bytes these were.
-inline std::size_t mask_words(std::span<char> bytes, mask_key key) noexcept {
-    std::array<char, 8> const twice{key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]};
-    std::uint64_t word = 0;
-    std::memcpy(&word, twice.data(), sizeof word);
-    std::size_t i = 0;
-    // Four words at a time: compilers make vector instructions of them, at -O2 too.
-    for (; bytes.size() - i >= 4 * sizeof word; i += 4 * sizeof word) {
-        char* const at = bytes.data() + i;
-        mask_word(at, word);
-        mask_word(at + sizeof word, word);
-        mask_word(at + 2 * sizeof word, word);
-        mask_word(at + 3 * sizeof word, word);
-    }
-    for (; bytes.size() - i >= sizeof word; i += sizeof word) mask_word(bytes.data() + i, word);
-    return i;
-}
-
-} // namespace detail
-
 /// Masks or unmasks bytes of a payload in place; `offset` is where in the payload they begin, so that a payload can be
 /// unmasked as it comes. Twice with the same key and offset, it changes nothing. Linear. Source: RFC 6455, 5.3.
 constexpr void mask(std::span<char> bytes, mask_key key, std::size_t offset = 0) noexcept {
-    mask_key const turned{key[offset % 4], key[(offset + 1) % 4], key[(offset + 2) % 4], key[(offset + 3) % 4]};
-    std::size_t i = std::is_constant_evaluated() ? 0 : detail::mask_words(bytes, turned);
-    for (; i != bytes.size(); ++i) bytes[i] = static_cast<char>(bytes[i] ^ turned[i % 4]);
+    if (std::is_constant_evaluated()) {
+        for (char& c : bytes) c = static_cast<char>(c ^ key[offset++ % 4]);
+        return;
+    }
+    kernels::mask(bytes.data(), bytes.size(), kernels::blocks::turned(std::bit_cast<std::uint32_t>(key), offset));
 }
 
 /// Writes a server's frame, which is the last or only one of its message, and returns its size.

@@ -43,7 +43,7 @@ SOCKETLESS_ALWAYS_INLINE contents<Block> copy_few(char const* p, std::size_t siz
         auto const last = load_word<std::uint32_t>(p + size - 4);
         std::memcpy(out, &first, sizeof first);
         std::memcpy(out + size - 4, &last, sizeof last);
-        return contents<Block>(Block::repeat(first | std::uint64_t{last} << 32u));
+        return contents<Block>(Block::fill(first | std::uint64_t{last} << 32u));
     }
     auto const byte = [p](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(p[i])}; };
     std::uint64_t const all = byte(0) | byte(size / 2) << 8u | byte(size - 1) << 16u;
@@ -52,7 +52,7 @@ SOCKETLESS_ALWAYS_INLINE contents<Block> copy_few(char const* p, std::size_t siz
     out[0] = p[0];
     out[size / 2] = middle;
     out[size - 1] = last;
-    return contents<Block>(Block::repeat(all | 0x2020'2020'2000'0000u));
+    return contents<Block>(Block::fill(all | 0x2020'2020'2000'0000u));
 }
 
 // Copies `size` bytes, and says what they hold. Not for long strings: it does not stop at the first special.
