@@ -13,6 +13,7 @@
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/json/detail/write_value.hpp>
 #include <socketless/json/text.hpp>
+#include <socketless/kernels/bulk.hpp>
 #include <socketless/text/utf8.hpp>
 
 #include <algorithm>
@@ -265,6 +266,14 @@ private:
         quote_any(s, r);
     }
 
+    // Puts what needs no escapes at the beginning of `s`, and moves `s` behind it.
+    void put_plain(std::string_view& s) {
+        char const* const end = s.data() + s.size();
+        char const* const special = kernels::find_special(s.data(), end);
+        out_->put(detail::between(s.data(), special));
+        s = detail::between(special, end);
+    }
+
     constexpr void check_utf8(std::string_view s) noexcept {
         if (!utf8::validate(s)) fail(s.data() == detail::null_text ? errc::null_string : errc::invalid_utf8);
     }
@@ -287,9 +296,10 @@ private:
         literal("\"");
         check_utf8(s);
         while (!s.empty()) {
-            std::string_view const piece = s.substr(0, 64);
+            if (!std::is_constant_evaluated() && s.size() > longest_short_string) put_plain(s);
+            std::string_view const piece = s.substr(0, longest_short_string);
             s.remove_prefix(piece.size());
-            char escaped[64 * detail::longest_escape];
+            char escaped[longest_short_string * detail::longest_escape];
             out_->put(
                 detail::between(escaped, detail::copy_escaped(piece.data(), piece.data() + piece.size(), escaped)));
         }
