@@ -198,4 +198,62 @@ TEST_CASE("kernels: every sequence of up to four bytes is judged, in blocks and 
     }
 }
 
+TEST_CASE("kernels: bytes of every length are encoded as base64 and decoded, beside and in place", "[kernels]") {
+    support::random_source random(3);
+    for (auto const& k : kernels_here()) {
+        CAPTURE(k.name);
+        bool all_good = true;
+        for (std::size_t size = 0; size <= longest; ++size) {
+            std::string const data = random.bytes(size);
+            std::string const text = support::base64_of(data);
+            for_each_place(data, [&](std::span<char> place) {
+                std::string_view const s(place.data(), size);
+                all_good = all_good && support::encodes_base64(k, s, text, out_of(text.size()).data());
+            });
+            // With part of a group behind the whole ones.
+            std::string const digits = text + std::string("AB+").substr(0, size % 4);
+            for_each_place(digits, [&](std::span<char> place) {
+                std::string_view const s(place.data(), digits.size());
+                all_good = all_good && support::decodes_base64(k, s, out_of(s.size() / 4 * 3).data()) &&
+                           support::decodes_base64(k, s, place.data());
+            });
+        }
+        CHECK(all_good);
+    }
+}
+
+TEST_CASE("kernels: a character that is not base64 ends what is decoded, wherever it is", "[kernels]") {
+    support::random_source random(4);
+    for (auto const& k : kernels_here()) {
+        CAPTURE(k.name);
+        bool all_good = true;
+        for (std::size_t size = 4; size <= longest; size += random.below(12)) {
+            std::string const good = random.text(size, socketless::kernels::base64_alphabet);
+            for (std::size_t i = 0; i != size; ++i) {
+                std::string text = good;
+                text[i] = "=-_. \n\0\x7f\x80\xff"sv[i % 10];
+                at_page_end(text, [&](std::string_view s) {
+                    all_good = all_good && support::decodes_base64(k, s, out_of(s.size() / 4 * 3).data());
+                });
+            }
+        }
+        CHECK(all_good);
+    }
+}
+
+TEST_CASE("kernels: each byte is base64 or not, as it is alone", "[kernels]") {
+    for (auto const& k : kernels_here()) {
+        CAPTURE(k.name);
+        for (unsigned c = 0; c != 256; ++c) {
+            std::string text(200, 'x');
+            text[150] = static_cast<char>(static_cast<unsigned char>(c));
+            CHECK(support::decodes_base64(k, text, out_of(150).data()));
+            // It goes up to the group before, if it goes anywhere.
+            std::size_t const done = k.decode_base64(text.data(), text.size(), out_of(150).data());
+            bool const is_digit = support::digits_prefix(text) == text.size();
+            CHECK((done == 0 || (is_digit ? done > 150 : done > 150 - 64)));
+        }
+    }
+}
+
 } // namespace kernels_kernels_test

@@ -2,6 +2,7 @@
 // byte.
 #pragma once
 
+#include <socketless/kernels/base64.hpp>
 #include <socketless/kernels/bulk.hpp>
 #include <socketless/text/utf8.hpp>
 
@@ -24,7 +25,16 @@ struct kernel_set {
     char const* (*find_special)(char const*, char const*) noexcept;
     std::size_t (*copy_plain)(char const*, char const*, char*) noexcept;
     void (*mask)(char*, std::size_t, std::uint32_t) noexcept;
+    std::size_t shortest_data; // it encodes what is as long as this or longer
+    std::size_t shortest_text; // it decodes what is as long as this or longer
+    std::size_t (*encode_base64)(char const*, std::size_t, char*) noexcept;
+    std::size_t (*decode_base64)(char const*, std::size_t, char*) noexcept;
 };
+
+// For kernels that have none of their own.
+inline std::size_t no_base64(char const*, std::size_t, char*) noexcept {
+    return 0;
+}
 
 template <class Block>
 kernel_set kernels_of_blocks(std::string_view name) {
@@ -35,7 +45,11 @@ kernel_set kernels_of_blocks(std::string_view name) {
             blocks::ascii_prefix<Block>,
             blocks::find_special<Block>,
             blocks::copy_plain<Block>,
-            blocks::mask<Block>};
+            blocks::mask<Block>,
+            0,
+            0,
+            no_base64,
+            no_base64};
 }
 
 inline std::vector<kernel_set> all_kernels() {
@@ -45,9 +59,11 @@ inline std::vector<kernel_set> all_kernels() {
         kernels_of_blocks<kernels::block>("block"),
 #ifdef SOCKETLESS_AVX2
         {"AVX2", kernels::has_avx2(), kernels::avx2::shortest_utf8, kernels::avx2::valid_utf8,
-         kernels::avx2::find_special, kernels::avx2::copy_plain, kernels::avx2::mask},
+         kernels::avx2::find_special, kernels::avx2::copy_plain, kernels::avx2::mask, kernels::avx2::shortest_data,
+         kernels::avx2::shortest_text, kernels::avx2::encode_base64, kernels::avx2::decode_base64},
 #endif
-        {"chosen", true, 0, kernels::valid_utf8, kernels::find_special, kernels::copy_plain, kernels::mask},
+        {"chosen", true, 0, kernels::valid_utf8, kernels::find_special, kernels::copy_plain, kernels::mask, 0, 0,
+         kernels::encode_base64, kernels::decode_base64},
     };
 }
 
@@ -101,6 +117,44 @@ inline bool masks(kernel_set const& k, char* text, std::size_t size, std::uint32
     bool const good = std::string_view(text, size) == masked(before, key);
     k.mask(text, size, key);
     return good && std::string_view(text, size) == before;
+}
+
+// The whole groups of `data`.
+inline std::string base64_of(std::string_view data) {
+    char const* const alphabet = socketless::kernels::base64_alphabet.data();
+    std::string text(data.size() / 3 * 4, '?');
+    char* out = text.data();
+    for (char const* p = data.data(); out != text.data() + text.size(); p += 3) {
+        auto const byte = [p](int i) { return static_cast<unsigned>(static_cast<unsigned char>(p[i])); };
+        unsigned const group = byte(0) << 16u | byte(1) << 8u | byte(2);
+        *out++ = alphabet[group >> 18u];
+        *out++ = alphabet[group >> 12u & 63u];
+        *out++ = alphabet[group >> 6u & 63u];
+        *out++ = alphabet[group & 63u];
+    }
+    return text;
+}
+
+inline std::size_t digits_prefix(std::string_view text) {
+    return std::min(text.find_first_not_of(socketless::kernels::base64_alphabet), text.size());
+}
+
+// `out` has just room for the whole groups, which are `expected`.
+inline bool encodes_base64(kernel_set const& k, std::string_view data, std::string_view expected, char* out) {
+    if (data.size() < k.shortest_data) return true;
+    std::size_t const done = k.encode_base64(data.data(), data.size(), out);
+    return done <= data.size() && done % 3 == 0 &&
+           std::string_view(out, done / 3 * 4) == expected.substr(0, done / 3 * 4);
+}
+
+// `out` has just room for the whole groups; it may be where the text is. What is decoded is encoded again.
+inline bool decodes_base64(kernel_set const& k, std::string_view text, char* out) {
+    if (text.size() < k.shortest_text) return true;
+    std::string const before(text);
+    std::size_t const done = k.decode_base64(text.data(), text.size(), out);
+    return done <= before.size() && done % 4 == 0 && done <= digits_prefix(before) &&
+           base64_of({out, done / 4 * 3}) == before.substr(0, done) &&
+           (out != text.data() || text.substr(done) == before.substr(done));
 }
 
 } // namespace support

@@ -71,6 +71,17 @@ SOCKETLESS_AVX2_INLINE inline bytes low_halves(bytes b) noexcept {
 SOCKETLESS_AVX2_INLINE inline bytes high_halves(bytes b) noexcept {
     return low_halves(reinterpret_cast<bytes>(reinterpret_cast<words>(b) >> 4));
 }
+/// The upper 16 bits of each product of unsigned numbers of 16 bits.
+SOCKETLESS_AVX2_INLINE inline bytes high_products(ints a, ints b) noexcept {
+    return reinterpret_cast<bytes>(__builtin_ia32_pmulhuw256(reinterpret_cast<shorts>(a), reinterpret_cast<shorts>(b)));
+}
+/// The sum of each two neighbours, each multiplied with its factor: bytes, or numbers of 16 bits.
+SOCKETLESS_AVX2_INLINE inline shorts pair_sums(bytes b, ints factors) noexcept {
+    return __builtin_ia32_pmaddubsw256(reinterpret_cast<chars>(b), reinterpret_cast<chars>(factors));
+}
+SOCKETLESS_AVX2_INLINE inline ints pair_sums(shorts s, ints factors) noexcept {
+    return __builtin_ia32_pmaddwd256(s, reinterpret_cast<shorts>(factors));
+}
 /// Each byte less `n`; 0 where it is less than that.
 SOCKETLESS_AVX2_INLINE inline bytes beyond(bytes b, std::uint8_t n) noexcept {
 #ifdef __clang__

@@ -26,6 +26,12 @@
 #define SOCKETLESS_NEON
 #endif
 
+// Tables of 12 KB for base64, where there are no vectors for it, and such tables are no burden.
+#include <cstdint>
+#if !defined(SOCKETLESS_AVX2) && !defined(SOCKETLESS_NEON) && !defined(__OPTIMIZE_SIZE__) && UINTPTR_MAX > 0xffffffffu
+#define SOCKETLESS_BASE64_TABLES
+#endif
+
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::kernels {

@@ -1,8 +1,8 @@
 // What a pair of bytes within UTF-8 says, for the kernels that look up 16 or more bytes at once.
 //
-// Source: Keiser and Lemire, "Validating UTF-8 In Less Than One Instruction Per Byte", 2021. There are three tables: for
-// the high half of the first byte, for its low half, and for the high half of the second byte. Each bit of their values
-// is a way in which two bytes can be wrong. They are wrong in this way if all three tables have the bit.
+// Source: Keiser and Lemire, "Validating UTF-8 In Less Than One Instruction Per Byte", 2021. There are three tables:
+// for the high half of the first byte, for its low half, and for the high half of the second byte. Each bit of their
+// values is a way in which two bytes can be wrong. They are wrong in this way if all three tables have the bit.
 #pragma once
 
 #include <array>

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <socketless/core/result.hpp>
+#include <socketless/kernels/base64.hpp>
+#include <socketless/kernels/base64_alphabet.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -15,15 +18,15 @@ namespace socketless::inline v0::base64 {
 
 namespace detail {
 
-inline constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+using kernels::base64_alphabet;
 
 // The value of each character, or `outside`.
 inline constexpr std::uint8_t outside = 0xff;
 inline constexpr std::array<std::uint8_t, 256> values = [] {
     std::array<std::uint8_t, 256> table{};
     table.fill(outside);
-    for (std::size_t i = 0; i != alphabet.size(); ++i)
-        table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
+    for (std::size_t i = 0; i != base64_alphabet.size(); ++i)
+        table[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::uint8_t>(i);
     return table;
 }();
 
@@ -63,8 +66,9 @@ constexpr result<std::string_view> unpadded(std::string_view text) noexcept {
 /// for `encoded_size(data.size())` characters that do not overlap `data`. Linear.
 constexpr char* encode(std::string_view data, char* out) noexcept {
     auto const byte = [data](std::size_t i) { return std::uint32_t{static_cast<unsigned char>(data[i])}; };
-    auto const put = [&out](std::uint32_t bits) { *out++ = detail::alphabet[bits & 0x3fu]; };
-    std::size_t i = 0;
+    auto const put = [&out](std::uint32_t bits) { *out++ = detail::base64_alphabet[bits & 0x3fu]; };
+    std::size_t i = std::is_constant_evaluated() ? 0 : kernels::encode_base64(data.data(), data.size(), out);
+    out += i / 3 * 4;
     for (; data.size() - i >= 3; i += 3) {
         std::uint32_t const group = byte(i) << 16u | byte(i + 1) << 8u | byte(i + 2);
         put(group >> 18u);
@@ -105,7 +109,8 @@ constexpr char* encode(std::string_view data, char* out) noexcept {
         while (detail::value_of(digits[i]) != detail::outside) ++i;
         return error{errc::invalid_base64, i};
     };
-    std::size_t i = 0;
+    std::size_t i = std::is_constant_evaluated() ? 0 : kernels::decode_base64(digits.data(), digits.size(), out.data());
+    position += i / 4 * 3;
     for (; digits.size() - i >= 4; i += 4) {
         std::uint32_t const a = detail::value_of(digits[i]);
         std::uint32_t const b = detail::value_of(digits[i + 1]);
