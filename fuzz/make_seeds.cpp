@@ -52,10 +52,10 @@ struct corpora {
     explicit corpora(std::filesystem::path const& d)
         : json(d / "json_fuzz"), engineio(d / "engineio_fuzz"), socketio(d / "socketio_fuzz"), stack(d / "stack_fuzz"),
           websocket(d / "websocket_fuzz"), http(d / "http_fuzz"), wire(d / "wire_fuzz"),
-          wire_client(d / "wire_client_fuzz") {}
+          wire_client(d / "wire_client_fuzz"), kernels(d / "kernels_fuzz") {}
 
-    [[nodiscard]] std::array<seeds const*, 8> all() const {
-        return {&json, &engineio, &socketio, &stack, &websocket, &http, &wire, &wire_client};
+    [[nodiscard]] std::array<seeds const*, 9> all() const {
+        return {&json, &engineio, &socketio, &stack, &websocket, &http, &wire, &wire_client, &kernels};
     }
 
     seeds json;
@@ -66,6 +66,7 @@ struct corpora {
     seeds http;
     seeds wire;
     seeds wire_client;
+    seeds kernels;
 };
 
 struct item {
@@ -309,6 +310,17 @@ void add_wire_client(seeds& out) {
     out.add("\3" + pieces + open + "\3\0\0\3\0\3"s);                       // the proxy's tunnel for TLS
 }
 
+// Texts as kernels_fuzz takes them, long enough for all kernels: how they lie, a key, and one fault in some.
+void add_kernels(seeds& out) {
+    for (std::string const part :
+         {"plain text ", "caf\xc3\xa9 \xd0\x96", "\xe2\x82\xac\xed\x9f\xbf", "\xf0\x9f\x98\x80", "Zm9v+/09"}) {
+        std::string text = "\3\1\2\3\4";
+        while (text.size() < 300) text += part;
+        out.add(text);
+        for (char const fault : "\"\\\n\x80\xc3\xf4="s) out.add(text.substr(0, 200) + fault + text.substr(200));
+    }
+}
+
 // Calls `add(line)` for each line of each .jsonl file in `directory`.
 template <class Add>
 bool read_lines(std::filesystem::path const& directory, Add const& add) {
@@ -348,6 +360,7 @@ int main(int argc, char** argv) {
     add_http(out.http);
     add_wire(out.wire);
     add_wire_client(out.wire_client);
+    add_kernels(out.kernels);
     for (auto const& [capture, program] : programs) program.write(out.stack);
     for (seeds const* s : out.all()) std::cout << s->size() << " seeds for " << s->name() << '\n';
     return 0;
