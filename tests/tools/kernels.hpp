@@ -62,6 +62,11 @@ inline std::vector<kernel_set> all_kernels() {
          kernels::avx2::find_special, kernels::avx2::copy_plain, kernels::avx2::mask, kernels::avx2::shortest_data,
          kernels::avx2::shortest_text, kernels::avx2::encode_base64, kernels::avx2::decode_base64},
 #endif
+#ifdef SOCKETLESS_NEON
+        {"NEON", true, kernels::neon::shortest_utf8, kernels::neon::valid_utf8,
+         kernels::blocks::find_special<kernels::block>, kernels::blocks::copy_plain<kernels::block>,
+         kernels::blocks::mask<kernels::block>, 0, 0, kernels::neon::encode_base64, kernels::neon::decode_base64},
+#endif
         {"chosen", true, 0, kernels::valid_utf8, kernels::find_special, kernels::copy_plain, kernels::mask, 0, 0,
          kernels::encode_base64, kernels::decode_base64},
     };

@@ -4,6 +4,7 @@
 
 #include <socketless/kernels/avx2_base64.hpp>
 #include <socketless/kernels/detect.hpp>
+#include <socketless/kernels/neon_base64.hpp>
 #include <socketless/kernels/scalar_base64.hpp>
 
 #include <cstddef>
@@ -19,6 +20,8 @@ namespace socketless::inline v0::kernels {
 #ifdef SOCKETLESS_AVX2
     if (size >= avx2::shortest_data && has_avx2()) return avx2::encode_base64(data, size, out);
     return 0;
+#elif defined(SOCKETLESS_NEON)
+    return neon::encode_base64(data, size, out);
 #elif defined(SOCKETLESS_BASE64_TABLES)
     return scalar::encode_base64(data, size, out);
 #else
@@ -34,6 +37,8 @@ namespace socketless::inline v0::kernels {
 #ifdef SOCKETLESS_AVX2
     if (size >= avx2::shortest_text && has_avx2()) return avx2::decode_base64(text, size, out);
     return 0;
+#elif defined(SOCKETLESS_NEON)
+    return neon::decode_base64(text, size, out);
 #elif defined(SOCKETLESS_BASE64_TABLES)
     return scalar::decode_base64(text, size, out);
 #else

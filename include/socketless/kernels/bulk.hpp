@@ -6,6 +6,7 @@
 #include <socketless/kernels/block.hpp>
 #include <socketless/kernels/blocks.hpp>
 #include <socketless/kernels/detect.hpp>
+#include <socketless/kernels/neon.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,8 @@ namespace socketless::inline v0::kernels {
 [[nodiscard]] inline std::size_t valid_utf8(char const* p, std::size_t size) noexcept {
 #ifdef SOCKETLESS_AVX2
     if (size >= avx2::shortest_utf8 && has_avx2()) return avx2::valid_utf8(p, size);
+#elif defined(SOCKETLESS_NEON)
+    if (size >= neon::shortest_utf8) return neon::valid_utf8(p, size);
 #endif
     return blocks::ascii_prefix<block>(p, size);
 }
