@@ -1,7 +1,9 @@
 #include "tools/catch.hpp"
+#include "tools/random.hpp"
 
 #include <socketless/core/detail/digits.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -21,6 +23,23 @@ constexpr bool reads(std::string_view s, std::uint64_t value, std::size_t size) 
 template <class T>
 std::string decimal(T value) {
     return std::string(decimal_text(value).view());
+}
+
+constexpr bool writes(auto value, std::string_view expected) {
+    char room[longest_integer]{};
+    return std::string_view(room, static_cast<std::size_t>(write_decimal(value, room) - room)) == expected;
+}
+
+// What all ways of writing an integer write, the number of digits foremost.
+bool writes_as_to_string(std::uint64_t value) {
+    std::string const expected = std::to_string(value);
+    std::string pairs(longest_integer, '#');
+    std::string digits(longest_integer, '#');
+    write_pairs(value, pairs.data());
+    write_digit_by_digit(value, digits.data());
+    std::string const whole = expected + std::string(longest_integer - expected.size(), '#');
+    return decimal(value) == expected && pairs == whole && digits == whole &&
+           (value == 0 || count_digits(value) == expected.size());
 }
 
 template <class T>
@@ -49,6 +68,12 @@ static_assert(decimal_text(-1).view() == "-1");
 static_assert(decimal_text(std::numeric_limits<std::int64_t>::min()).view() == "-9223372036854775808");
 static_assert(decimal_text(std::numeric_limits<std::int64_t>::max()).view() == "9223372036854775807");
 static_assert(decimal_text(std::numeric_limits<std::uint64_t>::max()).view() == "18446744073709551615");
+
+static_assert(writes(0, "0") && writes(-1, "-1") && writes(9, "9") && writes(10, "10") && writes(99u, "99"));
+static_assert(writes(100, "100") && writes(-12345, "-12345") && writes(4294967295u, "4294967295"));
+static_assert(writes(std::uint64_t{4294967296}, "4294967296"));
+static_assert(writes(std::numeric_limits<std::int64_t>::min(), "-9223372036854775808"));
+static_assert(writes(std::numeric_limits<std::uint64_t>::max(), "18446744073709551615"));
 
 TEST_CASE("a run of digits is read up to sixteen and no further", "[digits]") {
     for (std::size_t size = 0; size <= 40; ++size) {
@@ -82,6 +107,22 @@ TEST_CASE("integers of every width are written with all their digits", "[digits]
         CHECK(decimal(power - 1) == std::to_string(power - 1));
         auto const negative = -static_cast<std::int64_t>(power);
         CHECK(decimal(negative) == std::to_string(negative));
+    }
+}
+
+TEST_CASE("integers are written with all their digits in either way, and nothing behind them", "[digits]") {
+    for (std::uint64_t i = 0; i != 20'000; ++i)
+        if (!writes_as_to_string(i)) FAIL_CHECK(i);
+    for (std::uint64_t power = 1; power != 10'000'000'000'000'000'000u; power *= 10)
+        for (std::uint64_t const value : {power - 1, power, power + 1, power * 9, power * 10 - 1})
+            if (!writes_as_to_string(value)) FAIL_CHECK(value);
+    support::random_source random(50);
+    for (int i = 0; i != 20'000; ++i) {
+        std::uint64_t const value = random() >> random.below(64);
+        if (!writes_as_to_string(value)) FAIL_CHECK(value);
+        // Powers of two, and their neighbours: where the number of digits is estimated.
+        std::uint64_t const power = std::uint64_t{1} << random.below(64);
+        if (!writes_as_to_string(power) || !writes_as_to_string(power - 1)) FAIL_CHECK(power);
     }
 }
 

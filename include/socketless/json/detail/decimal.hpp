@@ -1,5 +1,5 @@
-// Decimal numerals to the nearest float or double, exactly: for compile time, and for standard libraries whose
-// std::from_chars does not read floating point (libc++ before version 20).
+// Decimal numerals to the nearest float or double, exactly and slowly: for those that nearest_quickly.hpp does not
+// decide, and for compile time.
 #pragma once
 
 #include <socketless/json/detail/scan.hpp>
@@ -124,11 +124,14 @@ private:
     std::size_t size_ = 0;
 };
 
+template <std::floating_point Float>
+using float_bits_t = std::conditional_t<sizeof(Float) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+
 // The float or double nearest to `number`, ties to even; infinite where it is beyond the largest.
 template <std::floating_point Float>
 constexpr Float nearest(std::string_view number) noexcept {
     using float_limits = std::numeric_limits<Float>;
-    using float_bits = std::conditional_t<sizeof(Float) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+    using float_bits = float_bits_t<Float>;
     static_assert(float_limits::is_iec559 && sizeof(Float) == sizeof(float_bits));
 
     decimal const digits = read_decimal(number);

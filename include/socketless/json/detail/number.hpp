@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/detail/digits.hpp>
+#include <socketless/core/detail/separate.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/decimal.hpp>
 #include <socketless/json/detail/scan.hpp>
@@ -24,6 +25,10 @@ constexpr result<std::uint64_t> read_magnitude(std::string_view number) noexcept
     char const* p = number.data();
     char const* const end = p + number.size();
     std::uint64_t value = 0;
+    // Most are nothing but digits, and not so many that they run over.
+    if (!core_detail::prefers_small_code && number.size() < 20 && core_detail::append_digits(p, end, value) == end)
+        return value;
+    value = 0;
     bool overflow = false;
     auto const append = [&](std::uint64_t digit) {
         overflow = overflow || value > max / 10 || (value == max / 10 && digit > max % 10);
@@ -70,31 +75,33 @@ constexpr result<T> read_integer(std::string_view number) noexcept {
     return static_cast<T>(-static_cast<std::int64_t>(*magnitude - 1) - 1);
 }
 
-// What std::from_chars reads; false if it cannot, or the number is too large or too small.
-[[nodiscard]] bool read_quickly(std::string_view number, float& value) noexcept;
-[[nodiscard]] bool read_quickly(std::string_view number, double& value) noexcept;
+// The nearest, ties to even; infinite beyond the largest.
+void read_nearest(std::string_view number, float& value) noexcept;
+void read_nearest(std::string_view number, double& value) noexcept;
+
+// Neither infinite nor NaN, whatever the compiler may assume of numbers.
+[[nodiscard]] constexpr bool is_finite(double value) noexcept {
+    constexpr std::uint64_t exponent = 0x7ff0'0000'0000'0000;
+    return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;
+}
 
 // Rounds to nearest; a magnitude beyond the largest is out of range, one below the smallest is zero.
 template <std::floating_point Float>
 constexpr result<Float> read_floating(std::string_view number) noexcept {
     Float value = 0;
-    if (std::is_constant_evaluated() || !read_quickly(number, value)) value = nearest<Float>(number);
-    if (value > std::numeric_limits<Float>::max() || value < std::numeric_limits<Float>::lowest())
-        return error{errc::out_of_range};
+    if (std::is_constant_evaluated())
+        value = nearest<Float>(number);
+    else
+        read_nearest(number, value);
+    if (!is_finite(value)) return error{errc::out_of_range};
     return value;
 }
 
-// Neither infinite nor NaN, whatever the compiler may assume of numbers.
-[[nodiscard]] inline bool is_finite(double value) noexcept {
-    constexpr std::uint64_t exponent = 0x7ff0'0000'0000'0000;
-    return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;
-}
-
-// The most characters that format_double writes.
+// What format_double may write over. The longest number has fewer characters.
 inline constexpr std::size_t longest_number = 32;
 
 // ECMAScript's Number::toString: the shortest digits that read back as the same double. Precondition: finite.
-char* format_double(double value, char* out) noexcept;
+SOCKETLESS_CONSTEXPR char* format_double(double value, char* out) noexcept;
 
 } // namespace socketless::inline v0::json::detail
 
