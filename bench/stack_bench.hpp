@@ -1,11 +1,14 @@
-// Whole stacks: a socketless::client and a socketless::server joined without a network, a crowd of idle sockets, and a
-// broadcast to many.
+// Whole stacks: a socketless::client and a socketless::server joined without a network, with the bytes of a connection
+// between them or without; a crowd of idle sockets, and a broadcast to many.
 #pragma once
 
 #include "corpus.hpp"
 
 #include <socketless/client.hpp>
+#include <socketless/http/url.hpp>
 #include <socketless/server.hpp>
+#include <socketless/wire/client.hpp>
+#include <socketless/wire/server.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -29,6 +32,16 @@ inline random_source counting() {
     };
 }
 
+// Emits the event with the index `i` of the corpus by `emit(arguments...)`.
+template <class Emit>
+void emit_event(std::size_t i, values const& v, corpus const& c, Emit emit) {
+    bool const good =
+        i == 0   ? emit("message", "hello world")
+        : i == 1 ? emit("update", v.ada)
+                 : emit("img", as_bytes(c.attachments[0]), json::object("meta", "x"), as_bytes(c.attachments[1]));
+    require(good, "an event cannot be emitted");
+}
+
 // One client, connected over WebSocket. Each event that it emits the server emits back.
 class joined_stacks {
 public:
@@ -45,21 +58,13 @@ public:
     bool exchange(std::size_t i) {
         std::size_t const before = received_;
         current_ = i;
-        emit(i, [&](auto const&... args) { return client_.emit(sockets_[i == 1], args...).has_value(); });
+        emit_event(i, values_, *corpus_,
+                   [&](auto const&... args) { return client_.emit(sockets_[i == 1], args...).has_value(); });
         settle();
         return received_ == before + 2;
     }
 
 private:
-    template <class Emit>
-    void emit(std::size_t i, Emit emit) {
-        bool const good = i == 0   ? emit("message", "hello world")
-                          : i == 1 ? emit("update", values_.ada)
-                                   : emit("img", as_bytes(corpus_->attachments[0]), json::object("meta", "x"),
-                                          as_bytes(corpus_->attachments[1]));
-        require(good, "an event cannot be emitted");
-    }
-
     void settle() {
         for (bool busy = true; busy;) {
             busy = false;
@@ -86,7 +91,8 @@ private:
         while (auto const e = server_.poll_event()) {
             if (e->type != socketio::event_type::event) continue;
             ++received_;
-            emit(current_, [&](auto const&... args) { return server_.emit(e->socket, args...).has_value(); });
+            emit_event(current_, values_, *corpus_,
+                       [&](auto const&... args) { return server_.emit(e->socket, args...).has_value(); });
         }
     }
 
@@ -108,6 +114,82 @@ private:
     std::string server_buffer_;
 };
 
+// The same from the bytes of a connection to those that go back: WebSocket's frames, masked by the client.
+class joined_wires {
+public:
+    explicit joined_wires(corpus const& c)
+        : values_(c), corpus_(&c), server_({}, {}, counting(), now_),
+          client_(checked(http::parse_url("http://localhost"), "URL"), {.transports = {engineio::transport::websocket}},
+                  {}, counting(), now_) {
+        server_->declare("/admin");
+        for (std::string_view const nsp : {"/", "/admin"})
+            sockets_.push_back(checked(client_->connect(nsp), "connect"));
+        settle();
+        require(client_->is_connected(sockets_[0]) && client_->is_connected(sockets_[1]), "the wires do not connect");
+    }
+
+    // Packet `i` of the corpus, to the server and back; whether both have arrived.
+    bool exchange(std::size_t i) {
+        std::size_t const before = received_;
+        current_ = i;
+        emit_event(i, values_, *corpus_,
+                   [&](auto const&... args) { return client_->emit(sockets_[i == 1], args...).has_value(); });
+        settle();
+        return received_ == before + 2;
+    }
+
+private:
+    void settle() {
+        for (bool busy = true; busy;) {
+            busy = false;
+            take_client_events();
+            while (auto const t = client_.poll_transmit(client_buffer_)) {
+                to_server(*t);
+                busy = true;
+            }
+            while (auto const t = server_.poll_transmit(server_buffer_)) {
+                bytes_ = t->data;
+                if (t->type == wire::transmit_type::send) client_.received(t->connection, bytes_, now_);
+                take_client_events();
+                busy = true;
+            }
+        }
+    }
+
+    void to_server(wire::transmit const& t) {
+        if (t.type == wire::transmit_type::connect) {
+            server_.accepted(t.connection, "localhost", now_);
+            client_.connected(t.connection, now_);
+        } else if (t.type == wire::transmit_type::send) {
+            bytes_ = t.data; // the wire unmasks in place
+            server_.received(t.connection, bytes_, now_);
+        }
+        while (auto const e = server_.poll_event()) {
+            if (e->type != socketio::event_type::event) continue;
+            ++received_;
+            emit_event(current_, values_, *corpus_,
+                       [&](auto const&... args) { return server_->emit(e->socket, args...).has_value(); });
+        }
+    }
+
+    void take_client_events() {
+        while (auto const e = client_.poll_event())
+            if (e->type == socketio::event_type::event) ++received_;
+    }
+
+    time_point now_{};
+    values values_;
+    corpus const* corpus_;
+    wire::server<> server_;
+    wire::client<> client_;
+    std::vector<socketio::socket_handle> sockets_;
+    std::size_t current_ = 0;
+    std::size_t received_ = 0;
+    std::string client_buffer_;
+    std::string server_buffer_;
+    std::string bytes_;
+};
+
 // The work of both protocols' codecs in such an exchange: encode and decode twice, all attachments included.
 class codecs_alone {
 public:
@@ -117,10 +199,11 @@ public:
 
 private:
     bool one_way(std::size_t i) {
-        if (!encode(i, out_, values_, *corpus_)) return false;
-        bool complete = pass({frame_kind::text, out_.text});
+        text_.clear();
+        if (!encode(i, text_, attachments_, values_, *corpus_)) return false;
+        bool complete = pass({frame_kind::text, text_});
         if (i == 4)
-            for (byte_view const a : out_.attachments) complete = pass({frame_kind::binary, as_characters(a)});
+            for (byte_view const a : attachments_) complete = pass({frame_kind::binary, as_characters(a)});
         return complete;
     }
 
@@ -132,18 +215,19 @@ private:
         if (!packet) return false;
         if (message.kind == frame_kind::text && packet->data.front() != '5') {
             auto const p = socketio::decode(packet->data);
-            benchmark::DoNotOptimize(p);
+            keep(p);
             return p.has_value();
         }
         auto const m = assembler_.push({packet->kind, packet->data});
         if (m && !*m) assembler_.retain();
-        benchmark::DoNotOptimize(m);
+        keep(m);
         return m && *m;
     }
 
     values values_;
     corpus const* corpus_;
-    output out_;
+    std::string text_;
+    attachment_list attachments_;
     std::string wire_;
     socketio::assembler assembler_;
 };
