@@ -35,6 +35,12 @@ inline bool read_event(std::string_view text) {
     return p && read_all(*p);
 }
 
+// An event without attachments, from its frame.
+inline bool decode_frame(std::string_view text) {
+    auto const message = engineio::decode({frame_kind::text, text});
+    return message && message->type == engineio::packet_type::message && read_event(message->data);
+}
+
 // Whether `f` completes a packet.
 inline bool push(socketio::assembler& a, engineio::packet const& message) {
     auto const m = a.push({message.kind, message.data});
@@ -47,9 +53,9 @@ public:
     decoder(std::size_t i, corpus const& c) : corpus_(&c), text_(c.packets[i].frame), is_binary_(i == 4) {}
 
     bool operator()() {
+        if (!is_binary_) return decode_frame(text_);
         auto const message = engineio::decode({frame_kind::text, text_});
         if (!message || message->type != engineio::packet_type::message) return false;
-        if (!is_binary_) return read_event(message->data);
         bool complete = push(assembler_, *message);
         for (std::string const& a : corpus_->attachments) {
             auto const attachment = engineio::decode({frame_kind::binary, a});
@@ -166,7 +172,6 @@ inline void check(corpus const& c, values const& v) {
 // Calls `measure(name, packets, work)` for each case: one call of `work() -> bool` does that many packets.
 template <class Measure>
 void for_each_codec_case(corpus const& c, values const& v, Measure measure) {
-    encoder e(c, v);
     for (sample const& s : c.packets) {
         measure("decode_header/" + s.name, std::size_t{1}, [text = s.packet()] {
             auto const h = socketio::decode_header(text);
@@ -185,9 +190,11 @@ void for_each_codec_case(corpus const& c, values const& v, Measure measure) {
         measure("decode/" + c.packets[i].name, std::size_t{1}, decoder(i, c));
     for (body const& b : c.bodies) measure("decode/" + b.name, b.packets, body_decoder(b));
     for (std::size_t i = 0; i != c.packets.size(); ++i)
-        measure("encode/" + c.packets[i].name, std::size_t{1}, [&e, i] { return e.packet(i); });
+        measure("encode/" + c.packets[i].name, std::size_t{1},
+                [e = encoder(c, v), i]() mutable { return e.packet(i); });
     for (std::size_t i = 0; i != c.bodies.size(); ++i)
-        measure("encode/" + c.bodies[i].name, c.bodies[i].packets, [&e, i] { return e.body(i); });
+        measure("encode/" + c.bodies[i].name, c.bodies[i].packets,
+                [e = encoder(c, v), i]() mutable { return e.body(i); });
 }
 
 } // namespace bench

@@ -182,10 +182,14 @@ inline std::array<double, 2> read_pos(json::text object) {
     return pos;
 }
 
-inline history read_history(sample const& s) {
-    auto const argument = first_argument(s);
-    history h{member<std::string>(argument, "room"), {}};
-    for (auto const line : member<json::text>(argument, "msgs").elements()) {
+inline person read_person(json::text object) {
+    return {member<std::int64_t>(object, "id"), member<std::string>(object, "name"),
+            member<std::vector<std::string>>(object, "tags"), member<bool>(object, "ok"), read_pos(object)};
+}
+
+inline history read_history(json::text object) {
+    history h{member<std::string>(object, "room"), {}};
+    for (auto const line : member<json::text>(object, "msgs").elements()) {
         auto const from = member<json::text>(line, "from");
         h.msgs.push_back({member<std::int64_t>(line, "id"), member<std::int64_t>(from, "uid"),
                           member<std::string>(from, "nick"), member<std::string>(line, "text"),
@@ -226,10 +230,7 @@ void for_each_packet(body const& b, Take take) {
 inline std::vector<update> read_updates(body const& b) {
     std::vector<update> updates;
     for_each_packet(b, [&](socketio::message const& m) {
-        auto const p = (*m.arguments().begin()).json();
-        updates.push_back({m.packet.id.value_or(0),
-                           {member<std::int64_t>(p, "id"), member<std::string>(p, "name"),
-                            member<std::vector<std::string>>(p, "tags"), member<bool>(p, "ok"), read_pos(p)}});
+        updates.push_back({m.packet.id.value_or(0), read_person((*m.arguments().begin()).json())});
     });
     return updates;
 }
@@ -254,8 +255,8 @@ struct values {
     std::vector<file_part> files;
 
     explicit values(corpus const& c)
-        : chat(read_history(c.packets[2])), posts(read_posts(c.packets[3])), updates(read_updates(c.bodies[0])),
-          files(read_files(c.bodies[1])) {}
+        : chat(read_history(first_argument(c.packets[2]))), posts(read_posts(c.packets[3])),
+          updates(read_updates(c.bodies[0])), files(read_files(c.bodies[1])) {}
 };
 
 // Appends the packet with the index `i` from C++ values.
