@@ -1,5 +1,5 @@
-// bench/compare's contestants for JSON alone that are headers: those that are installed. The argument is the file of the
-// mix.
+// bench/compare's contestants for JSON alone that are headers: those that are installed. The argument is the file of
+// the mix.
 
 #include "contestant.hpp"
 #include "json_cases.hpp"

@@ -1,5 +1,5 @@
-// bench/compare's contestant: npm's parsers on Node, from the bytes of a frame or body, as ws gives them to socket.io, to
-// a packet, and back to bytes. The arguments are the corpus's directory and the file of the mix. See contestant.hpp.
+// bench/compare's contestant: npm's parsers on Node, from the bytes of a frame or body, as ws gives them to socket.io,
+// to a packet, and back to bytes. The arguments are the corpus's directory and the file of the mix. See contestant.hpp.
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Counting instructions: bench/instructions has callgrind count those of the function `measured`, each time it is called.
+// Counting instructions: bench/instructions has callgrind count those of each call of the function `measured`.
 #pragma once
 
 #include "corpus.hpp"
