@@ -59,12 +59,16 @@ public:
     /// An integer, with all its digits even beyond 2^53.
     template <std::integral T>
     requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) {
+        if (fits(core_detail::longest_integer)) [[likely]]
+            return end(core_detail::write_decimal(n, begin()), true);
         return token(core_detail::decimal_text(n).view());
     }
 
     /// A double as JavaScript prints it; null for NaN and the infinities; 0 for -0.
-    writer& number(double n) {
+    SOCKETLESS_CONSTEXPR writer& number(double n) {
         if (!detail::is_finite(n)) return null();
+        if (fits(detail::longest_number)) [[likely]]
+            return end(detail::format_double(n, begin()), true);
         char digits[detail::longest_number];
         return token(detail::between(digits, detail::format_double(n, digits)));
     }
