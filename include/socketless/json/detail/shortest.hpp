@@ -2,6 +2,7 @@
 // Giulietti, with one product for the double and for the ends of the interval that is rounded to it.
 #pragma once
 
+#include <socketless/core/detail/digits.hpp>
 #include <socketless/json/detail/powers_of_ten.hpp>
 #include <socketless/json/detail/wide.hpp>
 
@@ -111,7 +112,7 @@ constexpr shortest_decimal shortest_exactly(binary_parts parts) noexcept {
 
 // Precondition: the double is above 0.
 constexpr shortest_decimal shortest(binary_parts parts) noexcept {
-    if (parts.significand == hidden_bit) [[unlikely]]
+    if (core_detail::prefers_small_code || parts.significand == hidden_bit) [[unlikely]]
         return shortest_exactly(parts);
     int const k = (parts.exponent * 1'262'611) >> 22;
     auto const [tens, digit, fraction, half] = scale(parts, k);
