@@ -21,6 +21,8 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -41,7 +43,9 @@ public:
     client_core(client_options&& options, random_source&& random, time_point now)
         : options_(std::move(options)), random_(std::move(random)), now_(now),
           engine_(engine_options(options_, random_)), session_(session_options(options_), now),
-          backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {}
+          backoff_({options_.reconnection_delay, options_.reconnection_delay_max, options_.randomization_factor}) {
+        engine_.leave_out_drained();
+    }
 
     static engineio::client_options engine_options(client_options const& o, random_source const& random) {
         return {.path = o.path,
@@ -75,6 +79,7 @@ public:
     //=== time ===//
 
     void advance_clock(time_point now) noexcept {
+        is_quiet_ = false;
         now_ = now;
         time_due_ = true; // once engine_ has read its input
         if (!engine_.has_unread()) pass_time();
@@ -113,11 +118,14 @@ public:
     // next connection.
     void notice_lost_connection() {
         if (phase_ != phase::open) return;
-        engine_.handle_timeout(now_);
-        if (engine_.is_closed()) session_.closed(reason_of(engine_.reason()), now_);
+        if (engine_.is_timeout_due(now_)) engine_.handle_timeout(now_);
+        if (!engine_.is_closed()) return;
+        is_quiet_ = false;
+        session_.closed(reason_of(engine_.reason()), now_);
     }
 
     void stop_wanting_connection() {
+        is_quiet_ = false;
         is_wanted_ = false;
         flush_or_break_off();
         if (phase_ == phase::waiting) {
@@ -134,6 +142,7 @@ public:
 
     result<void> open() {
         if (auto const good = engine_.check_options(); !good) return good;
+        is_quiet_ = false;
         is_wanted_ = true;
         may_be_idle_ = false;
         if (phase_ == phase::idle || phase_ == phase::waiting) try_to_open();
@@ -148,6 +157,7 @@ public:
     // `connect(session)` returns the socket.
     template <class Connect>
     result<socket_handle> join(Connect connect) {
+        is_quiet_ = false;
         if (auto const good = engine_.check_options(); !good) return good.error();
         result<socket_handle> const socket = connect(session_);
         flush_or_break_off();
@@ -158,6 +168,7 @@ public:
     }
 
     void disconnect(socket_handle socket) {
+        is_quiet_ = false;
         session_.disconnect(socket);
         may_be_idle_ = true;
         flush().ignore();
@@ -165,8 +176,8 @@ public:
 
     result<void> emit(socket_handle socket, std::string_view name, json::detail::values const& args) {
         notice_lost_connection();
-        auto const emitted = session_.emit(socket, name, args);
-        auto const sent = flush();
+        result<void> sent;
+        auto const emitted = put(sent, [&] { return session_.emit(socket, name, args); });
         bool const is_retried = options_.retries != 0; // whatever has become of the first try
         return emitted && !is_retried ? sent : emitted;
     }
@@ -174,11 +185,12 @@ public:
     result<void> emit_volatile(socket_handle socket, std::string_view name, json::detail::values const& args) {
         notice_lost_connection();
         if (!engine_.writable()) return error{errc::would_wait};
-        return flushed(session_.emit_volatile(socket, name, args));
+        return flushed([&] { return session_.emit_volatile(socket, name, args); });
     }
 
     result<std::uint64_t> emit_with_ack(socket_handle socket, std::optional<milliseconds> timeout,
                                         std::string_view name, json::detail::values const& args) {
+        is_quiet_ = false;
         notice_lost_connection();
         auto const id = session_.emit_with_ack(socket, timeout, name, args);
         flush_or_break_off(); // a connection that cannot take it ends, and the acknowledgement with it
@@ -187,7 +199,7 @@ public:
 
     result<void> acknowledge(socketio::ack_request& request, json::detail::values const& args) {
         notice_lost_connection();
-        return flushed(session_.acknowledge(request, args));
+        return flushed([&] { return session_.acknowledge(request, args); });
     }
 
     //=== what it means, when to come back, what it is ===//
@@ -199,10 +211,30 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == phase::idle; }
 
+    void poll_event(std::optional<event>& e) {
+        if (is_quiet_) return;
+        while (!e && step(e)) {
+        }
+        is_quiet_ = !e;
+    }
+
+    [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
+        bool const was_quiet = std::exchange(is_quiet_, false); // if it throws, the connection ends
+        auto const t = engine_.poll_transmit(buffer);
+        is_quiet_ = was_quiet && !engine_.has_events();
+        return t;
+    }
+
     // Does one step of work, which may produce an event; false if there is nothing to do.
     [[nodiscard]] bool step(std::optional<event>& e) {
-        if (std::exchange(may_be_idle_, false) && !session_.is_active()) stop_wanting_connection();
-        if (std::exchange(reconnecting_due_, false)) return make_event(e, socketio::event_type::reconnecting), true;
+        if (may_be_idle_) {
+            may_be_idle_ = false;
+            if (!session_.is_active()) stop_wanting_connection();
+        }
+        if (reconnecting_due_) {
+            reconnecting_due_ = false;
+            return make_event(e, socketio::event_type::reconnecting), true;
+        }
         session_.poll_event(e);
         if (session_.has_transmit()) flush_or_break_off();
         if (e) {
@@ -218,7 +250,10 @@ public:
             closed_due_ = false; // last: if after_close throws, the next step makes the event again
             return true;
         }
-        if (std::exchange(failed_due_, false)) return make_event(e, socketio::event_type::reconnect_failed), true;
+        if (failed_due_) {
+            failed_due_ = false;
+            return make_event(e, socketio::event_type::reconnect_failed), true;
+        }
         auto const below = engine_.poll_event();
         if (below) take_transport_event(e, *below);
         if (below || !time_due_) return below.has_value();
@@ -332,8 +367,28 @@ public:
         core_detail::attempt([this] { flush().ignore(); });
     }
 
-    result<void> flushed(result<void> done) {
-        auto const sent = flush();
+    // Returns what `call()` returns, which queues packets. They are put where the transport keeps its messages, if that
+    // can take them unchecked. `sent` tells what has become of them.
+    template <class Call>
+    result<void> put(result<void>& sent, Call const& call) {
+        bool const was_quiet = std::exchange(is_quiet_, false);
+        result<void> done;
+        std::optional<result<void>> put;
+        if (!session_.has_transmit())
+            put = engine_.put(now_, [&](engineio::detail::outbox& below) {
+                done = session_.put_below(below.frames(), below.message_heads, call);
+            });
+        if (put) sent = *put;
+        if (!put) done = call();
+        if (session_.has_transmit())
+            if (auto const flushed = flush(); sent) sent = flushed;
+        is_quiet_ = was_quiet && done && sent && !session_.is_due() && !engine_.has_events();
+        return done;
+    }
+    template <class Call>
+    result<void> flushed(Call const& call) {
+        result<void> sent;
+        auto const done = put(sent, call);
         return done ? sent : done;
     }
 
@@ -352,6 +407,7 @@ private:
     bool closed_due_ = false;
     bool failed_due_ = false;
     bool time_due_ = false; // session_ does not know the time yet
+    bool is_quiet_ = false; // poll_event has returned nothing, and nothing has happened since
     socketio::disconnect_reason reason_{};
     std::optional<socketio::disconnect_reason> session_reason_;
     time_point next_attempt_{};

@@ -38,7 +38,9 @@ class server_connections {
 public:
     // The options must outlive the connections.
     server_connections(server_options const& options, random_source random, time_point now)
-        : options_(&options.sockets), now_(now), engine_(options.engine, std::move(random)) {}
+        : options_(&options.sockets), now_(now), engine_(options.engine, std::move(random)) {
+        engine_.leave_out_drained();
+    }
 
     // The connections below, for an input that comes now.
     [[nodiscard]] engineio::server& input_at(time_point now) noexcept {
@@ -83,7 +85,9 @@ public:
         auto& session = all_[index]->session;
         session.poll_event(e); // ends the connection if it throws
         if (session.has_transmit()) flush_or_break_off(index);
-        if (e) return;
+        // Nothing is left behind most events that a client emits. Others make the server do more.
+        bool const is_last = e && e->type == socketio::event_type::event && !session.is_due() && !all_[index]->is_gone;
+        if (e && !is_last) return;
         busy_.pop();
         if (all_[index]->is_gone) all_[index].reset();
         set_timer(index);
@@ -118,9 +122,23 @@ public:
         engine_.abort(all_[index]->handle, engineio::close_reason::transport_error);
     }
 
-    // Calls `f(session)` and sends what that has queued.
+    // Calls `f(session)` and sends what that has queued: it is put where the transport keeps its messages, if that can
+    // take it unchecked.
     template <class F>
     result<void> with_session(std::uint32_t index, F f) {
+        server_connection& c = *all_[index];
+        result<void> done;
+        auto put = engine_.put(c.handle, [&](engineio::detail::outbox& below) {
+            done = queue_.put_below(below.frames(), below.message_heads, [&] { return f(c.session); });
+        });
+        if (!put) return with_queue(index, f);
+        if (c.session.has_transmit()) // it has ended by itself
+            if (auto const sent = flush(index); *put) put = sent;
+        return done ? *put : done;
+    }
+    // The same, and `f` can see `queued_text`.
+    template <class F>
+    result<void> with_queue(std::uint32_t index, F f) {
         auto const done = f(all_[index]->session);
         auto const sent = flush(index);
         return done ? sent : done;

@@ -48,9 +48,11 @@ public:
         auto* const s = find_live(socket);
         if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
-        return with_session(*s, [&](auto& session) {
+        if (s->recovery() == nullptr)
+            return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args); });
+        return connections_.with_queue(s->connection.index, [&](auto& session) {
             auto const emitted = session.emit(s->local, name, args);
-            if (emitted && s->recovery() != nullptr)
+            if (emitted)
                 if (auto const since = recovery_->misleading(connections_.queued_text()))
                     s->recovery()->raise_since(*since);
             return emitted;

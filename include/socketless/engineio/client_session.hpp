@@ -114,6 +114,12 @@ public:
     /// Time has passed: call this when `poll_timeout` is due. A spurious call is harmless.
     void handle_timeout(time_point now) { client_session_core::handle_timeout(now); }
 
+    /// Whether `handle_timeout` has something to do at this time.
+    [[nodiscard]] bool is_timeout_due(time_point now) const noexcept {
+        auto const next = next_deadline();
+        return next && now >= *next;
+    }
+
     /// Whether there is input that `poll_event` has not read yet.
     [[nodiscard]] bool has_unread() const noexcept { return client_session_core::has_unread(); }
 
@@ -134,6 +140,18 @@ public:
         auto const good = check_open(now);
         return good ? push(std::move(message), options_.max_queued) : good;
     }
+
+    /// For the layer above, which makes messages where they wait: calls `put(detail::outbox&)`. Returns nothing and
+    /// does nothing where the session is not open, or each message must be checked: `send` them. Errors:
+    /// errc::queue_overflow, as above.
+    template <class Put>
+    [[nodiscard]] std::optional<result<void>> put(time_point now, Put put) {
+        if (!check_open(now)) return std::nullopt;
+        return client_session_core::put(options_.max_queued, put);
+    }
+
+    /// The layer above has no use for event_type::drained: the session leaves it out.
+    void leave_out_drained() noexcept { tells_drained_ = false; }
 
     /// Whether a message sent now would go at once: volatile messages are sent only then.
     [[nodiscard]] bool writable() const noexcept {
@@ -168,6 +186,9 @@ public:
         undo.commit();
         return e;
     }
+
+    /// Whether `poll_event` has something to say that came of no input.
+    [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
 
     /// The next thing to do, or nothing until there is other input. Targets and bodies are put together in `buffer`.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {

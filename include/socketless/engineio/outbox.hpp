@@ -70,6 +70,10 @@ public:
     using frame_queue::shrink;
     using frame_queue::size;
 
+    // What goes before the messages of the layer above, for a layer that puts them here itself.
+    static constexpr heads message_heads{wire_type(frame_kind::text), wire_type(frame_kind::binary)};
+    [[nodiscard]] frame_queue& frames() noexcept { return *this; }
+
     void push(frame m) {
         char const type = wire_type(m.kind);
         frame_queue::push(m.kind, {&type, 1}, m.data);

@@ -215,6 +215,17 @@ public:
         return with_session(session, [&](server_session& s) { return s.send(std::move(message)); });
     }
 
+    /// For the layer above: see server_session.
+    template <class Put>
+    [[nodiscard]] std::optional<result<void>> put(session_handle session, Put put) {
+        slot* const s = slots_.find(session);
+        if (s == nullptr) return std::nullopt;
+        auto const done = s->session->put(put);
+        if (done) mark_busy(session.index);
+        return done;
+    }
+    void leave_out_drained() noexcept { tells_drained_ = false; }
+
     /// Sends a message if it would go at once. Errors: errc::would_wait, and those of `send`.
     result<void> send_volatile(session_handle session, frame message) {
         return with_session(session, [&](server_session& s) { return s.send_volatile(message); });
@@ -288,34 +299,8 @@ public:
 
     /// The next thing to do, for any session. `transmit` says how long its views are valid.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
-        if (!immediate_.empty()) {
-            transmit t = immediate_.front().what;
-            if (auto const& body = immediate_.front().body; !body.empty()) {
-                buffer = body;
-                t.data.data = buffer;
-            }
-            immediate_.pop();
-            return t;
-        }
-        while (!with_transmits_.empty()) {
-            std::uint32_t const index = with_transmits_.front();
-            server_session& session = *slots_[index].session;
-            core_detail::rollback undo([&]() noexcept { fail(index); }); // what could not be written is lost
-            auto const t = session.poll_transmit(buffer);
-            undo.commit();
-            if (t) {
-                if (t->type == transmit_type::respond) exchanges_.erase(t->id);
-                if (t->type == transmit_type::close) channels_.erase(t->id);
-                mark_busy(index); // it may have drained, or ended
-                return t;
-            }
-            with_transmits_.pop();
-            if (!with_events_.contains(index) && session.is_done())
-                forget(index);
-            else
-                set_timer(index);
-        }
-        return std::nullopt;
+        if (with_transmits_.empty() && immediate_.empty()) return std::nullopt;
+        return next_transmit(buffer);
     }
 
     /// When to call `handle_timeout`, if ever; a call at that time may find nothing to do. Constant time.

@@ -196,6 +196,17 @@ public:
         return is_open() ? push(std::move(message), options_->max_queued) : error{errc::not_open};
     }
 
+    /// For the layer above, which makes messages where they wait: calls `put(detail::outbox&)`. Returns nothing and
+    /// does nothing where the session is not open, or each message must be checked: `send` them. Errors:
+    /// errc::queue_overflow, as above.
+    template <class Put>
+    [[nodiscard]] std::optional<result<void>> put(Put put) {
+        return server_session_core::put(options_->max_queued, put);
+    }
+
+    /// The layer above has no use for event_type::drained: the session leaves it out.
+    void leave_out_drained() noexcept { tells_drained_ = false; }
+
     /// Whether a message sent now would go at once: volatile messages are sent only then.
     [[nodiscard]] bool writable() const noexcept {
         if (!is_open() || !outbox_.empty()) return false;
@@ -229,7 +240,14 @@ public:
 
     /// The next thing to do, or nothing until there is other input. Bodies and handshakes are put together in `buffer`,
     /// which may serve any number of sessions.
-    [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) { return next_transmit(buffer); }
+    [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
+        std::optional<transmit> t;
+        next_transmit(t, buffer);
+        return t;
+    }
+
+    /// The same in place, for `server`: transmits are large. Precondition: `t` is empty.
+    void poll_transmit(std::optional<transmit>& t, std::string& buffer) { next_transmit(t, buffer); }
 
     /// When to call `handle_timeout`, if ever. Changes with every input and every transmit. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
@@ -255,6 +273,13 @@ public:
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed; }
     /// The error in what the client sent, if that ended the session: close_reason::parse_error, or `blame`.
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
+    /// Whether `poll_event` has something to say that came of no input.
+    [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
+    /// Whether it needs no poll until there is other input. May be false where that is so.
+    [[nodiscard]] bool is_at_rest() const noexcept {
+        return is_open() && events_.empty() && outbox_.empty() && beats_.empty() && !handshake_due_ && !candidate_ &&
+               !poll_ && !answered_ && !rejected_candidate_;
+    }
     /// Whether it has ended, and has no event and no transmit left.
     [[nodiscard]] bool is_done() const noexcept {
         return state_ == state::closed && events_.empty() && !poll_ && !body_ && !answered_ && !rejected_candidate_ &&

@@ -81,7 +81,7 @@ SOCKETLESS_INLINE result<client::socket_handle> client::connect_with(std::string
     return core_->join([&](auto& session) { return session.connect(nsp, auth); });
 }
 SOCKETLESS_INLINE result<void> client::authenticate_with(socket_handle socket, json::detail::values const& auth) {
-    return core_->flushed(core_->session_.authenticate(socket, auth));
+    return core_->flushed([&] { return core_->session_.authenticate(socket, auth); });
 }
 SOCKETLESS_INLINE void client::disconnect(socket_handle socket) {
     core_->disconnect(socket);
@@ -108,12 +108,11 @@ SOCKETLESS_INLINE result<void> client::acknowledge_with(socketio::ack_request& r
 
 SOCKETLESS_INLINE std::optional<client::event> client::poll_event() {
     std::optional<event> e = socketio::detail::no_event();
-    while (!e && core_->step(e)) {
-    }
+    core_->poll_event(e);
     return e;
 }
 SOCKETLESS_INLINE std::optional<engineio::transmit> client::poll_transmit(std::string& buffer) {
-    return core_->engine_.poll_transmit(buffer);
+    return core_->poll_transmit(buffer);
 }
 SOCKETLESS_INLINE std::optional<time_point> client::poll_timeout() const noexcept {
     return core_->poll_timeout();

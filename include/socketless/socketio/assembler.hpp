@@ -75,6 +75,9 @@ public:
         return packet_ ? packet_->attachments - pieces_.size() : 0;
     }
 
+    /// Whether it holds no packet, neither whole nor under way.
+    [[nodiscard]] bool is_idle() const noexcept { return !packet_; }
+
     /// Forgets the packet under way.
     void reset() noexcept {
         packet_.reset();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/frame_queue.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -67,6 +68,7 @@ public:
 
     /// A message of the server.
     void message_received(frame message, time_point now) {
+        due_ = true;
         if (is_open_ && !lost_)
             inbox_.push(message, now, out_.now);
         else
@@ -75,6 +77,7 @@ public:
 
     /// The connection is gone. The session sends nothing until the next one.
     void closed(disconnect_reason reason, time_point now) {
+        due_ = true;
         bool const is_unread = !inbox_.empty();
         inbox_.pass_time(now, out_.now);
         if (!is_unread) return lose(reason);
@@ -83,7 +86,10 @@ public:
 
     /// Time has passed. Call it when `poll_timeout` is due, and before you act on a timer of your own. A spurious call
     /// is harmless.
-    void handle_timeout(time_point now) { inbox_.pass_time(now, out_.now); }
+    void handle_timeout(time_point now) {
+        due_ = true;
+        inbox_.pass_time(now, out_.now);
+    }
 
     //=== what the application wants: sockets ===//
 
@@ -155,6 +161,12 @@ public:
         return acknowledge_with(request, json::detail::values_of(json::detail::passed_on(args)...));
     }
 
+    /// For whoever hands the messages to a transport: see `message_queue`.
+    template <class Call>
+    auto put_below(core_detail::frame_queue& below, core_detail::frame_queue::heads const& before, Call call) {
+        return out_.queue.put_below(below, before, call);
+    }
+
     //=== what it means, what to do, when to come back ===//
 
     /// The next event, or nothing until there is other input: connecting, connected, connect_error, event, ack,
@@ -166,11 +178,14 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
+        if (!due_) return;
         core_detail::rollback undo([this]() noexcept { break_off(); });
-        while (!e && step(e)) {
-        }
+        while (!e && due_) due_ = step(e);
         undo.commit();
     }
+
+    /// Whether `poll_event` may return an event without other input.
+    [[nodiscard]] bool is_due() const noexcept { return due_; }
 
     /// The next thing to do, or nothing until there is other input.
     [[nodiscard]] std::optional<transmit> poll_transmit() noexcept {

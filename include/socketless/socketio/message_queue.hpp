@@ -1,8 +1,10 @@
 // Where the messages of a Socket.IO session wait to be sent: packets are encoded here, text first, then attachments.
 #pragma once
 
+#include <socketless/core/assert.hpp>
 #include <socketless/core/detail/frame_queue.hpp>
 #include <socketless/core/detail/function_ref.hpp>
+#include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/values.hpp>
@@ -42,20 +44,8 @@ public:
     /// For the sessions: queues all messages of the packet that `encode` makes.
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
     result<void> put(std::size_t max_size, encode_function encode) {
-        attachment_list attachments;
-        auto const put = encode_text([&](std::string& text) -> result<void> {
-            std::size_t const begin = text.size();
-            if (auto const encoded = encode(text, attachments); !encoded) return encoded.error();
-            if (!is_too_large(text.size() - begin, attachments, max_size)) return {};
-            text.resize(begin);
-            return error{errc::message_too_large};
-        });
-        if (!put || attachments.empty()) return put;
-        // If an attachment were missing, the peer would wait for it for ever.
-        core_detail::rollback undo([this, before = count() - 1]() noexcept { truncate(before); });
-        for (byte_view const attachment : attachments) push(frame_kind::binary, {}, as_characters(attachment));
-        undo.commit();
-        return {};
+        if (below_ != nullptr) return below_->put(*heads_below_, attachments_, max_size, encode);
+        return frame_queue::put({}, attachments_, max_size, encode);
     }
     /// The same for an event or an acknowledgement. Errors: those of `encode_event` and `encode_ack`, and
     /// errc::message_too_large.
@@ -69,12 +59,19 @@ public:
         return put_elements(bounds, packet_type::ack, to, json::detail::values_of(json::detail::passed_on(args)...));
     }
     /// Whether a packet would never fit.
-    [[nodiscard]] static bool is_too_large(std::size_t text, attachment_list const& attachments,
-                                           std::size_t max_size) noexcept {
-        std::size_t size = text;
-        for (byte_view const a : attachments) size += a.size();
-        return exceed(size, attachments.size() + 1, max_size);
+    using frame_queue::is_too_large;
+
+    /// For whoever hands the messages to a transport: what `call()` queues goes to the queue of the transport, each
+    /// message behind its head, and need not move there. Precondition: nothing waits here.
+    template <class Call>
+    auto put_below(core_detail::frame_queue& below, heads const& before, Call call) {
+        SOCKETLESS_ASSERT(empty());
+        core_detail::rollback const undo([this]() noexcept { below_ = nullptr; });
+        below_ = &below;
+        heads_below_ = &before;
+        return call();
     }
+
     using frame_queue::clear;
     using frame_queue::exceeds;
     using frame_queue::front;
@@ -89,6 +86,10 @@ private:
             return detail::encode_values(text, &attachments, bounds.limits, type, to, elements);
         });
     }
+
+    core_detail::frame_queue* below_ = nullptr; // during a call
+    heads const* heads_below_ = nullptr;
+    attachment_list attachments_; // of the packet that is being put: their memory is used again
 };
 
 namespace detail {

@@ -194,6 +194,12 @@ public:
         undo.commit();
     }
 
+    /// Whether `poll_event` may return another event, or give memory back, without other input. May be true where that
+    /// is not so.
+    [[nodiscard]] bool is_due() const noexcept {
+        return ending_ != 0 || closed_due_ || vacated_ || root_due_ || lost_ || !inbox_.is_idle() || acks_;
+    }
+
     /// The next thing to do, or nothing until there is other input.
     [[nodiscard]] std::optional<transmit> poll_transmit() noexcept {
         if (lost_) return std::nullopt;

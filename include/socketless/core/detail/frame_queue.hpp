@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 
@@ -42,26 +43,46 @@ public:
         size_ += size;
     }
 
-    // Queues the text that `encode(std::string&)` appends, unless that fails.
+    // The byte, if any, that goes before each frame of a packet: before its text, and before an attachment.
+    static constexpr char none = '\0';
+    struct heads {
+        char text = none;
+        char attachment = none;
+    };
+
+    // Queues a packet: the text that `encode(std::string&, attachment_list&)` appends, then its attachments, of which
+    // `list` is the memory. Queues nothing if that fails, or if the frames are larger together than `max_size`, without
+    // their heads.
     template <class Encode>
-    result<void> encode_text(Encode encode) {
+    result<void> put(heads const& before, attachment_list& list, std::size_t max_size, Encode const& encode) {
         compact();
         std::size_t const begin = bytes_.size();
-        rollback undo([&]() noexcept { bytes_.resize(begin); });
-        if (auto const encoded = encode(bytes_); !encoded) return encoded.error();
+        // If an attachment were missing, the peer would wait for it for ever.
+        rollback undo([this, begin, count = count()]() noexcept {
+            truncate(count);
+            bytes_.resize(begin);
+        });
+        rollback const tidy([&]() noexcept { // the list is for the next packet
+            list.clear();
+            core_detail::shrink(list);
+        });
+        if (before.text != none) bytes_.push_back(before.text);
+        std::size_t const begin_of_text = bytes_.size();
+        if (auto const encoded = encode(bytes_, list); !encoded) return encoded.error();
+        if (is_too_large(bytes_.size() - begin_of_text, list, max_size)) return error{errc::message_too_large};
         add(frame_kind::text, begin);
+        std::string_view const head(&before.attachment, before.attachment != none ? 1u : 0u);
+        for (byte_view const attachment : list) push(frame_kind::binary, head, as_characters(attachment));
         undo.commit();
         return {};
     }
 
-    // How many frames wait.
-    [[nodiscard]] std::size_t count() const noexcept { return entries_.size() - head_; }
-    // Takes the last frames back, so that `count` are left.
-    void truncate(std::size_t count) noexcept {
-        for (; this->count() > count; entries_.pop_back()) {
-            size_ -= entries_.back().size;
-            bytes_.resize(entries_.back().begin);
-        }
+    // Whether a packet would never fit.
+    [[nodiscard]] static bool is_too_large(std::size_t text, attachment_list const& attachments,
+                                           std::size_t max_size) noexcept {
+        std::size_t size = text;
+        for (byte_view const a : attachments) size += a.size();
+        return exceed(size, attachments.size() + 1, max_size);
     }
 
     // Whether more than `limit` bytes wait, or so many frames that their entries take more than that.
@@ -115,6 +136,16 @@ public:
     }
 
 private:
+    // How many frames wait.
+    [[nodiscard]] std::size_t count() const noexcept { return entries_.size() - head_; }
+    // Takes the last frames back, so that `count` are left.
+    void truncate(std::size_t count) noexcept {
+        for (; this->count() > count; entries_.pop_back()) {
+            size_ -= entries_.back().size;
+            bytes_.resize(entries_.back().begin);
+        }
+    }
+
     struct entry {
         frame_kind kind;
         std::size_t begin;
@@ -132,12 +163,12 @@ private:
     // Drops the frames that have been taken off, once they are half of the queue or all of it.
     void compact() noexcept {
         if (head_ == 0) return;
-        if (empty()) {
-            entries_.clear();
-            bytes_.clear();
-            head_ = 0;
-            return;
-        }
+        if (!empty()) return drop_taken();
+        entries_.clear();
+        bytes_.clear();
+        head_ = 0;
+    }
+    void drop_taken() noexcept {
         if (head_ < entries_.size() - head_) return;
         std::size_t const taken = entries_[head_].begin;
         bytes_.erase(0, taken);

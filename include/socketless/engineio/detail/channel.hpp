@@ -10,6 +10,7 @@
 #include <socketless/engineio/session.hpp>
 #include <socketless/engineio/stream.hpp>
 #include <socketless/engineio/transport.hpp>
+#include <socketless/text/utf8.hpp>
 
 #include <memory>
 #include <optional>
@@ -36,6 +37,9 @@ public:
     // Whether something that was received has not been read yet.
     [[nodiscard]] bool is_unread() const noexcept { return unread_ || (reader_ && reader_->is_unread()); }
 
+    // Whether `next` has nothing to read and nothing to give back.
+    [[nodiscard]] bool is_at_rest() const noexcept { return !unread_ && !reader_ && !base64_; }
+
     // Precondition of both: all that was received has been read.
     void message_received(frame message) noexcept {
         SOCKETLESS_ASSERT(!unread_);
@@ -44,6 +48,18 @@ public:
     }
     void bytes_received(std::string_view chunk) {
         if (reader_) reader_->push(chunk);
+    }
+
+    // The next message, if that is what a WebSocket has received: the usual case, at little cost. Otherwise nothing is
+    // read.
+    [[nodiscard]] std::optional<frame> next_message(revision r) noexcept {
+        if (!unread_ || base64_) return std::nullopt;
+        bool const is_text = message_.kind == frame_kind::text;
+        bool const is_bare = !is_text && r == revision::v4;
+        if (!is_bare && !message_.data.starts_with(wire_type(message_.kind))) return std::nullopt;
+        if (is_text && !utf8::validate(message_.data)) return std::nullopt;
+        unread_ = false;
+        return frame{message_.kind, message_.data.substr(is_bare ? 0 : 1)};
     }
 
     // The next packet, or nothing until more is received.
@@ -77,22 +93,28 @@ public:
     }
 
     // Takes the first message off the queue and sends it: borrowed from there if it can go as it is.
-    [[nodiscard]] transmit send_front(outbox& queue, revision r, std::string& buffer) const {
+    void send_front(std::optional<transmit>& t, outbox& queue, revision r, std::string& buffer) const {
         auto const m = queue.front();
         queue.pop();
-        bool const as_base64 = text_only && m.kind == frame_kind::binary;
-        if (reader_ || as_base64) return send({packet_type::message, m.kind, m.data()}, r, buffer);
-        bool const bare = m.kind == frame_kind::binary && r == revision::v4;
-        return {.type = transmit_type::send, .id = id_, .data = {m.kind, bare ? m.data() : m.wire}, .shared = m.shared};
+        bool const is_binary = m.kind == frame_kind::binary;
+        if (reader_ || (is_binary && text_only)) {
+            t = send({packet_type::message, m.kind, m.data()}, r, buffer);
+            return;
+        }
+        transmit& sent = t.emplace();
+        sent.id = id_;
+        sent.data = {m.kind, is_binary && r == revision::v4 ? m.data() : m.wire};
+        sent.shared = m.shared;
     }
 
 private:
     // Base64 in a frame comes only from peers that cannot send binary: rare enough to pay for a buffer then.
     [[nodiscard]] result<packet> decode_frame(frame f, revision r) {
-        auto const p = decode(f, r);
+        auto p = decode(f, r);
         if (p || p.error().code != errc::buffer_too_small) return p;
         base64_ = std::make_unique<std::string>(p.error().offset, '\0');
-        return decode(f, r, *base64_);
+        p = decode(f, r, *base64_);
+        return p;
     }
 
     channel_id id_ = 0;

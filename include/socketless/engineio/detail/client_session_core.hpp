@@ -209,7 +209,7 @@ protected:
             std::span<char> const body(const_cast<char*>(i.data.data.data()), i.data.data.size());
             body_ = payload_reader(body, format_of(revision_, i.data.kind), options_.limits);
         } else if (outbox_.empty() && state_ == state::open) {
-            events_.set(event_type::drained);
+            note_drained();
         }
     }
 
@@ -302,12 +302,21 @@ protected:
     //=== packets out ===//
 
     [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
-        if (farewell_count_ != 0) return take_farewell();
-        if (state_ == state::closed || state_ == state::fresh) return std::nullopt;
-        if (channel_ && channel_->open_due) return begin_channel(*channel_, buffer);
-        if (candidate_)
-            if (auto const t = drive_candidate(buffer)) return t;
-        return transport_ == transport::polling ? drive_polling(buffer) : drive_channel(buffer);
+        std::optional<transmit> t;
+        if (farewell_count_ != 0)
+            t = take_farewell();
+        else if (state_ == state::closed || state_ == state::fresh)
+            return t;
+        else if (channel_ && channel_->open_due)
+            t = begin_channel(*channel_, buffer);
+        else if (candidate_)
+            t = drive_candidate(buffer);
+        if (t) return t;
+        if (transport_ == transport::polling)
+            t = drive_polling(buffer);
+        else
+            drive_channel(t, buffer);
+        return t;
     }
 
     [[nodiscard]] transmit take_farewell() noexcept {
@@ -333,14 +342,18 @@ protected:
         return c.send({packet_type::open, frame_kind::text, data}, revision_, buffer);
     }
 
-    [[nodiscard]] std::optional<transmit> drive_channel(std::string& buffer) {
-        if (!channel_ || !can_send(*channel_)) return std::nullopt;
-        if (channel_->hello_due) return send_hello(*channel_, buffer);
-        if (auto const p = beats_.take()) return channel_->send(*p, revision_, buffer);
-        if (!outbox_.empty()) return send_queued(buffer);
-        if (state_ != state::closing) return std::nullopt;
-        close_now(close_reason::forced_close);
-        return take_farewell();
+    void drive_channel(std::optional<transmit>& t, std::string& buffer) {
+        if (!channel_ || !can_send(*channel_)) return;
+        if (channel_->hello_due) {
+            t = send_hello(*channel_, buffer);
+        } else if (!beats_.empty()) {
+            t = channel_->send(*beats_.take(), revision_, buffer);
+        } else if (!outbox_.empty()) {
+            send_queued(t, buffer);
+        } else if (state_ == state::closing) {
+            close_now(close_reason::forced_close);
+            t = take_farewell();
+        }
     }
 
     // One GET and one POST at a time. Neither begins while an upgrade pauses the transport or a body is being read, nor

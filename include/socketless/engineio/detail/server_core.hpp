@@ -279,6 +279,7 @@ protected:
         session_id const id = new_session_id();
         std::uint32_t const index = make_slot();
         server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
+        if (!tells_drained_) session.leave_out_drained();
         core_detail::rollback undo([&]() noexcept { forget(index); });
         by_sid_.emplace(core_detail::key_of(view(id)), index);
         static_cast<void>(assign(names, name, index, [&] {
@@ -328,6 +329,41 @@ protected:
     // The session may have events or transmits. Its timer is set when they have been polled.
     void mark_busy(std::uint32_t index) noexcept { with_events_.push(index); }
 
+    [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
+        std::optional<transmit> t;
+        if (!immediate_.empty()) {
+            t = immediate_.front().what;
+            if (auto const& body = immediate_.front().body; !body.empty()) {
+                buffer = body;
+                t->data.data = buffer;
+            }
+            immediate_.pop();
+            return t;
+        }
+        while (!with_transmits_.empty()) {
+            std::uint32_t const index = with_transmits_.front();
+            server_session& session = *slots_[index].session;
+            core_detail::rollback undo([&]() noexcept { fail(index); }); // what could not be written is lost
+            session.poll_transmit(t, buffer);
+            undo.commit();
+            if (t) {
+                if (t->type == transmit_type::respond) exchanges_.erase(t->id);
+                if (t->type == transmit_type::close) channels_.erase(t->id);
+                if (!session.is_at_rest()) {
+                    mark_busy(index); // it may have drained, or ended
+                    return t;
+                }
+            }
+            with_transmits_.pop();
+            if (!with_events_.contains(index) && session.is_done())
+                forget(index);
+            else
+                set_timer(index);
+            if (t) return t;
+        }
+        return t;
+    }
+
     void set_timer(std::uint32_t index) {
         if (auto const deadline = slots_[index].session->poll_timeout())
             timers_.set(index, *deadline);
@@ -338,6 +374,7 @@ protected:
     server_options options_;
     random_source random_;
     time_point now_{}; // of the last input
+    bool tells_drained_ = true;
     core_detail::slot_map<slot> slots_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
     std::unordered_map<channel_id, std::uint32_t> channels_;

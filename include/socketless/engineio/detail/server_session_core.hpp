@@ -147,14 +147,16 @@ protected:
 
     //=== packets out ===//
 
-    [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
-        if (answered_) return answer_post();
-        if (rejected_candidate_) return close_channel(*std::exchange(rejected_candidate_, std::nullopt));
-        if (candidate_ && can_send(candidate_->channel) && std::exchange(candidate_->probe_due, false))
-            return candidate_->channel.send({packet_type::pong, frame_kind::text, "probe"}, revision_, buffer);
-        if (poll_)
-            if (auto const t = answer_poll(buffer)) return t;
-        return channel_ ? send_on_channel(buffer) : std::nullopt;
+    void next_transmit(std::optional<transmit>& t, std::string& buffer) {
+        if (answered_)
+            t = answer_post();
+        else if (rejected_candidate_)
+            t = close_channel(*std::exchange(rejected_candidate_, std::nullopt));
+        else if (candidate_ && can_send(candidate_->channel) && std::exchange(candidate_->probe_due, false))
+            t = candidate_->channel.send({packet_type::pong, frame_kind::text, "probe"}, revision_, buffer);
+        else if (poll_)
+            t = answer_poll(buffer);
+        if (!t && channel_) send_on_channel(t, buffer);
     }
 
     [[nodiscard]] static transmit close_channel(channel_id channel) noexcept {
@@ -201,23 +203,30 @@ protected:
         while (auto const p = next_control_packet(handshake_buffer)) core_detail::must(writer.push(*p));
         if (!outbox_.empty()) {
             if (!put_queued(writer)) return;
-            events_.set(event_type::drained);
+            note_drained();
         }
         if (state_ != state::closing || writer.push({packet_type::close, frame_kind::text, {}}) == false) return;
         close_now(close_reason::forced_close);
     }
 
-    [[nodiscard]] std::optional<transmit> send_on_channel(std::string& buffer) {
+    void send_on_channel(std::optional<transmit>& t, std::string& buffer) {
         if (state_ != state::closed) {
-            if (!can_send(*channel_)) return std::nullopt;
-            std::string handshake_buffer;
-            if (auto const p = next_control_packet(handshake_buffer)) return channel_->send(*p, revision_, buffer);
-            if (!outbox_.empty()) return send_queued(buffer);
-            if (state_ != state::closing) return std::nullopt;
+            if (!can_send(*channel_)) return;
+            if (handshake_due_ || !beats_.empty()) {
+                t = send_control_packet(buffer);
+                return;
+            }
+            if (!outbox_.empty()) return send_queued(t, buffer);
+            if (state_ != state::closing) return;
             close_now(close_reason::forced_close);
         }
-        if (std::exchange(channel_->is_over, true)) return std::nullopt;
-        return close_channel(channel_->id());
+        if (!std::exchange(channel_->is_over, true)) t = close_channel(channel_->id());
+    }
+
+    // Precondition: one is due.
+    [[nodiscard]] transmit send_control_packet(std::string& buffer) {
+        std::string handshake_buffer;
+        return channel_->send(*next_control_packet(handshake_buffer), revision_, buffer);
     }
 
     // Control packets are not queued: they are made when there is a way to send them.

@@ -54,6 +54,8 @@ public:
     bool ping = false;
     bool pong = false;
 
+    [[nodiscard]] bool empty() const noexcept { return !ping && !pong; }
+
     [[nodiscard]] std::optional<packet> take() noexcept {
         if (std::exchange(ping, false)) return packet{packet_type::ping, frame_kind::text, {}};
         if (std::exchange(pong, false)) return packet{packet_type::pong, frame_kind::text, {}};
@@ -91,7 +93,11 @@ protected:
     // A server's session is never opening: its handshake has arrived when it is made.
     enum class state : std::uint8_t { fresh, opening, open, closing, closed };
 
-    void reset() noexcept { *this = session_core(revision_); }
+    void reset() noexcept {
+        bool const tells_drained = tells_drained_;
+        *this = session_core(revision_);
+        tells_drained_ = tells_drained;
+    }
 
     //=== inputs, in their order ===//
 
@@ -143,13 +149,16 @@ protected:
     [[nodiscard]] std::optional<event> next_event() {
         // Not before: the application may have been handling a message in it.
         if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset();
+        if (reads_messages())
+            if (auto const m = channel_->next_message(revision_))
+                return event{.type = event_type::message, .transport = transport_, .message = *m};
         for (;;) {
             if (auto const type = events_.take()) {
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
                 return event{.type = *type, .transport = t, .reason = reason_};
             }
             if (auto const p = next_packet()) {
-                if (auto const e = self().take_packet(*p)) return e;
+                if (auto e = self().take_packet(*p)) return e;
             } else if (events_.empty() && !take_late()) {
                 return std::nullopt;
             }
@@ -230,15 +239,29 @@ protected:
         return error{errc::queue_overflow};
     }
 
+    // Calls `put(outbox&)`, which queues whole packets of the layer above by itself: text that is UTF-8 by its making,
+    // and what is binary. Nothing if each message must be checked.
+    template <class Put>
+    [[nodiscard]] std::optional<result<void>> put(std::size_t max_queued, Put put) {
+        if (state_ != state::open || has_v4_bodies()) return std::nullopt;
+        put(outbox_);
+        if (!outbox_.exceeds(max_queued)) return result<void>();
+        self().close_now(close_reason::queue_overflow);
+        return result<void>(error{errc::queue_overflow});
+    }
+
     [[nodiscard]] bool can_send(channel const& c) const noexcept {
         return c.is_open && !c.paused && !late_.is_over(c.id());
     }
 
     // Sends the first message of the queue on the channel in use. Precondition: something is queued.
-    [[nodiscard]] transmit send_queued(std::string& buffer) {
-        auto const t = channel_->send_front(outbox_, revision_, buffer);
-        if (outbox_.empty()) events_.set(event_type::drained);
-        return t;
+    void send_queued(std::optional<transmit>& t, std::string& buffer) {
+        channel_->send_front(t, outbox_, revision_, buffer);
+        if (outbox_.empty()) note_drained();
+    }
+
+    void note_drained() noexcept {
+        if (tells_drained_) events_.set(event_type::drained);
     }
 
     // Puts as much of the queue into a body as fits. Returns whether that was all.
@@ -327,6 +350,11 @@ private:
             self().lose_channel(i);
     }
 
+    // Whether the channel in use is all that is read from, and its messages go to the application.
+    [[nodiscard]] bool reads_messages() const noexcept {
+        return state_ == state::open && events_.empty() && channel_ && !candidate_ && !self().has_body();
+    }
+
     // The next packet of the transport in use. Those of a candidate are handled on the way.
     [[nodiscard]] std::optional<result<packet>> next_packet() {
         if (state_ == state::closed) return std::nullopt;
@@ -338,6 +366,7 @@ private:
             self().take_candidate_packet(*p);
         }
         if (!channel_ || !events_.empty()) return std::nullopt;
+        if (channel_->is_at_rest()) return std::nullopt;
         return channel_->next(revision_);
     }
 
@@ -374,6 +403,7 @@ protected:
     transport transport_ = transport::polling;
     state state_ = state::fresh;
     close_reason reason_ = close_reason::transport_error;
+    bool tells_drained_ = true;
 };
 
 } // namespace socketless::inline v0::engineio::detail

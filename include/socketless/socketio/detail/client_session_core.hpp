@@ -97,12 +97,14 @@ protected:
     }
 
     void begin_connect(socket& s) {
+        due_ = true;
         if (!s.asks_for_auth) return send_connect(s);
         s.state = socket_state::authenticating;
         if (!std::exchange(s.question_due, true)) ++asking_; // it may be due since before the socket was left
     }
 
     void send_connect(socket& s) {
+        due_ = true;
         if (out_.options.revision == revision::v4 && s.name() == "/" && root_ != root_state::left) {
             s.state = socket_state::connecting;
             root_due_ = root_ == root_state::joined;
@@ -152,6 +154,7 @@ protected:
     // Sends the socket's next event that is sent until it is acknowledged. Where it cannot, the connection ends, and
     // the event has its turn on the next one.
     void try_next(socket& s) noexcept {
+        due_ = true;
         if (!core_detail::attempt([&] { s.send_next_try(out_); })) break_off();
     }
 
@@ -246,6 +249,7 @@ protected:
     //=== ends ===//
 
     void begin_end(socket& s, disconnect_reason reason) noexcept {
+        due_ = true;
         s.state = socket_state::ending;
         s.reason = reason;
         s.last_ack_id = out_.last_ack_id;
@@ -256,6 +260,7 @@ protected:
 
     // The connection is gone.
     void lose(disconnect_reason reason) {
+        due_ = true;
         lost_.reset();
         end(reason);
         close_due_ = false;
@@ -265,6 +270,7 @@ protected:
     // The connection ends: the session reads nothing more.
     void end(disconnect_reason reason) noexcept {
         if (!std::exchange(is_open_, false)) return;
+        due_ = true;
         reason_ = reason;
         closed_due_ = true;
         close_due_ = !lost_.has_value();
@@ -457,6 +463,7 @@ protected:
     }
 
     client_outbox out_;
+    bool due_ = false; // `step` may have something to do: set by all that gives it something
     disconnect_reason reason_{};
     std::optional<disconnect_reason> lost_; // the connection, while the inbox holds messages that came before
     bool is_open_ = false;

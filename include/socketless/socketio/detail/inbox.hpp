@@ -10,6 +10,7 @@
 #include <socketless/socketio/assembler.hpp>
 #include <socketless/socketio/packet.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -18,7 +19,7 @@
 namespace socketless::inline v0::socketio::detail {
 
 // Holds messages until the session asks for packets. A packet without attachments needs no assembler: it is made for
-// the first packet that has some.
+// the first packet that has some, and kept for the next ones.
 class inbox {
 public:
     // Messages, and times that pass, wait while an earlier message is unread; `now` becomes the time of each when its
@@ -36,6 +37,9 @@ public:
 
     // Whether everything has been read.
     [[nodiscard]] bool empty() const noexcept { return !unread_ && !later_; }
+
+    // Whether, besides, there is no memory to release.
+    [[nodiscard]] bool is_idle() const noexcept { return empty() && (!assembler_ || assembler_->is_idle()); }
 
     // Goes on to the next input, unless a message is unread. Returns whether it is a time.
     bool go_on(time_point& now) noexcept { return !unread_ && later_ && take_later(now); }
@@ -56,7 +60,7 @@ public:
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
             return assemble(f, m, r, bounds, is_welcome);
-        assembler_.reset();
+        if (assembler_ && ++texts_ == most_texts) assembler_.reset();
         auto const p = decode(f.data, r, bounds);
         if (!p) return p.error();
         m.packet = *p;
@@ -65,7 +69,7 @@ public:
 
     // The application has handled the last packet: gives back the memory that it kept.
     void release() noexcept {
-        if (assembler_ && assembler_->attachments_due() == 0) assembler_->reset();
+        if (assembler_ && assembler_->attachments_due() == 0 && !assembler_->is_idle()) assembler_->reset();
     }
 
     // The message that was read last.
@@ -84,6 +88,9 @@ public:
     }
 
 private:
+    // After so many packets without attachments the assembler goes: others may not come.
+    static constexpr std::uint8_t most_texts = 64;
+
     struct later_input {
         frame message;
         time_point at;
@@ -121,6 +128,7 @@ private:
 
     template <class IsWelcome>
     [[nodiscard]] result<bool> assemble(frame f, message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
+        texts_ = 0;
         if (!assembler_) assembler_ = std::make_unique<assembler>(r, bounds);
         auto const assembled = assembler_->push(f);
         if (!assembled) return assembled.error();
@@ -141,6 +149,7 @@ private:
 
     frame frame_;
     bool unread_ = false;
+    std::uint8_t texts_ = 0; // since the assembler was used
     std::unique_ptr<later_inputs> later_;
     std::unique_ptr<assembler> assembler_;
 };
