@@ -219,6 +219,7 @@ public:
     }
 
     [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
+        if (engine_.is_at_rest()) return std::nullopt;
         bool const was_quiet = std::exchange(is_quiet_, false); // if it throws, the connection ends
         auto const t = engine_.poll_transmit(buffer);
         is_quiet_ = was_quiet && !engine_.has_events();

@@ -27,10 +27,10 @@
 namespace socketless::inline v0::detail {
 
 struct server_connection {
-    engineio::session_handle handle;
-    socketio::server_session session;
-    bool is_gone = false;    // its Engine.IO session has closed
-    bool may_recover = true; // the application has not disconnected it
+    [[no_unique_address]] socketio::server_session session;
+    bool is_gone : 1 = false;     // its Engine.IO session has closed
+    bool may_recover : 1 = true;  // the application has not disconnected it
+    std::uint32_t generation = 0; // of its Engine.IO session
 };
 
 // A connection is called by the index of its Engine.IO session.
@@ -54,6 +54,10 @@ public:
     // Precondition: the connection is there.
     [[nodiscard]] server_connection& operator[](std::uint32_t index) noexcept { return *all_[index]; }
     [[nodiscard]] server_connection const& operator[](std::uint32_t index) const noexcept { return *all_[index]; }
+    // Its Engine.IO session.
+    [[nodiscard]] engineio::session_handle handle(std::uint32_t index) const noexcept {
+        return {index, all_[index]->generation};
+    }
     [[nodiscard]] bool contains(std::uint32_t index) const noexcept { return index < all_.size() && all_[index]; }
 
     //=== what happened ===//
@@ -64,7 +68,7 @@ public:
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!all_[index]) return;
             // Unread input comes first: poll_event sets the timer again after it.
-            auto const* const below = engine_.find(all_[index]->handle);
+            auto const* const below = engine_.find(handle(index));
             if (below == nullptr || !below->has_unread()) all_[index]->session.handle_timeout(now);
             mark_busy(index);
         });
@@ -119,7 +123,7 @@ public:
     // A part of what the session sends is lost: the connection ends, and no other connection gets the rest.
     void break_off(std::uint32_t index) noexcept {
         queue_.clear();
-        engine_.abort(all_[index]->handle, engineio::close_reason::transport_error);
+        engine_.abort(handle(index), engineio::close_reason::transport_error);
     }
 
     // Calls `f(session)` and sends what that has queued: it is put where the transport keeps its messages, if that can
@@ -128,7 +132,7 @@ public:
     result<void> with_session(std::uint32_t index, F f) {
         server_connection& c = *all_[index];
         result<void> done;
-        auto put = engine_.put(c.handle, [&](engineio::detail::outbox& below) {
+        auto put = engine_.put(handle(index), [&](engineio::detail::outbox& below) {
             done = queue_.put_below(below.frames(), below.message_heads, [&] { return f(c.session); });
         });
         if (!put) return with_queue(index, f);
@@ -151,10 +155,10 @@ public:
         result<void> sent;
         while (auto const t = c.session.poll_transmit()) {
             if (t->type == socketio::transmit_type::close) {
-                if (auto const cause = c.session.cause()) engine_.blame(c.handle, *cause);
-                engine_.close(c.handle);
+                if (auto const cause = c.session.cause()) engine_.blame(handle(index), *cause);
+                engine_.close(handle(index));
                 mark_busy(index); // the session has ended by itself
-            } else if (auto const done = hand_down(c.handle, t->message); !done) {
+            } else if (auto const done = hand_down(handle(index), t->message); !done) {
                 sent = done;
             }
         }
@@ -210,7 +214,8 @@ private:
         bool const v3 = opened->revision() == engineio::revision::v3;
         auto const revision = v3 ? socketio::revision::v4 : socketio::revision::v5;
         all_[handle.index].emplace(
-            server_connection{handle, socketio::server_session(*options_, queue_, revision, now_)});
+            server_connection{socketio::server_session(*options_, queue_, revision, now_)});
+        all_[handle.index]->generation = handle.generation;
         undo.commit();
         if (is_closing_) return end(handle.index, socketio::disconnect_reason::server_shutting_down);
         mark_busy(handle.index);

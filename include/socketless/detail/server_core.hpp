@@ -214,13 +214,13 @@ public:
         core_detail::rollback undo([&]() noexcept { release_if_unused(nsp); });
         std::unique_ptr<server_socket_details> details;
         if (recovery_ && connections_[index].session.revision() == socketio::revision::v5)
-            details = std::make_unique<server_socket_details>(server_socket_details{recovery_claim::of(auth), {}});
+            details = std::make_unique<server_socket_details>(server_socket_details{.recovery = recovery_claim::of(auth)});
         std::uint32_t const number = sockets_.make();
         undo.commit();
         server_socket& s = sockets_[number];
         s.nsp = nsp;
         s.local = local;
-        s.connection = connections_[index].handle;
+        s.connection = connections_.handle(index);
         s.details = std::move(details);
         connections_[index].session.set_tag(local, number);
         namespaces_.enter(nsp);
@@ -288,7 +288,8 @@ public:
     // The client is in: it gets its state again if that was kept, and all that it has missed; early acts take effect.
     void welcome(server_socket& s, std::uint32_t number, socketio::recoverable_session const* kept) noexcept {
         auto const restored = kept != nullptr ? std::optional(recovery_->restore(*s.recovery(), *kept)) : std::nullopt;
-        if (restored && !s.data) s.data = restored->session.data; // data that was set for the new connection stays
+        // Data that was set for the new connection stays. There are details: the claim is one.
+        if (restored && !s.details->data) s.details->data = restored->session.data;
         s.state = socket_state::connected;
         own_events_.push({socketio::event_type::connected, sockets_.handle(number), restored.has_value()});
         connections_.flush_or_break_off(s.connection.index);
@@ -382,9 +383,10 @@ public:
         auto const id = connection == nullptr ? std::string_view() : connection->id();
         bool const v4 = session_of(s).revision() == socketio::revision::v4;
         s.short_sid = v4 && !id.empty() ? id_from(id) : sockets_.new_sid(random_, id);
-        if (std::string_view const nsp = namespaces_.name(s.nsp); v4 && nsp != "/")
-            s.details = std::make_unique<server_socket_details>(
-                server_socket_details{std::nullopt, std::string(nsp) + "#" + std::string(view(s.short_sid))});
+        std::string_view const nsp = namespaces_.name(s.nsp);
+        if (!v4 || nsp == "/") return;
+        if (!s.details) s.details = std::make_unique<server_socket_details>();
+        s.details->long_sid = std::string(nsp) + "#" + std::string(view(s.short_sid));
     }
 
     //=== recovery ===//
@@ -424,7 +426,7 @@ public:
         server_socket const& s = sockets_[number];
         recovery_claim const* const claimed = s.recovery();
         if (claimed == nullptr || !is_kept(s, reason)) return;
-        socketio::recoverable_session lost{.pid = {}, .sid = std::string(s.sid()), .nsp = s.nsp, .data = s.data};
+        socketio::recoverable_session lost{.pid = {}, .sid = std::string(s.sid()), .nsp = s.nsp, .data = s.data()};
         rooms_.for_each_room(number, [&](std::string_view room) { lost.rooms.emplace_back(room); });
         recovery_->persist(std::move(lost), *claimed, sockets_.handle(number), connections_.now());
         release_unused();

@@ -1,6 +1,7 @@
 // The sockets of a server, by their numbers and by their ids.
 #pragma once
 
+#include <socketless/core/detail/index_table.hpp>
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/detail/server_recovery.hpp>
@@ -14,7 +15,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -30,8 +30,9 @@ enum class server_socket_state : std::uint8_t {
 
 // What few sockets have, kept apart so that the others are smaller.
 struct server_socket_details {
-    std::optional<recovery_claim> recovery;
-    std::string long_sid; // of a client of revision 4, in another namespace than "/"
+    std::optional<recovery_claim> recovery = {};
+    std::string long_sid = {}; // of a client of revision 4, in another namespace than "/"
+    std::shared_ptr<void> data = {};
 };
 
 struct server_socket : core_detail::slot {
@@ -42,7 +43,6 @@ struct server_socket : core_detail::slot {
     bool may_recover = true; // the application has not disconnected it
     random_id short_sid{};
     std::unique_ptr<server_socket_details> details;
-    std::shared_ptr<void> data;
 
     [[nodiscard]] bool has_long_sid() const noexcept { return details && !details->long_sid.empty(); }
     [[nodiscard]] std::string_view sid() const noexcept {
@@ -50,6 +50,11 @@ struct server_socket : core_detail::slot {
     }
     [[nodiscard]] recovery_claim* recovery() const noexcept {
         return details && details->recovery ? &*details->recovery : nullptr;
+    }
+    [[nodiscard]] std::shared_ptr<void> data() const noexcept { return details ? details->data : nullptr; }
+    void set_data(std::shared_ptr<void> data) {
+        if (!details && data) details = std::make_unique<server_socket_details>();
+        if (details) details->data = std::move(data);
     }
     // The key under which its id is filed.
     [[nodiscard]] std::uint64_t key() const noexcept { return key_of(view(short_sid), has_long_sid() ? nsp : 0); }
@@ -68,6 +73,16 @@ inline random_id id_from(std::string_view text) noexcept {
 }
 
 class server_sockets {
+    static constexpr std::uint32_t none = core_detail::index_table::none;
+
+    // The socket that is filed under this key, or `none`.
+    [[nodiscard]] std::uint32_t find_key(std::uint64_t key) const noexcept {
+        return by_sid_.find(key, [&](std::uint32_t i) { return all_[i].key() == key; });
+    }
+    [[nodiscard]] auto key_of_socket() const noexcept {
+        return [this](std::uint32_t i) { return all_[i].key(); };
+    }
+
 public:
     [[nodiscard]] server_socket& operator[](std::uint32_t number) noexcept { return all_[number]; }
     [[nodiscard]] server_socket const& operator[](std::uint32_t number) const noexcept { return all_[number]; }
@@ -93,7 +108,7 @@ public:
     [[nodiscard]] std::uint32_t make() { return all_.make(); }
     void free(std::uint32_t number) noexcept {
         server_socket const& s = all_[number];
-        if (find_number(s.nsp, s.sid()) == number) by_sid_.erase(s.key());
+        if (find_number(s.nsp, s.sid()) == number) by_sid_.erase(number, key_of_socket());
         all_.free(number);
     }
 
@@ -106,23 +121,25 @@ public:
     [[nodiscard]] random_id new_sid(random_source const& random, std::string_view id_of_connection) const {
         for (;;) {
             random_id const id = make_random_id(random);
-            if (view(id) != id_of_connection && !by_sid_.contains(core_detail::key_of(view(id)))) return id;
+            if (view(id) != id_of_connection && find_key(core_detail::key_of(view(id))) == none) return id;
         }
     }
 
     // Files the socket under its id. Returns the socket that was there: the application handles its end.
     std::optional<std::uint32_t> file(std::uint32_t number) {
-        auto const [place, is_new] = by_sid_.try_emplace(all_[number].key(), number);
-        auto const before = std::exchange(place->second, number);
-        return is_new ? std::nullopt : std::optional(before);
+        std::uint64_t const key = all_[number].key();
+        std::uint32_t const before = find_key(key);
+        if (before != none) return by_sid_.replace(before, number, key), std::optional(before);
+        by_sid_.reserve(key_of_socket());
+        by_sid_.insert(number, key);
+        return std::nullopt;
     }
     // Undoes `file`.
     void unfile(std::uint32_t number, std::optional<std::uint32_t> before) noexcept {
-        auto const place = by_sid_.find(all_[number].key());
         if (before)
-            place->second = *before;
+            by_sid_.replace(number, *before, all_[number].key());
         else
-            by_sid_.erase(place);
+            by_sid_.erase(number, key_of_socket());
     }
 
     // The socket with this id in a namespace, if both are there.
@@ -132,22 +149,23 @@ public:
         if (!nsp || sid.size() < size) return std::nullopt;
         bool const is_long = sid.size() != size;
         if (is_long && (sid.front() != '/' || sid[sid.size() - size - 1] != '#')) return std::nullopt;
-        auto const found = by_sid_.find(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
-        if (found == by_sid_.end()) return std::nullopt;
-        server_socket const& s = all_[found->second];
+        std::uint32_t const found =
+            find_key(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
+        if (found == none) return std::nullopt;
+        server_socket const& s = all_[found];
         if (s.nsp != *nsp || s.sid() != sid) return std::nullopt;
-        return found->second;
+        return found;
     }
 
     // Whether a connected socket has this id; a socket gives it up when its end is handled.
     [[nodiscard]] bool is_taken(std::string_view sid) const {
-        auto const found = by_sid_.find(core_detail::key_of(sid));
-        return found != by_sid_.end() && all_[found->second].state == server_socket_state::connected;
+        std::uint32_t const found = find_key(core_detail::key_of(sid));
+        return found != none && all_[found].state == server_socket_state::connected;
     }
 
 private:
     core_detail::slot_map<server_socket> all_;
-    std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
+    core_detail::index_table by_sid_; // by `key`, each key once
 };
 
 } // namespace socketless::inline v0::detail

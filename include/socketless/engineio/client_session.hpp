@@ -192,6 +192,7 @@ public:
 
     /// The next thing to do, or nothing until there is other input. Targets and bodies are put together in `buffer`.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
+        if (is_at_rest()) return std::nullopt;
         core_detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
         std::optional<transmit> t = next_transmit(buffer);
         undo.commit();
@@ -202,6 +203,12 @@ public:
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept { return next_deadline(); }
 
     //=== what it is ===//
+
+    /// Whether it has nothing to do until there is other input. May be false where that is so.
+    [[nodiscard]] bool is_at_rest() const noexcept {
+        return is_open() && transport_ != transport::polling && !candidate_ && outbox_.empty() && beats_.empty() &&
+               farewell_count_ == 0;
+    }
 
     /// The time of the input that was read last.
     [[nodiscard]] time_point now() const noexcept { return now_; }

@@ -51,7 +51,8 @@ private:
 
 namespace detail {
 
-// A queue of messages, each with the type of its packet before it: as it goes over a WebSocket.
+// A queue of messages, each with the type of its packet before it: as it goes over a WebSocket. A shared message that
+// is the first to wait lies in the outbox itself, so that a broadcast touches no other memory of a receiver.
 class outbox : private core_detail::frame_queue {
 public:
     struct message {
@@ -62,13 +63,21 @@ public:
         [[nodiscard]] std::string_view data() const noexcept { return wire.substr(1); }
     };
 
-    using frame_queue::clear;
-    using frame_queue::empty;
-    using frame_queue::exceeds;
-    using frame_queue::has_binary;
-    using frame_queue::pop;
-    using frame_queue::shrink;
-    using frame_queue::size;
+    using frame_queue::adopt;
+    using frame_queue::has_memory;
+    using frame_queue::memory;
+    using frame_queue::release;
+
+    [[nodiscard]] bool empty() const noexcept { return !first_waits_ && frame_queue::empty(); }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return frame_queue::size() + (first_waits_ ? first_->size() : 0);
+    }
+    [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
+        return first_waits_ ? exceed(size(), count() + 1, limit) : frame_queue::exceeds(limit);
+    }
+    [[nodiscard]] bool has_binary() const noexcept {
+        return (first_waits_ && front().kind == frame_kind::binary) || frame_queue::has_binary();
+    }
 
     // What goes before the messages of the layer above, for a layer that puts them here itself.
     static constexpr heads message_heads{wire_type(frame_kind::text), wire_type(frame_kind::binary)};
@@ -79,15 +88,53 @@ public:
         frame_queue::push(m.kind, {&type, 1}, m.data);
     }
     void push(shared_message m) {
-        auto const kind = m.kind();
-        frame_queue::push(kind, std::move(m.wire_));
+        if (!empty()) return frame_queue::push(m.kind(), std::move(m.wire_));
+        first_ = std::move(m.wire_);
+        first_waits_ = true;
     }
 
     // Precondition: not empty.
     [[nodiscard]] message front() const noexcept {
+        if (first_waits_) {
+            bool const is_text = first_->front() == wire_type(frame_kind::text);
+            return {is_text ? frame_kind::text : frame_kind::binary, *first_, &first_};
+        }
         frame const first = frame_queue::front();
         return {first.kind, first.data, front_owner()};
     }
+    // The same, and takes it off.
+    [[nodiscard]] message take() noexcept {
+        message const m = front();
+        pop();
+        return m;
+    }
+    // Takes the first message off. Its bytes stay until the next one is queued.
+    void pop() noexcept {
+        if (first_waits_)
+            first_waits_ = false;
+        else
+            frame_queue::pop();
+    }
+
+    void clear() noexcept {
+        first_.reset();
+        first_waits_ = false;
+        frame_queue::clear();
+    }
+    // Gives back memory that a burst has left behind.
+    void shrink() noexcept {
+        if (!first_waits_) first_.reset();
+        frame_queue::shrink();
+        is_used_often = false;
+    }
+
+private:
+    std::shared_ptr<std::string const> first_; // before all others, or taken off
+    bool first_waits_ = false;
+
+public:
+    // The memory is kept for the next message. It is not after the first message since it was given back.
+    bool is_used_often = false;
 };
 
 } // namespace detail

@@ -67,11 +67,13 @@ public:
         auto const checked = check(to_check(request));
         if (!checked) return; // it is refused when it is whole
         slot& s = slots_[checked.session];
-        if (s.post) {
+        if (s.has_post) {
             s.session->break_off();
             return mark_busy(checked.session);
         }
-        if (exchanges_.emplace(request.exchange, checked.session).second) s.post = request.exchange;
+        if (!exchanges_.emplace(request.exchange, checked.session)) return;
+        s.has_post = true;
+        s.post = request.exchange;
     }
 
     /// A request by long-polling, its body whole; `http_started` may have told of it before.
@@ -89,12 +91,12 @@ public:
     /// The client has given up an exchange. `poll_transmit` may still give an answer to it: drop that.
     void http_aborted(exchange_id exchange, time_point now) {
         now_ = now;
-        auto const found = exchanges_.find(exchange);
-        if (found == exchanges_.end()) return;
-        std::uint32_t const index = found->second;
+        auto const* const found = exchanges_.find(exchange);
+        if (found == nullptr) return;
+        std::uint32_t const index = *found;
         server_session& session = *slots_[index].session;
         if (!end_post(exchange)) {
-            exchanges_.erase(found);
+            exchanges_.erase(exchange);
             session.exchange_aborted(exchange);
         } else if (session.takes_polling()) {
             session.break_off();
@@ -138,10 +140,11 @@ public:
     /// A message of a WebSocket.
     void websocket_received(channel_id channel, frame message, time_point now) {
         now_ = now;
-        auto const found = channels_.find(channel);
-        if (found == channels_.end()) return;
-        slots_[found->second].session->websocket_received(channel, message, now);
-        mark_busy(found->second);
+        auto const* const found = channels_.find(channel);
+        if (found == nullptr) return;
+        std::uint32_t const index = *found;
+        slots_[index].session->websocket_received(channel, message, now);
+        mark_busy(index);
     }
 
     /// A stream is open; its first packet, within `upgrade_timeout`, says which session it is for.
@@ -156,11 +159,12 @@ public:
     /// The next bytes of a stream.
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
         now_ = now;
-        if (auto const found = channels_.find(channel); found != channels_.end()) {
-            core_detail::rollback undo([&]() noexcept { fail(found->second); }); // the rest would make no sense
-            slots_[found->second].session->stream_received(channel, chunk, now);
+        if (auto const* const found = channels_.find(channel)) {
+            std::uint32_t const index = *found;
+            core_detail::rollback undo([&]() noexcept { fail(index); }); // the rest would make no sense
+            slots_[index].session->stream_received(channel, chunk, now);
             undo.commit();
-            return mark_busy(found->second);
+            return mark_busy(index);
         }
         if (auto opening = new_streams_.push(channel, chunk)) open_stream(channel, std::move(*opening), now);
     }
@@ -169,10 +173,10 @@ public:
     void channel_closed(channel_id channel, time_point now) {
         now_ = now;
         new_streams_.remove(channel);
-        auto const found = channels_.find(channel);
-        if (found == channels_.end()) return;
-        std::uint32_t const index = found->second;
-        channels_.erase(found);
+        auto const* const found = channels_.find(channel);
+        if (found == nullptr) return;
+        std::uint32_t const index = *found;
+        channels_.erase(channel);
         slots_[index].session->channel_closed(channel, now);
         mark_busy(index);
     }
@@ -180,17 +184,17 @@ public:
     /// A write on the channel is under way: `poll_transmit` sends nothing more on it until `resume`.
     /// Leaves the views of the last transmit valid; so does `resume`.
     void pause(channel_id channel) {
-        if (auto const found = channels_.find(channel); found != channels_.end())
-            slots_[found->second].session->pause(channel);
+        if (auto const* const found = channels_.find(channel))
+            slots_[*found].session->pause(channel);
         else
             new_streams_.set_paused(channel, true);
     }
     void resume(channel_id channel) {
         new_streams_.set_paused(channel, false);
-        auto const found = channels_.find(channel);
-        if (found == channels_.end()) return;
-        slots_[found->second].session->resume(channel);
-        mark_busy(found->second);
+        auto const* const found = channels_.find(channel);
+        if (found == nullptr) return;
+        slots_[*found].session->resume(channel);
+        mark_busy(*found);
     }
 
     /// Time has passed. A spurious call is harmless.
@@ -209,7 +213,10 @@ public:
 
     /// Queues a message. Errors: those of server_session::send; errc::not_open also for a session that has ended.
     result<void> send(session_handle session, frame message) {
-        return with_session(session, [&](server_session& s) { return s.send(message); });
+        return with_session(session, [&](server_session& s) {
+            lend_memory(s);
+            return s.send(message);
+        });
     }
     result<void> send(session_handle session, shared_message message) {
         return with_session(session, [&](server_session& s) { return s.send(std::move(message)); });
@@ -220,6 +227,7 @@ public:
     [[nodiscard]] std::optional<result<void>> put(session_handle session, Put put) {
         slot* const s = slots_.find(session);
         if (s == nullptr) return std::nullopt;
+        lend_memory(*s->session);
         auto const done = s->session->put(put);
         if (done) mark_busy(session.index);
         return done;

@@ -66,7 +66,8 @@ public:
 
     /// The handshake request: a GET by long-polling, answered with the open packet.
     void open_polling(exchange_id exchange, time_point now) {
-        poll_ = exchange;
+        polling_ = std::make_unique<polling>();
+        polling_->poll = exchange;
         open(transport::polling, now);
     }
 
@@ -77,11 +78,11 @@ public:
     /// refuses this exchange (400). Precondition: takes_polling().
     [[nodiscard]] bool poll(exchange_id exchange, time_point now) {
         if (late_.has_end()) return false;
-        if (poll_) {
+        if (has_poll()) {
             break_off();
             return false;
         }
-        poll_ = exchange;
+        polling_->poll = exchange;
         if (candidate_ && candidate_->is_probed) candidate_->noop_deadline = socketless::deadline(now, noop_delay);
         return true;
     }
@@ -90,25 +91,27 @@ public:
     /// Precondition: takes_polling(), and the body is at most `max_payload` long.
     [[nodiscard]] bool post(exchange_id exchange, std::span<char> body, payload_format form, time_point now) {
         // The last POST is not answered yet, or the session reads no POST any more.
-        if (body_ || answered_ || late_.has_end() || state_ == state::closed) {
+        if (has_body() || polling_->answered || late_.has_end() || state_ == state::closed) {
             break_off();
             return false;
         }
         now_ = now;
-        body_ = std::make_unique<incoming_body>(incoming_body{exchange, payload_reader(body, form, options_->limits)});
+        polling_->body =
+            std::make_unique<incoming_body>(incoming_body{exchange, payload_reader(body, form, options_->limits)});
         return true;
     }
 
     /// The client has given up the exchange.
     void exchange_aborted(exchange_id exchange) {
-        if (poll_ == exchange) {
-            poll_.reset();
+        if (!polling_) return;
+        if (polling_->poll == exchange) {
+            polling_->poll.reset();
             break_off();
-        } else if (body_ && body_->exchange == exchange) {
-            body_->exchange.reset();
+        } else if (has_body() && polling_->body->exchange == exchange) {
+            polling_->body->exchange.reset();
             break_off();
-        } else if (answered_ == exchange) {
-            answered_.reset();
+        } else if (polling_->answered == exchange) {
+            polling_->answered.reset();
         }
     }
 
@@ -125,14 +128,14 @@ public:
 
     /// The handshake came over a WebSocket.
     void open_websocket(channel_id channel, time_point now) {
-        channel_.emplace(channel);
+        channel_ = detail::channel(channel);
         channel_->text_only = base64_;
         open(transport::websocket, now);
     }
 
     /// The handshake came over a stream, whose reader goes on behind that packet.
     void open_stream(channel_id channel, std::unique_ptr<stream_reader> reader, time_point now) {
-        channel_.emplace(channel, std::move(reader));
+        channel_ = detail::channel(channel, std::move(reader));
         open(transport::webtransport, now);
     }
 
@@ -153,8 +156,8 @@ public:
 
     /// Whether the session could move to another transport now.
     [[nodiscard]] bool takes_upgrade() const noexcept {
-        return is_open() && !late_.has_end() && !candidate_ && !rejected_candidate_ &&
-               transport_ == transport::polling && options_->allow_upgrades;
+        return is_open() && !late_.has_end() && !candidate_ && transport_ == transport::polling &&
+               !polling_->rejected_candidate && options_->allow_upgrades;
     }
 
     /// A WebSocket message.
@@ -204,13 +207,23 @@ public:
         return server_session_core::put(options_->max_queued, put);
     }
 
+    /// For `server`, which lets its sessions share memory for their queues: a session that has none takes some, and one
+    /// that seldom sends gives it back when its queue is empty and the last transmit has gone.
+    [[nodiscard]] bool wants_memory() const noexcept { return !outbox_.has_memory(); }
+    void take_memory(detail::outbox::memory m) noexcept { outbox_.adopt(std::move(m)); }
+    [[nodiscard]] detail::outbox::memory give_memory() noexcept {
+        if (outbox_.is_used_often || !outbox_.empty()) return {};
+        outbox_.is_used_often = outbox_.has_memory();
+        return outbox_.release();
+    }
+
     /// The layer above has no use for event_type::drained: the session leaves it out.
     void leave_out_drained() noexcept { tells_drained_ = false; }
 
     /// Whether a message sent now would go at once: volatile messages are sent only then.
     [[nodiscard]] bool writable() const noexcept {
         if (!is_open() || !outbox_.empty()) return false;
-        return transport_ == transport::polling ? poll_.has_value() : !channel_->paused;
+        return transport_ == transport::polling ? has_poll() : !channel_->paused;
     }
 
     /// Sends a message if it would go at once; else it is dropped. Errors: errc::would_wait, and those of `send`.
@@ -241,7 +254,7 @@ public:
     /// The next thing to do, or nothing until there is other input. Bodies and handshakes are put together in `buffer`,
     /// which may serve any number of sessions.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
-        std::optional<transmit> t;
+        std::optional<transmit> t = detail::no_transmit();
         next_transmit(t, buffer);
         return t;
     }
@@ -252,7 +265,7 @@ public:
     /// When to call `handle_timeout`, if ever. Changes with every input and every transmit. Constant time.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
         auto const next = next_deadline();
-        return candidate_ && poll_ ? earlier(next, candidate_->noop_deadline) : next;
+        return candidate_ && has_poll() ? earlier(next, candidate_->noop_deadline) : next;
     }
 
     //=== what it is ===//
@@ -277,12 +290,11 @@ public:
     [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
     /// Whether it needs no poll until there is other input. May be false where that is so.
     [[nodiscard]] bool is_at_rest() const noexcept {
-        return is_open() && events_.empty() && outbox_.empty() && beats_.empty() && !handshake_due_ && !candidate_ &&
-               !poll_ && !answered_ && !rejected_candidate_;
+        return is_open() && events_.empty() && outbox_.empty() && beats_.empty() && !handshake_due_ && !polling_;
     }
     /// Whether it has ended, and has no event and no transmit left.
     [[nodiscard]] bool is_done() const noexcept {
-        return state_ == state::closed && events_.empty() && !poll_ && !body_ && !answered_ && !rejected_candidate_ &&
+        return state_ == state::closed && events_.empty() && (!polling_ || polling_->is_empty()) &&
                (!channel_ || channel_->is_over);
     }
     /// Bytes that are queued and not yet handed to the I/O layer.

@@ -210,11 +210,11 @@ SOCKETLESS_INLINE engineio::handshake_request server::handshake(socket_handle so
     return s == nullptr ? engineio::handshake_request() : core_->connections_.engine().handshake(s->connection);
 }
 SOCKETLESS_INLINE void server::set_data(socket_handle socket, std::shared_ptr<void> data) {
-    if (auto* const s = core_->sockets_.find(socket)) s->data = std::move(data);
+    if (auto* const s = core_->sockets_.find(socket)) s->set_data(std::move(data));
 }
 SOCKETLESS_INLINE void* server::data_of(socket_handle socket) const noexcept {
     auto const* const s = core_->sockets_.find(socket);
-    return s == nullptr ? nullptr : s->data.get();
+    return s == nullptr || !s->details ? nullptr : s->details->data.get();
 }
 
 //=== audience ===//

@@ -87,13 +87,14 @@ public:
         slot* const s = find(socket, state::asked);
         if (s == nullptr) return error{errc::not_connected};
         auto const put = queue_->put(options_->max_queued, [&](std::string& text, attachment_list&) {
-            if (revision_ == revision::v4) return encode_connect(text, s->nsp);
-            if (pid.empty()) return encode_connect(text, s->nsp, json::object("sid", sid));
-            return encode_connect(text, s->nsp, json::object("sid", sid, "pid", pid));
+            std::string_view const nsp = s->nsp.view();
+            if (revision_ == revision::v4) return encode_connect(text, nsp);
+            if (pid.empty()) return encode_connect(text, nsp, json::object("sid", sid));
+            return encode_connect(text, nsp, json::object("sid", sid, "pid", pid));
         });
         if (!put) return put;
         s->state = state::connected;
-        connect_deadline_.reset();
+        is_awaited_ = false;
         return check_queue();
     }
 
@@ -219,7 +220,8 @@ public:
     /// application asks for.
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
         if (is_closed_) return std::nullopt;
-        return acks_ ? earlier(connect_deadline_, acks_->next_deadline()) : connect_deadline_;
+        auto const connecting = is_awaited_ ? std::optional(connect_deadline_) : std::nullopt;
+        return acks_ ? earlier(connecting, acks_->next_deadline()) : connecting;
     }
 
     //=== what it is ===//
@@ -243,7 +245,7 @@ public:
     /// The socket's namespace; empty if it is gone.
     [[nodiscard]] std::string_view nsp(socket_handle socket) const noexcept {
         for (state const s : {state::asked, state::connected})
-            if (auto const* const found = find(socket, s)) return found->nsp;
+            if (auto const* const found = find(socket, s)) return found->nsp.view();
         return {};
     }
 

@@ -18,29 +18,32 @@
 
 namespace socketless::inline v0::core_detail {
 
-// First in, first out. The buffer is reused: a queue that has found its size does not allocate.
+// First in, first out. The buffer is reused: a queue that has found its size does not allocate. One that is not used
+// takes no more than a pointer.
 class frame_queue {
 public:
-    [[nodiscard]] bool empty() const noexcept { return head_ == entries_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return !all_ || all_->count == 0; }
+    [[nodiscard]] std::size_t count() const noexcept { return all_ ? all_->count : 0; }
     // The bytes of all that is queued, shared frames included.
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t size() const noexcept { return all_ ? all_->size : 0; }
 
     // Queues a frame that is put together from two parts. A call that throws, here and below, has queued nothing.
     void push(frame_kind kind, std::string_view head, std::string_view tail) {
-        compact();
-        std::size_t const begin = bytes_.size();
-        rollback undo([&]() noexcept { bytes_.resize(begin); });
-        bytes_ += head;
-        bytes_ += tail;
-        add(kind, begin);
+        contents& c = prepare();
+        std::size_t const begin = c.bytes.size();
+        rollback undo([&]() noexcept { c.bytes.resize(begin); });
+        c.bytes += head;
+        c.bytes += tail;
+        c.add(kind, begin);
         undo.commit();
     }
 
     void push(frame_kind kind, std::shared_ptr<std::string const> shared) {
-        compact();
+        contents& c = prepare();
         std::size_t const size = shared->size();
-        entries_.push_back({kind, bytes_.size(), size, std::move(shared)});
-        size_ += size;
+        c.entries.push_back({std::move(shared), c.bytes.size(), size, kind});
+        c.size += size;
+        ++c.count;
     }
 
     // The byte, if any, that goes before each frame of a packet: before its text, and before an attachment.
@@ -55,24 +58,28 @@ public:
     // their heads.
     template <class Encode>
     result<void> put(heads const& before, attachment_list& list, std::size_t max_size, Encode const& encode) {
-        compact();
-        std::size_t const begin = bytes_.size();
+        contents& c = prepare();
+        std::size_t const begin = c.bytes.size();
         // If an attachment were missing, the peer would wait for it for ever.
-        rollback undo([this, begin, count = count()]() noexcept {
-            truncate(count);
-            bytes_.resize(begin);
+        rollback undo([&, count = c.count]() noexcept {
+            c.truncate(count);
+            c.bytes.resize(begin);
         });
         rollback const tidy([&]() noexcept { // the list is for the next packet
             list.clear();
             core_detail::shrink(list);
         });
-        if (before.text != none) bytes_.push_back(before.text);
-        std::size_t const begin_of_text = bytes_.size();
-        if (auto const encoded = encode(bytes_, list); !encoded) return encoded.error();
-        if (is_too_large(bytes_.size() - begin_of_text, list, max_size)) return error{errc::message_too_large};
-        add(frame_kind::text, begin);
-        std::string_view const head(&before.attachment, before.attachment != none ? 1u : 0u);
-        for (byte_view const attachment : list) push(frame_kind::binary, head, as_characters(attachment));
+        if (before.text != none) c.bytes.push_back(before.text);
+        std::size_t const begin_of_text = c.bytes.size();
+        if (auto const encoded = encode(c.bytes, list); !encoded) return encoded.error();
+        if (is_too_large(c.bytes.size() - begin_of_text, list, max_size)) return error{errc::message_too_large};
+        c.add(frame_kind::text, begin);
+        for (byte_view const attachment : list) {
+            std::size_t const begin_of_attachment = c.bytes.size();
+            if (before.attachment != none) c.bytes.push_back(before.attachment);
+            c.bytes += as_characters(attachment);
+            c.add(frame_kind::binary, begin_of_attachment);
+        }
         undo.commit();
         return {};
     }
@@ -87,7 +94,7 @@ public:
 
     // Whether more than `limit` bytes wait, or so many frames that their entries take more than that.
     [[nodiscard]] bool exceeds(std::size_t limit) const noexcept {
-        return exceed(size_, entries_.size() - head_, limit);
+        return all_ && exceed(all_->size, all_->count, limit);
     }
     // The same for frames that are not queued yet.
     [[nodiscard]] static bool exceed(std::size_t size, std::size_t count, std::size_t limit) noexcept {
@@ -98,90 +105,135 @@ public:
     // Precondition: not empty.
     [[nodiscard]] frame front() const noexcept {
         SOCKETLESS_ASSERT(!empty());
-        entry const& e = entries_[head_];
-        return {e.kind, {e.shared ? e.shared->data() : bytes_.data() + e.begin, e.size}};
+        entry const& e = all_->entries[all_->head];
+        return {e.kind, {e.shared ? e.shared->data() : all_->bytes.data() + e.begin, e.size}};
     }
 
     // The owner of the first frame's bytes, if they are shared. Precondition: not empty. Valid as long as the frame.
     [[nodiscard]] std::shared_ptr<std::string const> const* front_owner() const noexcept {
         SOCKETLESS_ASSERT(!empty());
-        return entries_[head_].shared ? &entries_[head_].shared : nullptr;
+        entry const& e = all_->entries[all_->head];
+        return e.shared ? &e.shared : nullptr;
     }
 
     // Takes the first frame off. Its bytes stay until the next one is queued.
     void pop() noexcept {
         SOCKETLESS_ASSERT(!empty());
-        size_ -= entries_[head_].size;
-        ++head_;
+        all_->size -= all_->entries[all_->head].size;
+        ++all_->head;
+        --all_->count;
     }
 
     // Whether any frame, from the first to the last, is binary.
     [[nodiscard]] bool has_binary() const noexcept {
-        for (std::size_t i = head_; i != entries_.size(); ++i)
-            if (entries_[i].kind == frame_kind::binary) return true;
+        if (empty()) return false;
+        for (std::size_t i = all_->head; i != all_->entries.size(); ++i)
+            if (all_->entries[i].kind == frame_kind::binary) return true;
         return false;
     }
 
     // Forgets all that is queued and the memory for it.
-    void clear() noexcept {
-        std::vector<entry>().swap(entries_);
-        std::string().swap(bytes_);
-        head_ = 0;
-        size_ = 0;
-    }
+    void clear() noexcept { all_.reset(); }
+
+    // The memory, for another queue to use. Precondition: empty, and the bytes of the last frame are not used any more.
+    class memory;
+    [[nodiscard]] bool has_memory() const noexcept { return all_ != nullptr; }
+    [[nodiscard]] memory release() noexcept;
+    // Precondition: it has no memory.
+    void adopt(memory m) noexcept;
 
     // Gives back memory that a burst has left behind.
     void shrink() noexcept {
-        if (empty() && bytes_.capacity() + entries_.capacity() != 0) clear();
+        if (empty()) clear();
     }
 
 private:
-    // How many frames wait.
-    [[nodiscard]] std::size_t count() const noexcept { return entries_.size() - head_; }
-    // Takes the last frames back, so that `count` are left.
-    void truncate(std::size_t count) noexcept {
-        for (; this->count() > count; entries_.pop_back()) {
-            size_ -= entries_.back().size;
-            bytes_.resize(entries_.back().begin);
-        }
-    }
-
     struct entry {
-        frame_kind kind;
+        std::shared_ptr<std::string const> shared;
         std::size_t begin;
         std::size_t size;
-        std::shared_ptr<std::string const> shared;
+        frame_kind kind;
     };
 
-    // The bytes from `begin` on are a frame.
-    void add(frame_kind kind, std::size_t begin) {
-        std::size_t const size = bytes_.size() - begin;
-        entries_.push_back({kind, begin, size, nullptr});
-        size_ += size;
+    struct contents {
+        std::vector<entry> entries;
+        std::string bytes;
+        std::size_t head = 0;  // of the entries: those before it have been taken off
+        std::size_t count = 0; // of the others
+        std::size_t size = 0;  // of their frames
+
+        // The bytes from `begin` on are a frame.
+        void add(frame_kind kind, std::size_t begin) {
+            std::size_t const size_of_frame = bytes.size() - begin;
+            entries.push_back({nullptr, begin, size_of_frame, kind});
+            size += size_of_frame;
+            ++count;
+        }
+
+        // Takes the last frames back, so that `left` are left.
+        void truncate(std::size_t left) noexcept {
+            for (; count > left; --count) {
+                size -= entries.back().size;
+                bytes.resize(entries.back().begin);
+                entries.pop_back();
+            }
+        }
+
+        // Drops the frames that have been taken off once they are half of the queue or all of it.
+        void compact() noexcept {
+            if (count == 0) {
+                entries.clear();
+                bytes.clear();
+                head = 0;
+            } else if (head >= count) {
+                drop_taken();
+            }
+        }
+        void drop_taken() noexcept {
+            std::size_t const taken = entries[head].begin;
+            bytes.erase(0, taken);
+            entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(head));
+            for (entry& e : entries) e.begin -= taken;
+            head = 0;
+        }
+    };
+
+    // The contents, for another frame.
+    [[nodiscard]] contents& prepare() {
+        if (!all_) all_ = std::make_unique<contents>();
+        if (all_->head != 0) all_->compact();
+        return *all_;
     }
 
-    // Drops the frames that have been taken off, once they are half of the queue or all of it.
-    void compact() noexcept {
-        if (head_ == 0) return;
-        if (!empty()) return drop_taken();
-        entries_.clear();
-        bytes_.clear();
-        head_ = 0;
-    }
-    void drop_taken() noexcept {
-        if (head_ < entries_.size() - head_) return;
-        std::size_t const taken = entries_[head_].begin;
-        bytes_.erase(0, taken);
-        entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
-        for (entry& e : entries_) e.begin -= taken;
-        head_ = 0;
-    }
-
-    std::vector<entry> entries_;
-    std::string bytes_;
-    std::size_t head_ = 0;
-    std::size_t size_ = 0;
+    std::unique_ptr<contents> all_;
 };
+
+class frame_queue::memory {
+public:
+    memory() = default;
+
+    // Whether it is little, so that it may lie idle.
+    [[nodiscard]] bool is_little() const noexcept {
+        constexpr std::size_t largest_idle_buffer = 4096;
+        return all_ && all_->bytes.capacity() <= largest_idle_buffer &&
+               all_->entries.capacity() <= largest_idle_buffer / sizeof(entry);
+    }
+
+private:
+    friend class frame_queue;
+    explicit memory(std::unique_ptr<contents> all) noexcept : all_(std::move(all)) {}
+
+    std::unique_ptr<contents> all_;
+};
+
+inline frame_queue::memory frame_queue::release() noexcept {
+    SOCKETLESS_ASSERT(empty());
+    return memory(std::move(all_));
+}
+inline void frame_queue::adopt(memory m) noexcept {
+    SOCKETLESS_ASSERT(!has_memory());
+    all_ = std::move(m.all_);
+}
 
 } // namespace socketless::inline v0::core_detail
 

@@ -94,10 +94,10 @@ private:
     static constexpr std::uint64_t furthest = (std::uint64_t{1} << bits * levels) / 2;
 
     struct node {
-        std::uint64_t tick = 0;
+        std::uint64_t tick : 48 = 0; // see below: all of the clock's time is less
+        std::uint64_t slot : 16 = unfiled;
         std::uint32_t previous = none;
         std::uint32_t next = none;
-        std::uint16_t slot = unfiled;
     };
 
     struct occupied_slot {
@@ -107,6 +107,7 @@ private:
 
     // Of the caller's clock, in a millisecond. Unsigned: the clock's durations may not hold all of its time.
     static constexpr auto units = static_cast<std::uint64_t>(time_point::duration(milliseconds(1)).count());
+    static_assert(static_cast<std::uint64_t>(time_point::duration::max().count()) / units < std::uint64_t{1} << 46u);
 
     // Precondition: base_ is not later than `t`.
     [[nodiscard]] std::uint64_t since_base(time_point t) const noexcept {

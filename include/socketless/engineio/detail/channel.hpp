@@ -12,6 +12,7 @@
 #include <socketless/engineio/transport.hpp>
 #include <socketless/text/utf8.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,31 +36,35 @@ public:
     }
 
     // Whether something that was received has not been read yet.
-    [[nodiscard]] bool is_unread() const noexcept { return unread_ || (reader_ && reader_->is_unread()); }
+    [[nodiscard]] bool is_unread() const noexcept { return has_message() || (reader_ && reader_->is_unread()); }
 
     // Whether `next` has nothing to read and nothing to give back.
-    [[nodiscard]] bool is_at_rest() const noexcept { return !unread_ && !reader_ && !base64_; }
+    [[nodiscard]] bool is_at_rest() const noexcept { return !has_message() && !reader_ && !base64_; }
 
     // Precondition of both: all that was received has been read.
     void message_received(frame message) noexcept {
-        SOCKETLESS_ASSERT(!unread_);
-        message_ = message;
-        unread_ = true;
+        SOCKETLESS_ASSERT(!has_message());
+        message_ = message.data;
+        unread_ = message.kind == frame_kind::text ? unread::text : unread::binary;
     }
     void bytes_received(std::string_view chunk) {
         if (reader_) reader_->push(chunk);
     }
 
-    // The next message, if that is what a WebSocket has received: the usual case, at little cost. Otherwise nothing is
-    // read.
-    [[nodiscard]] std::optional<frame> next_message(revision r) noexcept {
-        if (!unread_ || base64_) return std::nullopt;
-        bool const is_text = message_.kind == frame_kind::text;
-        bool const is_bare = !is_text && r == revision::v4;
-        if (!is_bare && !message_.data.starts_with(wire_type(message_.kind))) return std::nullopt;
-        if (is_text && !utf8::validate(message_.data)) return std::nullopt;
-        unread_ = false;
-        return frame{message_.kind, message_.data.substr(is_bare ? 0 : 1)};
+    // Reads the next message into `m`, if that is what a WebSocket has received: the usual case, at little cost.
+    // Otherwise it reads nothing, and returns false.
+    [[nodiscard]] bool next_message(frame& m, revision r) noexcept {
+        if (!has_message() || base64_) return false;
+        bool const is_text = unread_ == unread::text;
+        m.kind = is_text ? frame_kind::text : frame_kind::binary;
+        m.data = message_;
+        if (is_text || r == revision::v3) {
+            if (message_.empty() || message_.front() != wire_type(m.kind)) return false;
+            if (is_text && !utf8::validate(message_)) return false;
+            m.data.remove_prefix(1);
+        }
+        unread_ = unread::nothing;
+        return true;
     }
 
     // The next packet, or nothing until more is received.
@@ -71,9 +76,10 @@ public:
             return *f ? decode_frame(**f, r) : result<packet>(f->error());
         }
         base64_.reset();
-        if (!unread_) return std::nullopt;
-        unread_ = false;
-        return decode_frame(message_, r);
+        if (!has_message()) return std::nullopt;
+        auto const kind = unread_ == unread::text ? frame_kind::text : frame_kind::binary;
+        unread_ = unread::nothing;
+        return decode_frame({kind, message_}, r);
     }
 
     // Sends one packet. `buffer` holds it until it has gone.
@@ -94,8 +100,7 @@ public:
 
     // Takes the first message off the queue and sends it: borrowed from there if it can go as it is.
     void send_front(std::optional<transmit>& t, outbox& queue, revision r, std::string& buffer) const {
-        auto const m = queue.front();
-        queue.pop();
+        auto const m = queue.take();
         bool const is_binary = m.kind == frame_kind::binary;
         if (reader_ || (is_binary && text_only)) {
             t = send({packet_type::message, m.kind, m.data()}, r, buffer);
@@ -103,11 +108,19 @@ public:
         }
         transmit& sent = t.emplace();
         sent.id = id_;
-        sent.data = {m.kind, is_binary && r == revision::v4 ? m.data() : m.wire};
+        sent.data.kind = m.kind;
+        sent.data.data = m.wire;
+        if (is_binary && r == revision::v4) sent.data.data.remove_prefix(1);
         sent.shared = m.shared;
     }
 
 private:
+    friend class optional_channel;
+
+    enum class unread : std::uint8_t { nothing, text, binary };
+
+    [[nodiscard]] bool has_message() const noexcept { return unread_ != unread::nothing; }
+
     // Base64 in a frame comes only from peers that cannot send binary: rare enough to pay for a buffer then.
     [[nodiscard]] result<packet> decode_frame(frame f, revision r) {
         auto p = decode(f, r);
@@ -120,8 +133,9 @@ private:
     channel_id id_ = 0;
     std::unique_ptr<stream_reader> reader_;
     std::unique_ptr<std::string> base64_;
-    frame message_;
-    bool unread_ = false;
+    std::string_view message_; // of a WebSocket
+    unread unread_ = unread::nothing;
+    bool is_there_ = false; // see optional_channel
 
 public:
     // A write is under way: the session sends nothing more.
@@ -136,6 +150,26 @@ public:
     bool is_open = true;
     // A client's stream that has yet to begin, with an open packet.
     bool hello_due = false;
+};
+
+// A std::optional<channel> that takes no more memory than a channel: each session has one.
+class optional_channel {
+public:
+    [[nodiscard]] explicit operator bool() const noexcept { return channel_.is_there_; }
+    [[nodiscard]] channel* operator->() noexcept { return &channel_; }
+    [[nodiscard]] channel const* operator->() const noexcept { return &channel_; }
+    [[nodiscard]] channel& operator*() noexcept { return channel_; }
+    [[nodiscard]] channel const& operator*() const noexcept { return channel_; }
+
+    optional_channel& operator=(channel&& c) noexcept {
+        channel_ = std::move(c);
+        channel_.is_there_ = true;
+        return *this;
+    }
+    void reset() noexcept { channel_ = channel(); }
+
+private:
+    channel channel_;
 };
 
 } // namespace socketless::inline v0::engineio::detail

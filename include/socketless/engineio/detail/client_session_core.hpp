@@ -302,7 +302,7 @@ protected:
     //=== packets out ===//
 
     [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
-        std::optional<transmit> t;
+        std::optional<transmit> t = no_transmit();
         if (farewell_count_ != 0)
             t = take_farewell();
         else if (state_ == state::closed || state_ == state::fresh)

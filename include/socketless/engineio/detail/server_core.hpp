@@ -3,7 +3,9 @@
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/id_map.hpp>
 #include <socketless/core/detail/index_queue.hpp>
+#include <socketless/core/detail/index_table.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
@@ -24,12 +26,13 @@
 #include <socketless/text/percent.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -42,16 +45,20 @@ public:
 
 protected:
     server_core(server_options options, random_source random)
-        : options_(std::move(options)), random_(std::move(random)), log_(options_.max_connection_events) {}
+        : options_(std::move(options)), random_(std::move(random)), log_(options_.max_connection_events) {
+        memory_.reserve(most_idle_memories);
+    }
     ~server_core() = default;
 
     static constexpr std::uint32_t none = 0xffffffff;
+    static constexpr std::size_t most_idle_memories = 16;
 
     enum class transport_use : std::uint8_t { http, websocket };
 
     struct slot : core_detail::slot {
+        bool has_post = false; // its body is on its way
+        exchange_id post = 0;
         std::optional<server_session> session;
-        std::optional<exchange_id> post; // its body is on its way
     };
 
     struct request_to_check {
@@ -129,7 +136,7 @@ protected:
     void take_request(http_request const& request, std::uint32_t index, time_point now) {
         bool const is_post = request.method == http_method::post;
         bool const is_too_large = request.is_too_large || request.body.size() > options_.max_payload;
-        if (is_post && !slots_[index].post && is_too_large) return refuse_body(request);
+        if (is_post && !slots_[index].has_post && is_too_large) return refuse_body(request);
         bool const is_taken = request.method == http_method::get ? take_poll(request, index, now)
                                                                  : is_post && take_post(request, index, now);
         if (!is_taken) refuse(request, {});
@@ -144,7 +151,7 @@ protected:
     [[nodiscard]] bool take_post(http_request const& request, std::uint32_t index, time_point now) {
         server_session& session = *slots_[index].session;
         bool const v4 = session.revision() == revision::v4;
-        bool const is_second = slots_[index].post.has_value();
+        bool const is_second = slots_[index].has_post;
         if (is_second || (v4 && request.is_binary)) return session.break_off(), false;
         auto const form = format_of(session.revision(), request.is_binary ? frame_kind::binary : frame_kind::text);
         return assign(exchanges_, request.exchange, index,
@@ -155,7 +162,7 @@ protected:
     // owns it.
     template <class Names, class Take>
     [[nodiscard]] static bool assign(Names& names, std::uint64_t name, std::uint32_t index, Take take) {
-        bool const is_new = names.emplace(name, index).second;
+        bool const is_new = names.emplace(name, index);
         core_detail::rollback undo([&]() noexcept {
             if (is_new) names.erase(name);
         });
@@ -166,10 +173,10 @@ protected:
 
     // The body of a POST has arrived, or never will. Returns whether it was on its way.
     bool end_post(exchange_id exchange) {
-        auto const found = exchanges_.find(exchange);
-        if (found == exchanges_.end() || slots_[found->second].post != exchange) return false;
-        slots_[found->second].post.reset();
-        exchanges_.erase(found);
+        auto const* const found = exchanges_.find(exchange);
+        if (found == nullptr || !slots_[*found].has_post || slots_[*found].post != exchange) return false;
+        slots_[*found].has_post = false;
+        exchanges_.erase(exchange);
         return true;
     }
 
@@ -190,8 +197,8 @@ protected:
             if (!assign(channels_, channel, index, offer)) return refuse_channel(channel, stream.context, {});
             mark_busy(index);
         }
-        if (auto const found = channels_.find(channel); stream.is_paused && found != channels_.end())
-            slots_[found->second].session->pause(channel);
+        if (auto const* const found = channels_.find(channel); stream.is_paused && found != nullptr)
+            slots_[*found].session->pause(channel);
     }
 
     // Answers a request without a session.
@@ -247,9 +254,7 @@ protected:
 
     [[nodiscard]] std::uint32_t find(std::string_view sid) const {
         if (sid.size() != session_id{}.size()) return none;
-        auto const found = by_sid_.find(core_detail::key_of(sid));
-        if (found == by_sid_.end()) return none;
-        return slots_[found->second].session->id() == sid ? found->second : none;
+        return by_sid_.find(core_detail::key_of(sid), [&](std::uint32_t i) { return slots_[i].session->id() == sid; });
     }
 
     // The same, for a sid in a JSON text.
@@ -268,8 +273,11 @@ protected:
     [[nodiscard]] session_id new_session_id() const {
         for (;;) {
             session_id const id = make_random_id(random_);
-            if (!by_sid_.contains(core_detail::key_of(view(id)))) return id;
+            if (find(view(id)) == none) return id;
         }
+    }
+    [[nodiscard]] auto key_of_session() const noexcept {
+        return [this](std::uint32_t i) { return core_detail::key_of(slots_[i].session->id()); };
     }
 
     // Makes a session for the handshake that came by this exchange or channel, and opens it by `open(session)`. If that
@@ -277,11 +285,12 @@ protected:
     template <class Names, class Open>
     void make_session(Names& names, std::uint64_t name, checked_request const& asked, kept_request request, Open open) {
         session_id const id = new_session_id();
+        by_sid_.reserve(key_of_session());
         std::uint32_t const index = make_slot();
         server_session& session = slots_[index].session.emplace(options_, id, asked.revision);
         if (!tells_drained_) session.leave_out_drained();
+        by_sid_.insert(index, core_detail::key_of(view(id)));
         core_detail::rollback undo([&]() noexcept { forget(index); });
-        by_sid_.emplace(core_detail::key_of(view(id)), index);
         static_cast<void>(assign(names, name, index, [&] {
             session.keep_request(std::move(request));
             if (asked.base64) session.use_base64();
@@ -312,8 +321,8 @@ protected:
     void forget(std::uint32_t index) noexcept {
         slot const& s = slots_[index];
         timers_.cancel(index);
-        by_sid_.erase(core_detail::key_of(s.session->id()));
-        if (s.post) end_post(*s.post);
+        by_sid_.erase(index, key_of_session());
+        if (s.has_post) end_post(s.post);
         slots_.free(index);
     }
 
@@ -329,8 +338,22 @@ protected:
     // The session may have events or transmits. Its timer is set when they have been polled.
     void mark_busy(std::uint32_t index) noexcept { with_events_.push(index); }
 
+    void lend_memory(server_session& s) noexcept {
+        if (!s.wants_memory() || memory_.empty()) return;
+        s.take_memory(std::move(memory_.back()));
+        memory_.pop_back();
+    }
+    // Takes the memory back that a session has no more use for. Its last transmit has gone.
+    void reclaim_memory() noexcept {
+        std::uint32_t const index = std::exchange(at_rest_, none);
+        if (index == none || !slots_[index].session) return;
+        auto memory = slots_[index].session->give_memory();
+        if (memory.is_little() && memory_.size() < memory_.capacity()) memory_.push_back(std::move(memory));
+    }
+
     [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
-        std::optional<transmit> t;
+        reclaim_memory();
+        std::optional<transmit> t = no_transmit();
         if (!immediate_.empty()) {
             t = immediate_.front().what;
             if (auto const& body = immediate_.front().body; !body.empty()) {
@@ -353,6 +376,7 @@ protected:
                     mark_busy(index); // it may have drained, or ended
                     return t;
                 }
+                at_rest_ = index;
             }
             with_transmits_.pop();
             if (!with_events_.contains(index) && session.is_done())
@@ -376,15 +400,17 @@ protected:
     time_point now_{}; // of the last input
     bool tells_drained_ = true;
     core_detail::slot_map<slot> slots_;
-    std::unordered_map<std::uint64_t, std::uint32_t> by_sid_;
-    std::unordered_map<channel_id, std::uint32_t> channels_;
-    std::unordered_map<exchange_id, std::uint32_t> exchanges_;
+    core_detail::index_table by_sid_;
+    core_detail::id_map channels_;
+    core_detail::id_map exchanges_;
     new_streams new_streams_;
     core_detail::index_queue with_events_;
     core_detail::index_queue with_transmits_;
     core_detail::fifo<immediate_transmit> immediate_;
     connection_log log_;
     core_detail::timer_wheel timers_;
+    std::vector<outbox::memory> memory_; // for the queues of sessions
+    std::uint32_t at_rest_ = none;       // the session whose last transmit was polled last
 };
 
 } // namespace socketless::inline v0::engineio::detail

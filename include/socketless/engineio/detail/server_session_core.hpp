@@ -29,6 +29,17 @@ protected:
         payload_reader reader;
     };
 
+    // What is under way by long-polling. A session that uses it has one, and one that has moved has it until the last
+    // exchange is answered: those over a WebSocket, which are many, are smaller without.
+    struct polling {
+        std::optional<exchange_id> poll;     // a GET
+        std::optional<exchange_id> answered; // a POST that gets its "ok" next
+        std::optional<channel_id> rejected_candidate;
+        std::unique_ptr<incoming_body> body;
+
+        [[nodiscard]] bool is_empty() const noexcept { return !poll && !answered && !rejected_candidate && !body; }
+    };
+
     server_session_core(server_options const& options, random_id const& id, revision r) noexcept
         : session_core(r), id_(id), options_(&options) {}
 
@@ -54,15 +65,14 @@ protected:
         if (state_ == state::closed) return;
         if (candidate_) give_up(candidate_->channel);
         if (channel_ && late_.is_over(channel_->id())) channel_->is_over = true;
-        if (body_) answered_ = body_->exchange;
-        body_.reset();
+        if (has_body()) end_body();
         handshake_due_ = false;
         end(reason);
     }
 
     // Closes a candidate, unless the I/O layer has said that it is gone.
     void give_up(channel const& c) noexcept {
-        if (!late_.is_over(c.id())) rejected_candidate_ = c.id();
+        if (!late_.is_over(c.id())) polling_->rejected_candidate = c.id();
     }
 
     void drop_candidate() {
@@ -93,17 +103,21 @@ protected:
     }
 
     // A pending GET is answered with a noop if there is nothing else.
-    void release_poll() noexcept { noop_due_ = poll_.has_value(); }
+    void release_poll() noexcept { noop_due_ = has_poll(); }
 
     //=== packets in ===//
 
-    [[nodiscard]] bool has_body() const noexcept { return body_ != nullptr; }
+    [[nodiscard]] bool has_poll() const noexcept { return polling_ && polling_->poll; }
+    [[nodiscard]] bool has_body() const noexcept { return polling_ && polling_->body; }
 
     [[nodiscard]] std::optional<result<packet>> next_of_body() {
-        if (auto const p = body_->reader.next()) return p;
-        answered_ = body_->exchange;
-        body_.reset();
-        return std::nullopt;
+        auto const p = polling_->body->reader.next();
+        if (!p) end_body();
+        return p;
+    }
+    void end_body() noexcept {
+        polling_->answered = polling_->body->exchange;
+        polling_->body.reset();
     }
 
     [[nodiscard]] std::optional<event> take_packet(result<packet> const& p) {
@@ -148,15 +162,20 @@ protected:
     //=== packets out ===//
 
     void next_transmit(std::optional<transmit>& t, std::string& buffer) {
-        if (answered_)
+        if (polling_) answer_exchanges(t, buffer);
+        if (!t && channel_) send_on_channel(t, buffer);
+    }
+
+    void answer_exchanges(std::optional<transmit>& t, std::string& buffer) {
+        if (polling_->answered)
             t = answer_post();
-        else if (rejected_candidate_)
-            t = close_channel(*std::exchange(rejected_candidate_, std::nullopt));
+        else if (polling_->rejected_candidate)
+            t = close_channel(*std::exchange(polling_->rejected_candidate, std::nullopt));
         else if (candidate_ && can_send(candidate_->channel) && std::exchange(candidate_->probe_due, false))
             t = candidate_->channel.send({packet_type::pong, frame_kind::text, "probe"}, revision_, buffer);
-        else if (poll_)
+        else if (polling_->poll)
             t = answer_poll(buffer);
-        if (!t && channel_) send_on_channel(t, buffer);
+        if (transport_ != transport::polling && polling_->is_empty()) polling_.reset();
     }
 
     [[nodiscard]] static transmit close_channel(channel_id channel) noexcept {
@@ -165,7 +184,7 @@ protected:
 
     [[nodiscard]] transmit answer_post() noexcept {
         return {.type = transmit_type::respond,
-                .id = *std::exchange(answered_, std::nullopt),
+                .id = *std::exchange(polling_->answered, std::nullopt),
                 .status = 200,
                 .content = content_type::html,
                 .data = {frame_kind::text, "ok"}};
@@ -180,7 +199,7 @@ protected:
         noop_due_ = false;
         if (candidate_) candidate_->noop_deadline.reset();
         return transmit{.type = transmit_type::respond,
-                        .id = *std::exchange(poll_, std::nullopt),
+                        .id = *std::exchange(polling_->poll, std::nullopt),
                         .status = 200,
                         .content = content_of(kind),
                         .data = {kind, buffer},
@@ -257,11 +276,8 @@ protected:
     std::optional<errc> cause_;
     random_id id_;
     server_options const* options_;
-    std::optional<exchange_id> poll_;
-    std::optional<exchange_id> answered_; // a POST that gets its "ok" next
-    std::optional<channel_id> rejected_candidate_;
     kept_request request_;
-    std::unique_ptr<incoming_body> body_;
+    std::unique_ptr<polling> polling_;
 
 private:
     friend session_core<server_session_core>;

@@ -51,16 +51,23 @@ private:
 // The packets of a heartbeat that wait to be sent.
 class due_beats {
 public:
-    bool ping = false;
-    bool pong = false;
-
-    [[nodiscard]] bool empty() const noexcept { return !ping && !pong; }
+    // A ping or a pong.
+    void set(packet_type type) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(type)); }
+    [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
 
     [[nodiscard]] std::optional<packet> take() noexcept {
-        if (std::exchange(ping, false)) return packet{packet_type::ping, frame_kind::text, {}};
-        if (std::exchange(pong, false)) return packet{packet_type::pong, frame_kind::text, {}};
+        for (auto const type : {packet_type::ping, packet_type::pong}) {
+            if ((bits_ & bit(type)) == 0) continue;
+            bits_ = static_cast<std::uint8_t>(bits_ & ~bit(type));
+            return packet{type, frame_kind::text, {}};
+        }
         return std::nullopt;
     }
+
+private:
+    static constexpr unsigned bit(packet_type type) noexcept { return 1u << static_cast<unsigned>(type); }
+
+    std::uint8_t bits_ = 0;
 };
 
 // A channel that a session may move to.
@@ -123,10 +130,9 @@ protected:
     }
     void handle_timeout(time_point now) {
         if (!has_unread()) return self().pass_time(now);
-        if (late_.empty())
-            timeout_due_ = now;
-        else
-            late_.push({.type = input_type::timeout, .now = now});
+        if (!late_.empty()) return late_.push({.type = input_type::timeout, .now = now});
+        timeout_due_ = true;
+        timeout_ = now;
     }
 
     void pause(channel_id channel) noexcept {
@@ -149,18 +155,28 @@ protected:
     [[nodiscard]] std::optional<event> next_event() {
         // Not before: the application may have been handling a message in it.
         if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset();
-        if (reads_messages())
-            if (auto const m = channel_->next_message(revision_))
-                return event{.type = event_type::message, .transport = transport_, .message = *m};
+        std::optional<event> e;
+        if (reads_messages()) {
+            frame m;
+            if (channel_->next_message(m, revision_)) {
+                event& told = e.emplace();
+                told.type = event_type::message;
+                told.transport = transport_;
+                told.message = m;
+                return e;
+            }
+        }
         for (;;) {
             if (auto const type = events_.take()) {
                 auto const t = *type == event_type::upgrading ? candidate_->channel.transport() : transport_;
-                return event{.type = *type, .transport = t, .reason = reason_};
+                e = event{.type = *type, .transport = t, .reason = reason_};
+                return e;
             }
             if (auto const p = next_packet()) {
-                if (auto e = self().take_packet(*p)) return e;
+                e = self().take_packet(*p);
+                if (e) return e;
             } else if (events_.empty() && !take_late()) {
-                return std::nullopt;
+                return e;
             }
         }
     }
@@ -188,7 +204,7 @@ protected:
         switch (heartbeat_.handle_timeout(now, intervals)) {
         case heartbeat::action::none: break;
         case heartbeat::action::ping:
-            beats_.ping = true;
+            beats_.set(packet_type::ping);
             outbox_.shrink();
             break;
         case heartbeat::action::expired: self().close_now(close_reason::ping_timeout); break;
@@ -203,7 +219,7 @@ protected:
         } else {
             heartbeat_.ping(now_, intervals);
             outbox_.shrink();
-            beats_.pong = true;
+            beats_.set(packet_type::pong);
         }
         return true;
     }
@@ -292,7 +308,7 @@ protected:
         reason_ = reason;
         candidate_.reset();
         late_.clear();
-        timeout_due_.reset();
+        timeout_due_ = false;
         outbox_.clear();
         beats_ = {};
         events_.clear(event_type::upgrading);
@@ -310,8 +326,7 @@ private:
     // Keeps an input until earlier ones have been read.
     void wait(input const& i) {
         if (!self().has(i.id)) return;
-        if (auto const timeout = std::exchange(timeout_due_, std::nullopt))
-            late_.push({.type = input_type::timeout, .now = *timeout});
+        if (std::exchange(timeout_due_, false)) late_.push({.type = input_type::timeout, .now = timeout_});
         late_.push(i);
     }
 
@@ -325,7 +340,8 @@ private:
             return true;
         }
         if (!timeout_due_) return false;
-        self().pass_time(*std::exchange(timeout_due_, std::nullopt));
+        timeout_due_ = false;
+        self().pass_time(timeout_);
         return true;
     }
 
@@ -389,14 +405,15 @@ private:
     }
 
 protected:
-    std::optional<channel> channel_; // in use
+    // A server has one of these for each connection: no member takes more than it must, and where the compiler can, it
+    // puts the small ones into the padding of others.
+    optional_channel channel_; // in use
     std::unique_ptr<candidate> candidate_;
     late_inputs late_;
-    std::optional<time_point> timeout_due_; // of a handle_timeout that waits for unread input
-    outbox outbox_;
-    heartbeat heartbeat_;
+    time_point timeout_{}; // of a handle_timeout that waits for unread input, if timeout_due_
     time_point now_{};
     time_point deadline_{}; // of opening and of closing
+    [[no_unique_address]] outbox outbox_;
     due_beats beats_;
     due_events events_;
     revision revision_;
@@ -404,6 +421,8 @@ protected:
     state state_ = state::fresh;
     close_reason reason_ = close_reason::transport_error;
     bool tells_drained_ = true;
+    bool timeout_due_ = false;
+    [[no_unique_address]] heartbeat heartbeat_;
 };
 
 } // namespace socketless::inline v0::engineio::detail

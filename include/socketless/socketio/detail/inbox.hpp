@@ -27,7 +27,7 @@ public:
     void push(frame f, time_point at, time_point& now) {
         if (!empty()) return wait({f, at, true});
         now = at;
-        frame_ = f;
+        set(f);
         unread_ = true;
     }
     void pass_time(time_point at, time_point& now) {
@@ -55,7 +55,7 @@ public:
             later_.reset();
             return error{errc::queue_overflow};
         }
-        frame const f = frame_;
+        frame const f = last();
         unread_ = false;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
@@ -73,7 +73,7 @@ public:
     }
 
     // The message that was read last.
-    [[nodiscard]] frame last() const noexcept { return frame_; }
+    [[nodiscard]] frame last() const noexcept { return {kind_, message_}; }
 
     // Reads nothing more. The last packet stays valid.
     void stop() noexcept {
@@ -120,7 +120,7 @@ private:
         auto const next = later_->inputs.front();
         later_->inputs.pop();
         now = next.at;
-        frame_ = next.message;
+        set(next.message);
         unread_ = next.is_message;
         if (later_->inputs.empty() && !later_->has_overflown) later_.reset();
         return !unread_;
@@ -147,11 +147,17 @@ private:
                text.starts_with(static_cast<char>('0' + static_cast<char>(packet_type::binary_ack)));
     }
 
-    frame frame_;
-    bool unread_ = false;
-    std::uint8_t texts_ = 0; // since the assembler was used
+    void set(frame f) noexcept {
+        message_ = f.data;
+        kind_ = f.kind;
+    }
+
     std::unique_ptr<later_inputs> later_;
     std::unique_ptr<assembler> assembler_;
+    std::string_view message_; // and its kind
+    frame_kind kind_ = frame_kind::text;
+    bool unread_ = false;
+    std::uint8_t texts_ = 0; // since the assembler was used
 };
 
 } // namespace socketless::inline v0::socketio::detail

@@ -1,6 +1,7 @@
 // Which member is in which room: found by both together, and listed for each member, in constant time.
 #pragma once
 
+#include <socketless/core/detail/index_table.hpp>
 #include <socketless/core/detail/shrink.hpp>
 
 #include <bit>
@@ -27,44 +28,38 @@ struct membership {
 template <class Room>
 class memberships {
 public:
-    static constexpr std::uint32_t none = 0xffffffff;
+    static constexpr std::uint32_t none = core_detail::index_table::none;
 
     [[nodiscard]] membership<Room> const& operator[](std::uint32_t i) const noexcept { return pool_[i]; }
     [[nodiscard]] membership<Room>& operator[](std::uint32_t i) noexcept { return pool_[i]; }
 
     // The membership's number, or `none`.
     [[nodiscard]] std::uint32_t find(std::uint32_t member, Room const* room) const noexcept {
-        if (slots_.empty()) return none;
-        for (std::size_t slot = home(member, room);; slot = after(slot)) {
-            std::uint32_t const i = slots_[slot];
-            if (i == none || (pool_[i].member == member && pool_[i].room == room)) return i;
-        }
+        return table_.find(hash(member, room),
+                           [&](std::uint32_t i) { return pool_[i].member == member && pool_[i].room == room; });
     }
 
     // Puts a new membership at the end of the ring that begins with `first`; `first` is `none` for an empty ring. If it
     // throws, nothing has changed. Precondition: the member is not in the room yet.
     void insert(std::uint32_t& first, std::uint32_t member, Room* room, std::uint32_t position) {
-        if (3 * (size_ + 1) > 2 * slots_.size()) grow();
+        table_.reserve(hash_of());
         std::uint32_t const i = take_place();
         pool_[i] = {room, member, position, i, i};
         link(first, i);
-        file(i);
-        ++size_;
+        table_.insert(i, hash(member, room));
     }
 
     // Precondition: `i` is in the ring that begins with `first`.
     void erase(std::uint32_t& first, std::uint32_t i) {
-        unfile(i);
+        table_.erase(i, hash_of());
         unlink(first, i);
         pool_[i].room = nullptr;
         pool_[i].next = free_;
         free_ = i;
-        if (--size_ == 0) release();
+        if (table_.size() == 0) release();
     }
 
 private:
-    static constexpr std::size_t fewest_slots = 16;
-
     void link(std::uint32_t& first, std::uint32_t i) noexcept {
         if (first == none) {
             first = i;
@@ -98,44 +93,13 @@ private:
         return i;
     }
 
-    //=== the hash table: open addressing, linear probing, no tombstones ===//
-
-    [[nodiscard]] std::size_t home(std::uint32_t member, Room const* room) const noexcept {
-        constexpr std::uint64_t odd = 0x9e3779b97f4a7c15; // 2^64 / the golden ratio: neighbours go far apart
-        std::uint64_t hash = (std::bit_cast<std::uintptr_t>(room) * odd) ^ member;
-        hash = (hash ^ hash >> 32u) * odd;
-        return static_cast<std::size_t>(hash >> (64 - std::countr_zero(slots_.size())));
+    [[nodiscard]] static std::uint64_t hash(std::uint32_t member, Room const* room) noexcept {
+        constexpr std::uint64_t odd = 0x9e3779b97f4a7c15; // rooms go far apart
+        std::uint64_t const hash = (std::bit_cast<std::uintptr_t>(room) * odd) ^ member;
+        return hash ^ hash >> 32u;
     }
-
-    [[nodiscard]] std::size_t after(std::size_t slot) const noexcept { return (slot + 1) & (slots_.size() - 1); }
-
-    void file(std::uint32_t i) noexcept {
-        std::size_t slot = home(pool_[i].member, pool_[i].room);
-        while (slots_[slot] != none) slot = after(slot);
-        slots_[slot] = i;
-    }
-
-    // The entries behind the hole that a search would no longer reach move up.
-    void unfile(std::uint32_t i) noexcept {
-        std::size_t hole = home(pool_[i].member, pool_[i].room);
-        while (slots_[hole] != i) hole = after(hole);
-        auto const distance = [mask = slots_.size() - 1](std::size_t from, std::size_t to) {
-            return (to - from) & mask;
-        };
-        for (std::size_t slot = after(hole); slots_[slot] != none; slot = after(slot)) {
-            membership<Room> const& m = pool_[slots_[slot]];
-            if (distance(home(m.member, m.room), slot) < distance(hole, slot)) continue;
-            slots_[hole] = slots_[slot];
-            hole = slot;
-        }
-        slots_[hole] = none;
-    }
-
-    void grow() {
-        std::vector<std::uint32_t> larger(slots_.empty() ? fewest_slots : slots_.size() * 2, none);
-        slots_.swap(larger);
-        for (std::uint32_t const i : larger)
-            if (i != none) file(i);
+    [[nodiscard]] auto hash_of() const noexcept {
+        return [this](std::uint32_t i) { return hash(pool_[i].member, pool_[i].room); };
     }
 
     // No membership is left: gives the memory back, unless it is little.
@@ -143,12 +107,10 @@ private:
         pool_.clear();
         free_ = none;
         core_detail::shrink(pool_);
-        if (slots_.size() > fewest_slots) std::vector<std::uint32_t>().swap(slots_);
     }
 
     std::vector<membership<Room>> pool_;
-    std::vector<std::uint32_t> slots_; // a power of two, at most two thirds of them taken
-    std::size_t size_ = 0;
+    core_detail::index_table table_;
     std::uint32_t free_ = none; // the first free place of the pool; `next` leads to the others
 };
 

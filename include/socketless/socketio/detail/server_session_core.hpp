@@ -4,6 +4,7 @@
 
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/slot_map.hpp>
+#include <socketless/core/detail/small_vector.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
@@ -17,6 +18,7 @@
 #include <socketless/socketio/server_options.hpp>
 #include <socketless/socketio/session.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -25,7 +27,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -38,17 +39,36 @@ protected:
 
     enum class state : std::uint8_t { free, asked, connected, ending, left };
 
+    // The name of a namespace. Most sockets are in "/", which takes no memory.
+    class name {
+    public:
+        name() noexcept = default;
+        explicit name(std::string_view text) : size_(static_cast<std::uint32_t>(text.size())) {
+            if (text == "/") return;
+            text_ = std::make_unique<char[]>(text.size());
+            std::ranges::copy(text, text_.get());
+        }
+
+        [[nodiscard]] std::string_view view() const noexcept {
+            return text_ ? std::string_view(text_.get(), size_) : std::string_view("/");
+        }
+
+    private:
+        std::unique_ptr<char[]> text_;
+        std::uint32_t size_ = 1;
+    };
+
     // A namespace that the client has asked for, is in, or has left.
     struct slot : core_detail::slot {
         std::uint32_t tag = no_tag;
-        std::string nsp;
+        [[no_unique_address]] name nsp;
         server_session_core::state state = state::free;
         disconnect_reason reason{};
     };
 
     server_session_core(server_options const& options, message_queue& queue, revision r, time_point now) noexcept
-        : options_(&options), queue_(&queue), revision_(r), root_due_(r == revision::v4), now_(now),
-          connect_deadline_(deadline(now, options.connect_timeout)) {}
+        : options_(&options), queue_(&queue), now_(now), connect_deadline_(deadline(now, options.connect_timeout)),
+          revision_(r), root_due_(r == revision::v4) {}
 
     [[nodiscard]] packet_bounds bounds() const noexcept { return {options_->max_queued, options_->limits}; }
 
@@ -68,7 +88,7 @@ protected:
     // The slot of that namespace in any state but free.
     [[nodiscard]] slot* find(std::string_view nsp) noexcept {
         for (slot& s : slots_)
-            if (s.state != state::free && s.nsp == nsp) return &s;
+            if (s.state != state::free && s.nsp.view() == nsp) return &s;
         return nullptr;
     }
 
@@ -90,7 +110,7 @@ protected:
         constexpr std::size_t largest_idle_name = 64;
         vacated_ = false;
         for (slot& s : slots_)
-            if (s.state == state::free && s.nsp.capacity() > largest_idle_name) std::string().swap(s.nsp);
+            if (s.state == state::free && s.nsp.view().size() > largest_idle_name) s.nsp = name();
     }
 
     //=== events ===//
@@ -136,7 +156,7 @@ protected:
         event& made = e.emplace();
         made.type = type;
         made.socket = handle(s);
-        made.nsp = s.nsp;
+        made.nsp = s.nsp.view();
         return made;
     }
 
@@ -166,7 +186,7 @@ protected:
 
     // Ends the connection if its client has joined nothing in time.
     void check_deadline() {
-        if (connect_deadline_ && now_ >= *connect_deadline_) end(disconnect_reason::forced_server_close);
+        if (is_awaited_ && now_ >= connect_deadline_) end(disconnect_reason::forced_server_close);
     }
 
     // Why the connection ends after a message that cannot be read.
@@ -184,7 +204,7 @@ protected:
         if (lost_ && !queue_->empty()) queue_->clear();
         lost_.reset();
         root_due_ = false;
-        connect_deadline_.reset();
+        is_awaited_ = false;
         inbox_.stop(); // but keeps the event that the application may be handling
         for (slot& s : slots_) {
             if (s.state == state::connected || s.state == state::asked)
@@ -262,7 +282,7 @@ protected:
 
     // Asks the application to let the client into a namespace.
     event& ask(std::optional<event>& e, slot& s, std::string_view nsp) const {
-        s.nsp = nsp;
+        s.nsp = name(nsp);
         s.tag = no_tag;
         s.state = state::asked;
         s.occupy();
@@ -285,7 +305,7 @@ protected:
     result<void> emit_event(socket_handle socket, std::string_view event, json::detail::values const& args) {
         slot const* const s = find(socket, state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_event(bounds(), {s->nsp, std::nullopt}, event, args); !put) return put;
+        if (auto const put = queue_->put_event(bounds(), {s->nsp.view(), std::nullopt}, event, args); !put) return put;
         return check_queue();
     }
 
@@ -295,7 +315,7 @@ protected:
         if (s == nullptr) return error{errc::not_connected};
         if (auto const may = await(socket, id, timeout); !may) return may;
         core_detail::rollback undo([&]() noexcept { forget_ack(socket, id); });
-        if (auto const put = queue_->put_event(bounds(), {s->nsp, id}, event, args); !put) return put;
+        if (auto const put = queue_->put_event(bounds(), {s->nsp.view(), id}, event, args); !put) return put;
         if (auto const fits = check_queue(); !fits) return fits;
         undo.commit();
         return {};
@@ -309,7 +329,7 @@ protected:
         if (!request) return error{errc::already_acknowledged};
         slot const* const s = find(request.socket(), state::connected);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = queue_->put_ack(bounds(), {s->nsp, request.id()}, args); !put) return put;
+        if (auto const put = queue_->put_ack(bounds(), {s->nsp.view(), request.id()}, args); !put) return put;
         request.clear();
         return check_queue();
     }
@@ -318,7 +338,7 @@ protected:
     result<void> refuse_with(socket_handle socket, std::string_view message, json::detail::values const* data) {
         slot* const s = find(socket, state::asked);
         if (s == nullptr) return error{errc::not_connected};
-        if (auto const put = put_refusal(s->nsp, message, data); !put) return put;
+        if (auto const put = put_refusal(s->nsp.view(), message, data); !put) return put;
         if (acks_ && acks_->is_owed_by(socket.index))
             begin_end(*s, disconnect_reason::forced_server_close);
         else
@@ -337,7 +357,9 @@ protected:
     }
 
     void put_disconnect(slot const& s) {
-        auto const encode_it = [&](std::string& text, attachment_list&) { return encode_disconnect(text, s.nsp); };
+        auto const encode_it = [&](std::string& text, attachment_list&) {
+            return encode_disconnect(text, s.nsp.view());
+        };
         core_detail::must(queue_->put(no_bound, encode_it)); // the namespace came from a packet
     }
 
@@ -348,8 +370,16 @@ protected:
         return error{errc::queue_overflow};
     }
 
+    // A server has one of these for each connection. The small members lie together, and where the compiler can, it
+    // puts them into the padding of others.
     server_options const* options_;
     message_queue* queue_;
+    time_point now_;
+    time_point connect_deadline_; // if is_awaited_
+    std::unique_ptr<pending_acks> acks_;
+    core_detail::small_vector<slot> slots_;
+    std::uint32_t ending_ = 0;
+    bool is_awaited_ = true; // the first socket
     socketio::revision revision_;
     disconnect_reason reason_{};
     std::optional<disconnect_reason> lost_; // the connection, while the inbox holds messages that came before
@@ -359,12 +389,7 @@ protected:
     std::optional<errc> cause_;
     bool root_due_;        // revision 4: the connection itself asks for "/"
     bool vacated_ = false; // slots have become free
-    std::uint32_t ending_ = 0;
-    time_point now_;
-    std::optional<time_point> connect_deadline_;
-    inbox inbox_;
-    std::unique_ptr<pending_acks> acks_;
-    std::vector<slot> slots_;
+    [[no_unique_address]] inbox inbox_;
 };
 
 } // namespace socketless::inline v0::socketio::detail
