@@ -189,8 +189,9 @@ private:
         if (e.type == engineio::event_type::opened) return open(handle);
         bool const is_message = e.type == engineio::event_type::message;
         if (!is_message && e.type != engineio::event_type::closed) return; // the session need not know
+        if (!contains(index)) return; // there was no memory for its session
         auto const* const below = engine_.find(handle);
-        if (below == nullptr || !contains(index)) return; // there was no memory for its session
+        if (below == nullptr) return;
         if (is_message) {
             core_detail::rollback undo([&]() noexcept { break_off(index); });
             all_[index]->session.message_received(e.message, below->now());

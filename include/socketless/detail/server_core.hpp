@@ -135,12 +135,17 @@ public:
 
     //=== events ===//
 
-    // Does one step of work, which may produce an event; false if there was nothing to do.
-    [[nodiscard]] bool step(std::optional<event>& e) {
+    // Works until there is an event, or nothing to do.
+    void poll_event(std::optional<event>& e) {
         if (ended_) forget(*std::exchange(ended_, std::nullopt));
-        if (!own_events_.empty()) return take_own_event(e), true;
-        if (auto const index = connections_.first_busy()) return take_socket_event(e, *index), true;
-        return connections_.take_transport_event();
+        while (!e) {
+            if (!own_events_.empty())
+                take_own_event(e);
+            else if (auto const index = connections_.first_busy())
+                take_socket_event(e, *index);
+            else if (!connections_.take_transport_event())
+                return;
+        }
     }
 
     void take_own_event(std::optional<event>& e) {

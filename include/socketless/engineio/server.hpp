@@ -229,7 +229,7 @@ public:
         if (s == nullptr) return std::nullopt;
         lend_memory(*s->session);
         auto const done = s->session->put(put);
-        if (done) mark_busy(session.index);
+        if (done) mark_sending(session.index);
         return done;
     }
     void leave_out_drained() noexcept { tells_drained_ = false; }
@@ -293,6 +293,10 @@ public:
             if (e) {
                 if (log_.is_on() && e->type != event_type::message)
                     core_detail::attempt([&] { note(index, *e); }); // the event counts more than its note
+                if (slots_[index].session->is_read()) { // the usual case: it need not be asked again
+                    with_events_.pop();
+                    with_transmits_.push(index);
+                }
                 return server_event{handle(index), *e};
             }
             with_events_.pop();

@@ -288,6 +288,11 @@ public:
     [[nodiscard]] std::optional<errc> cause() const noexcept { return cause_; }
     /// Whether `poll_event` has something to say that came of no input.
     [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
+    /// Whether `poll_event` has nothing to do until there is other input. May be false where that is so.
+    [[nodiscard]] bool is_read() const noexcept {
+        return is_open() && events_.empty() && !candidate_ && !polling_ && late_.empty() && !timeout_due_ &&
+               channel_->is_at_rest();
+    }
     /// Whether it needs no poll until there is other input. May be false where that is so.
     [[nodiscard]] bool is_at_rest() const noexcept {
         return is_open() && events_.empty() && outbox_.empty() && beats_.empty() && !handshake_due_ && !polling_;

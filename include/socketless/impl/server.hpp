@@ -159,8 +159,7 @@ SOCKETLESS_INLINE void server::close() {
 
 SOCKETLESS_INLINE std::optional<server::event> server::poll_event() {
     std::optional<event> e = socketio::detail::no_event();
-    while (!e && core_->step(e)) {
-    }
+    core_->poll_event(e);
     return e;
 }
 SOCKETLESS_INLINE std::optional<engineio::connection_event> server::poll_connection_event() noexcept {

@@ -1,6 +1,7 @@
 // The assembler: text and binary messages in, whole packets out, each with its attachments.
 #pragma once
 
+#include <socketless/core/assert.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -77,6 +78,12 @@ public:
 
     /// Whether it holds no packet, neither whole nor under way.
     [[nodiscard]] bool is_idle() const noexcept { return !packet_; }
+
+    /// The packet under way, without its attachments. Precondition: some are due, and `retain` was not called yet.
+    [[nodiscard]] packet const& under_way() const noexcept {
+        SOCKETLESS_ASSERT(attachments_due() != 0 && !text_.kept);
+        return *packet_;
+    }
 
     /// Forgets the packet under way.
     void reset() noexcept {

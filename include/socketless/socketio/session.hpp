@@ -261,6 +261,11 @@ struct event {
 
 namespace detail {
 
+// Whether two namespaces are the same. Names begin with '/', and most are nothing more.
+[[nodiscard]] inline bool is_same_namespace(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && (a.size() == 1 || a == b);
+}
+
 // No event yet. GCC zeroes one that is declared empty, with an instruction that is slow: events are large.
 [[nodiscard]] inline std::optional<event> no_event() noexcept {
     return std::nullopt;

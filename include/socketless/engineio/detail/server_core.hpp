@@ -331,7 +331,7 @@ protected:
         slot* const s = slots_.find(session);
         if (s == nullptr) return error{errc::not_open};
         auto const done = f(*s->session);
-        mark_busy(session.index);
+        mark_sending(session.index);
         return done;
     }
 
@@ -386,6 +386,14 @@ protected:
             if (t) return t;
         }
         return t;
+    }
+
+    // The session has been given something to send, and nothing to read.
+    void mark_sending(std::uint32_t index) noexcept {
+        if (slots_[index].session->has_events())
+            mark_busy(index);
+        else
+            with_transmits_.push(index);
     }
 
     void set_timer(std::uint32_t index) {

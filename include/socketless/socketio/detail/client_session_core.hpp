@@ -54,7 +54,7 @@ protected:
     }
     [[nodiscard]] socket* find(std::string_view nsp) noexcept {
         for (auto const& s : sockets_)
-            if (s->name() == nsp) return s.get();
+            if (is_same_namespace(s->name(), nsp)) return s.get();
         return nullptr;
     }
 
@@ -173,7 +173,8 @@ protected:
         if (auto const expired = out_.acks.take_expired(out_.now))
             return end_ack(e, *expired, ack_outcome::timed_out, {}), true;
         if (ending_ != 0) return end_socket(e), true;
-        if (std::exchange(closed_due_, false)) {
+        if (closed_due_) {
+            closed_due_ = false;
             inbox_.clear(); // not before: the application may have been handling an event in it
             e.emplace().reason = reason_;
             return true;
@@ -181,7 +182,10 @@ protected:
         if (!is_open_) return false;
         if (asking_ != 0) return ask(e), true;
         if (early_ != 0) return deliver_early(e), true;
-        if (std::exchange(root_due_, false)) return take_packet(e, connect_of_root()), true;
+        if (root_due_) {
+            root_due_ = false;
+            return take_packet(e, connect_of_root()), true;
+        }
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
             release();
@@ -189,7 +193,7 @@ protected:
             return lose(*lost_), true;
         }
         message m;
-        auto const any = [](header const&) { return true; };
+        auto const any = [](packet const&) { return true; };
         auto const complete = inbox_.next(m, out_.options.revision, out_.options.limits, any);
         if (!complete && complete.error().code == errc::queue_overflow)
             end(disconnect_reason::queue_overflow);
@@ -203,7 +207,8 @@ protected:
     // The application has handled what the last events borrowed.
     void release() noexcept {
         inbox_.release();
-        if (!std::exchange(is_current_, false)) return;
+        if (!is_current_) return;
+        is_current_ = false;
         stored_packet handled; // a string that is assigned an empty one would keep its memory
         std::swap(current_, handled);
         current_attachments_ = {};
@@ -333,7 +338,7 @@ protected:
 
     void take_packet(std::optional<event>& e, message const& m) {
         packet const& p = m.packet;
-        if (p.nsp == "/") note_root(p.type);
+        if (p.nsp.size() == 1) note_root(p.type);
         socket* const s = find(p.nsp);
         if (s == nullptr) return;
         if (p.type == packet_type::connect) return take_connect(e, *s, p);

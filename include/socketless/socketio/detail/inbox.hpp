@@ -48,7 +48,7 @@ public:
     [[nodiscard]] bool has_next() const noexcept { return unread_ || (later_ && later_->inputs.empty()); }
 
     // Reads a message: true if it is or completes a packet, which goes to `m`. An unfinished packet is copied and waits
-    // for its attachments, unless is_welcome(header) refuses it (errc::not_connected). Precondition: has_next().
+    // for its attachments, unless is_welcome(packet) refuses it (errc::not_connected). Precondition: has_next().
     template <class IsWelcome>
     [[nodiscard]] result<bool> next(message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
         if (!unread_) {
@@ -136,7 +136,7 @@ private:
             m = **assembled;
             return true;
         }
-        if (f.kind == frame_kind::text && !is_welcome(*decode_header(f.data, r, bounds)))
+        if (f.kind == frame_kind::text && !is_welcome(assembler_->under_way()))
             return error{errc::not_connected};
         assembler_->retain();
         return false;

@@ -88,7 +88,7 @@ protected:
     // The slot of that namespace in any state but free.
     [[nodiscard]] slot* find(std::string_view nsp) noexcept {
         for (slot& s : slots_)
-            if (s.state != state::free && s.nsp.view() == nsp) return &s;
+            if (s.state != state::free && is_same_namespace(s.nsp.view(), nsp)) return &s;
         return nullptr;
     }
 
@@ -124,13 +124,15 @@ protected:
                 return end_ack(e, *expired, ack_outcome::timed_out), true;
         }
         if (ending_ != 0) return end_socket(e), true;
-        if (std::exchange(closed_due_, false)) {
+        if (closed_due_) {
+            closed_due_ = false;
             inbox_.clear(); // not before: the application may have been handling an event in it
             e.emplace().reason = reason_;
             return true;
         }
         if (is_closed_) return false;
-        if (std::exchange(root_due_, false)) {
+        if (root_due_) {
+            root_due_ = false;
             ask(e, slots_.emplace_back(), "/");
             return true;
         }
@@ -141,7 +143,7 @@ protected:
             return lose(*lost_), true;
         }
         message m;
-        auto const is_welcome = [this](header const& h) { return takes_events(h.nsp); };
+        auto const is_welcome = [this](packet const& p) { return takes_events(p.nsp); };
         auto const complete = inbox_.next(m, revision_, options_->limits, is_welcome);
         if (!complete) {
             cause_ = complete.error().code;
