@@ -3,6 +3,7 @@
 #pragma once
 
 #include <socketless/core/detail/index_queue.hpp>
+#include <socketless/core/detail/prefetch.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
@@ -54,6 +55,11 @@ public:
     // Precondition: the connection is there.
     [[nodiscard]] server_connection& operator[](std::uint32_t index) noexcept { return *all_[index]; }
     [[nodiscard]] server_connection const& operator[](std::uint32_t index) const noexcept { return *all_[index]; }
+    // A call for the connection follows soon.
+    void prefetch(std::uint32_t index) const noexcept {
+        if (index < all_.size()) core_detail::prefetch(&all_[index], sizeof all_[index]);
+        engine_.prefetch(index);
+    }
     // Its Engine.IO session.
     [[nodiscard]] engineio::session_handle handle(std::uint32_t index) const noexcept {
         return {index, all_[index]->generation};

@@ -1,6 +1,7 @@
 // engineio::server: the sessions of many connections: made, found, timed and forgotten.
 #pragma once
 
+#include <socketless/core/detail/prefetch.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/random.hpp>
@@ -202,6 +203,7 @@ public:
         now_ = now;
         timers_.advance(now, [this, now](std::uint32_t index) {
             if (!slots_[index].is_used()) return;
+            slots_[index].has_timer = false;
             slots_[index].session->handle_timeout(now);
             mark_busy(index);
         });
@@ -233,6 +235,10 @@ public:
         return done;
     }
     void leave_out_drained() noexcept { tells_drained_ = false; }
+    /// A call for the session of this index follows soon.
+    void prefetch(std::uint32_t index) const noexcept {
+        if (index < slots_.indices()) core_detail::prefetch(&slots_[index], sizeof(slot));
+    }
 
     /// Sends a message if it would go at once. Errors: errc::would_wait, and those of `send`.
     result<void> send_volatile(session_handle session, frame message) {

@@ -156,7 +156,8 @@ public:
 
     /// Calls f(member) once for each member of a namespace that is in one of the rooms `to` (anywhere, if `to` is
     /// empty), in none of the rooms `except`, and not one of `except_members`. `f` may call const functions
-    /// only. Linear in the members of the rooms that are named. Does not allocate.
+    /// only. Linear in the members of the rooms that are named. Does not allocate. If `f.prepare(member)` is there, it
+    /// may be called for a member some time before `f` is, so that its memory is at hand then.
     template <class F>
     void for_each(std::uint32_t nsp, std::span<std::string_view const> to, std::span<std::string_view const> except,
                   std::span<member const> except_members, F f) {
@@ -166,7 +167,14 @@ public:
         }
         auto const candidates = to.empty() ? members(nsp) : members(nsp, to.front());
         if (except_members.empty()) {
-            for (member const m : candidates) f(m);
+            if constexpr (requires { f.prepare(member()); }) {
+                for (std::size_t i = 0; i != candidates.size(); ++i) {
+                    if (i + ahead < candidates.size()) f.prepare(candidates[i + ahead]);
+                    f(candidates[i]);
+                }
+            } else {
+                for (member const m : candidates) f(m);
+            }
             return;
         }
         for (member const m : candidates)
@@ -194,6 +202,7 @@ private:
     };
 
     static constexpr std::uint32_t none = detail::memberships<named_room>::none;
+    static constexpr std::size_t ahead = 8; // members for which `f` prepares
     static constexpr std::size_t few = 4; // that are compared with each member rather than marked
 
     struct record {

@@ -6,6 +6,7 @@
 #include <socketless/core/detail/id_map.hpp>
 #include <socketless/core/detail/index_queue.hpp>
 #include <socketless/core/detail/index_table.hpp>
+#include <socketless/core/detail/prefetch.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
@@ -57,7 +58,9 @@ protected:
 
     struct slot : core_detail::slot {
         bool has_post = false; // its body is on its way
+        bool has_timer = false;
         exchange_id post = 0;
+        time_point timer{}; // for when it is set
         std::optional<server_session> session;
     };
 
@@ -379,6 +382,7 @@ protected:
                 at_rest_ = index;
             }
             with_transmits_.pop();
+            if (!with_transmits_.empty()) core_detail::prefetch(&slots_[with_transmits_.front()], sizeof(slot));
             if (!with_events_.contains(index) && session.is_done())
                 forget(index);
             else
@@ -397,10 +401,13 @@ protected:
     }
 
     void set_timer(std::uint32_t index) {
-        if (auto const deadline = slots_[index].session->poll_timeout())
-            timers_.set(index, *deadline);
-        else
-            timers_.cancel(index);
+        slot& s = slots_[index];
+        auto const deadline = s.session->poll_timeout();
+        if (deadline && s.has_timer && s.timer == *deadline) return; // as after most transmits
+        s.has_timer = deadline.has_value();
+        if (!deadline) return timers_.cancel(index);
+        s.timer = *deadline;
+        timers_.set(index, *deadline);
     }
 
     server_options options_;
