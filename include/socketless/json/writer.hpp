@@ -69,7 +69,7 @@ public:
         if (!detail::is_finite(n)) return null();
         if (fits(detail::longest_number)) [[likely]]
             return end(detail::format_double(n, begin()), true);
-        char digits[detail::longest_number];
+        char digits[detail::longest_number]{};
         return token(detail::between(digits, detail::format_double(n, digits)));
     }
 
