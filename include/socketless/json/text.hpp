@@ -6,8 +6,10 @@
 #include <socketless/json/detail/read_value.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/json/kind.hpp>
+#include <socketless/kernels/inline.hpp>
 #include <socketless/text/utf8.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -127,7 +129,7 @@ private:
 
     // The text between the quotes, brackets or braces.
     [[nodiscard]] constexpr std::string_view inside() const noexcept {
-        return raw_.size() < 2 ? raw_.substr(0, 0) : raw_.substr(1, raw_.size() - 2);
+        return raw_.size() < 2 ? std::string_view() : std::string_view(raw_.data() + 1, raw_.size() - 2);
     }
 
     std::string_view raw_;
@@ -135,21 +137,20 @@ private:
 
 namespace detail {
 
-// The value at the start of `rest`, behind any white space. Moves `rest` behind it.
-constexpr text next_value(std::string_view& rest) noexcept {
-    char const* const end = rest.data() + rest.size();
-    char const* const first = skip_space(rest.data(), end);
-    char const* const last = skip_value(first, end);
-    rest = between(last, end);
-    return text::trusted(between(first, last));
-}
+// What is left of the inside of an array or an object.
+struct unread {
+    char const* p = nullptr;
+    char const* end = nullptr;
 
-// Moves `rest` behind white space and one `c`, if it is there.
-constexpr void skip_past(char c, std::string_view& rest) noexcept {
-    char const* const end = rest.data() + rest.size();
-    char const* const p = skip_space(rest.data(), end);
-    rest = between(p != end && *p == c ? p + 1 : p, end);
-}
+    // Takes the next value, which may have white space before it, and `c` behind it, if that is there.
+    SOCKETLESS_ALWAYS_INLINE constexpr text take(char c) noexcept {
+        char const* const first = skip_rare_space(p, end);
+        char const* const last = skip_value(first, end);
+        p = skip_rare_space(last, end);
+        if (p != end && *p == c) ++p;
+        return text::trusted(between(first, last));
+    }
+};
 
 } // namespace detail
 
@@ -163,21 +164,16 @@ struct member {
 
 namespace detail {
 
-constexpr text next_item(std::string_view& rest, text /*of this kind*/) noexcept {
-    text const value = next_value(rest);
-    skip_past(',', rest);
-    return value;
+SOCKETLESS_ALWAYS_INLINE constexpr text take_item(unread& rest, text /*of this kind*/) noexcept {
+    return rest.take(',');
 }
 
-constexpr member next_item(std::string_view& rest, member const& /*of this kind*/) noexcept {
-    text const key = next_value(rest);
-    skip_past(':', rest);
-    text const value = next_value(rest);
-    skip_past(',', rest);
-    return {key, value};
+SOCKETLESS_ALWAYS_INLINE constexpr member take_item(unread& rest, member const& /*of this kind*/) noexcept {
+    text const key = rest.take(':');
+    return {key, rest.take(',')};
 }
 
-// Walks the inside of an array or an object, an Item at a time.
+// Walks the inside of an array or an object, an Item at a time. The compiler is to keep it in registers.
 template <class Item>
 class item_iterator {
 public:
@@ -187,8 +183,9 @@ public:
     using difference_type = std::ptrdiff_t;
 
     constexpr item_iterator() noexcept = default;
-    constexpr explicit item_iterator(std::string_view inside) noexcept : rest_(inside) {
-        skip_past('\0', rest_);
+    constexpr explicit item_iterator(std::string_view inside) noexcept
+        : rest_{inside.data(), inside.data() + inside.size()} {
+        rest_.p = skip_rare_space(rest_.p, rest_.end);
         read();
     }
 
@@ -205,18 +202,20 @@ public:
     friend constexpr bool operator==(item_iterator const& i, std::default_sentinel_t) noexcept { return i.at_end_; }
 
 private:
-    constexpr void read() noexcept {
-        at_end_ = rest_.empty();
+    SOCKETLESS_ALWAYS_INLINE constexpr void read() noexcept {
+        at_end_ = rest_.p == rest_.end;
         if (at_end_) return;
-        std::size_t const before = rest_.size();
-        item_ = next_item(rest_, Item{});
+        char const* const before = rest_.p;
+        item_ = take_item(rest_, Item{});
         // Text that is not JSON makes no progress: stop instead of standing still.
-        if (rest_.size() == before) rest_ = {};
+        if (rest_.p == before) rest_.p = rest_.end;
     }
 
-    [[nodiscard]] constexpr std::size_t remaining() const noexcept { return at_end_ ? 0 : rest_.size() + 1; }
+    [[nodiscard]] constexpr std::size_t remaining() const noexcept {
+        return at_end_ ? 0 : static_cast<std::size_t>(rest_.end - rest_.p) + 1;
+    }
 
-    std::string_view rest_;
+    unread rest_;
     Item item_;
     bool at_end_ = true;
 };
@@ -294,13 +293,13 @@ constexpr bool text::equals(std::string_view contents) const noexcept {
     std::string_view const escaped = inside();
     char const* p = escaped.data();
     char const* const end = p + escaped.size();
-    while (p != end) {
-        if (*p != '\\') {
-            if (contents.empty() || contents.front() != *p) return false;
-            contents.remove_prefix(1);
-            ++p;
-            continue;
-        }
+    for (;;) {
+        std::size_t same = 0;
+        auto const size = std::min(contents.size(), static_cast<std::size_t>(end - p));
+        while (same != size && p[same] == contents[same] && p[same] != '\\') ++same;
+        contents.remove_prefix(same);
+        p += same;
+        if (p == end || *p != '\\') return p == end && contents.empty();
         auto const escape = detail::read_escape(p + 1, end);
         if (escape.code_point == detail::no_code_point || detail::is_surrogate(escape.code_point)) return false;
         char sequence[utf8::longest_sequence] = {};
@@ -310,7 +309,6 @@ constexpr bool text::equals(std::string_view contents) const noexcept {
         contents.remove_prefix(expected.size());
         p = escape.end;
     }
-    return contents.empty();
 }
 
 constexpr result<std::string_view> text::unescape(std::span<char> buffer,

@@ -3,7 +3,9 @@
 
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
+#include <socketless/json/detail/accept.hpp>
 #include <socketless/json/detail/escape.hpp>
+#include <socketless/json/detail/number_grammar.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/text/utf8.hpp>
@@ -12,49 +14,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::json {
 
 namespace detail {
-
-// The length of true, false or null at `p`, else 0.
-constexpr std::size_t word_length(char const* p, char const* end) noexcept {
-    auto const room = end - p;
-    if (room >= 4 && p[0] == 't' && p[1] == 'r' && p[2] == 'u' && p[3] == 'e') return 4;
-    if (room >= 4 && p[0] == 'n' && p[1] == 'u' && p[2] == 'l' && p[3] == 'l') return 4;
-    if (room >= 5 && p[0] == 'f' && p[1] == 'a' && p[2] == 'l' && p[3] == 's' && p[4] == 'e') return 5;
-    return 0;
-}
-
-// Where a part of the text ends or, if it is not good, where it goes wrong.
-struct progress {
-    char const* p;
-    bool good;
-};
-
-// [ - ] ( 0 / 1-9 *digit ) [ . 1*digit ] [ e [ + / - ] 1*digit ]
-constexpr progress skip_number(char const* p, char const* end) noexcept {
-    if (p != end && *p == '-') ++p;
-    if (p == end || !is_digit(*p)) return {p, false};
-    if (*p == '0')
-        ++p;
-    else
-        p = skip_digits(p + 1, end);
-    if (p == end) return {p, true};
-    if (*p == '.') {
-        ++p;
-        if (p == end || !is_digit(*p)) return {p, false};
-        p = skip_digits(p + 1, end);
-        if (p == end) return {p, true};
-    }
-    if (*p != 'e' && *p != 'E') return {p, true};
-    ++p;
-    if (p != end && (*p == '+' || *p == '-')) ++p;
-    if (p == end || !is_digit(*p)) return {p, false};
-    return {skip_digits(p + 1, end), true};
-}
 
 // A pushdown automaton over RFC 8259's grammar. Its stack is one bit a level: array or object. Its state
 // is in locals of one function, so that it stays in registers.
@@ -63,10 +29,9 @@ public:
     constexpr validator(std::string_view s, std::uint32_t max_depth) noexcept
         : begin_(s.data()), end_(begin_ + s.size()), max_depth_(std::min(max_depth, limits::deepest)) {}
 
-    constexpr result<text> run() noexcept {
+    constexpr result<void> run() noexcept {
         char const* const end = end_;
         char const* p = skip_space(begin_, end);
-        char const* const first = p;
         bool in_object = false;
         bool key_due = false;
         std::uint32_t depth = 0;
@@ -114,10 +79,8 @@ public:
             // Behind it: the ends of containers, then a comma or the end of the text.
             for (;;) {
                 if (depth == 0) {
-                    char const* const last = p;
                     p = skip_space(p, end);
-                    if (p != end) return wrong(p);
-                    return text::trusted(between(first, last));
+                    return p == end ? result<void>() : wrong(p);
                 }
                 p = skip_space(p, end);
                 if (p == end) return wrong(p);
@@ -134,10 +97,10 @@ public:
     }
 
 private:
-    constexpr result<text> wrong(char const* p, errc code) const noexcept {
+    constexpr result<void> wrong(char const* p, errc code) const noexcept {
         return error{code, static_cast<std::size_t>(p - begin_)};
     }
-    constexpr result<text> wrong(char const* p) const noexcept { return wrong(p, code_); }
+    constexpr result<void> wrong(char const* p) const noexcept { return wrong(p, code_); }
 
     constexpr void push(std::uint32_t depth, bool object) noexcept {
         std::uint32_t const bit = depth % 64;
@@ -171,6 +134,39 @@ private:
     std::uint64_t stack_[limits::deepest / 64]; // a word is written when it is first reached
 };
 
+constexpr std::string_view without_space(std::string_view s) noexcept {
+    while (!s.empty() && is_space(s.front())) s.remove_prefix(1);
+    while (!s.empty() && is_space(s.back())) s.remove_suffix(1);
+    return s;
+}
+
+// Whether `s` is a JSON array or object, UTF-8 taken for granted. It may say no where it is one.
+constexpr bool is_container(std::string_view s, std::uint32_t max_depth) noexcept {
+#ifdef SOCKETLESS_JSON_OUTLINE
+    if (std::is_constant_evaluated()) return false;
+    s = without_space(s);
+    if (s.size() >= kernels::shortest_json && (s.front() == '[' || s.front() == '{') && (s.back() | 0x20) == '}')
+        return accept(s.data(), s.data() + s.size(), std::min(max_depth, limits::deepest));
+#endif
+    static_cast<void>(s);
+    static_cast<void>(max_depth);
+    return false;
+}
+
+// Checks JSON that is known to be UTF-8: see json::validate.
+constexpr result<void> check_known_utf8(std::string_view s, std::uint32_t max_depth) noexcept {
+    if (is_container(s, max_depth)) [[likely]]
+        return {};
+    return validator(s, max_depth).run();
+}
+
+// See json::validate.
+constexpr result<void> check(std::string_view s, std::uint32_t max_depth) noexcept {
+    if (is_container(s, max_depth) && utf8::validate(s)) [[likely]]
+        return {};
+    return validator(s, max_depth).run();
+}
+
 } // namespace detail
 
 /// Checks that all of `s` is one JSON text (RFC 8259) in UTF-8, with white space around it allowed and at most
@@ -180,7 +176,8 @@ private:
 /// Linear; constant stack; no allocation.
 [[nodiscard]] constexpr result<text> validate(std::string_view s,
                                               std::uint32_t max_depth = limits{}.max_depth) noexcept {
-    return detail::validator(s, max_depth).run();
+    if (auto const good = detail::check(s, max_depth); !good) return good.error();
+    return text::trusted(detail::without_space(s));
 }
 
 } // namespace socketless::inline v0::json

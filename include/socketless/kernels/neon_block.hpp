@@ -25,6 +25,10 @@ public:
     [[nodiscard]] std::size_t first() const noexcept {
         return static_cast<std::size_t>(std::countr_zero(nibbles_)) / 4;
     }
+    [[nodiscard]] std::size_t first_missing() const noexcept {
+        return static_cast<std::size_t>(std::countr_zero(~nibbles_)) / 4;
+    }
+    [[nodiscard]] bool begin_with(std::size_t n) const noexcept { return n <= first_missing(); }
     [[nodiscard]] lanes from(std::size_t n) const noexcept { return lanes(nibbles_ >> n * 4); }
     [[nodiscard]] lanes operator~() const noexcept { return lanes(~nibbles_); }
     [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(nibbles_ | other.nibbles_); }

@@ -27,6 +27,12 @@ public:
         return static_cast<std::size_t>(zeros) / 8;
     }
 
+    /// The first that is not one of them; if all are, the size of a block.
+    [[nodiscard]] constexpr std::size_t first_missing() const noexcept { return (~*this).first(); }
+
+    /// Whether the first `n` are among them.
+    [[nodiscard]] constexpr bool begin_with(std::size_t n) const noexcept { return n <= first_missing(); }
+
     /// Those from lane `n` on, which becomes the first. Precondition: `n` is less than the size of a block.
     [[nodiscard]] constexpr lanes from(std::size_t n) const noexcept {
         return lanes(std::endian::native == std::endian::little ? highs_ >> n * 8 : highs_ << n * 8);

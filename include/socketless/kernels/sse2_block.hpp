@@ -25,6 +25,10 @@ public:
     [[nodiscard]] std::size_t first() const noexcept {
         return static_cast<std::size_t>(std::countr_zero(bits_ | 1u << 16u)); // a bit behind the last lane
     }
+    [[nodiscard]] std::size_t first_missing() const noexcept {
+        return static_cast<std::size_t>(std::countr_zero(~bits_));
+    }
+    [[nodiscard]] bool begin_with(std::size_t n) const noexcept { return n <= 16 && (~bits_ & ((1u << n) - 1)) == 0; }
     [[nodiscard]] lanes from(std::size_t n) const noexcept { return lanes(bits_ >> n); }
     [[nodiscard]] lanes operator~() const noexcept { return lanes(~bits_ & 0xffffu); }
     [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(bits_ | other.bits_); }

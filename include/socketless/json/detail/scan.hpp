@@ -2,6 +2,10 @@
 #pragma once
 
 #include <socketless/core/detail/digits.hpp>
+#include <socketless/kernels/block.hpp>
+#include <socketless/kernels/blocks.hpp>
+#include <socketless/kernels/inline.hpp>
+#include <socketless/kernels/json.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -20,8 +24,15 @@ constexpr bool is_space(char c) noexcept {
 
 using core_detail::is_digit;
 
-constexpr char const* skip_space(char const* p, char const* end) noexcept {
+SOCKETLESS_NEVER_INLINE constexpr char const* skip_space(char const* p, char const* end) noexcept {
     while (p != end && is_space(*p)) ++p;
+    return p;
+}
+
+// The same where white space is rare: then it is one comparison.
+SOCKETLESS_ALWAYS_INLINE constexpr char const* skip_rare_space(char const* p, char const* end) noexcept {
+    if (p != end && static_cast<unsigned char>(*p) <= ' ') [[unlikely]]
+        return skip_space(p, end);
     return p;
 }
 
@@ -62,10 +73,19 @@ constexpr char const* skip_plain(char const* p, char const* end) noexcept {
 // From just behind a string's opening quote to just behind its closing one.
 constexpr char const* skip_string(char const* p, char const* end) noexcept {
     for (;;) {
-        p = skip_plain(p, end);
+#ifndef __OPTIMIZE_SIZE__
+        if (!std::is_constant_evaluated()) {
+            using kernels::block;
+            if (static_cast<std::size_t>(end - p) > block::size) [[likely]]
+                p += block::load(p).specials().first(); // the first of them, or of the next block
+            else
+                p = kernels::blocks::find_special<block>(p, end);
+        }
+#endif
+        while (p != end && *p != '"' && *p != '\\') ++p;
         if (p == end) return end;
         if (*p == '"') return p + 1;
-        if (*p++ == '\\' && p != end) ++p;
+        if (++p != end) ++p;
     }
 }
 
@@ -80,6 +100,10 @@ constexpr char const* skip_value(char const* p, char const* end) noexcept {
     if (p == end) return p;
     if (*p == '"') return skip_string(p + 1, end);
     if (*p != '{' && *p != '[') return skip_scalar(p, end);
+#ifdef SOCKETLESS_JSON_OUTLINE
+    if (!std::is_constant_evaluated() && static_cast<std::size_t>(end - p) >= kernels::shortest_json)
+        return kernels::skip_json_container(p, end);
+#endif
     std::size_t depth = 0;
     while (p != end) {
         switch (*p++) {
