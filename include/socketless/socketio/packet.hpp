@@ -6,6 +6,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
+#include <socketless/kernels/inline.hpp>
 #include <socketless/socketio/detail/placeholder.hpp>
 #include <socketless/text/utf8.hpp>
 
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -82,7 +84,7 @@ struct packet {
 
     /// The name of an event: a JSON string or number. Empty for other packets.
     [[nodiscard]] constexpr json::text event_name() const noexcept {
-        return is_event(type) && !data.elements().empty() ? *data.elements().begin() : json::text();
+        return is_event(type) ? *data.elements().begin() : json::text();
     }
 
     friend constexpr bool operator==(packet const&, packet const&) noexcept = default;
@@ -99,10 +101,11 @@ constexpr packet packet_of(header const& h, json::text payload) noexcept {
 inline constexpr std::string_view reserved_event_names[] = {"connect",       "connect_error", "disconnect",
                                                             "disconnecting", "newListener",   "removeListener"};
 
-// Whether `name`, a JSON string, is one of them.
-constexpr bool is_reserved(json::text name) noexcept {
-    constexpr std::string_view first_characters = "cdnr\\";
-    if (name.raw().size() < 2 || first_characters.find(name.raw()[1]) == std::string_view::npos) return false;
+// Whether a string whose quote stands at `p` is one of them.
+constexpr bool is_reserved(char const* p, char const* end) noexcept {
+    auto const begins_with = [&](auto... characters) { return end - p > 1 && ((p[1] == characters) || ...); };
+    if (!begins_with('c', 'd', 'n', 'r', '\\')) return false; // nearly all names begin differently
+    auto const name = json::text::trusted(json::detail::between(p, json::detail::skip_string(p + 1, end)));
     return std::ranges::any_of(reserved_event_names, [name](auto const reserved) { return name.equals(reserved); });
 }
 
@@ -111,11 +114,10 @@ constexpr result<void> check_event_name(std::string_view array) noexcept {
     char const* const end = array.data() + array.size();
     char const* const p = json::detail::skip_space(array.data() + 1, end);
     if (p == end || *p == ']') return error{errc::invalid_event_name};
-    if (*p == '-' || core_detail::is_digit(*p)) return {};
     auto const offset = static_cast<std::size_t>(p - array.data());
-    if (*p != '"') return error{errc::invalid_event_name, offset};
-    auto const name = json::text::trusted(json::detail::between(p, json::detail::skip_string(p + 1, end)));
-    return is_reserved(name) ? result<void>(errc::reserved_event_name, offset) : result<void>();
+    if (*p == '"') return is_reserved(p, end) ? result<void>(errc::reserved_event_name, offset) : result<void>();
+    if (*p == '-' || core_detail::is_digit(*p)) return {};
+    return error{errc::invalid_event_name, offset};
 }
 
 // Whether `data` is a payload that a packet of this type can have; an error's offset counts within `data`.
@@ -137,59 +139,130 @@ constexpr result<void> check_payload(packet_type type, json::text data, revision
     return check_event_name(data.raw());
 }
 
-constexpr result<std::uint32_t> read_attachment_count(std::string_view text, std::size_t& position,
-                                                      limits const& bounds) noexcept {
-    auto const count = core_detail::read_digits(text.substr(position));
-    std::size_t const end = position + count.size;
-    if (count.size == 0 || count.value == 0) {
-        bool const too_many = count.size > core_detail::max_digits;
-        return error{too_many ? errc::too_many_attachments : errc::invalid_attachment_count, position};
-    }
-    if (end == text.size() || text[end] != '-') return error{errc::invalid_attachment_count, end};
-    if (count.value > bounds.max_attachments) return error{errc::too_many_attachments, position};
-    position = end + 1;
-    return static_cast<std::uint32_t>(count.value);
+// Like `text.substr(begin)`, where `begin` is known to be within.
+constexpr std::string_view rest_of(std::string_view text, std::size_t begin) noexcept {
+    return {text.data() + begin, text.size() - begin};
 }
 
-template <class Header>
-constexpr result<void> read_namespace(std::string_view text, std::size_t& position, Header& h, revision r) noexcept {
-    std::size_t const comma = std::min(text.find(',', position), text.size());
-    h.nsp = text.substr(position, comma - position);
-    if (auto const valid = utf8::validate(h.nsp); !valid)
-        return error{errc::invalid_utf8, position + valid.error().offset};
-    if (r == revision::v4 && h.type == packet_type::connect) {
-        if (std::size_t const question = h.nsp.find('?'); question != std::string_view::npos) {
-            h.query = h.nsp.substr(question + 1);
-            h.nsp = h.nsp.substr(0, question);
-        }
+// What is read of a header, in parts that a compiler keeps in registers.
+struct header_parts {
+    packet_type type = packet_type::event;
+    std::string_view nsp = "/";
+    std::string_view query;
+    bool has_query = false;
+    bool has_id = false;
+    std::uint64_t id = 0;
+    std::uint32_t attachments = 0;
+    // Where the payload begins.
+    std::size_t size = 0;
+
+    [[nodiscard]] constexpr std::optional<std::string_view> asked_query() const noexcept {
+        return has_query ? std::optional(query) : std::nullopt;
     }
-    position = std::min(comma + 1, text.size());
+    [[nodiscard]] constexpr std::optional<std::uint64_t> asked_id() const noexcept {
+        return has_id ? std::optional(id) : std::nullopt;
+    }
+};
+
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_attachment_count(std::string_view text, header_parts& h,
+                                                                      limits const& bounds) noexcept {
+    auto const count = core_detail::read_digits(rest_of(text, h.size));
+    std::size_t const end = h.size + count.size;
+    if (count.size == 0 || count.value == 0) {
+        bool const too_many = count.size > core_detail::max_digits;
+        return error{too_many ? errc::too_many_attachments : errc::invalid_attachment_count, h.size};
+    }
+    if (end == text.size() || text[end] != '-') return error{errc::invalid_attachment_count, end};
+    if (count.value > bounds.max_attachments) return error{errc::too_many_attachments, h.size};
+    h.size = end + 1;
+    h.attachments = static_cast<std::uint32_t>(count.value);
     return {};
 }
 
-// Reads all but the payload into `h`, which is as it was made. `position` becomes the place where the payload begins.
-template <class Header>
-constexpr result<void> read_header(std::string_view text, Header& h, std::size_t& position, revision r,
-                                   limits const& bounds) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view text, header_parts& h,
+                                                               revision r) noexcept {
+    std::size_t const begin = h.size;
+    std::size_t comma = begin;
+    unsigned char bits = 0;
+    for (; comma != text.size() && text[comma] != ','; ++comma) bits |= static_cast<unsigned char>(text[comma]);
+    h.nsp = {text.data() + begin, comma - begin};
+    if (bits >= 0x80) {
+        if (auto const valid = utf8::validate(h.nsp); !valid)
+            return error{errc::invalid_utf8, begin + valid.error().offset};
+    }
+    if (r == revision::v4 && h.type == packet_type::connect) {
+        if (std::size_t const question = h.nsp.find('?'); question != std::string_view::npos) {
+            h.has_query = true;
+            h.query = rest_of(h.nsp, question + 1);
+            h.nsp.remove_suffix(h.nsp.size() - question);
+        }
+    }
+    h.size = std::min(comma + 1, text.size());
+    return {};
+}
+
+// Reads all but the payload into `h`, which is as it was made.
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view text, header_parts& h, revision r,
+                                                            limits const& bounds) noexcept {
     if (text.empty()) return error{errc::empty_packet};
     auto const type = static_cast<unsigned char>(text.front() - '0');
     if (type > static_cast<unsigned char>(packet_type::binary_ack)) return error{errc::unknown_packet_type};
     h.type = static_cast<packet_type>(type);
-    position = 1;
+    h.size = 1;
     if (is_binary(h.type)) {
-        auto const count = detail::read_attachment_count(text, position, bounds);
-        if (!count) return count.error();
-        h.attachments = *count;
+        if (auto const read = read_attachment_count(text, h, bounds); !read) return read;
     }
-    if (position != text.size() && text[position] == '/') {
-        if (auto const read = detail::read_namespace(text, position, h, r); !read) return read.error();
+    if (h.size != text.size() && text[h.size] == '/') {
+        if (auto const read = read_namespace(text, h, r); !read) return read;
     }
-    auto const id = core_detail::read_digits(text.substr(position));
-    if (id.size > core_detail::max_digits || id.value > max_ack_id) return error{errc::invalid_ack_id, position};
-    if (id.size != 0) h.id = id.value;
-    if (is_ack(h.type) && !h.id) return error{errc::missing_ack_id, position};
-    position += id.size;
+    if (h.size != text.size() && core_detail::is_digit(text[h.size])) {
+        auto const id = core_detail::read_digits(rest_of(text, h.size));
+        if (id.size > core_detail::max_digits || id.value > max_ack_id) return error{errc::invalid_ack_id, h.size};
+        h.has_id = true;
+        h.id = id.value;
+        h.size += id.size;
+    } else if (is_ack(h.type)) {
+        return error{errc::missing_ack_id, h.size};
+    }
     return {};
+}
+
+// Becomes what `make` returns, where that is to be: a copy of a packet costs as much as reading a header.
+template <class Make>
+struct made_in_place {
+    Make make;
+
+    constexpr operator std::invoke_result_t<Make const&>() const noexcept { return make(); }
+};
+template <class Make>
+made_in_place(Make) -> made_in_place<Make>;
+
+// See socketio::decode. `check` is what checks JSON.
+template <class Check>
+constexpr result<packet> decode(std::string_view text, revision r, limits const& bounds, Check check) noexcept {
+    header_parts h;
+    if (auto const read = read_header(text, h, r, bounds); !read) return read.error();
+    json::text data;
+    if (h.size != text.size()) {
+        // The reference takes white space for an id; here it is neither an id nor a part of the payload.
+        if (json::detail::is_space(text[h.size])) return error{errc::invalid_json, h.size};
+        auto const json = rest_of(text, h.size);
+        if (auto const good = check(json, bounds.max_depth); !good)
+            return error{good.error().code, h.size + good.error().offset};
+        data = json::text::trusted(json::detail::without_space(json));
+    }
+    auto good = check_payload(h.type, data, r);
+    if (good && is_binary(h.type)) {
+        if (auto const count = count_placeholders(data.raw(), h.attachments); !count) good = count.error();
+    }
+    if (!good) return error{good.error().code, h.size + good.error().offset};
+    return result<packet>(
+        made_in_place{[&] { return packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data}; }});
+}
+
+// The same. Precondition: `text` is UTF-8.
+constexpr result<packet> decode_known_utf8(std::string_view text, revision r, limits const& bounds) noexcept {
+    return decode(text, r, bounds, &json::detail::check_known_utf8);
 }
 
 } // namespace detail
@@ -208,11 +281,11 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
 /// Source: Socket.IO protocol v5, "Packet encoding", "Format".
 [[nodiscard]] constexpr result<header> decode_header(std::string_view text, revision r = revision::v5,
                                                      limits const& bounds = {}) noexcept {
-    header h;
-    std::size_t position = 0;
-    if (auto const read = detail::read_header(text, h, position, r, bounds); !read) return read.error();
-    h.payload = text.substr(position);
-    return h;
+    detail::header_parts h;
+    if (auto const read = detail::read_header(text, h, r, bounds); !read) return read.error();
+    return result<header>(detail::made_in_place{[&] {
+        return header{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, detail::rest_of(text, h.size)};
+    }});
 }
 
 /// Decodes the text of a packet and checks all of it: the JSON of the payload, its shape for the packet's type,
@@ -230,24 +303,7 @@ constexpr result<void> read_header(std::string_view text, Header& h, std::size_t
 /// errc::invalid_event_name, errc::reserved_event_name, errc::invalid_placeholder. Linear; constant stack.
 [[nodiscard]] constexpr result<packet> decode(std::string_view text, revision r = revision::v5,
                                               limits const& bounds = {}) noexcept {
-    packet p;
-    std::size_t offset = 0;
-    if (auto const done = detail::read_header(text, p, offset, r, bounds); !done) return done.error();
-    if (offset != text.size()) {
-        // The reference takes white space for an id; here it is neither an id nor a part of the payload.
-        if (json::detail::is_space(text[offset])) return error{errc::invalid_json, offset};
-        auto const json = json::validate(text.substr(offset), bounds.max_depth);
-        if (!json) return error{json.error().code, offset + json.error().offset};
-        p.data = *json;
-    }
-    auto good = detail::check_payload(p.type, p.data, r);
-    if (good && is_binary(p.type)) {
-        if (auto const count = detail::count_placeholders(p.data.raw(), p.attachments); !count) good = count.error();
-    }
-    if (good) return p;
-    std::size_t const data_offset =
-        p.data.empty() ? offset : static_cast<std::size_t>(p.data.raw().data() - text.data());
-    return error{good.error().code, data_offset + good.error().offset};
+    return detail::decode(text, r, bounds, &json::detail::check);
 }
 
 } // namespace socketless::inline v0::socketio
