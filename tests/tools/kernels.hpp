@@ -62,6 +62,12 @@ inline std::vector<kernel_set> all_kernels() {
          kernels::avx2::find_special, kernels::avx2::copy_plain, kernels::avx2::mask, kernels::avx2::shortest_data,
          kernels::avx2::shortest_text, kernels::avx2::encode_base64, kernels::avx2::decode_base64},
 #endif
+#ifdef SOCKETLESS_AVX512
+        {"AVX-512", kernels::has_avx512(), 0, kernels::blocks::ascii_prefix<kernels::block>,
+         kernels::blocks::find_special<kernels::block>, kernels::blocks::copy_plain<kernels::block>,
+         kernels::blocks::mask<kernels::block>, kernels::avx512::shortest_data, kernels::avx512::shortest_text,
+         kernels::avx512::encode_base64, kernels::avx512::decode_base64},
+#endif
 #ifdef SOCKETLESS_NEON
         {"NEON", true, kernels::neon::shortest_utf8, kernels::neon::valid_utf8,
          kernels::blocks::find_special<kernels::block>, kernels::blocks::copy_plain<kernels::block>,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <socketless/kernels/avx2_base64.hpp>
+#include <socketless/kernels/avx512_base64.hpp>
 #include <socketless/kernels/detect.hpp>
 #include <socketless/kernels/neon_base64.hpp>
 #include <socketless/kernels/scalar_base64.hpp>
@@ -17,6 +18,9 @@ namespace socketless::inline v0::kernels {
 /// to encode. Writes only what `size / 3` groups take. `out` and `data` do not overlap.
 [[nodiscard]] inline std::size_t encode_base64([[maybe_unused]] char const* data, [[maybe_unused]] std::size_t size,
                                                [[maybe_unused]] char* out) noexcept {
+#ifdef SOCKETLESS_AVX512
+    if (size >= avx512::shortest_data && has_avx512()) return avx512::encode_base64(data, size, out);
+#endif
 #ifdef SOCKETLESS_AVX2
     if (size >= avx2::shortest_data && has_avx2()) return avx2::encode_base64(data, size, out);
     return 0;
@@ -34,6 +38,9 @@ namespace socketless::inline v0::kernels {
 /// groups take. If `out` does not begin behind `text`, it overwrites only characters that are decoded.
 [[nodiscard]] inline std::size_t decode_base64([[maybe_unused]] char const* text, [[maybe_unused]] std::size_t size,
                                                [[maybe_unused]] char* out) noexcept {
+#ifdef SOCKETLESS_AVX512
+    if (size >= avx512::shortest_text && has_avx512()) return avx512::decode_base64(text, size, out);
+#endif
 #ifdef SOCKETLESS_AVX2
     if (size >= avx2::shortest_text && has_avx2()) return avx2::decode_base64(text, size, out);
     return 0;

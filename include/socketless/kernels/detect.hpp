@@ -21,6 +21,15 @@
 #endif
 #endif
 
+// AVX-512 with the instructions that look up bytes, where AVX2 is not nearly as fast.
+#if defined(SOCKETLESS_AVX2)
+#if (defined(__AVX512BW__) && defined(__AVX512VBMI__)) || !(defined(SOCKETLESS_NO_CPU_DETECTION) || defined(_MSC_VER))
+#define SOCKETLESS_AVX512
+#define SOCKETLESS_AVX512_KERNEL [[gnu::target("avx512bw,avx512vbmi")]]
+#define SOCKETLESS_AVX512_INLINE [[gnu::always_inline, gnu::target("avx512bw,avx512vbmi")]]
+#endif
+#endif
+
 // Code for ARM of 64 bits, where NEON is always there.
 #if !defined(SOCKETLESS_NO_SIMD) && (defined(__aarch64__) || defined(_M_ARM64)) && !defined(__ARM_BIG_ENDIAN)
 #define SOCKETLESS_NEON
@@ -44,6 +53,17 @@ namespace socketless::inline v0::kernels {
     return true;
 #else
     return __builtin_cpu_supports("avx2");
+#endif
+}
+#endif
+
+#ifdef SOCKETLESS_AVX512
+/// Whether the machine has AVX-512 with VBMI.
+[[nodiscard]] inline bool has_avx512() noexcept {
+#if defined(__AVX512BW__) && defined(__AVX512VBMI__)
+    return true;
+#else
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi");
 #endif
 }
 #endif
