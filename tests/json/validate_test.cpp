@@ -608,4 +608,171 @@ TEST_CASE("every character is judged within a string as RFC 8259 says", "[valida
     }
 }
 
+// The quick validator says yes or no; the plain one, which computes constants too, says where. Both must agree, wherever
+// tokens lie in a block, and at the end of the text.
+bool agrees_with_plain(std::string_view s, std::uint32_t max_depth = 1000) {
+    support::exact_copy const copy(s);
+    auto const plain = json::detail::validator(copy.view(), max_depth).run();
+    auto const quick = validate(copy.view(), max_depth);
+    return plain ? quick.has_value() : !quick && quick.error() == plain.error();
+}
+
+TEST_CASE("tokens are judged alike at every place of a block and every distance to the end", "[validate]") {
+    constexpr std::string_view values[] = {"0",
+                                           "-0",
+                                           "7",
+                                           "-7",
+                                           "01",
+                                           "-01",
+                                           "-",
+                                           "12",
+                                           "1234567",
+                                           "12345678",
+                                           "123456789012345",
+                                           "1234567890123456",
+                                           "12345678901234567",
+                                           "-123456789012345678901234567890",
+                                           "0.5",
+                                           "-0.5",
+                                           "00.5",
+                                           "0.",
+                                           "1.",
+                                           "1.5",
+                                           "-1.25",
+                                           "1.e5",
+                                           "1.5e3",
+                                           "1e5",
+                                           "1E-5",
+                                           "1e",
+                                           "1e+",
+                                           "1.123456789012345678",
+                                           "12345678901234.5",
+                                           "123456789012345.5",
+                                           "1..2",
+                                           "1.2.3",
+                                           ".5",
+                                           "+1",
+                                           "0x1",
+                                           "1a",
+                                           "true",
+                                           "false",
+                                           "null",
+                                           "tru",
+                                           "truex",
+                                           "nul",
+                                           "True",
+                                           "",
+                                           "\"\"",
+                                           "\"a\"",
+                                           "\"\\n\"",
+                                           "\"\\\\\"",
+                                           "\"\\\"\"",
+                                           "\"\\u00e9\"",
+                                           "\"\\u00e\"",
+                                           "\"\\x\"",
+                                           "\"\\\"",
+                                           "\"[{,]}\"",
+                                           "\"a\nb\"",
+                                           "\"\xc3\xa9\"",
+                                           "\"\xc3\"",
+                                           "\"\xff\"",
+                                           "[]",
+                                           "{}",
+                                           "[ ]",
+                                           "[,]",
+                                           "[1,]",
+                                           "{\"a\":1}",
+                                           "{\"a\" : 1}",
+                                           "{\"a\",1}",
+                                           "{\"a\"}",
+                                           "{\"a\":}",
+                                           "{a:1}",
+                                           "{\"a\":1,}",
+                                           "[1 2]",
+                                           "[\"a\" \"b\"]",
+                                           "[\"a\"1]",
+                                           "[1\"a\"]",
+                                           "[}",
+                                           "{]",
+                                           "\\",
+                                           "\"a\" ",
+                                           " 1 ",
+                                           "\xc3\xa9",
+                                           "1 ",
+                                           "true ",
+                                           "{\"a\":\"b\" }",
+                                           "\"a\"x"};
+    for (std::string_view const value : values) {
+        for (std::size_t before = 0; before != 70; ++before) {
+            for (std::size_t const behind : {0, 1, 14, 15, 16, 17, 40, 63, 64, 65}) {
+                std::string const padding = in_quotes(std::string(before, 'x')) + ',';
+                std::string const rest = ',' + in_quotes(std::string(behind, 'y'));
+                std::string const array = '[' + padding + std::string(value);
+                if (!agrees_with_plain(array + ']')) FAIL_CHECK(before << ' ' << behind << ' ' << value);
+                if (!agrees_with_plain(array + rest + ']')) FAIL_CHECK(before << ' ' << behind << ' ' << value);
+                std::string const object = "{\"" + std::string(before, 'k') + "\":" + std::string(value);
+                if (!agrees_with_plain(object + '}')) FAIL_CHECK(before << ' ' << behind << ' ' << value);
+                if (!agrees_with_plain(object + ",\"y\":[0" + rest + "]}"))
+                    FAIL_CHECK(before << ' ' << behind << ' ' << value);
+            }
+        }
+    }
+}
+
+TEST_CASE("strings of every length are judged alike with every special character at every place", "[validate]") {
+    for (std::size_t size = 0; size <= 70; ++size) {
+        for (std::string_view const special : {"\""sv, "\\"sv, "\\\\"sv, "\\\""sv, "\\u0041"sv, "\n"sv, "\x1f"sv,
+                                               "\0"sv, "\x7f"sv, "\xc3\xa9"sv, "\x80"sv, ","sv, "]"sv, "}"sv}) {
+            for (std::size_t place = 0; place <= size; ++place) {
+                std::string s(size, 'p');
+                s.insert(place, special);
+                for (std::string const& text : {"[" + in_quotes(s) + "]", "[" + in_quotes(s) + ",\"behind it\",{}]",
+                                                "{" + in_quotes(s) + ":1}", "[[0]," + in_quotes(s)})
+                    if (!agrees_with_plain(text)) FAIL_CHECK(to_hex(text));
+            }
+        }
+    }
+}
+
+TEST_CASE("of an error of structure and one of UTF-8 the first is reported", "[validate]") {
+    std::string const good =
+        R"({"name":"a text that is long enough for several blocks","list":[1,2,"x","y"],"more":{"a":null}})";
+    for (std::size_t wrong = 0; wrong != good.size(); ++wrong) {
+        for (std::size_t place = 0; place != good.size(); ++place) {
+            for (char const structural : {'\x01', '"', '\\', '}'}) {
+                std::string s = good;
+                s[wrong] = structural;
+                s[place] = '\xe2';
+                if (!agrees_with_plain(s)) FAIL_CHECK(to_hex(s));
+            }
+        }
+    }
+}
+
+TEST_CASE("long random texts, changed in one place, are judged alike", "[validate]") {
+    support::random_source random(13);
+    constexpr std::string_view tokens[] = {"1",
+                                           "-2.5",
+                                           "\"a\"",
+                                           "\"\\n\\\\\"",
+                                           "[]",
+                                           "{}",
+                                           "true",
+                                           "null",
+                                           "\"a, b\"",
+                                           "[1,[2,{\"k\":[]}]]",
+                                           "{\"key\":\"value\",\"n\":1e5}",
+                                           "\"\xd0\x96\"",
+                                           " 7 "};
+    for (int round = 0; round != 3'000; ++round) {
+        std::string s = "[0";
+        for (std::size_t n = random.below(300); n != 0; --n) s += ',' + std::string(random.pick(tokens));
+        s += ']';
+        if (!agrees_with_plain(s)) FAIL_CHECK(s);
+        s[random.below(s.size())] = random.pick("[]{},:\"\\ 01.e-u\n\xc3\x01"sv);
+        if (!agrees_with_plain(s)) FAIL_CHECK(to_hex(s));
+        if (!agrees_with_plain(s, 3)) FAIL_CHECK(to_hex(s));
+    }
+}
+
 } // namespace json_validate_test
