@@ -141,6 +141,8 @@ std::string rewrite(json::text value) {
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     std::string_view const input = fuzz::input(data, size).rest();
     auto const valid = json::validate(input, limits::deepest);
+    auto const plain = json::detail::validator(input, limits::deepest).run();
+    check(valid.has_value() == plain.has_value() && (valid || valid.error() == plain.error()));
     if (!valid) {
         fuzz::check_offset(valid.error(), input);
         walk_invalid(json::text::trusted(input), input, 12);

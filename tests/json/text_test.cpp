@@ -616,4 +616,38 @@ TEST_CASE("reading random bytes as JSON stays within them and ends", "[text]") {
     CHECK(seen != 0);
 }
 
+TEST_CASE("elements are cut out of an array wherever they lie in a block, up to the end of the memory", "[text]") {
+    constexpr std::string_view values[] = {
+        "1",
+        "-2.5e3",
+        "true",
+        "\"\"",
+        "\"a\"",
+        "\"\\\"\"",
+        "\"\\\\\"",
+        "\"[{\"",
+        "\"a string of more than sixteen bytes\"",
+        "[]",
+        "{}",
+        "[[]]",
+        "[\"]\"]",
+        "{\"}\":\"{\"}",
+        "[\"\\\"]\",[1,{\"a\":[2]}]]",
+        "{\"key\":\"a value that is long enough, with } and ] and \\\" in it\",\"list\":[[[[1]]],{\"x\":{}}]}"};
+    for (std::size_t before = 0; before != 140; ++before) {
+        std::string const padding = '"' + std::string(before, '[') + '"';
+        for (std::string_view const value : values) {
+            for (std::string_view const other : values) {
+                support::exact_copy const copy('[' + padding + ',' + std::string(value) + " , " + std::string(other) +
+                                               ']');
+                auto const array = json::validate(copy.view());
+                REQUIRE(array);
+                std::vector<std::string_view> found;
+                for (auto const element : array->elements()) found.push_back(element.raw());
+                if (found != std::vector<std::string_view>{padding, value, other}) FAIL_CHECK(copy.view());
+            }
+        }
+    }
+}
+
 } // namespace json_text_test

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <socketless/kernels/detect.hpp>
+#include <socketless/kernels/json_outline.hpp>
 
 #ifdef SOCKETLESS_SSE2
-
-#include <socketless/kernels/json_outline.hpp>
 
 #include <emmintrin.h>
 
