@@ -1,5 +1,5 @@
-// Where the strings of a JSON text are, and where its values end: for 64 bytes at once, one bit for each byte, the lowest
-// for the first. What does it is made of this and of the few instructions that differ between machines.
+// Where the strings of a JSON text are, and where its values end: for 64 bytes at once, one bit for each byte, the
+// lowest for the first. What does it is made of this and of the few instructions that differ between machines.
 #pragma once
 
 #include <socketless/kernels/inline.hpp>
@@ -69,8 +69,8 @@ public:
         return escapes;
     }
 
-    /// Which bytes are in strings, without their closing quotes. `parity` has the bits that have an odd number of quotes at
-    /// and below their place.
+    /// Which bytes are in strings, without their closing quotes. `parity` has the bits that have an odd number of quotes
+    /// at and below their place.
     SOCKETLESS_ALWAYS_INLINE std::uint64_t strings(std::uint64_t parity) noexcept {
         std::uint64_t const inside = parity ^ in_string_;
         in_string_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(inside) >> 63);
@@ -121,7 +121,7 @@ private:
 /// Follows brackets and braces to the one that closes the container.
 class json_depth {
 public:
-    /// `closed` is the number of bits in `closing`; of both those in strings were removed. Returns the place of the bracket
+    /// Takes the brackets of the next 64 bytes that are not in strings. Returns the place of the bracket
     /// that closes the container, or 64 if it is not among these.
     SOCKETLESS_ALWAYS_INLINE std::size_t take(std::uint64_t opening, std::uint64_t closing) noexcept {
         auto const closed = static_cast<std::size_t>(std::popcount(closing));

@@ -19,8 +19,8 @@
 
 namespace socketless::inline v0::json::detail {
 
-// Whether all from `p` to `end` is a number, but for white space at the end. The text may be read up to `last_block`, and
-// from there a block.
+// Whether all from `p` to `end` is a number, but for white space at the end. `last_block` is where the last block of the
+// text begins.
 SOCKETLESS_ALWAYS_INLINE bool is_number(char const* p, char const* end, char const* last_block) noexcept {
     using kernels::block;
     char const* const first = p + (*p == '-' ? 1 : 0);
@@ -49,7 +49,8 @@ SOCKETLESS_ALWAYS_INLINE bool is_word(char const* p, char const* end) noexcept {
 // Walks an array or object from mark to mark. Where a token ends is known before it has been looked at, so that the
 // processor checks several at a time. Takes UTF-8 for granted. The text ends with a closing bracket: behind all others
 // there is a character.
-// Precondition: an opening bracket or brace at `begin`, a closing one before `end`, at least kernels::shortest_json bytes.
+// Preconditions: an opening bracket or brace at `begin`, a closing one before `end`; at least kernels::shortest_json
+// bytes.
 template <class Marks>
 SOCKETLESS_ALWAYS_INLINE bool accept_marked(Marks all, char const* begin, char const* end,
                                             std::uint32_t max_depth) noexcept {
