@@ -69,7 +69,7 @@ public:
         return escapes;
     }
 
-    /// Which bytes are in strings, without their closing quotes. `parity` has the bits that have an odd number of quotes
+    /// Which bytes are in strings, closing quotes aside. `parity` has the bits that have an odd number of quotes
     /// at and below their place.
     SOCKETLESS_ALWAYS_INLINE std::uint64_t strings(std::uint64_t parity) noexcept {
         std::uint64_t const inside = parity ^ in_string_;

@@ -19,8 +19,8 @@
 
 namespace socketless::inline v0::json::detail {
 
-// Whether all from `p` to `end` is a number, but for white space at the end. `last_block` is where the last block of the
-// text begins.
+// Whether all from `p` to `end` is a number, but for white space at the end. `last_block` is where the last block of
+// the text begins.
 SOCKETLESS_ALWAYS_INLINE bool is_number(char const* p, char const* end, char const* last_block) noexcept {
     using kernels::block;
     char const* const first = p + (*p == '-' ? 1 : 0);
