@@ -7,6 +7,7 @@
 
 #include <socketless/socketless.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -297,6 +298,132 @@ TEST_CASE("a connected WebSocket session that sends and receives text does not a
         CHECK(joined.server_received - before == 10 * 20);
         CHECK(joined.client_received == 2 * 10 * 18);
     }
+}
+
+namespace {
+
+// A whole client and a whole server, joined over one WebSocket. The server emits back what it gets.
+struct joined_stacks {
+    joined_stacks()
+        : server({}, count(), now), client({.transports = {engineio::transport::websocket}}, count(), now),
+          socket(client.connect().value()) {
+        run();
+    }
+
+    static random_source count() {
+        return [n = std::uint64_t{0}](std::span<std::byte> bytes) mutable {
+            ++n;
+            std::memcpy(bytes.data(), &n, sizeof n);
+        };
+    }
+
+    template <class Side>
+    void emit(Side& from, socketio::socket_handle to, bool is_binary) {
+        bool const good = is_binary ? from.emit(to, "img", as_bytes(picture), json::object("meta", "x"),
+                                                as_bytes(picture).subspan(100))
+                                          .has_value()
+                                    : from.emit(to, "message", "hello world").has_value();
+        REQUIRE(good);
+    }
+
+    void run() {
+        for (bool busy = true; busy;) {
+            busy = false;
+            while (auto const e = client.poll_event())
+                if (e->type == socketio::event_type::event) client_received += 1 + e->packet.attachments.size();
+            while (auto const e = server.poll_event()) {
+                if (e->type != socketio::event_type::event) continue;
+                server_received += 1 + e->packet.attachments.size();
+                emit(server, e->socket, !e->packet.attachments.empty());
+            }
+            if (auto const t = client.poll_transmit(buffer)) {
+                busy = true;
+                if (t->type == engineio::transmit_type::open_websocket) {
+                    id = t->id;
+                    server.websocket_opened(7, t->target, now);
+                    client.channel_opened(id, now);
+                } else {
+                    server.websocket_received(7, t->data, now);
+                }
+            } else if (auto const answer = server.poll_transmit(buffer)) {
+                busy = true;
+                client.websocket_received(id, answer->data, now);
+            }
+        }
+    }
+
+    time_point now{};
+    std::string picture = std::string(1'000, '\x7f');
+    socketless::server server;
+    socketless::client client;
+    socketio::socket_handle socket;
+    engineio::channel_id id = 0;
+    std::size_t client_received = 0;
+    std::size_t server_received = 0;
+    std::string buffer;
+};
+
+} // namespace
+
+TEST_CASE("events between whole stacks, text or binary or both in turn, do not allocate in the steady state",
+          "[allocation]") {
+    joined_stacks joined;
+    REQUIRE(joined.client.is_connected(joined.socket));
+    auto const talk = [&joined] {
+        for (int i = 0; i != 10; ++i) {
+            joined.emit(joined.client, joined.socket, true);
+            joined.run();
+            joined.emit(joined.client, joined.socket, false);
+            joined.emit(joined.client, joined.socket, true);
+            joined.run();
+        }
+    };
+    talk();
+    std::size_t const before = joined.server_received;
+    CHECK(allocations_in(talk) == 0);
+    CHECK(joined.server_received - before == 10 * (3 + 1 + 3));
+    CHECK(joined.client_received == 2 * 10 * (3 + 1 + 3));
+}
+
+TEST_CASE("a connection that seldom sends keeps no memory for its queue, one that sends often keeps it until it pings",
+          "[allocation]") {
+    engineio::server server({.transports = {engineio::transport::websocket}}, joined_stacks::count());
+    time_point now{};
+    std::string buffer;
+    buffer.reserve(1'000);
+    engineio::session_handle session;
+    auto const run = [&] {
+        for (bool busy = true; busy;) {
+            busy = false;
+            while (auto const e = server.poll_event()) session = e->session;
+            while (server.poll_transmit(buffer)) busy = true;
+        }
+    };
+    std::string const text(1'000, 'x');
+    auto const send_to = [&](engineio::session_handle s) {
+        REQUIRE(server.send(s, frame{frame_kind::text, text}).has_value());
+        run();
+    };
+    // All of them use the memory of the first.
+    std::array<engineio::session_handle, 8> sessions;
+    for (std::size_t i = 0; i != sessions.size(); ++i) {
+        server.websocket_opened(i, "/engine.io/?EIO=4&transport=websocket", now);
+        run();
+        sessions[i] = session;
+    }
+    send_to(sessions[0]);
+    CHECK(allocations_in([&] {
+              for (std::size_t i = 1; i != sessions.size(); ++i) send_to(sessions[i]);
+          }) == 0);
+    for (auto const s : sessions) send_to(s); // each has its own from now on
+    std::size_t const before = bytes_in_use;
+    CHECK(allocations_in([&] {
+              for (auto const s : sessions) send_to(s);
+          }) == 0);
+    now += std::chrono::seconds(26);
+    server.handle_timeout(now);
+    run();
+    CHECK(bytes_in_use + (sessions.size() - 1) * text.size() <= before);
 }
 
 TEST_CASE("a heartbeat over a WebSocket does not allocate", "[allocation]") {

@@ -195,7 +195,7 @@ private:
         if (e.type == engineio::event_type::opened) return open(handle);
         bool const is_message = e.type == engineio::event_type::message;
         if (!is_message && e.type != engineio::event_type::closed) return; // the session need not know
-        if (!contains(index)) return; // there was no memory for its session
+        if (!contains(index)) return;                                      // there was no memory for its session
         auto const* const below = engine_.find(handle);
         if (below == nullptr) return;
         if (is_message) {
@@ -220,8 +220,7 @@ private:
         }
         bool const v3 = opened->revision() == engineio::revision::v3;
         auto const revision = v3 ? socketio::revision::v4 : socketio::revision::v5;
-        all_[handle.index].emplace(
-            server_connection{socketio::server_session(*options_, queue_, revision, now_)});
+        all_[handle.index].emplace(server_connection{socketio::server_session(*options_, queue_, revision, now_)});
         all_[handle.index]->generation = handle.generation;
         undo.commit();
         if (is_closing_) return end(handle.index, socketio::disconnect_reason::server_shutting_down);

@@ -219,7 +219,8 @@ public:
         core_detail::rollback undo([&]() noexcept { release_if_unused(nsp); });
         std::unique_ptr<server_socket_details> details;
         if (recovery_ && connections_[index].session.revision() == socketio::revision::v5)
-            details = std::make_unique<server_socket_details>(server_socket_details{.recovery = recovery_claim::of(auth)});
+            details =
+                std::make_unique<server_socket_details>(server_socket_details{.recovery = recovery_claim::of(auth)});
         std::uint32_t const number = sockets_.make();
         undo.commit();
         server_socket& s = sockets_[number];

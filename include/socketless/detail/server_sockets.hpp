@@ -149,8 +149,7 @@ public:
         if (!nsp || sid.size() < size) return std::nullopt;
         bool const is_long = sid.size() != size;
         if (is_long && (sid.front() != '/' || sid[sid.size() - size - 1] != '#')) return std::nullopt;
-        std::uint32_t const found =
-            find_key(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
+        std::uint32_t const found = find_key(server_socket::key_of(sid.substr(sid.size() - size), is_long ? *nsp : 0));
         if (found == none) return std::nullopt;
         server_socket const& s = all_[found];
         if (s.nsp != *nsp || s.sid() != sid) return std::nullopt;

@@ -299,7 +299,7 @@ public:
             if (e) {
                 if (log_.is_on() && e->type != event_type::message)
                     core_detail::attempt([&] { note(index, *e); }); // the event counts more than its note
-                if (slots_[index].session->is_read()) { // the usual case: it need not be asked again
+                if (slots_[index].session->is_read()) {             // the usual case: it need not be asked again
                     with_events_.pop();
                     with_transmits_.push(index);
                 }

@@ -203,7 +203,7 @@ private:
 
     static constexpr std::uint32_t none = detail::memberships<named_room>::none;
     static constexpr std::size_t ahead = 8; // members for which `f` prepares
-    static constexpr std::size_t few = 4; // that are compared with each member rather than marked
+    static constexpr std::size_t few = 4;   // that are compared with each member rather than marked
 
     struct record {
         std::uint32_t nsp = none;

@@ -34,7 +34,7 @@ public:
         std::uint64_t const tick = std::clamp(tick_of(deadline), now_, now_ + furthest);
         if (nodes_[timer].slot != unfiled && nodes_[timer].tick == tick) return;
         cancel(timer);
-        nodes_[timer].tick = tick;
+        nodes_[timer].tick = tick & most_ticks;
         file(timer);
     }
 
@@ -93,8 +93,10 @@ private:
     static constexpr unsigned bits = 6;                     // of a slot's number
     static constexpr std::uint64_t furthest = (std::uint64_t{1} << bits * levels) / 2;
 
+    static constexpr std::uint64_t most_ticks = (std::uint64_t{1} << 48u) - 1; // see below: there are fewer
+
     struct node {
-        std::uint64_t tick : 48 = 0; // see below: all of the clock's time is less
+        std::uint64_t tick : 48 = 0;
         std::uint64_t slot : 16 = unfiled;
         std::uint32_t previous = none;
         std::uint32_t next = none;
@@ -135,7 +137,7 @@ private:
         for (std::uint32_t timer = 0; timer != nodes_.size(); ++timer) {
             if (nodes_[timer].slot == unfiled) continue;
             cancel(timer);
-            nodes_[timer].tick = std::min(nodes_[timer].tick + earlier_by, furthest);
+            nodes_[timer].tick = std::min(nodes_[timer].tick + earlier_by, furthest) & most_ticks;
             file(timer);
         }
     }

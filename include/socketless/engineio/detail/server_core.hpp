@@ -342,7 +342,9 @@ protected:
     void mark_busy(std::uint32_t index) noexcept { with_events_.push(index); }
 
     void lend_memory(server_session& s) noexcept {
-        if (!s.wants_memory() || memory_.empty()) return;
+        if (!s.wants_memory()) return;
+        if (memory_.empty()) reclaim_memory();
+        if (memory_.empty()) return;
         s.take_memory(std::move(memory_.back()));
         memory_.pop_back();
     }
@@ -379,15 +381,17 @@ protected:
                     mark_busy(index); // it may have drained, or ended
                     return t;
                 }
-                at_rest_ = index;
             }
             with_transmits_.pop();
             if (!with_transmits_.empty()) core_detail::prefetch(&slots_[with_transmits_.front()], sizeof(slot));
-            if (!with_events_.contains(index) && session.is_done())
+            if (!with_events_.contains(index) && session.is_done()) {
                 forget(index);
-            else
+            } else {
                 set_timer(index);
+                at_rest_ = index;
+            }
             if (t) return t;
+            reclaim_memory();
         }
         return t;
     }

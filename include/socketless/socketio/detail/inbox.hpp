@@ -136,8 +136,7 @@ private:
             m = **assembled;
             return true;
         }
-        if (f.kind == frame_kind::text && !is_welcome(assembler_->under_way()))
-            return error{errc::not_connected};
+        if (f.kind == frame_kind::text && !is_welcome(assembler_->under_way())) return error{errc::not_connected};
         assembler_->retain();
         return false;
     }

@@ -40,10 +40,10 @@ protected:
     enum class state : std::uint8_t { free, asked, connected, ending, left };
 
     // The name of a namespace. Most sockets are in "/", which takes no memory.
-    class name {
+    class nsp_name {
     public:
-        name() noexcept = default;
-        explicit name(std::string_view text) : size_(static_cast<std::uint32_t>(text.size())) {
+        nsp_name() noexcept = default;
+        explicit nsp_name(std::string_view text) : size_(static_cast<std::uint32_t>(text.size())) {
             if (text == "/") return;
             text_ = std::make_unique<char[]>(text.size());
             std::ranges::copy(text, text_.get());
@@ -61,7 +61,7 @@ protected:
     // A namespace that the client has asked for, is in, or has left.
     struct slot : core_detail::slot {
         std::uint32_t tag = no_tag;
-        [[no_unique_address]] name nsp;
+        [[no_unique_address]] nsp_name nsp;
         server_session_core::state state = state::free;
         disconnect_reason reason{};
     };
@@ -110,7 +110,7 @@ protected:
         constexpr std::size_t largest_idle_name = 64;
         vacated_ = false;
         for (slot& s : slots_)
-            if (s.state == state::free && s.nsp.view().size() > largest_idle_name) s.nsp = name();
+            if (s.state == state::free && s.nsp.view().size() > largest_idle_name) s.nsp = nsp_name();
     }
 
     //=== events ===//
@@ -284,7 +284,7 @@ protected:
 
     // Asks the application to let the client into a namespace.
     event& ask(std::optional<event>& e, slot& s, std::string_view nsp) const {
-        s.nsp = name(nsp);
+        s.nsp = nsp_name(nsp);
         s.tag = no_tag;
         s.state = state::asked;
         s.occupy();
