@@ -139,12 +139,14 @@ public:
     void poll_event(std::optional<event>& e) {
         if (ended_) forget(*std::exchange(ended_, std::nullopt));
         while (!e) {
-            if (!own_events_.empty())
+            if (!own_events_.empty()) {
                 take_own_event(e);
-            else if (auto const index = connections_.first_busy())
-                take_socket_event(e, *index);
-            else if (!connections_.take_transport_event())
+            } else if (auto const index = connections_.first_busy()) {
+                connections_.poll_event(*index, e);
+                if (e && !translate(*index, *e)) e.reset();
+            } else if (!connections_.take_transport_event()) {
                 return;
+            }
         }
     }
 
@@ -162,11 +164,6 @@ public:
         told.id = own.id;
         told.expected = own.expected;
         told.answers = own.answers;
-    }
-
-    void take_socket_event(std::optional<event>& e, std::uint32_t index) {
-        connections_.poll_event(index, e);
-        if (e && !translate(index, *e)) e.reset();
     }
 
     // Puts an event of a session into the server's terms; false if it is for the server itself.
