@@ -9,7 +9,7 @@ set(DOXYGEN_STRIP_FROM_INC_PATH ${PROJECT_SOURCE_DIR}/include)
 set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
 
 # Only the headers for callers. The pages of a class do not show what it is made of.
-set(DOXYGEN_EXCLUDE_PATTERNS */detail/* */impl/*)
+set(DOXYGEN_EXCLUDE_PATTERNS */detail/* */impl/* */kernels/*)
 set(DOXYGEN_EXCLUDE_SYMBOLS *detail *detail::*)
 set(DOXYGEN_CLASS_GRAPH NO)
 set(DOXYGEN_SHOW_INCLUDE_FILES NO)

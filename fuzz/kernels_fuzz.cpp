@@ -1,5 +1,5 @@
-// Kernels: each that this machine has does with any text what a loop over its bytes does. The first byte of the input is
-// how the text lies in memory, the next four are a key.
+// Kernels: each that this machine has does with any text what a loop over its bytes does. The first byte of the input
+// is how the text lies in memory, the next four are a key.
 
 #include "input.hpp"
 #include "tools/kernels.hpp"

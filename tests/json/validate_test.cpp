@@ -608,8 +608,8 @@ TEST_CASE("every character is judged within a string as RFC 8259 says", "[valida
     }
 }
 
-// The quick validator says yes or no; the plain one, which computes constants too, says where. Both must agree, wherever
-// tokens lie in a block, and at the end of the text.
+// The quick validator says yes or no; the plain one, which computes constants too, says where. Both must agree,
+// wherever tokens lie in a block, and at the end of the text.
 bool agrees_with_plain(std::string_view s, std::uint32_t max_depth = 1000) {
     support::exact_copy const copy(s);
     auto const plain = json::detail::validator(copy.view(), max_depth).run();
@@ -704,7 +704,7 @@ TEST_CASE("tokens are judged alike at every place of a block and every distance 
                                            "\"a\"x"};
     for (std::string_view const value : values) {
         for (std::size_t before = 0; before != 70; ++before) {
-            for (std::size_t const behind : {0, 1, 14, 15, 16, 17, 40, 63, 64, 65}) {
+            for (std::size_t const behind : {0u, 1u, 14u, 15u, 16u, 17u, 40u, 63u, 64u, 65u}) {
                 std::string const padding = in_quotes(std::string(before, 'x')) + ',';
                 std::string const rest = ',' + in_quotes(std::string(behind, 'y'));
                 std::string const array = '[' + padding + std::string(value);

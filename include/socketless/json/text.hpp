@@ -1,12 +1,12 @@
 // json::text: a valid JSON text, read lazily: nothing is parsed until it is asked for, and nothing is kept.
 #pragma once
 
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/escape.hpp>
 #include <socketless/json/detail/read_value.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/json/kind.hpp>
-#include <socketless/kernels/inline.hpp>
 #include <socketless/text/utf8.hpp>
 
 #include <algorithm>

@@ -333,8 +333,8 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 
 } // namespace detail
 
-/// Writes `value` as JSON: appends to a character container, or fills a std::span<char> from its start. Returns how many
-/// bytes that were. The values that can be written:
+/// Writes `value` as JSON: appends to a character container, or fills a std::span<char> from its start. Returns how
+/// many bytes that were. The values that can be written:
 ///
 ///   nullptr, std::nullopt                   null
 ///   bool                                    true, false

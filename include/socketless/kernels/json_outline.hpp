@@ -2,7 +2,7 @@
 // lowest for the first. What does it is made of this and of the few instructions that differ between machines.
 #pragma once
 
-#include <socketless/kernels/inline.hpp>
+#include <socketless/core/detail/inlining.hpp>
 
 #include <algorithm>
 #include <bit>

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <socketless/core/detail/digits.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
-#include <socketless/kernels/inline.hpp>
 #include <socketless/socketio/detail/placeholder.hpp>
 #include <socketless/text/utf8.hpp>
 

@@ -42,8 +42,8 @@ public:
         return position_ += n, position_ - n;
     }
 
-    // Whether there is room for `n` bytes at `position()` as it is: the caller writes up to as many, and calls `advance`
-    // with their end. Otherwise `put` may make room.
+    // Whether there is room for `n` bytes at `position()` as it is: the caller writes up to as many, and then calls
+    // `advance` with their end. Otherwise `put` may make room.
     [[nodiscard]] constexpr bool has_room(std::size_t n) const noexcept { return n <= room(); }
     [[nodiscard]] constexpr char* position() const noexcept { return position_; }
     constexpr void advance(char* position) noexcept { position_ = position; }

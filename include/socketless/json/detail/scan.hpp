@@ -2,9 +2,9 @@
 #pragma once
 
 #include <socketless/core/detail/digits.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/kernels/block.hpp>
 #include <socketless/kernels/blocks.hpp>
-#include <socketless/kernels/inline.hpp>
 #include <socketless/kernels/json.hpp>
 
 #include <bit>
