@@ -210,11 +210,13 @@ TEST_CASE("encoding into a buffer with room does not allocate", "[allocation]") 
     CHECK(good);
 }
 
-TEST_CASE("an empty string grows at most once while a packet is encoded into it", "[allocation]") {
+TEST_CASE("an empty string at least doubles when it grows while a packet is encoded into it", "[allocation]") {
     std::string const large(100'000, '"');
     std::string out;
-    CHECK(allocations_in([&] { static_cast<void>(socketio::encode_event(out, {}, "e", large, 1, 2.5)); }) == 1);
+    CHECK(allocations_in([&] { static_cast<void>(socketio::encode_event(out, {}, "e", large, 1, 2.5)); }) <= 10);
     CHECK(out.size() > 200'000);
+    std::string small;
+    CHECK(allocations_in([&] { static_cast<void>(socketio::encode_event(small, {}, "an event", 1, 2.5)); }) == 1);
 }
 
 TEST_CASE("an assembler that reuses its memory does not allocate in the steady state", "[allocation]") {
