@@ -59,7 +59,7 @@ public:
     /// An integer, with all its digits even beyond 2^53.
     template <std::integral T>
     requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) {
-        if (fits(core_detail::longest_integer)) [[likely]]
+        if (!core_detail::prefers_small_code && fits(core_detail::longest_integer)) [[likely]]
             return end(core_detail::write_decimal(n, begin()), true);
         return token(core_detail::decimal_text(n).view());
     }
@@ -257,8 +257,8 @@ private:
 
     constexpr void quote(std::string_view s, role r) {
         bool const is_key = r == role::key;
-        if (!std::is_constant_evaluated() && s.size() <= longest_short_string && fits(s.size() + (is_key ? 3 : 2)))
-            [[likely]] {
+        if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && s.size() <= longest_short_string &&
+            fits(s.size() + (is_key ? 3 : 2))) [[likely]] {
             char* p = begin();
             *p++ = '"';
             auto const holds = detail::copy_short(s.data(), s.size(), p);
@@ -300,7 +300,8 @@ private:
         literal("\"");
         check_utf8(s);
         while (!s.empty()) {
-            if (!std::is_constant_evaluated() && s.size() > longest_short_string) put_plain(s);
+            if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && s.size() > longest_short_string)
+                put_plain(s);
             std::string_view const piece = s.substr(0, longest_short_string);
             s.remove_prefix(piece.size());
             char escaped[longest_short_string * detail::longest_escape];

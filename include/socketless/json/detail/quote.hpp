@@ -1,6 +1,7 @@
 // Strings as JSON.stringify writes them: between quotes, with escapes where there must be some.
 #pragma once
 
+#include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/inlining.hpp>
 #include <socketless/json/detail/scan.hpp>
 #include <socketless/kernels/block.hpp>
@@ -124,7 +125,7 @@ char* copy_escaped_blocks(char const*& p, char const* end, char* out) noexcept {
 
 // Writes all from `p` to `end` with escapes. Room for longest_escape bytes each.
 constexpr char* copy_escaped(char const* p, char const* end, char* out) noexcept {
-    if (!std::is_constant_evaluated()) out = copy_escaped_blocks(p, end, out);
+    if (!core_detail::prefers_small_code && !std::is_constant_evaluated()) out = copy_escaped_blocks(p, end, out);
     for (; p != end; ++p) {
         if (needs_escape(*p))
             out = write_escape(*p, out);
