@@ -235,6 +235,24 @@ TEST_CASE("an assembler that reuses its memory does not allocate in the steady s
 
 namespace {
 
+// Carries a transmit of one side to the other, over one WebSocket, which the client calls `id`. False if there is none.
+template <class Client, class Server>
+bool carry(Client& client, Server& server, engineio::channel_id& id, time_point now, std::string& buffer) {
+    if (auto const t = client.poll_transmit(buffer)) {
+        if (t->type == engineio::transmit_type::open_websocket) {
+            id = t->id;
+            server.websocket_opened(7, t->target, now);
+            client.channel_opened(id, now);
+        } else {
+            server.websocket_received(7, t->data, now);
+        }
+        return true;
+    }
+    auto const answer = server.poll_transmit(buffer);
+    if (answer) client.websocket_received(id, answer->data, now);
+    return answer.has_value();
+}
+
 // A client and a server, joined by hand over one WebSocket.
 struct joined_sessions {
     explicit joined_sessions(engineio::revision revision)
@@ -248,25 +266,12 @@ struct joined_sessions {
     // Carries all transmits to the other side, until nothing is left.
     void run() {
         for (bool busy = true; busy;) {
-            busy = false;
             while (auto const e = client.poll_event()) client_received += e->message.data.size();
             while (auto const e = server.poll_event()) {
                 session = e->session;
                 server_received += e->event.message.data.size();
             }
-            if (auto const t = client.poll_transmit(buffer)) {
-                busy = true;
-                if (t->type == engineio::transmit_type::open_websocket) {
-                    id = t->id;
-                    server.websocket_opened(7, t->target, now);
-                    client.channel_opened(id, now);
-                } else {
-                    server.websocket_received(7, t->data, now);
-                }
-            } else if (auto const answer = server.poll_transmit(buffer)) {
-                busy = true;
-                client.websocket_received(id, answer->data, now);
-            }
+            busy = carry(client, server, id, now, buffer);
         }
     }
 
@@ -330,7 +335,6 @@ struct joined_stacks {
 
     void run() {
         for (bool busy = true; busy;) {
-            busy = false;
             while (auto const e = client.poll_event())
                 if (e->type == socketio::event_type::event) client_received += 1 + e->packet.attachments.size();
             while (auto const e = server.poll_event()) {
@@ -338,19 +342,7 @@ struct joined_stacks {
                 server_received += 1 + e->packet.attachments.size();
                 emit(server, e->socket, !e->packet.attachments.empty());
             }
-            if (auto const t = client.poll_transmit(buffer)) {
-                busy = true;
-                if (t->type == engineio::transmit_type::open_websocket) {
-                    id = t->id;
-                    server.websocket_opened(7, t->target, now);
-                    client.channel_opened(id, now);
-                } else {
-                    server.websocket_received(7, t->data, now);
-                }
-            } else if (auto const answer = server.poll_transmit(buffer)) {
-                busy = true;
-                client.websocket_received(id, answer->data, now);
-            }
+            busy = carry(client, server, id, now, buffer);
         }
     }
 

@@ -1,4 +1,5 @@
 #include "tools/catch.hpp"
+#include "tools/stringified.hpp"
 
 #include <socketless/json/detail/quote.hpp>
 #include <socketless/json/writer.hpp>
@@ -16,33 +17,9 @@
 namespace json_quote_test {
 
 using namespace socketless;
+using support::stringified;
 
 namespace {
-
-// ECMAScript's QuoteJSONString, a character at a time.
-std::string quoted(std::string_view s) {
-    std::string out = "\"";
-    for (char const c : s) {
-        switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\b': out += "\\b"; break;
-        case '\f': out += "\\f"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        default:
-            if (static_cast<unsigned char>(c) < 0x20) {
-                out += "\\u00";
-                out += "0123456789abcdef"[c / 16];
-                out += "0123456789abcdef"[c % 16];
-            } else {
-                out += c;
-            }
-        }
-    }
-    return out + '"';
-}
 
 std::string letters(std::size_t size) {
     std::string s;
@@ -78,7 +55,7 @@ void check_copies(std::string const& s) {
     char const* p = text.get();
     char* out = json::detail::copy_escaped_blocks<Block>(p, text.get() + s.size(), escaped.get());
     out = json::detail::copy_escaped(p, text.get() + s.size(), out);
-    CHECK('"' + std::string(escaped.get(), out) + '"' == quoted(s));
+    CHECK('"' + std::string(escaped.get(), out) + '"' == stringified(s));
 }
 
 constexpr std::string_view special_characters{"\"\\\b\f\n\r\t\0\x01\x1f", 10};
@@ -88,20 +65,20 @@ constexpr std::string_view special_characters{"\"\\\b\f\n\r\t\0\x01\x1f", 10};
 TEST_CASE("a string of any length is quoted with each special character in each place", "[writer]") {
     for (std::size_t size = 0; size < 150; size += size < 70 ? 1 : 7) {
         std::string const plain = letters(size);
-        CHECK(written(plain) == quoted(plain));
+        CHECK(written(plain) == stringified(plain));
         for (std::size_t at = 0; at < size; ++at) {
             for (char const c : special_characters) {
                 std::string s = plain;
                 s[at] = c;
-                CHECK(written(s) == quoted(s));
+                CHECK(written(s) == stringified(s));
                 s[size - 1] = '"';
-                CHECK(written(s) == quoted(s));
+                CHECK(written(s) == stringified(s));
             }
         }
     }
-    CHECK(written(std::string(10'000, '\x02')) == quoted(std::string(10'000, '\x02')));
+    CHECK(written(std::string(10'000, '\x02')) == stringified(std::string(10'000, '\x02')));
     std::string const mixed = letters(5'000) + "\n" + letters(63) + "\"" + letters(64) + "\\" + letters(65) + "\t";
-    CHECK(written(mixed) == quoted(mixed));
+    CHECK(written(mixed) == stringified(mixed));
 }
 
 TEST_CASE("each kind of block copies strings of any length, and tells what they hold", "[writer]") {
@@ -125,7 +102,7 @@ TEST_CASE("a string beyond ASCII is checked wherever the wrong byte stands", "[w
             std::string const before = letters(at);
             std::string const behind = letters(size - at);
             std::string const good = before + "\u20ac" + behind;
-            CHECK(written(good) == quoted(good));
+            CHECK(written(good) == stringified(good));
             CHECK(written(before + "\xe2\x82" + behind) == error{errc::invalid_utf8});
             CHECK(written(before + "\n\xff" + behind) == error{errc::invalid_utf8});
         }
@@ -136,8 +113,8 @@ TEST_CASE("a string and a key fill a span exactly, or the error says how large i
     for (std::string const& s :
          {letters(5), letters(20), letters(100), "a\n" + letters(20), letters(70) + "\u20ac\""}) {
         std::vector<std::string> const twice{s, s};
-        std::string const expected = "[" + quoted(s) + "," + quoted(s) + "]";
-        std::string const member = "{" + quoted(s) + ":" + quoted(s) + "}";
+        std::string const expected = "[" + stringified(s) + "," + stringified(s) + "]";
+        std::string const member = "{" + stringified(s) + ":" + stringified(s) + "}";
         for (std::size_t size = 0; size <= expected.size() + 3; ++size) {
             std::vector<char> memory(size);
             std::span<char> const span(memory);

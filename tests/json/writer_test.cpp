@@ -2,6 +2,7 @@
 #include "tools/counting_container.hpp"
 #include "tools/hex.hpp"
 #include "tools/random.hpp"
+#include "tools/stringified.hpp"
 
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
@@ -94,28 +95,6 @@ std::string pieces(F f, attachment_list* attachments = nullptr) {
     f(w);
     CHECK(w.status());
     return std::string(out.kept());
-}
-
-// JSON.stringify of a string, from the letter of ECMAScript's QuoteJSONString.
-std::string stringified(std::string_view s) {
-    std::string json = "\"";
-    for (char const c : s) {
-        switch (c) {
-        case '\b': json += "\\b"; break;
-        case '\t': json += "\\t"; break;
-        case '\n': json += "\\n"; break;
-        case '\f': json += "\\f"; break;
-        case '\r': json += "\\r"; break;
-        case '"': json += "\\\""; break;
-        case '\\': json += "\\\\"; break;
-        default:
-            if (static_cast<unsigned char>(c) < 0x20)
-                json += "\\u00" + support::to_hex({&c, 1});
-            else
-                json += c;
-        }
-    }
-    return json + '"';
 }
 
 template <class T>
@@ -430,7 +409,7 @@ TEST_CASE("every ASCII character is escaped as JSON.stringify does, wherever it 
                 std::string s(size, 'x');
                 s[i] = static_cast<char>(byte);
                 std::string out;
-                if (!json::write(out, s) || out != stringified(s)) FAIL_CHECK(support::to_hex(s));
+                if (!json::write(out, s) || out != support::stringified(s)) FAIL_CHECK(support::to_hex(s));
             }
         }
     }
@@ -444,7 +423,7 @@ TEST_CASE("a string is read back as it was written", "[writer]") {
         std::string s;
         for (std::size_t n = random.below(12); n != 0; --n) s += random.pick(characters);
         std::string out;
-        bool const good = json::write(out, s) && out == stringified(s) && json::validate(out) &&
+        bool const good = json::write(out, s) && out == support::stringified(s) && json::validate(out) &&
                           json::validate(out)->get<std::string>() == s && json::validate(out)->equals(s);
         if (!good) FAIL_CHECK(support::to_hex(s));
     }

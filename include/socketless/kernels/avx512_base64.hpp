@@ -118,13 +118,7 @@ SOCKETLESS_AVX512_KERNEL inline std::size_t encode_base64(char const* data, std:
 // The bits of 64 characters, in the first 48 bytes. Sets `good` to false if one is none of the alphabet.
 SOCKETLESS_AVX512_INLINE inline bytes decoded_base64(bytes characters, bool& good) noexcept {
     // The value of each character of ASCII; the highest bit says that there is none.
-    static constexpr auto values_of = [] {
-        std::array<std::uint8_t, 2 * width> values{};
-        values.fill(0x80);
-        for (std::size_t i = 0; i != base64_alphabet.size(); ++i)
-            values[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::uint8_t>(i);
-        return values;
-    }();
+    static constexpr auto values_of = base64_values<2 * width>(0x80);
     static constexpr auto packed = [] {
         table places{};
         for (std::size_t i = 0; i != base64_bytes; ++i) places[i] = static_cast<std::uint8_t>(i / 3 * 4 + 2 - i % 3);

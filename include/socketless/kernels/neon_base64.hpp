@@ -17,13 +17,7 @@
 namespace socketless::inline v0::kernels::neon {
 
 // The value of each character of ASCII, or more than a value can be.
-inline constexpr auto base64_values = [] {
-    std::array<std::uint8_t, 128> values{};
-    values.fill(0xff);
-    for (std::size_t i = 0; i != base64_alphabet.size(); ++i)
-        values[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::uint8_t>(i);
-    return values;
-}();
+inline constexpr auto ascii_values = base64_values<128>(0xff);
 
 // A table of 64 for `vqtbl4q_u8`.
 inline uint8x16x4_t load_table(void const* p) noexcept {
@@ -53,8 +47,8 @@ inline std::size_t encode_base64(char const* data, std::size_t size, char* out) 
 
 /// See kernels::decode_base64.
 inline std::size_t decode_base64(char const* text, std::size_t size, char* out) noexcept {
-    uint8x16x4_t const lower = load_table(base64_values.data());
-    uint8x16x4_t const upper = load_table(base64_values.data() + 64);
+    uint8x16x4_t const lower = load_table(ascii_values.data());
+    uint8x16x4_t const upper = load_table(ascii_values.data() + 64);
     std::size_t i = 0;
     for (; size - i >= 64; i += 64, out += 48) {
         uint8x16x4_t const characters = vld4q_u8(reinterpret_cast<std::uint8_t const*>(text + i));

@@ -22,13 +22,7 @@ using kernels::base64_alphabet;
 
 // The value of each character, or `outside`.
 inline constexpr std::uint8_t outside = 0xff;
-inline constexpr std::array<std::uint8_t, 256> values = [] {
-    std::array<std::uint8_t, 256> table{};
-    table.fill(outside);
-    for (std::size_t i = 0; i != base64_alphabet.size(); ++i)
-        table[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::uint8_t>(i);
-    return table;
-}();
+inline constexpr auto values = kernels::base64_values<256>(outside);
 
 constexpr std::uint32_t value_of(char c) noexcept {
     return values[static_cast<unsigned char>(c)];

@@ -19,27 +19,10 @@ namespace socketless::inline v0::json::detail {
 // How much of a text a word stands for.
 inline constexpr std::size_t outline_block = 64;
 
-// Whether an escape stands at `p`, behind its backslash.
-inline bool is_escape(char const* p, char const* end) noexcept {
-    if (p == end) return false;
-    switch (*p) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't': return true;
-    case 'u': return read_code_unit(p + 1, end) != no_code_point;
-    default: return false;
-    }
-}
-
 // Whether escapes stand behind these backslashes.
 inline bool are_escapes(std::uint64_t backslashes, char const* block, char const* end) noexcept {
     for (; backslashes != 0; backslashes &= backslashes - 1)
-        if (!is_escape(block + std::countr_zero(backslashes) + 1, end)) return false;
+        if (read_escape(block + std::countr_zero(backslashes) + 1, end).code_point == no_code_point) return false;
     return true;
 }
 
