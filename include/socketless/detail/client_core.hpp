@@ -377,7 +377,7 @@ public:
         std::optional<result<void>> put;
         if (!session_.has_transmit())
             put = engine_.put(now_, [&](engineio::detail::outbox& below) {
-                done = session_.put_below(below.frames(), below.message_heads, call);
+                done = session_.put_below(below.frames(), engineio::detail::outbox::message_heads, call);
             });
         if (put) sent = *put;
         if (!put) done = call();

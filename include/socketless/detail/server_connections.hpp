@@ -139,7 +139,8 @@ public:
         server_connection& c = *all_[index];
         result<void> done;
         auto put = engine_.put(handle(index), [&](engineio::detail::outbox& below) {
-            done = queue_.put_below(below.frames(), below.message_heads, [&] { return f(c.session); });
+            done =
+                queue_.put_below(below.frames(), engineio::detail::outbox::message_heads, [&] { return f(c.session); });
         });
         if (!put) return with_queue(index, f);
         if (c.session.has_transmit()) // it has ended by itself

@@ -303,7 +303,7 @@ private:
 
     template <class F>
     void for_each(audience const& whom, found_audience const& found, F f) {
-        live_only<F> live{*this, f};
+        live_only<F> const live{*this, f};
         rooms_.for_each(found.nsp, whom.to_, whom.except_, found.except, live);
         for (std::uint32_t const number : found.by_id) live(number);
     }

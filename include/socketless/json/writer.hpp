@@ -135,10 +135,11 @@ public:
         if (name.view == "_placeholder") may_hold_placeholders_ = true;
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
         // Of most literals the compiler knows that they are plain: they are written as they are.
-        constexpr std::make_index_sequence<16> all;
+        constexpr std::size_t longest = 16;
         std::size_t const size = name.view.size();
-        bool const is_plain = size <= all.size() && detail::is_plain_start(name.view, all);
-        if (!std::is_constant_evaluated() && __builtin_constant_p(size) && __builtin_constant_p(is_plain) && is_plain) {
+        bool const is_plain = size <= longest && detail::is_plain_start(name.view, std::make_index_sequence<longest>());
+        if (!std::is_constant_evaluated() && __builtin_constant_p(size) != 0 && __builtin_constant_p(is_plain) != 0 &&
+            is_plain) {
             if (fits(size + 3)) [[likely]] {
                 char* p = begin();
                 *p++ = '"';
@@ -200,7 +201,7 @@ private:
     static constexpr std::size_t longest_short_string = 64;
 
     // Whether there is room as it is for a token of `n` bytes, at least one.
-    SOCKETLESS_ALWAYS_INLINE constexpr bool fits(std::size_t n) const noexcept {
+    [[nodiscard]] SOCKETLESS_ALWAYS_INLINE constexpr bool fits(std::size_t n) const noexcept {
         return out_->has_room(n + (comma_due_ ? 1 : 0));
     }
     // Where the token begins: behind the comma that is due.

@@ -32,7 +32,7 @@ public:
         if (any(_mm_or_si128(_mm_or_si128(a.backslashes(), b.backslashes()),
                              _mm_or_si128(c.backslashes(), d.backslashes()))))
             masks.backslashes = all([](quarter const& q) { return bits(q.backslashes()); });
-        if (any(control(_mm_min_epu8(_mm_min_epu8(a.bytes, b.bytes), _mm_min_epu8(c.bytes, d.bytes)))))
+        if (any(control(lesser(lesser(a.bytes, b.bytes), lesser(c.bytes, d.bytes)))))
             masks.controls = all([](quarter const& q) { return bits(control(q.bytes)); });
         return masks;
     }
@@ -101,8 +101,9 @@ private:
 
     static std::uint32_t bits(__m128i found) noexcept { return static_cast<std::uint32_t>(_mm_movemask_epi8(found)); }
     static bool any(__m128i found) noexcept { return bits(found) != 0; }
-    static __m128i control(__m128i bytes) noexcept {
-        return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    static __m128i control(__m128i bytes) noexcept { return _mm_cmpeq_epi8(lesser(bytes, _mm_set1_epi8(0x1f)), bytes); }
+    static __m128i lesser(__m128i a, __m128i b) noexcept {
+        return _mm_min_epu8(a, b); // NOLINT(portability-simd-intrinsics): as in sse2_block.hpp
     }
     static std::uint32_t quarter_quotes(quarter const& q) noexcept {
         return bits(_mm_cmpeq_epi8(q.bytes, _mm_set1_epi8('"')));

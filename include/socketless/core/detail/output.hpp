@@ -145,7 +145,7 @@ private:
         std::size_t const needed = old.size() + n;
         std::size_t const spare = a.target_->capacity() - a.old_size_; // is used up before the container grows
         std::size_t share = std::max(2 * old.size(), sizeof a.beside_);
-        if (share > spare) share = spare;
+        if (share > spare) share = spare; // NOLINT(readability-use-std-min-max): with it GCC inlines less elsewhere
         if (share < needed) share = needed > spare ? std::max(needed, 2 * old.size()) : needed;
         a.target_->resize(a.old_size_ + share);
         char* const begin = a.target_->data() + a.old_size_;

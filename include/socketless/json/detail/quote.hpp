@@ -140,7 +140,7 @@ constexpr char* copy_escaped(char const* p, char const* end, char* out) noexcept
 template <std::size_t... I>
 SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(std::string_view s,
                                                        std::index_sequence<I...> /*which*/) noexcept {
-    return ((I >= s.size() || is_plain(s.data()[I])) && ...);
+    return ((I >= s.size() || is_plain(s[I])) && ...);
 }
 
 } // namespace socketless::inline v0::json::detail
