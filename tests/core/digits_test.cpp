@@ -33,13 +33,11 @@ constexpr bool writes(auto value, std::string_view expected) {
 // What all ways of writing an integer write, the number of digits foremost.
 bool writes_as_to_string(std::uint64_t value) {
     std::string const expected = std::to_string(value);
-    std::string pairs(longest_integer, '#');
-    std::string digits(longest_integer, '#');
-    write_pairs(value, pairs.data());
-    write_digit_by_digit(value, digits.data());
-    std::string const whole = expected + std::string(longest_integer - expected.size(), '#');
-    return decimal(value) == expected && pairs == whole && digits == whole &&
-           (value == 0 || count_digits(value) == expected.size());
+    auto const is_expected = [&](auto write) {
+        char room[longest_integer]{};
+        return std::string(room, write(value, room)) == expected;
+    };
+    return decimal(value) == expected && is_expected(write_eight_at_a_time) && is_expected(write_digit_by_digit);
 }
 
 template <class T>

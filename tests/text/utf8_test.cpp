@@ -188,6 +188,45 @@ TEST_CASE("a text is refused at the first byte that cannot be read, wherever tha
     }
 }
 
+// Four bytes are looked at together, so that others stand behind short sequences, and before them.
+bool is_judged_alike(std::string_view s) {
+    return std::ranges::all_of(std::array{""sv, "x"sv, "ab\u00e9"sv, "\u20ac"sv, "\xe0\xa0"sv},
+                               [s](std::string_view other) {
+                                   std::string const before = std::string(other) + std::string(s);
+                                   std::string const behind = std::string(s) + std::string(other);
+                                   return utf8::detail::is_valid_short(before) == utf8::validate(before).has_value() &&
+                                          utf8::detail::is_valid_short(behind) == utf8::validate(behind).has_value();
+                               });
+}
+
+TEST_CASE("short texts are judged four bytes at a time as others are", "[utf8]") {
+    constexpr std::array edges = {0x00u, 0x7fu, 0x80u, 0x8fu, 0x90u, 0x9fu, 0xa0u, 0xbfu, 0xc0u, 0xc2u, 0xffu};
+    std::size_t wrong = 0;
+    for (unsigned a = 0; a != 256; ++a) {
+        for (unsigned b = 0; b != 256; ++b) {
+            std::array const two = {to_char(a), to_char(b)};
+            wrong += !is_judged_alike({two.data(), 2});
+            for (unsigned const c : edges) {
+                for (unsigned const d : edges) {
+                    std::array const four = {to_char(a), to_char(b), to_char(c), to_char(d)};
+                    std::string_view const s(four.data(), 4);
+                    wrong += utf8::detail::is_valid_short(s) != utf8::validate(s).has_value();
+                }
+            }
+        }
+    }
+    CHECK(wrong == 0);
+    support::random_source random(2);
+    for (int i = 0; i != 20'000; ++i) {
+        std::string s;
+        for (std::size_t const size = random.below(64); s.size() < size;)
+            s += random.one_in(40) ? std::string(1, random.byte())
+                                   : encoded(static_cast<std::uint32_t>(random.below(0xd800) >> random.below(12)));
+        support::exact_copy const copy(s);
+        if (utf8::detail::is_valid_short(copy.view()) != utf8::validate(s).has_value()) FAIL_CHECK(to_hex(s));
+    }
+}
+
 TEST_CASE("a prefix is UTF-8 exactly if it does not end within a character", "[utf8]") {
     std::string const text = std::string(mixed) + std::string(mixed);
     std::size_t start = 0; // of the last character

@@ -117,9 +117,18 @@ public:
         if (attachments_ == nullptr) return fail(errc::unexpected_binary);
         if (depth_left_ == 0) [[unlikely]]
             fail(errc::depth_exceeded);
-        literal(R"({"_placeholder":true,"num":)");
-        out_->put(core_detail::decimal_text(attachments_->size()).view());
-        out_->put('}');
+        constexpr auto& opening = R"({"_placeholder":true,"num":)";
+        constexpr std::size_t opening_size = sizeof opening - 1;
+        if (fits(opening_size + core_detail::longest_integer + 1)) [[likely]] {
+            char* p = std::copy_n(opening, opening_size, begin());
+            p = core_detail::write_decimal(attachments_->size(), p);
+            *p++ = '}';
+            end(p, true);
+        } else {
+            literal(opening);
+            out_->put(core_detail::decimal_text(attachments_->size()).view());
+            out_->put('}');
+        }
         attachments_->push_back(bytes);
         return *this;
     }
@@ -263,10 +272,10 @@ private:
             char* p = begin();
             *p++ = '"';
             auto const holds = detail::copy_short(s.data(), s.size(), p);
-            if (!holds.specials.any()) [[likely]] {
-                if (holds.beyond_ascii.any()) return end_checked(s, r, p);
+            if (!(holds.specials | holds.beyond_ascii).any()) [[likely]]
                 return end_string(p + s.size(), r);
-            }
+            if (fits(s.size() * detail::longest_escape + 3))
+                return end_unusual(s, r, p, holds.specials.any(), holds.beyond_ascii.any());
         }
         quote_any(s, r);
     }
@@ -280,7 +289,10 @@ private:
     }
 
     constexpr void check_utf8(std::string_view s) noexcept {
-        if (!utf8::validate(s)) fail(s.data() == detail::null_text ? errc::null_string : errc::invalid_utf8);
+        if (!utf8::validate(s)) fail_text(s);
+    }
+    SOCKETLESS_NEVER_INLINE constexpr void fail_text(std::string_view s) noexcept {
+        fail(s.data() == detail::null_text ? errc::null_string : errc::invalid_utf8);
     }
 
     SOCKETLESS_ALWAYS_INLINE constexpr void end_string(char* p, role r) noexcept {
@@ -290,13 +302,14 @@ private:
         end(p, !is_key);
     }
 
-    // The end of a string that stands at `p` but was not checked.
-    SOCKETLESS_NEVER_INLINE constexpr void end_checked(std::string_view s, role r, char* p) noexcept {
-        check_utf8(s);
-        end_string(p + s.size(), r);
+    // The end of a short string that stands at `p` as it is, but has escapes, or is not ASCII. There is room for it.
+    SOCKETLESS_NEVER_INLINE constexpr void end_unusual(std::string_view s, role r, char* p, bool has_escapes,
+                                                       bool is_beyond_ascii) noexcept {
+        if (is_beyond_ascii && !utf8::detail::is_valid_short(s)) fail_text(s);
+        end_string(has_escapes ? detail::copy_escaped(s.data(), s.data() + s.size(), p) : p + s.size(), r);
     }
 
-    // The same for a string that is long, has escapes, is wrong, or of which there may be no room.
+    // The same for a string that is long, or for which there may be no room.
     SOCKETLESS_NEVER_INLINE constexpr void quote_any(std::string_view s, role r) {
         literal("\"");
         check_utf8(s);

@@ -6,8 +6,10 @@
 #include <socketless/kernels/blocks.hpp>
 #include <socketless/kernels/bulk.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <type_traits>
 
@@ -73,6 +75,41 @@ constexpr std::size_t valid_prefix(std::string_view s) noexcept {
     }
     return {};
 }
+
+namespace detail {
+
+// Whether a short text that is not ASCII is UTF-8: four bytes are looked at together.
+inline bool is_valid_short(std::string_view s) noexcept {
+    if constexpr (std::endian::native == std::endian::little) {
+        while (s.size() >= 4) {
+            std::uint32_t bytes = 0; // the first one lowest
+            std::memcpy(&bytes, s.data(), sizeof bytes);
+            std::size_t length = 4;
+            if (std::uint32_t const beyond = bytes & 0x80808080u; beyond == 0 || (bytes & 0x80u) == 0) {
+                if (beyond != 0) length = static_cast<std::size_t>(std::countr_zero(beyond)) / 8;
+            } else if ((bytes & 0xc0e0u) == 0x80c0u) {
+                if ((bytes & 0x1eu) == 0) return false; // overlong
+                length = 2;
+            } else if ((bytes & 0xc0c0f0u) == 0x8080e0u) {
+                std::uint32_t const start = bytes & 0x200fu; // what tells overlong forms and surrogates
+                if (start == 0 || start == 0x200du) return false;
+                length = 3;
+            } else {
+                std::uint32_t const plane = (bytes & 0x7u) << 2u | (bytes >> 12u & 0x3u);
+                if ((bytes & 0xc0c0c0f8u) != 0x808080f0u || plane == 0 || plane > 16) return false;
+            }
+            s.remove_prefix(length);
+        }
+    }
+    while (!s.empty()) {
+        std::size_t const length = sequence_length(s);
+        if (length == 0) return false;
+        s.remove_prefix(length);
+    }
+    return true;
+}
+
+} // namespace detail
 
 /// How many UTF-16 code units one sequence of `length` bytes is: what JavaScript counts as its length.
 [[nodiscard]] constexpr std::size_t utf16_units(std::size_t length) noexcept {

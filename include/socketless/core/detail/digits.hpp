@@ -1,12 +1,15 @@
 // Unsigned decimal numbers as the protocols write them: digits, nothing else.
 #pragma once
 
+#include <socketless/core/detail/inlining.hpp>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <type_traits>
 
@@ -84,49 +87,69 @@ constexpr char* write_digit_by_digit(std::uint64_t n, char* out) noexcept {
     return end;
 }
 
-inline constexpr char digit_pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                      "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                      "8081828384858687888990919293949596979899";
-
-inline constexpr auto integer_powers_of_ten = [] {
-    std::array<std::uint64_t, 20> powers{1};
-    for (std::size_t i = 1; i != powers.size(); ++i) powers[i] = powers[i - 1] * 10;
-    return powers;
-}();
-
-// How many digits an integer has: as many as the power of two below it, or one more. Precondition: not 0.
-constexpr std::size_t count_digits(std::uint64_t n) noexcept {
-    auto const least = static_cast<std::size_t>(std::bit_width(n)) * 1233 >> 12u;
-    return least + (n >= integer_powers_of_ten[least] ? 1 : 0);
+// Eight digits as the bytes of a word, the first one lowest. Precondition: n < 10^8.
+constexpr std::uint64_t spread_digits(std::uint64_t n) noexcept {
+    // All parts of the word are divided at once: the quotient stays where it is, and what is left goes above it.
+    auto const divide = [](std::uint64_t parts, std::uint64_t quotients, std::uint64_t divisor, unsigned width) {
+        return (parts << width) + quotients * (1 - (divisor << width));
+    };
+    n = divide(n, n * 109'951'163 >> 40u, 10'000, 32);
+    n = divide(n, n * 5'243 >> 19u & 0x7f'0000'007fu, 100, 16);
+    return divide(n, n * 103 >> 10u & 0x0f'000f'000f'000fu, 10, 8);
 }
 
-constexpr char* write_pair(std::uint32_t pair, char* out) noexcept {
-    char const* const digits = digit_pairs + std::size_t{pair} * 2;
-    out[0] = digits[0];
-    out[1] = digits[1];
-    return out + 2;
+inline constexpr std::uint64_t zero_digits = 0x3030303030303030u; // "00000000"
+
+// The lowest byte first, on every machine.
+constexpr void put_bytes(char* out, std::uint64_t bytes) noexcept {
+    if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+        std::memcpy(out, &bytes, sizeof bytes);
+        return;
+    }
+    for (std::size_t i = 0; i != sizeof bytes; ++i, bytes >>= 8u) out[i] = static_cast<char>(bytes & 0xffu);
 }
 
-// Two digits at a time, in their places: their number is known first.
-constexpr char* write_pairs(std::uint64_t n, char* out) noexcept {
-    if (n < 10) return *out++ = static_cast<char>('0' + n), out;
-    if (n < 100) return write_pair(static_cast<std::uint32_t>(n), out);
-    char* const end = out + count_digits(n);
-    char* p = end;
-    for (; n > 0xffffffff; n /= 100) write_pair(static_cast<std::uint32_t>(n % 100), p -= 2);
-    auto rest = static_cast<std::uint32_t>(n); // it takes half of the work to divide this
-    for (; rest >= 100; rest /= 100) write_pair(rest % 100, p -= 2);
-    if (rest >= 10)
-        write_pair(rest, out);
-    else
-        *out = static_cast<char>('0' + rest);
-    return end;
+// Less than 100.
+constexpr char* write_one_or_two(std::uint64_t n, char* out) noexcept {
+    std::uint64_t const tens = n * 103 >> 10u;
+    *out = static_cast<char>('0' + tens);
+    out += n >= 10 ? 1 : 0;
+    *out = static_cast<char>('0' + n - tens * 10);
+    return out + 1;
+}
+
+// Less than 10^8, without zeros before it.
+constexpr char* write_few_digits(std::uint64_t n, char* out) noexcept {
+    if (n < 100) return write_one_or_two(n, out);
+    std::uint64_t const digits = spread_digits(n);
+    int const zeros = std::countr_zero(digits) / 8;
+    put_bytes(out, (digits | zero_digits) >> zeros * 8);
+    return out + 8 - zeros;
+}
+
+// Eight digits at a time. What stands behind the number may be written over, up to longest_integer bytes from `out`.
+SOCKETLESS_NEVER_INLINE constexpr char* write_eight_at_a_time(std::uint64_t n, char* out) noexcept {
+    constexpr std::uint64_t unit = 100'000'000;
+    auto const put_eight = [&out](std::uint64_t digits) {
+        put_bytes(out, spread_digits(digits) | zero_digits);
+        out += 8;
+    };
+    if (n < unit) return write_few_digits(n, out);
+    std::uint64_t const high = n / unit;
+    if (high < unit) {
+        out = write_few_digits(high, out);
+    } else {
+        out = write_few_digits(high / unit, out);
+        put_eight(high % unit);
+    }
+    put_eight(n % unit);
+    return out;
 }
 
 // The most characters that write_decimal writes: -9223372036854775808, 18446744073709551615
 inline constexpr std::size_t longest_integer = 20;
 
-// Writes an integer of any type at `out`, and returns the end of it.
+// Writes an integer of any type at `out`, where there is room for the longest, and returns the end of it.
 template <std::integral T>
 constexpr char* write_decimal(T n, char* out) noexcept {
     auto magnitude = static_cast<std::uint64_t>(n);
@@ -139,7 +162,7 @@ constexpr char* write_decimal(T n, char* out) noexcept {
     if constexpr (prefers_small_code || sizeof(std::size_t) < sizeof magnitude)
         return write_digit_by_digit(magnitude, out);
     else
-        return write_pairs(magnitude, out);
+        return magnitude < 100 ? write_one_or_two(magnitude, out) : write_eight_at_a_time(magnitude, out);
 }
 
 // An integer of any type in decimal.

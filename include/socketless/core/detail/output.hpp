@@ -108,7 +108,7 @@ private:
 
 // Writes to the end of a container. What is short, as most packets are, is written beside it and appended when it is
 // finished, so that the container grows at most once and clears no memory in vain. What gets longer moves into the
-// container, which then doubles its share.
+// container, whose capacity then doubles.
 template <character_container Container>
 class appender : public output {
 public:
@@ -139,14 +139,24 @@ public:
     }
 
 private:
+    // A container clears what it is resized by: as little at a time as is still worth the call, while it is about to be
+    // written.
+    static constexpr std::size_t piece = 2048;
+
     static constexpr void grow(output& self, std::size_t n) {
         auto& a = static_cast<appender&>(self);
         std::string_view const old = a.kept();
         std::size_t const needed = old.size() + n;
-        std::size_t const spare = a.target_->capacity() - a.old_size_; // is used up before the container grows
-        std::size_t share = std::max(2 * old.size(), sizeof a.beside_);
-        if (share > spare) share = spare; // NOLINT(readability-use-std-min-max): with it GCC inlines less elsewhere
-        if (share < needed) share = needed > spare ? std::max(needed, 2 * old.size()) : needed;
+        std::size_t const doubled = std::max(needed, 2 * old.size());
+        std::size_t const capacity = a.target_->capacity() - a.old_size_;
+        std::size_t share = std::max(needed, std::min(2 * old.size(), old.size() + piece));
+        if (needed <= capacity) {
+            share = std::min(share, capacity); // which is used up before the container grows
+        } else if constexpr (requires { a.target_->reserve(n); }) {
+            a.target_->reserve(a.old_size_ + doubled);
+        } else {
+            share = doubled;
+        }
         a.target_->resize(a.old_size_ + share);
         char* const begin = a.target_->data() + a.old_size_;
         if (a.share_ == 0) std::copy_n(old.data(), old.size(), begin);

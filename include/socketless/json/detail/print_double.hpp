@@ -7,38 +7,18 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::json::detail {
 
-// Eight digits as the bytes of a word, the first one lowest. Precondition: n < 10^8.
-constexpr std::uint64_t spread_digits(std::uint64_t n) noexcept {
-    // All parts of the word are divided at once: the quotient stays where it is, and what is left goes above it.
-    auto const divide = [](std::uint64_t parts, std::uint64_t quotients, std::uint64_t divisor, unsigned width) {
-        return (parts << width) + quotients * (1 - (divisor << width));
-    };
-    n = divide(n, n * 109'951'163 >> 40u, 10'000, 32);
-    n = divide(n, n * 5'243 >> 19u & 0x7f'0000'007fu, 100, 16);
-    return divide(n, n * 103 >> 10u & 0x0f'000f'000f'000fu, 10, 8);
-}
+using core_detail::put_bytes;
+using core_detail::spread_digits;
+using core_detail::zero_digits;
 
 // Precondition: not 0.
 constexpr int used_bytes(std::uint64_t word) noexcept {
     return (static_cast<int>(std::bit_width(word | 1u)) + 7) / 8;
-}
-
-inline constexpr std::uint64_t zero_digits = 0x3030303030303030u; // "00000000"
-
-// The lowest byte first, on every machine.
-constexpr void put_bytes(char* out, std::uint64_t bytes) noexcept {
-    if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
-        std::memcpy(out, &bytes, sizeof bytes);
-        return;
-    }
-    for (std::size_t i = 0; i != sizeof bytes; ++i, bytes >>= 8u) out[i] = static_cast<char>(bytes & 0xffu);
 }
 
 // The eight bytes with a decimal point before the one at `place`: nine characters. Precondition: place < 8.
