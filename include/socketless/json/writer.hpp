@@ -74,10 +74,7 @@ public:
     }
 
     /// A string: quoted, with the escapes of JSON.stringify.
-    constexpr writer& string(detail::string_argument s) {
-        quote(s.view, role::value);
-        return *this;
-    }
+    constexpr writer& string(detail::string_argument s) { return any_string(s.view); }
 
     /// JSON that is already made. An empty text, such as the auth of a client that sent none, is null.
     constexpr writer& raw(text made) {
@@ -117,16 +114,15 @@ public:
         if (attachments_ == nullptr) return fail(errc::unexpected_binary);
         if (depth_left_ == 0) [[unlikely]]
             fail(errc::depth_exceeded);
-        constexpr auto& opening = R"({"_placeholder":true,"num":)";
-        constexpr std::size_t opening_size = sizeof opening - 1;
-        if (fits(opening_size + core_detail::longest_integer + 1)) [[likely]] {
-            char* p = std::copy_n(opening, opening_size, begin());
+        constexpr std::string_view opening = R"({"_placeholder":true,"num":)";
+        if (fits(opening.size() + core_detail::longest_integer + 1)) [[likely]] {
+            char* p = std::copy_n(opening.data(), opening.size(), begin());
             p = core_detail::write_decimal(attachments_->size(), p);
             *p++ = '}';
             end(p, true);
         } else {
             literal(opening);
-            out_->put(core_detail::decimal_text(attachments_->size()).view());
+            put_decimal(*out_, attachments_->size());
             out_->put('}');
         }
         attachments_->push_back(bytes);
@@ -141,27 +137,9 @@ public:
 
     /// The key of the next value. Precondition: within an object.
     SOCKETLESS_ALWAYS_INLINE constexpr writer& key(detail::string_argument name) {
-        if (name.view == "_placeholder") may_hold_placeholders_ = true;
-#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
-        // Of most literals the compiler knows that they are plain: they are written as they are.
-        constexpr std::size_t longest = 16;
-        std::size_t const size = name.view.size();
-        bool const is_plain = size <= longest && detail::is_plain_start(name.view, std::make_index_sequence<longest>());
-        if (!std::is_constant_evaluated() && __builtin_constant_p(size) != 0 && __builtin_constant_p(is_plain) != 0 &&
-            is_plain) {
-            if (fits(size + 3)) [[likely]] {
-                char* p = begin();
-                *p++ = '"';
-                std::memcpy(p, name.view.data(), size);
-                p += size;
-                *p++ = '"';
-                *p++ = ':';
-                return end(p, false);
-            }
-        }
-#endif
-        quote(name.view, role::key);
-        return *this;
+        if (is_plain_literal(name.view) && fits(name.view.size() + 3)) [[likely]]
+            return end(copy_key(name.view, begin()), false);
+        return any_key(name.view);
     }
 
     /// A key that is already a JSON string.
@@ -184,7 +162,19 @@ public:
     /// A key and its value.
     template <class T>
     SOCKETLESS_ALWAYS_INLINE constexpr writer& member(detail::string_argument name, T const& v) {
-        return key(name).value(v);
+        if constexpr (detail::written_as_integer<T>) { // with one look at the room for both
+            std::size_t const most = name.view.size() + 3 + core_detail::longest_integer;
+            if (is_plain_literal(name.view) && fits(most)) [[likely]] {
+                char* const p = copy_key(name.view, begin());
+                if constexpr (std::same_as<T, bool>)
+                    return end(v ? std::copy_n("true", 4, p) : std::copy_n("false", 5, p), true);
+                else
+                    return end(core_detail::write_decimal(v, p), true);
+            }
+            return any_key(name.view).value(v);
+        } else {
+            return key(name).value(v);
+        }
     }
 
     /// Makes the write fail. The first failure is the one reported.
@@ -195,9 +185,7 @@ public:
 
     /// Whether JSON that is already made was written, or a key as placeholders have it: besides the placeholders that
     /// `binary` wrote, there may be others.
-    [[nodiscard]] constexpr bool may_hold_placeholders() const noexcept {
-        return may_hold_placeholders_;
-    }
+    [[nodiscard]] constexpr bool may_hold_placeholders() const noexcept { return may_hold_placeholders_; }
 
     /// Whether anything failed so far.
     [[nodiscard]] constexpr result<void> status() const noexcept {
@@ -212,6 +200,27 @@ private:
     // Whether there is room as it is for a token of `n` bytes, at least one.
     [[nodiscard]] SOCKETLESS_ALWAYS_INLINE constexpr bool fits(std::size_t n) const noexcept {
         return out_->has_room(n + (comma_due_ ? 1 : 0));
+    }
+    // Whether the compiler knows this key, that it is plain, and that it is not "_placeholder".
+    SOCKETLESS_ALWAYS_INLINE static constexpr bool is_plain_literal([[maybe_unused]] std::string_view name) noexcept {
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+        constexpr std::size_t longest = 16;
+        std::size_t const size = name.size();
+        char const* const p = name.data();
+        bool const is_plain = size != 0 && size <= longest && *p != '_' &&
+                              detail::is_plain_start(p, size, std::make_index_sequence<longest>());
+        return !std::is_constant_evaluated() && __builtin_constant_p(size) != 0 &&
+               __builtin_constant_p(is_plain) != 0 && is_plain;
+#else
+        return false;
+#endif
+    }
+    SOCKETLESS_ALWAYS_INLINE static constexpr char* copy_key(std::string_view name, char* p) noexcept {
+        *p++ = '"';
+        p = std::copy_n(name.data(), name.size(), p);
+        *p++ = '"';
+        *p++ = ':';
+        return p;
     }
     // Where the token begins: behind the comma that is due.
     SOCKETLESS_ALWAYS_INLINE constexpr char* begin() noexcept {
@@ -234,11 +243,10 @@ private:
         return *this;
     }
 
-    template <std::size_t N>
-    SOCKETLESS_ALWAYS_INLINE constexpr writer& literal(char const (&t)[N]) {
-        if (fits(N - 1)) [[likely]]
-            return end(std::copy_n(t, N - 1, begin()), true);
-        return make_room_and_put({t, N - 1}, true);
+    SOCKETLESS_ALWAYS_INLINE constexpr writer& literal(std::string_view t) {
+        if (fits(t.size())) [[likely]]
+            return end(std::copy_n(t.data(), t.size(), begin()), true);
+        return make_room_and_put(t, true);
     }
     constexpr writer& token(std::string_view t) {
         if (fits(t.size())) [[likely]]
@@ -265,10 +273,9 @@ private:
     // A key has a colon behind it.
     enum class role : bool { value, key };
 
-    constexpr void quote(std::string_view s, role r) {
-        bool const is_key = r == role::key;
+    SOCKETLESS_ALWAYS_INLINE constexpr void quote(std::string_view s, role r) {
         if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && s.size() <= longest_short_string &&
-            fits(s.size() + (is_key ? 3 : 2))) [[likely]] {
+            fits(s.size() + (r == role::key ? 3 : 2))) [[likely]] {
             char* p = begin();
             *p++ = '"';
             auto const holds = detail::copy_short(s.data(), s.size(), p);
@@ -278,6 +285,16 @@ private:
                 return end_unusual(s, r, p, holds.specials.any(), holds.beyond_ascii.any());
         }
         quote_any(s, r);
+    }
+
+    SOCKETLESS_NEVER_INLINE constexpr writer& any_string(std::string_view s) {
+        quote(s, role::value);
+        return *this;
+    }
+    SOCKETLESS_NEVER_INLINE constexpr writer& any_key(std::string_view name) {
+        if (name == "_placeholder") may_hold_placeholders_ = true;
+        quote(name, role::key);
+        return *this;
     }
 
     // Puts what needs no escapes at the beginning of `s`, and moves `s` behind it.

@@ -44,6 +44,11 @@ constexpr result<void> check_namespace(std::string_view nsp) noexcept {
     return utf8::validate(nsp);
 }
 
+// Whether it is the main namespace, and asks for nothing.
+constexpr bool is_default(address const& to) noexcept {
+    return !to.id && to.nsp.size() == 1 && to.nsp.front() == '/';
+}
+
 constexpr result<void> check_address(address const& to) noexcept {
     auto const id = to.id; // a copy: otherwise GCC 12 warns of an uninitialized id
     if (id && *id > max_ack_id) return error{errc::invalid_ack_id};
@@ -55,7 +60,7 @@ constexpr void put_address(core_detail::output& out, address const& to) {
         out.put(to.nsp);
         out.put(',');
     }
-    if (to.id) out.put(core_detail::decimal_text(*to.id).view());
+    if (to.id) put_decimal(out, *to.id);
 }
 
 // JSON that is already made may hold objects that look like placeholders. They were plain data where they came from,
@@ -115,24 +120,32 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
                                             WritePayload write_payload) {
     if (attachments != nullptr) attachments->clear();
     if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
-    if (auto const good = check_address(to); !good) return good.error();
+    bool const is_short = is_default(to);
+    if (!is_short)
+        if (auto const good = check_address(to); !good) return good.error();
     auto const written = core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         out.put(digit_of(type));
-        put_address(out, to);
+        if (!is_short) put_address(out, to);
         std::size_t const begin = out.size();
         json::writer payload(out, attachments, bounds.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
+        bool const has_attachments = attachments != nullptr && !attachments->empty();
+        if (shape == payload_shape::known && !has_attachments && payload.status()) [[likely]]
+            return {};
         return finish_packet(out, begin, payload, attachments, bounds, type, shape);
     });
     if (!written && attachments != nullptr) attachments->clear();
     return written;
 }
 
+SOCKETLESS_NEVER_INLINE constexpr bool is_listed_as_reserved(std::string_view name) noexcept {
+    return std::ranges::any_of(reserved_event_names, [name](auto const reserved) { return name == reserved; });
+}
+
 constexpr bool is_reserved(std::string_view name) noexcept {
     if (name.size() < 7) return false;
     char const c = name.front();
-    return (c == 'c' || c == 'd' || c == 'n' || c == 'r') &&
-           std::ranges::any_of(reserved_event_names, [name](auto const reserved) { return name == reserved; });
+    return (c == 'c' || c == 'd' || c == 'n' || c == 'r') && is_listed_as_reserved(name);
 }
 
 template <output_target Target, class... Args>
@@ -319,7 +332,7 @@ template <output_target Target>
     return core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         out.put(detail::digit_of(p.type));
         if (is_binary(p.type)) {
-            out.put(core_detail::decimal_text(p.attachments).view());
+            put_decimal(out, p.attachments);
             out.put('-');
         }
         if (p.query) {

@@ -6,6 +6,7 @@
 #include <socketless/kernels/blocks.hpp>
 #include <socketless/kernels/bulk.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -78,33 +79,41 @@ constexpr std::size_t valid_prefix(std::string_view s) noexcept {
 
 namespace detail {
 
+// The bytes of `s` from `i` on, at most four, the first one lowest; zeros behind the end.
+inline std::uint32_t next_four(std::string_view s, std::size_t i) noexcept {
+    std::uint32_t bytes = 0;
+    std::size_t const left = s.size() - i;
+    if (std::endian::native == std::endian::little && s.size() >= sizeof bytes) {
+        std::size_t const before = left < sizeof bytes ? sizeof bytes - left : 0;
+        std::memcpy(&bytes, s.data() + i - before, sizeof bytes);
+        return bytes >> before * 8;
+    }
+    for (std::size_t n = std::min(left, sizeof bytes); n != 0; --n)
+        bytes = bytes << 8u | static_cast<unsigned char>(s[i + n - 1]);
+    return bytes;
+}
+
 // Whether a short text that is not ASCII is UTF-8: four bytes are looked at together.
 inline bool is_valid_short(std::string_view s) noexcept {
-    if constexpr (std::endian::native == std::endian::little) {
-        while (s.size() >= 4) {
-            std::uint32_t bytes = 0; // the first one lowest
-            std::memcpy(&bytes, s.data(), sizeof bytes);
-            std::size_t length = 4;
-            if (std::uint32_t const beyond = bytes & 0x80808080u; beyond == 0 || (bytes & 0x80u) == 0) {
-                if (beyond != 0) length = static_cast<std::size_t>(std::countr_zero(beyond)) / 8;
-            } else if ((bytes & 0xc0e0u) == 0x80c0u) {
-                if ((bytes & 0x1eu) == 0) return false; // overlong
-                length = 2;
-            } else if ((bytes & 0xc0c0f0u) == 0x8080e0u) {
-                std::uint32_t const start = bytes & 0x200fu; // what tells overlong forms and surrogates
-                if (start == 0 || start == 0x200du) return false;
-                length = 3;
-            } else {
-                std::uint32_t const plane = (bytes & 0x7u) << 2u | (bytes >> 12u & 0x3u);
-                if ((bytes & 0xc0c0c0f8u) != 0x808080f0u || plane == 0 || plane > 16) return false;
-            }
-            s.remove_prefix(length);
+    for (std::size_t i = 0; i < s.size();) {
+        std::uint32_t const bytes = next_four(s, i);
+        std::uint32_t const beyond = bytes & 0x80808080u;
+        if (beyond == 0) {
+            i += 4;
+        } else if ((bytes & 0x80u) == 0) {
+            i += static_cast<std::size_t>(std::countr_zero(beyond)) / 8;
+        } else if ((bytes & 0xc0e0u) == 0x80c0u) {
+            if ((bytes & 0x1eu) == 0) return false; // overlong
+            i += 2;
+        } else if ((bytes & 0xc0c0f0u) == 0x8080e0u) {
+            std::uint32_t const start = bytes & 0x200fu; // what tells overlong forms and surrogates
+            if (start == 0 || start == 0x200du) return false;
+            i += 3;
+        } else {
+            std::uint32_t const plane = (bytes & 0x7u) << 2u | (bytes >> 12u & 0x3u);
+            if ((bytes & 0xc0c0c0f8u) != 0x808080f0u || plane == 0 || plane > 16) return false;
+            i += 4;
         }
-    }
-    while (!s.empty()) {
-        std::size_t const length = sequence_length(s);
-        if (length == 0) return false;
-        s.remove_prefix(length);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/output.hpp>
@@ -105,6 +106,14 @@ private:
     grow_function grow_ = nullptr;
     bool can_grow_ = false; // GCC does not compare the address of a function at compile time
 };
+
+// An integer of any type in decimal.
+template <std::integral T>
+constexpr void put_decimal(output& out, T n) {
+    if (out.has_room(longest_integer)) [[likely]]
+        return out.advance(write_decimal(n, out.position()));
+    out.put(decimal_text(n).view());
+}
 
 // Writes to the end of a container. What is short, as most packets are, is written beside it and appended when it is
 // finished, so that the container grows at most once and clears no memory in vain. What gets longer moves into the

@@ -135,12 +135,12 @@ constexpr char* copy_escaped(char const* p, char const* end, char* out) noexcept
     return out;
 }
 
-// Whether the first 16 characters of a literal are plain, or fewer if it is shorter. Without a loop: compilers know the
-// answer.
+// Whether a literal starts with as many plain characters, or is all plain if it is shorter. Without a loop: compilers
+// know the answer.
 template <std::size_t... I>
-SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(std::string_view s,
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(char const* p, std::size_t size,
                                                        std::index_sequence<I...> /*which*/) noexcept {
-    return ((I >= s.size() || is_plain(s[I])) && ...);
+    return ((I >= size || is_plain(p[I])) && ...);
 }
 
 } // namespace socketless::inline v0::json::detail

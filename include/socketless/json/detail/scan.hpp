@@ -42,7 +42,7 @@ constexpr char const* skip_digits(char const* p, char const* end) noexcept {
 }
 
 // Whether `c` stands for itself in a JSON string and is ASCII.
-constexpr bool is_plain(char c) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain(char c) noexcept {
     return c >= 0x20 && c != '"' && c != '\\' && static_cast<unsigned char>(c) < 0x80;
 }
 

@@ -161,6 +161,10 @@ consteval refusal why_refused() {
     // NOLINTEND(bugprone-branch-clone)
 }
 
+// Truth values too.
+template <class T>
+inline constexpr bool written_as_integer = std::integral<T>&& why_refused<T>() == refusal::none;
+
 // Makes the compiler say why.
 template <class T>
 consteval bool is_not_refused() {
