@@ -140,30 +140,35 @@ constexpr std::string_view without_space(std::string_view s) noexcept {
     return s;
 }
 
-// Whether `s` is a JSON array or object, UTF-8 taken for granted. It may say no where it is one.
-constexpr bool is_container(std::string_view s, std::uint32_t max_depth) noexcept {
 #ifdef SOCKETLESS_JSON_OUTLINE
-    if (std::is_constant_evaluated()) return false;
+// What is known of `s` if it is a JSON array or object.
+inline verdict judge(std::string_view s, std::uint32_t max_depth) noexcept {
     s = without_space(s);
     if (s.size() >= kernels::shortest_json && (s.front() == '[' || s.front() == '{') && (s.back() | 0x20) == '}')
-        return accept(s.data(), s.data() + s.size(), std::min(max_depth, limits::deepest));
-#endif
-    static_cast<void>(s);
-    static_cast<void>(max_depth);
-    return false;
+        return judge(s.data(), s.data() + s.size(), max_depth);
+    return verdict::unsure;
 }
+#endif
 
 // Checks JSON that is known to be UTF-8: see json::validate.
 constexpr result<void> check_known_utf8(std::string_view s, std::uint32_t max_depth) noexcept {
-    if (is_container(s, max_depth)) [[likely]]
+#ifdef SOCKETLESS_JSON_OUTLINE
+    if (!std::is_constant_evaluated() && judge(s, max_depth) != verdict::unsure) [[likely]]
         return {};
+#endif
     return validator(s, max_depth).run();
 }
 
 // See json::validate.
 constexpr result<void> check(std::string_view s, std::uint32_t max_depth) noexcept {
-    if (is_container(s, max_depth) && utf8::validate(s)) [[likely]]
-        return {};
+#ifdef SOCKETLESS_JSON_OUTLINE
+    if (!std::is_constant_evaluated()) {
+        auto const known = judge(s, max_depth);
+        if (known == verdict::ascii_json) [[likely]]
+            return {};
+        if (known == verdict::json && utf8::validate(s)) return {};
+    }
+#endif
     return validator(s, max_depth).run();
 }
 

@@ -1,4 +1,4 @@
-// Where the strings of a JSON text are, and where its values end: for 64 bytes at once, one bit for each byte, the
+// Where the strings and brackets of a JSON text are: for 64 bytes at once, one bit for each byte, the
 // lowest for the first. What does it is made of this and of the few instructions that differ between machines.
 #pragma once
 
@@ -16,16 +16,42 @@ namespace socketless::inline v0::kernels {
 /// Which of 64 bytes are what, wherever they stand.
 struct json_masks {
     std::uint64_t quotes;
-    /// Commas, closing brackets and closing braces.
-    std::uint64_t ends;
+    /// Brackets and braces.
+    std::uint64_t opening;
+    std::uint64_t closing;
+    std::uint64_t commas;
+    std::uint64_t colons;
+    /// Those up to 0x20: spaces, and those below.
+    std::uint64_t low;
     std::uint64_t backslashes;
     /// Those below 0x20.
     std::uint64_t controls;
+    /// Not zero if some are not ASCII.
+    std::uint32_t non_ascii;
 
     /// Those of the bytes from `n` on.
     [[nodiscard]] json_masks from(std::size_t n) const noexcept {
-        return {quotes >> n, ends >> n, backslashes >> n, controls >> n};
+        return {quotes >> n, opening >> n,     closing >> n,  commas >> n, colons >> n,
+                low >> n,    backslashes >> n, controls >> n, non_ascii};
     }
+};
+
+/// Which of 64 bytes are decimal digits.
+struct json_digits {
+    std::uint64_t digits;
+    std::uint64_t zeros;
+
+    /// Those of the bytes from `n` on.
+    [[nodiscard]] json_digits from(std::size_t n) const noexcept { return {digits >> n, zeros >> n}; }
+};
+
+/// Which of 64 bytes are what else numbers are made of.
+struct json_signs {
+    std::uint64_t minuses;
+    std::uint64_t points;
+
+    /// Those of the bytes from `n` on.
+    [[nodiscard]] json_signs from(std::size_t n) const noexcept { return {minuses >> n, points >> n}; }
 };
 
 /// Which of 64 bytes are what, to find where a container ends.
@@ -41,29 +67,15 @@ struct json_nesting {
     }
 };
 
-/// What is found in 64 bytes, given those before them.
-struct json_words {
-    /// Commas and closing brackets outside of strings, and closing quotes with none of those directly behind them.
-    std::uint64_t marks;
-    /// Backslashes that begin an escape.
-    std::uint64_t escapes;
-};
-
 /// How far strings were followed.
 class json_strings {
 public:
-    /// Whether a control character was in a string, or a backslash outside.
-    [[nodiscard]] bool wrong() const noexcept { return wrong_ != 0; }
-    /// Whether there were escapes.
-    [[nodiscard]] bool escapes() const noexcept { return any_escapes_ != 0; }
-    void forget_escapes() noexcept { any_escapes_ = 0; }
-
     /// Takes the quotes and backslashes of the next 64 bytes: leaves the quotes that begin or end strings, and
     /// returns the backslashes that begin an escape.
     template <class Masks>
     SOCKETLESS_ALWAYS_INLINE std::uint64_t unescape(Masks& found) noexcept {
         if ((found.backslashes | escaped_) == 0) [[likely]]
-            return 0;
+            return was_escaped_ = 0;
         std::uint64_t const escapes = take_escapes(found.backslashes);
         found.quotes &= ~was_escaped_;
         return escapes;
@@ -77,13 +89,11 @@ public:
         return inside;
     }
 
-    /// Takes the rest.
-    SOCKETLESS_ALWAYS_INLINE json_words take(json_masks const& found, std::uint64_t escapes,
-                                             std::uint64_t parity) noexcept {
-        std::uint64_t const inside = strings(parity);
-        wrong_ |= (found.controls & inside) | (escapes & ~inside);
-        std::uint64_t const ends = found.ends & ~inside;
-        return {ends | (found.quotes & ~inside & ~(ends >> 1u)), escapes};
+    /// The next 64 bytes begin with the byte `n`, at least 1, of those that were taken last. `inside` is what `strings`
+    /// returned for them.
+    SOCKETLESS_ALWAYS_INLINE void go_back(std::uint64_t inside, std::size_t n) noexcept {
+        in_string_ = 0 - (inside >> (n - 1) & 1u);
+        escaped_ = was_escaped_ >> n & 1u;
     }
 
 private:
@@ -97,15 +107,12 @@ private:
         }
         was_escaped_ |= escapes << 1u;
         escaped_ = escapes >> 63u;
-        any_escapes_ |= escapes;
         return escapes;
     }
 
     std::uint64_t in_string_ = 0; // all bits, or none
     std::uint64_t escaped_ = 0;   // the lowest bit, if the next byte is
     std::uint64_t was_escaped_ = 0;
-    std::uint64_t any_escapes_ = 0;
-    std::uint64_t wrong_ = 0;
 };
 
 /// The bits that have an odd number of bits at and below their place.
@@ -161,26 +168,6 @@ template <class Kernel>
         p += std::min(left, block);
     }
     return end;
-}
-
-/// Reads the text from `p` on into at most `room` words, and returns how many that were. At least 64 bytes stand before
-/// `end`.
-template <class Kernel>
-[[nodiscard]] std::size_t outline_json(json_strings& strings, char const* p, char const* end, json_words* words,
-                                       std::size_t room) noexcept {
-    constexpr std::size_t block = 64;
-    json_strings local = strings;
-    auto const read = [&local](json_masks found) {
-        std::uint64_t const escapes = local.unescape(found);
-        return local.take(found, escapes, parity_of(found.quotes));
-    };
-    std::size_t filled = 0;
-    for (; filled != room && static_cast<std::size_t>(end - p) >= block; p += block)
-        words[filled++] = read(Kernel::load(p));
-    if (auto const left = static_cast<std::size_t>(end - p); filled != room && left != 0)
-        words[filled++] = read(Kernel::load(end - block).from(block - left));
-    strings = local;
-    return filled;
 }
 
 } // namespace socketless::inline v0::kernels
