@@ -61,7 +61,7 @@ public:
         tokens const t{found.quotes & inside,  found.quotes & ~inside,  found.opening & ~inside,
                        found.closing & ~inside, found.commas & ~inside, found.colons & ~inside,
                        inside};
-        std::uint64_t spaces = found.low & ~inside;
+        std::uint64_t const spaces = found.low & ~inside;
         scalars_ = part & ~(inside | found.quotes | t.opening | t.closing | t.commas | t.colons | spaces);
         std::size_t next = last;
         if (std::uint64_t const unfinished = scalars_ | spaces; unfinished >> last != 0) {
@@ -72,7 +72,6 @@ public:
                 return last;
             }
             scalars_ &= first_bits(next);
-            spaces &= first_bits(next);
         }
         starts_ = scalars_ & ~(scalars_ << 1u);
         std::uint64_t const keys = (t.commas | t.opening) & follow_brackets((t.opening | t.closing) & ~first, p);
