@@ -114,6 +114,10 @@ public:
     [[nodiscard]] lanes non_ascii() const noexcept {
         return lanes(word_ & highs);
     }
+    /// Which bytes are commas or not ASCII.
+    [[nodiscard]] lanes commas_or_non_ascii() const noexcept {
+        return lanes((zeros(word_ ^ ones * ',') | word_) & highs);
+    }
     /// Which bytes are decimal digits.
     [[nodiscard]] lanes digits() const noexcept {
         return lanes(below<10>(word_ ^ ones * '0') & highs);

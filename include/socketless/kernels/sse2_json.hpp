@@ -83,6 +83,18 @@ public:
         return found;
     }
 
+    [[nodiscard]] std::uint64_t quotes() const noexcept { return equal('"'); }
+    [[nodiscard]] std::uint64_t commas() const noexcept { return equal(','); }
+    /// Whether all of them are ASCII, and neither backslashes nor control characters.
+    [[nodiscard]] bool all_plain() const noexcept {
+        __m128i odd = _mm_setzero_si128();
+        for (char const* const p : places_) {
+            quarter const q(p);
+            odd = _mm_or_si128(odd, _mm_or_si128(q.rare(), q.bytes()));
+        }
+        return quarter::bits(odd) == 0;
+    }
+
     [[nodiscard]] json_digits digits() const noexcept {
         return {where([](quarter q) { return quarter::up_to(_mm_sub_epi8(q.bytes(), _mm_set1_epi8('0')), 9); }),
                 equal('0')};

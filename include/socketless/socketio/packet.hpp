@@ -7,6 +7,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
+#include <socketless/kernels/scalar_block.hpp>
 #include <socketless/socketio/detail/placeholder.hpp>
 #include <socketless/text/utf8.hpp>
 
@@ -112,7 +113,7 @@ constexpr bool is_reserved(char const* p, char const* end) noexcept {
 // Whether the first element of `array`, which is valid, can be the name of an event.
 constexpr result<void> check_event_name(std::string_view array) noexcept {
     char const* const end = array.data() + array.size();
-    char const* const p = json::detail::skip_space(array.data() + 1, end);
+    char const* const p = json::detail::skip_rare_space(array.data() + 1, end);
     if (p == end || *p == ']') return error{errc::invalid_event_name};
     auto const offset = static_cast<std::size_t>(p - array.data());
     if (*p == '"') return is_reserved(p, end) ? result<void>(errc::reserved_event_name, offset) : result<void>();
@@ -123,20 +124,14 @@ constexpr result<void> check_event_name(std::string_view array) noexcept {
 // Whether `data` is a payload that a packet of this type can have; an error's offset counts within `data`.
 constexpr result<void> check_payload(packet_type type, json::text data, revision r) noexcept {
     using enum packet_type;
-    if (data.empty()) {
-        if (type == connect || type == disconnect || type == connect_error) return {};
-        return error{errc::invalid_payload};
-    }
-    auto const kind = data.kind();
-    if (is_ack(type)) return kind == json::kind::array ? result<void>{} : error{errc::invalid_payload};
-    if (!is_event(type)) {
-        bool const object = kind == json::kind::object;
-        bool const good = (type == connect && object && r == revision::v5) ||
-                          (type == connect_error && (object || kind == json::kind::string));
-        return good ? result<void>{} : error{errc::invalid_payload};
-    }
-    if (kind != json::kind::array) return error{errc::invalid_payload};
-    return check_event_name(data.raw());
+    char const first = data.empty() ? '\0' : data.raw().front();
+    if (is_event(type)) return first == '[' ? check_event_name(data.raw()) : error{errc::invalid_payload};
+    bool const object = first == '{';
+    bool const good = is_ack(type)            ? first == '['
+                      : type == connect       ? first == '\0' || (object && r == revision::v5)
+                      : type == connect_error ? first == '\0' || object || first == '"'
+                                              : first == '\0';
+    return good ? result<void>{} : error{errc::invalid_payload};
 }
 
 // Like `text.substr(begin)`, where `begin` is known to be within.
@@ -184,6 +179,19 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view 
     std::size_t const begin = h.size;
     std::size_t comma = begin;
     unsigned char bits = 0;
+#ifndef __OPTIMIZE_SIZE__
+    if (!std::is_constant_evaluated()) {
+        // Eight characters at a time, while they are ASCII and no comma is among them.
+        using kernels::scalar::block;
+        for (; text.size() - comma >= block::size; comma += block::size) {
+            auto const found = block::load(text.data() + comma).commas_or_non_ascii();
+            if (found.any()) {
+                comma += found.first();
+                break;
+            }
+        }
+    }
+#endif
     for (; comma != text.size() && text[comma] != ','; ++comma) bits |= static_cast<unsigned char>(text[comma]);
     h.nsp = {text.data() + begin, comma - begin};
     if (bits >= 0x80) {

@@ -1,6 +1,7 @@
 // Whether a text is JSON, decided quickly: the validator says where it is wrong if it is not.
 #pragma once
 
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/json/detail/syntax.hpp>
 #include <socketless/kernels/haswell.hpp>
 #include <socketless/kernels/json.hpp>
@@ -38,10 +39,27 @@ SOCKETLESS_ALWAYS_INLINE verdict judge_at_once(Bytes const& bytes, char const* b
     return verdict_of(seen, found.non_ascii);
 }
 
+// Whether the text between these brackets is strings with commas between them, in ASCII, without escapes and spaces: so
+// are most of the short events.
+template <class Bytes>
+SOCKETLESS_ALWAYS_INLINE bool are_plain_strings(Bytes const& bytes, std::size_t size) noexcept {
+    if (!bytes.all_plain()) return false;
+    std::uint64_t const quotes = bytes.quotes();
+    std::uint64_t const inside = kernels::parity_of(quotes);
+    std::uint64_t const commas = bytes.commas() & ~inside;
+    std::uint64_t const last = std::uint64_t{1} << (size - 1);
+    // Each character outside of strings is behind the end of one, and before the beginning of the next one.
+    std::uint64_t const outside = (2 * last - 1) & ~(inside | quotes);
+    return outside == (1 | commas | last) && (commas | last) == (quotes & ~inside) << 1u &&
+           (1 | commas) << 1u == (quotes & inside);
+}
+
 SOCKETLESS_NEVER_INLINE inline verdict judge_halves(char const* begin, char const* end,
                                                     std::uint32_t max_depth) noexcept {
     auto const size = static_cast<std::size_t>(end - begin);
-    return judge_at_once(kernels::sse2::json_bytes<2>::halves(begin, size), begin, end, max_depth);
+    auto const bytes = kernels::sse2::json_bytes<2>::halves(begin, size);
+    if (*begin == '[' && end[-1] == ']' && max_depth != 0 && are_plain_strings(bytes, size)) return verdict::ascii_json;
+    return judge_at_once(bytes, begin, end, max_depth);
 }
 
 SOCKETLESS_NEVER_INLINE inline verdict judge_quarters(char const* begin, char const* end,
