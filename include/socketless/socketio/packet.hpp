@@ -174,27 +174,36 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_attachment_count(std::strin
     return {};
 }
 
-SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view text, header_parts& h,
-                                                               revision r) noexcept {
-    std::size_t const begin = h.size;
-    std::size_t comma = begin;
-    unsigned char bits = 0;
+// The first comma of a text, or its end, and whether what is before it is ASCII.
+struct comma_place {
+    char const* p;
+    bool behind_ascii;
+};
+SOCKETLESS_NEVER_INLINE constexpr comma_place find_comma(char const* p, char const* end) noexcept {
 #ifndef __OPTIMIZE_SIZE__
     if (!std::is_constant_evaluated()) {
-        // Eight characters at a time, while they are ASCII and no comma is among them.
         using kernels::scalar::block;
-        for (; text.size() - comma >= block::size; comma += block::size) {
-            auto const found = block::load(text.data() + comma).commas_or_non_ascii();
-            if (found.any()) {
-                comma += found.first();
-                break;
-            }
+        for (; static_cast<std::size_t>(end - p) >= block::size; p += block::size) {
+            auto const found = block::load(p).commas_or_non_ascii();
+            if (!found.any()) continue;
+            p += found.first();
+            if (*p == ',') return {p, true};
+            break;
         }
     }
 #endif
-    for (; comma != text.size() && text[comma] != ','; ++comma) bits |= static_cast<unsigned char>(text[comma]);
+    unsigned char bits = 0;
+    for (; p != end && *p != ','; ++p) bits |= static_cast<unsigned char>(*p);
+    return {p, bits < 0x80};
+}
+
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view text, header_parts& h,
+                                                               revision r) noexcept {
+    std::size_t const begin = h.size;
+    auto const found = find_comma(text.data() + begin, text.data() + text.size());
+    auto const comma = static_cast<std::size_t>(found.p - text.data());
     h.nsp = {text.data() + begin, comma - begin};
-    if (bits >= 0x80) {
+    if (!found.behind_ascii) {
         if (auto const valid = utf8::validate(h.nsp); !valid)
             return error{errc::invalid_utf8, begin + valid.error().offset};
     }

@@ -35,6 +35,13 @@ constexpr std::optional<std::uint32_t> placeholder_index(json::text object, std:
     return num ? read_num(num->raw(), attachments) : std::nullopt;
 }
 
+// Whether a key is this one. Nearly all keys are written without escapes.
+constexpr bool is_key(json::text key, std::string_view expected) noexcept {
+    std::string_view const raw = key.raw();
+    if (raw.size() == expected.size() + 2) return raw.substr(1, expected.size()) == expected;
+    return raw.size() > expected.size() + 2 && key.has_escapes() && key.equals(expected);
+}
+
 // Where a placeholder stands in the text, and for which attachment.
 struct placeholder {
     std::size_t begin;
@@ -115,11 +122,11 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
             p = json::detail::skip_space(string.raw().data() + string.raw().size(), end);
             if (p == end || *p != ':') continue; // not a key
             char const* const value = json::detail::skip_space(p + 1, end);
-            if (string.equals(placeholder_key)) {
+            if (is_key(string, placeholder_key)) {
                 std::uint64_t const bit = std::uint64_t{1} << depth % 64;
                 bool const marked = json::detail::between(value, end).starts_with("true");
                 marks[depth / 64] = marked ? marks[depth / 64] | bit : marks[depth / 64] & ~bit;
-            } else if (string.equals(num_key)) {
+            } else if (is_key(string, num_key)) {
                 num = read_num(json::detail::between(value, json::detail::skip_scalar(value, end)), attachments)
                           .value_or(no_num);
             }
