@@ -734,6 +734,77 @@ TEST_CASE("strings of every length are judged alike with every special character
     }
 }
 
+TEST_CASE("what stands at the edge of a block is judged as anywhere else", "[validate]") {
+    constexpr std::string_view parts[] = {"true",
+                                          "false",
+                                          "null",
+                                          "truE",
+                                          "nul",
+                                          "truex",
+                                          "true1",
+                                          "12",
+                                          "-0.25",
+                                          "01",
+                                          "-01",
+                                          "1.",
+                                          ".5",
+                                          "1.5.5",
+                                          "--1",
+                                          "1-2",
+                                          "-",
+                                          "1e5",
+                                          "-1.5E+300",
+                                          "1e",
+                                          "1e5.5",
+                                          "1ee5",
+                                          "e5",
+                                          "1e5x",
+                                          "[]",
+                                          "{}",
+                                          "[}",
+                                          "{]",
+                                          "[[1],[2]]",
+                                          "[,1]",
+                                          "[1,]",
+                                          "[1 2]",
+                                          "1 2",
+                                          "\"a\"\"b\"",
+                                          "\"a\":1",
+                                          "{\"k\":1}",
+                                          "{\"k\":{\"l\":[{}]},\"m\":2}",
+                                          "{\"k\"}",
+                                          "{\"k\",1}",
+                                          "{\"k\":}",
+                                          "{1:2}",
+                                          "{\"k\":1,}",
+                                          "{\"k\":1,2}",
+                                          "{\"k\"::1}",
+                                          "{\"k\" : 1 , \"l\" : [ 1 , 2 ] }",
+                                          "{\"\\\"k\":\"\\\\\"}",
+                                          "\x01",
+                                          "\\",
+                                          "\"\\",
+                                          "true\t",
+                                          "\xc3\xa9",
+                                          "1\x0b2",
+                                          "],[1",
+                                          "}",
+                                          "1],\"k\":[2"};
+    for (std::size_t shift = 0; shift <= 130; ++shift) {
+        std::string const string(shift, 's');
+        for (std::string_view const part : parts) {
+            std::string const value(part);
+            for (std::string const& text :
+                 {"[" + in_quotes(string) + "," + value + "]", "[" + std::string(shift, ' ') + value + " ,1]",
+                  "{" + in_quotes(string) + ":" + value + "}",
+                  "[1" + std::string(shift, '0') + "," + value + ", \"x\"]",
+                  "[" + value + std::string(shift, '\n') + "]",
+                  "{\"key\" " + std::string(shift, ' ') + ":" + value + "}"})
+                if (!agrees_with_plain(text)) FAIL_CHECK(to_hex(text));
+        }
+    }
+}
+
 TEST_CASE("of an error of structure and one of UTF-8 the first is reported", "[validate]") {
     std::string const good =
         R"({"name":"a text that is long enough for several blocks","list":[1,2,"x","y"],"more":{"a":null}})";

@@ -47,9 +47,9 @@ constexpr std::array<std::uint8_t, width> filled(std::uint8_t byte) noexcept {
     return all;
 }
 
-alignas(width) inline constexpr json_constants json_characters{
-    filled('"'),  filled('{'),  filled('}'), filled(','), filled(':'), filled('\\'),
-    filled(0x20), filled(0x1f), filled('0'), filled(9),   filled('-'), filled('.')};
+alignas(width) inline constexpr json_constants json_characters{filled('"'), filled('{'),  filled('}'),  filled(','),
+                                                               filled(':'), filled('\\'), filled(0x20), filled(0x1f),
+                                                               filled('0'), filled(9),    filled('-'),  filled('.')};
 
 inline json_constants const& json_constants_of() noexcept {
     json_constants const* constants = &json_characters;
@@ -84,8 +84,8 @@ SOCKETLESS_AVX2_INLINE inline json_masks json_masks_of(char const* p, std::size_
                      0,
                      high_bits(a | b)};
     bytes const backslash = load(like.backslash);
-    bytes const rare = reinterpret_cast<bytes>((a == backslash) | (b == backslash)) | up_to(a, like.control) |
-                       up_to(b, like.control);
+    bytes const rare =
+        reinterpret_cast<bytes>((a == backslash) | (b == backslash)) | up_to(a, like.control) | up_to(b, like.control);
     if (meet(rare, rare)) [[unlikely]] {
         found.backslashes = where(a, b, distance, like.backslash);
         found.controls = high_bits(up_to(a, like.control), up_to(b, like.control), distance);

@@ -145,9 +145,7 @@ private:
 
 /// See kernels::json_nesting.
 struct json {
-    [[nodiscard]] static json_nesting load_nesting(char const* p) noexcept {
-        return json_bytes<4>::whole(p).nesting();
-    }
+    [[nodiscard]] static json_nesting load_nesting(char const* p) noexcept { return json_bytes<4>::whole(p).nesting(); }
     /// Precondition: `n` is at least 16 and less than 64.
     [[nodiscard]] static json_nesting load_short_nesting(char const* p, std::size_t n) noexcept {
         return n <= 32 ? json_bytes<2>::halves(p, n).nesting() : json_bytes<4>::quarters(p, n).nesting();

@@ -31,7 +31,7 @@ SOCKETLESS_ALWAYS_INLINE verdict judge_at_once(Bytes const& bytes, char const* b
     auto found = bytes.masks();
     std::uint64_t const escapes = seen.unescape(found);
     static_cast<void>(seen.take(found, escapes, kernels::parity_of(found.quotes),
-              syntax::first_bits(static_cast<std::size_t>(end - begin)), begin));
+                                syntax::first_bits(static_cast<std::size_t>(end - begin)), begin));
     if (seen.has_scalars()) {
         seen.take_digits(bytes.digits(), begin);
         if (seen.has_signs()) seen.take_signs(bytes.signs(), begin);
@@ -100,7 +100,8 @@ SOCKETLESS_HASWELL_KERNEL inline verdict judge_haswell(char const* begin, char c
         auto found = place.masks();
         non_ascii |= found.non_ascii;
         std::uint64_t const escapes = seen.unescape(found);
-        auto const next = seen.take(found, escapes, kernels::avx2::parity_of(found.quotes), syntax::first_bits(left), p);
+        auto const next =
+            seen.take(found, escapes, kernels::avx2::parity_of(found.quotes), syntax::first_bits(left), p);
         if (seen.has_scalars()) {
             seen.take_digits(place.digits(), p);
             if (seen.has_signs()) seen.take_signs(place.signs(), p);

@@ -58,8 +58,12 @@ public:
         std::uint64_t const inside = strings_.strings(parity);
         wrong_ |= found.controls & inside;
         if (escapes != 0 && ((escapes & ~inside) != 0 || !are_escapes(escapes, p, end_))) wrong_ = 1;
-        tokens const t{found.quotes & inside,  found.quotes & ~inside,  found.opening & ~inside,
-                       found.closing & ~inside, found.commas & ~inside, found.colons & ~inside,
+        tokens const t{found.quotes & inside,
+                       found.quotes & ~inside,
+                       found.opening & ~inside,
+                       found.closing & ~inside,
+                       found.commas & ~inside,
+                       found.colons & ~inside,
                        inside};
         std::uint64_t const spaces = found.low & ~inside;
         scalars_ = part & ~(inside | found.quotes | t.opening | t.closing | t.commas | t.colons | spaces);
@@ -149,12 +153,16 @@ private:
             std::uint64_t const changes = stack ^ brace;
             if ((c & 2u) != 0) { // what opening and closing ones differ in
                 stack = stack * 2 + (brace & 1u);
-                if (stack >= too_deep_) [[unlikely]]
-                    return wrong_ = 1;
+                if (stack >= too_deep_) [[unlikely]] {
+                    wrong_ = 1;
+                    break;
+                }
                 if ((changes & 1u) != 0) objects ^= brackets | (0 - brackets);
             } else {
-                if ((changes & 1u) != 0) [[unlikely]]
-                    return wrong_ = 1;
+                if ((changes & 1u) != 0) [[unlikely]] {
+                    wrong_ = 1;
+                    break;
+                }
                 stack >>= 1u;
                 if (stack == 1) [[unlikely]] {
                     complete_ = at + 1 == end_;

@@ -37,6 +37,7 @@ constexpr std::optional<std::uint32_t> placeholder_index(json::text object, std:
 
 // Whether a key is this one. Nearly all keys are written without escapes.
 constexpr bool is_key(json::text key, std::string_view expected) noexcept {
+    if constexpr (core_detail::prefers_small_code) return key.equals(expected);
     std::string_view const raw = key.raw();
     if (raw.size() == expected.size() + 2) return raw.substr(1, expected.size()) == expected;
     return raw.size() > expected.size() + 2 && key.has_escapes() && key.equals(expected);
