@@ -249,14 +249,17 @@ private:
         for (; rest != 0; rest &= odd_) {
             auto const at = static_cast<std::size_t>(std::countr_zero(rest));
             std::uint64_t const begins = starts_ & first_bits(at);
-            char const* const begin = p + (last - static_cast<std::size_t>(std::countl_zero(begins)));
-            char const* const stop = begins != 0 ? number_end(begin, end_) : p;
-            auto const size = static_cast<std::size_t>(stop - p);
+            if (begins == 0) {
+                wrong_ = 1;
+                return;
+            }
+            std::size_t const begin = last - static_cast<std::size_t>(std::countl_zero(begins));
+            auto const size = static_cast<std::size_t>(number_end(p + begin, end_) - p);
             if (size <= at || (scalars_ >> size & 1u) != 0) {
                 wrong_ = 1;
                 return;
             }
-            std::uint64_t const taken = first_bits(size) & (~std::uint64_t{0} << (begin - p));
+            std::uint64_t const taken = first_bits(size) & (~std::uint64_t{0} << begin);
             odd_ &= ~taken;
             digits_ &= ~taken;
         }
