@@ -1,4 +1,4 @@
-// The outline of JSON: kernels::outline_json, the best that the machine has.
+// JSON, 64 bytes at a time: which bytes are what, and where containers end. The best that the machine has.
 #pragma once
 
 #include <socketless/kernels/avx2_json.hpp>
