@@ -23,7 +23,6 @@ struct kernel_set {
     std::size_t shortest_utf8; // it judges what is as long as this or longer; 0 if it only knows ASCII
     std::size_t (*valid_utf8)(char const*, std::size_t) noexcept;
     char const* (*find_special)(char const*, char const*) noexcept;
-    std::size_t (*copy_plain)(char const*, char const*, char*) noexcept;
     void (*mask)(char*, std::size_t, std::uint32_t) noexcept;
     std::size_t shortest_data; // it encodes what is as long as this or longer
     std::size_t shortest_text; // it decodes what is as long as this or longer
@@ -39,17 +38,8 @@ inline std::size_t no_base64(char const*, std::size_t, char*) noexcept {
 template <class Block>
 kernel_set kernels_of_blocks(std::string_view name) {
     namespace blocks = socketless::kernels::blocks;
-    return {name,
-            true,
-            0,
-            blocks::ascii_prefix<Block>,
-            blocks::find_special<Block>,
-            blocks::copy_plain<Block>,
-            blocks::mask<Block>,
-            0,
-            0,
-            no_base64,
-            no_base64};
+    return {name, true,      0,        blocks::ascii_prefix<Block>, blocks::find_special<Block>, blocks::mask<Block>, 0,
+            0,    no_base64, no_base64};
 }
 
 inline std::vector<kernel_set> all_kernels() {
@@ -59,22 +49,22 @@ inline std::vector<kernel_set> all_kernels() {
         kernels_of_blocks<kernels::block>("block"),
 #ifdef SOCKETLESS_AVX2
         {"AVX2", kernels::has_avx2(), kernels::avx2::shortest_utf8, kernels::avx2::valid_utf8,
-         kernels::avx2::find_special, kernels::avx2::copy_plain, kernels::avx2::mask, kernels::avx2::shortest_data,
-         kernels::avx2::shortest_text, kernels::avx2::encode_base64, kernels::avx2::decode_base64},
+         kernels::avx2::find_special, kernels::avx2::mask, kernels::avx2::shortest_data, kernels::avx2::shortest_text,
+         kernels::avx2::encode_base64, kernels::avx2::decode_base64},
 #endif
 #ifdef SOCKETLESS_AVX512
         {"AVX-512", kernels::has_avx512(), 0, kernels::blocks::ascii_prefix<kernels::block>,
-         kernels::blocks::find_special<kernels::block>, kernels::blocks::copy_plain<kernels::block>,
-         kernels::blocks::mask<kernels::block>, kernels::avx512::shortest_data, kernels::avx512::shortest_text,
-         kernels::avx512::encode_base64, kernels::avx512::decode_base64},
+         kernels::blocks::find_special<kernels::block>, kernels::blocks::mask<kernels::block>,
+         kernels::avx512::shortest_data, kernels::avx512::shortest_text, kernels::avx512::encode_base64,
+         kernels::avx512::decode_base64},
 #endif
 #ifdef SOCKETLESS_NEON
         {"NEON", true, kernels::neon::shortest_utf8, kernels::neon::valid_utf8,
-         kernels::blocks::find_special<kernels::block>, kernels::blocks::copy_plain<kernels::block>,
-         kernels::blocks::mask<kernels::block>, 0, 0, kernels::neon::encode_base64, kernels::neon::decode_base64},
+         kernels::blocks::find_special<kernels::block>, kernels::blocks::mask<kernels::block>, 0, 0,
+         kernels::neon::encode_base64, kernels::neon::decode_base64},
 #endif
-        {"chosen", true, 0, kernels::valid_utf8, kernels::find_special, kernels::copy_plain, kernels::mask, 0, 0,
-         kernels::encode_base64, kernels::decode_base64},
+        {"chosen", true, 0, kernels::valid_utf8, kernels::find_special, kernels::mask, 0, 0, kernels::encode_base64,
+         kernels::decode_base64},
     };
 }
 
@@ -100,7 +90,7 @@ inline std::string masked(std::string_view s, std::uint32_t key) {
     return result;
 }
 
-// What `k` says of a text is right. It lies where reading beyond it is seen; `out` has just room for as much.
+// What `k` says of a text is right. It lies where reading beyond it is seen.
 inline bool judges_utf8(kernel_set const& k, std::string_view text) {
     if (text.size() < k.shortest_utf8) return true;
     std::size_t const expected = utf8_prefix(text);
@@ -113,12 +103,6 @@ inline bool judges_utf8(kernel_set const& k, std::string_view text) {
 inline bool finds_special(kernel_set const& k, std::string_view text) {
     char const* const end = text.data() + text.size();
     return k.find_special(text.data(), end) == text.data() + plain_prefix(text);
-}
-
-inline bool copies_plain(kernel_set const& k, std::string_view text, char* out) {
-    std::fill_n(out, text.size(), '?');
-    std::size_t const size = k.copy_plain(text.data(), text.data() + text.size(), out);
-    return size == plain_prefix(text) && std::string_view(out, size) == text.substr(0, size);
 }
 
 // Changes nothing: it masks twice.

@@ -96,33 +96,6 @@ SOCKETLESS_AVX2_KERNEL inline char const* find_special(char const* p, char const
     return last + std::countr_zero(high_bits(specials(load(last)))); // 32 if there is none
 }
 
-SOCKETLESS_AVX2_KERNEL inline std::size_t copy_plain(char const* p, char const* end, char* out) noexcept {
-    auto const size = static_cast<std::size_t>(end - p);
-    if (size < width) return blocks::copy_plain<block>(p, end, out);
-    std::size_t i = 0;
-    for (; size - i > 2 * width; i += 2 * width) {
-        bytes const first = load(p + i);
-        bytes const second = load(p + i + width);
-        store(first, out + i);
-        store(second, out + i + width);
-        bytes const first_found = specials(first);
-        bytes const second_found = specials(second);
-        if (high_bits(first_found | second_found) == 0) continue;
-        auto const both = std::uint64_t{high_bits(second_found)} << width | high_bits(first_found);
-        return i + static_cast<std::size_t>(std::countr_zero(both));
-    }
-    std::size_t const last = size - width;
-    if (i < last) {
-        bytes const first = load(p + i);
-        store(first, out + i);
-        if (auto const found = high_bits(specials(first)); found != 0)
-            return i + static_cast<std::size_t>(std::countr_zero(found));
-    }
-    bytes const rest = load(p + last);
-    store(rest, out + last);
-    return last + static_cast<std::size_t>(std::countr_zero(high_bits(specials(rest))));
-}
-
 SOCKETLESS_AVX2_KERNEL inline void mask(char* p, std::size_t size, std::uint32_t key) noexcept {
     if (size < width) return blocks::mask<block>(p, size, key);
     using keys = std::uint32_t __attribute__((vector_size(32)));

@@ -27,27 +27,6 @@ template <class Block>
     return last + Block::load(last).specials().first();
 }
 
-/// Copies a text up to there, and returns how many bytes that is. Room for the whole text is needed.
-template <class Block>
-[[nodiscard]] std::size_t copy_plain(char const* p, char const* end, char* out) noexcept {
-    auto const size = static_cast<std::size_t>(end - p);
-    std::size_t i = 0;
-    if (size < Block::size) {
-        if constexpr (Block::size > scalar::block::size) return copy_plain<scalar::block>(p, end, out);
-        for (; i != size && static_cast<unsigned char>(p[i]) >= 0x20 && p[i] != '"' && p[i] != '\\'; ++i) out[i] = p[i];
-        return i;
-    }
-    std::size_t const last = size - Block::size;
-    for (; i < last; i += Block::size) {
-        Block const block = Block::load(p + i);
-        block.store(out + i);
-        if (auto const found = block.specials(); found.any()) return i + found.first();
-    }
-    Block const block = Block::load(p + last);
-    block.store(out + last);
-    return last + block.specials().first();
-}
-
 /// How many bytes at the start of a text are ASCII.
 template <class Block>
 [[nodiscard]] std::size_t ascii_prefix(char const* p, std::size_t size) noexcept {

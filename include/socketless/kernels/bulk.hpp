@@ -33,15 +33,6 @@ namespace socketless::inline v0::kernels {
     return blocks::find_special<block>(p, end);
 }
 
-/// Copies what is before the first quote, backslash or control character, and returns its size. Behind it, up to
-/// `end - p` bytes of `out` may be written too: there must be room for them. `out` and the text do not overlap.
-[[nodiscard]] inline std::size_t copy_plain(char const* p, char const* end, char* out) noexcept {
-#ifdef SOCKETLESS_AVX2
-    if (has_avx2()) return avx2::copy_plain(p, end, out);
-#endif
-    return blocks::copy_plain<block>(p, end, out);
-}
-
 /// Combines bytes with those of a key by exclusive or, in place. The four bytes of `key` lie as in memory, and serve
 /// again and again.
 inline void mask(char* p, std::size_t size, std::uint32_t key) noexcept {

@@ -25,12 +25,6 @@ public:
     [[nodiscard]] std::size_t first() const noexcept {
         return static_cast<std::size_t>(std::countr_zero(nibbles_)) / 4;
     }
-    [[nodiscard]] std::size_t first_missing() const noexcept {
-        return static_cast<std::size_t>(std::countr_zero(~nibbles_)) / 4;
-    }
-    [[nodiscard]] bool begin_with(std::size_t n) const noexcept { return n <= first_missing(); }
-    [[nodiscard]] lanes from(std::size_t n) const noexcept { return lanes(nibbles_ >> n * 4); }
-    [[nodiscard]] lanes operator~() const noexcept { return lanes(~nibbles_); }
     [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(nibbles_ | other.nibbles_); }
 
 private:
@@ -64,9 +58,6 @@ public:
         return all_of(vorrq_u8(vorrq_u8(quotes, backslashes), vcltq_u8(bytes_, vdupq_n_u8(0x20))));
     }
     [[nodiscard]] lanes non_ascii() const noexcept { return all_of(vcgeq_u8(bytes_, vdupq_n_u8(0x80))); }
-    [[nodiscard]] lanes digits() const noexcept {
-        return all_of(vcltq_u8(vsubq_u8(bytes_, vdupq_n_u8('0')), vdupq_n_u8(10)));
-    }
 
 private:
     explicit block(uint8x16_t bytes) noexcept : bytes_(bytes) {}

@@ -27,19 +27,7 @@ public:
         return static_cast<std::size_t>(zeros) / 8;
     }
 
-    /// The first that is not one of them; if all are, the size of a block.
-    [[nodiscard]] constexpr std::size_t first_missing() const noexcept { return (~*this).first(); }
-
-    /// Whether the first `n` are among them.
-    [[nodiscard]] constexpr bool begin_with(std::size_t n) const noexcept { return n <= first_missing(); }
-
-    /// Those from lane `n` on, which becomes the first. Precondition: `n` is less than the size of a block.
-    [[nodiscard]] constexpr lanes from(std::size_t n) const noexcept {
-        return lanes(std::endian::native == std::endian::little ? highs_ >> n * 8 : highs_ << n * 8);
-    }
-
     /// The others.
-    [[nodiscard]] constexpr lanes operator~() const noexcept { return lanes(~highs_ & 0x8080808080808080u); }
     [[nodiscard]] constexpr lanes operator|(lanes other) const noexcept { return lanes(highs_ | other.highs_); }
 
 private:
@@ -117,10 +105,6 @@ public:
     /// Which bytes are commas or not ASCII.
     [[nodiscard]] lanes commas_or_non_ascii() const noexcept {
         return lanes((zeros(word_ ^ ones * ',') | word_) & highs);
-    }
-    /// Which bytes are decimal digits.
-    [[nodiscard]] lanes digits() const noexcept {
-        return lanes(below<10>(word_ ^ ones * '0') & highs);
     }
 
 private:

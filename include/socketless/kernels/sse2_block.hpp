@@ -25,12 +25,6 @@ public:
     [[nodiscard]] std::size_t first() const noexcept {
         return static_cast<std::size_t>(std::countr_zero(bits_ | 1u << 16u)); // a bit behind the last lane
     }
-    [[nodiscard]] std::size_t first_missing() const noexcept {
-        return static_cast<std::size_t>(std::countr_zero(~bits_));
-    }
-    [[nodiscard]] bool begin_with(std::size_t n) const noexcept { return n <= 16 && (~bits_ & ((1u << n) - 1)) == 0; }
-    [[nodiscard]] lanes from(std::size_t n) const noexcept { return lanes(bits_ >> n); }
-    [[nodiscard]] lanes operator~() const noexcept { return lanes(~bits_ & 0xffffu); }
     [[nodiscard]] lanes operator|(lanes other) const noexcept { return lanes(bits_ | other.bits_); }
 
 private:
@@ -64,16 +58,14 @@ public:
         return all_of(_mm_or_si128(_mm_or_si128(quotes, backslashes), up_to(bytes_, 0x1f)));
     }
     [[nodiscard]] lanes non_ascii() const noexcept { return all_of(bytes_); }
-    // NOLINTBEGIN(portability-simd-intrinsics): it would have us use a library that most compilers do not have
-    [[nodiscard]] lanes digits() const noexcept { return all_of(up_to(_mm_sub_epi8(bytes_, _mm_set1_epi8('0')), 9)); }
 
 private:
     explicit block(__m128i bytes) noexcept : bytes_(bytes) {}
 
     static __m128i up_to(__m128i bytes, char highest) noexcept {
+        // NOLINTNEXTLINE(portability-simd-intrinsics): it would have us use a library that most compilers do not have
         return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(highest)), bytes);
     }
-    // NOLINTEND(portability-simd-intrinsics)
     static lanes all_of(__m128i high_bits) noexcept {
         return lanes(static_cast<std::uint32_t>(_mm_movemask_epi8(high_bits)));
     }
