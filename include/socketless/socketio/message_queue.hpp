@@ -20,6 +20,25 @@
 
 namespace socketless::inline v0::socketio {
 
+namespace detail {
+
+// Encodes a packet with a payload of the shape that its type wants. It is compiled once for all payloads.
+inline result<std::size_t> encode_payload(std::string& text, attachment_list* attachments, limits const& bounds,
+                                          packet_type type, address const& to, json::detail::values const& payload) {
+    return encode_packet(text, attachments, bounds, type, to, payload_shape::known,
+                         [&](json::writer& out) { out.value(payload); });
+}
+
+// What writes the array of an event or of an acknowledgement.
+[[nodiscard]] inline auto array_of(std::string_view name, json::detail::values const& args) noexcept {
+    return [name, &args](json::writer& out) { out.begin_array().string(name).value(args).end_array(); };
+}
+[[nodiscard]] inline auto array_of(json::detail::values const& args) noexcept {
+    return [&args](json::writer& out) { out.begin_array().value(args).end_array(); };
+}
+
+} // namespace detail
+
 /// The limits of one packet. A call that would queue a larger one returns an error, and nothing ends.
 struct packet_bounds {
     /// Bytes of all its messages together (errc::message_too_large).
@@ -51,12 +70,15 @@ public:
     /// errc::message_too_large.
     template <class Name, class... Args>
     result<void> put_event(packet_bounds const& bounds, address const& to, Name const& name, Args const&... args) {
-        return put_elements(bounds, packet_type::event, to,
-                            json::detail::values_of(detail::name_of(name), json::detail::passed_on(args)...));
+        std::string_view const written = detail::name_of(name);
+        if (detail::is_reserved(written)) return error{errc::reserved_event_name};
+        return put_array(bounds, packet_type::event, to,
+                         detail::array_of(written, json::detail::values_of(json::detail::passed_on(args)...)));
     }
     template <class... Args>
     result<void> put_ack(packet_bounds const& bounds, address const& to, Args const&... args) {
-        return put_elements(bounds, packet_type::ack, to, json::detail::values_of(json::detail::passed_on(args)...));
+        return put_array(bounds, packet_type::ack, to,
+                         detail::array_of(json::detail::values_of(json::detail::passed_on(args)...)));
     }
     /// Whether a packet would never fit.
     using frame_queue::is_too_large;
@@ -80,10 +102,10 @@ public:
     using frame_queue::shrink;
 
 private:
-    result<void> put_elements(packet_bounds const& bounds, packet_type type, address const& to,
-                              json::detail::values const& elements) {
+    result<void> put_array(packet_bounds const& bounds, packet_type type, address const& to,
+                           json::detail::values const& array) {
         return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
-            return detail::encode_values(text, &attachments, bounds.limits, type, to, elements);
+            return detail::encode_payload(text, &attachments, bounds.limits, type, to, array);
         });
     }
 
@@ -97,8 +119,9 @@ namespace detail {
 // Encodes an event that goes past a queue, within the bounds that the queue would hold it to.
 inline result<void> encode_event_within(std::string& text, attachment_list& attachments, packet_bounds const& bounds,
                                         address const& to, std::string_view name, json::detail::values const& args) {
+    if (is_reserved(name)) return error{errc::reserved_event_name};
     auto const encoded =
-        encode_values(text, &attachments, bounds.limits, packet_type::event, to, json::detail::values_of(name, args));
+        encode_payload(text, &attachments, bounds.limits, packet_type::event, to, array_of(name, args));
     if (!encoded) return encoded.error();
     if (message_queue::is_too_large(text.size(), attachments, bounds.max_size)) return error{errc::message_too_large};
     return {};

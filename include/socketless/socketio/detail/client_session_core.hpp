@@ -113,8 +113,9 @@ protected:
         auto const put = out_.queue.put(no_bound, [&](std::string& text, attachment_list&) {
             bool const bare = out_.options.revision == revision::v4 || (s.auth.empty() && s.pid.empty());
             if (!bare)
-                return encode_values(text, nullptr, no_limits, packet_type::connect, {s.name(), std::nullopt},
-                                     json::detail::values_of(s));
+                return encode_payload(text, nullptr, no_limits, packet_type::connect, {s.name(), std::nullopt},
+                                      json::detail::values_of(s)); // an object
+
             packet connect;
             connect.type = packet_type::connect;
             connect.nsp = s.name();
