@@ -215,15 +215,21 @@ public:
         if (is_quiet_) return;
         while (!e && step(e)) {
         }
-        is_quiet_ = !e;
+        // Nothing is left behind most events that a server emits.
+        is_quiet_ = !e || (e->type == socketio::event_type::event && !has_more());
     }
 
-    [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
-        if (engine_.is_at_rest()) return std::nullopt;
+    void poll_transmit(std::optional<engineio::transmit>& t, std::string& buffer) {
+        if (engine_.is_at_rest()) return;
         bool const was_quiet = std::exchange(is_quiet_, false); // if it throws, the connection ends
-        auto const t = engine_.poll_transmit(buffer);
+        engine_.poll_transmit(t, buffer);
         is_quiet_ = was_quiet && !engine_.has_events();
-        return t;
+    }
+
+    // Whether there may be something to do behind an event of a socket.
+    [[nodiscard]] bool has_more() const noexcept {
+        return session_.is_due() || !engine_.is_read() || may_be_idle_ || reconnecting_due_ || closed_due_ ||
+               failed_due_ || time_due_;
     }
 
     // Does one step of work, which may produce an event; false if there is nothing to do.
@@ -254,6 +260,10 @@ public:
         if (failed_due_) {
             failed_due_ = false;
             return make_event(e, socketio::event_type::reconnect_failed), true;
+        }
+        if (frame m; engine_.next_message(m)) {
+            session_.message_received(m, engine_.now());
+            return true;
         }
         auto const below = engine_.poll_event();
         if (below) take_transport_event(e, *below);
@@ -374,14 +384,11 @@ public:
     result<void> put(result<void>& sent, Call const& call) {
         bool const was_quiet = std::exchange(is_quiet_, false);
         result<void> done;
-        std::optional<result<void>> put;
-        if (!session_.has_transmit())
-            put = engine_.put(now_, [&](engineio::detail::outbox& below) {
-                done = session_.put_below(below.frames(), engineio::detail::outbox::message_heads, call);
-            });
-        if (put) sent = *put;
-        if (!put) done = call();
-        if (session_.has_transmit())
+        bool const is_put = !session_.has_transmit() && engine_.put(now_, sent, [&](engineio::detail::outbox& below) {
+            done = session_.put_below(below.frames(), engineio::detail::outbox::message_heads, call);
+        });
+        if (!is_put) done = call();
+        if (session_.has_transmit()) [[unlikely]]
             if (auto const flushed = flush(); sent) sent = flushed;
         is_quiet_ = was_quiet && done && sent && !session_.is_due() && !engine_.has_events();
         return done;

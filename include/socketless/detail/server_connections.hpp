@@ -105,6 +105,12 @@ public:
 
     // Hands the next event of a transport to its session; false if there was no event.
     [[nodiscard]] bool take_transport_event() {
+        engineio::session_handle from;
+        frame m;
+        if (auto const* const below = engine_.next_message(from, m)) {
+            if (contains(from.index)) take_message(from.index, m, below->now());
+            return true;
+        }
         auto const e = engine_.poll_event();
         if (e) take_transport_event(e->session, e->event);
         return e.has_value();
@@ -138,14 +144,15 @@ public:
     result<void> with_session(std::uint32_t index, F f) {
         server_connection& c = *all_[index];
         result<void> done;
-        auto put = engine_.put(handle(index), [&](engineio::detail::outbox& below) {
+        result<void> sent;
+        bool const is_put = engine_.put({index, c.generation}, sent, [&](engineio::detail::outbox& below) {
             done =
                 queue_.put_below(below.frames(), engineio::detail::outbox::message_heads, [&] { return f(c.session); });
         });
-        if (!put) return with_queue(index, f);
-        if (c.session.has_transmit()) // it has ended by itself
-            if (auto const sent = flush(index); *put) put = sent;
-        return done ? *put : done;
+        if (!is_put) return with_queue(index, f);
+        if (c.session.has_transmit()) [[unlikely]] // it has ended by itself
+            if (auto const flushed = flush(index); sent) sent = flushed;
+        return done ? sent : done;
     }
     // The same, and `f` can see `queued_text`.
     template <class F>
@@ -199,14 +206,17 @@ private:
         if (!contains(index)) return;                                      // there was no memory for its session
         auto const* const below = engine_.find(handle);
         if (below == nullptr) return;
-        if (is_message) {
-            core_detail::rollback undo([&]() noexcept { break_off(index); });
-            all_[index]->session.message_received(e.message, below->now());
-            undo.commit();
-        } else {
-            all_[index]->session.connection_closed(reason_of(e.reason), below->now());
-            all_[index]->is_gone = true;
-        }
+        if (is_message) return take_message(index, e.message, below->now());
+        all_[index]->session.connection_closed(reason_of(e.reason), below->now());
+        all_[index]->is_gone = true;
+        mark_busy(index);
+    }
+
+    // Precondition: the connection is there.
+    void take_message(std::uint32_t index, frame m, time_point now) {
+        core_detail::rollback undo([&]() noexcept { break_off(index); });
+        all_[index]->session.message_received(m, now);
+        undo.commit();
         mark_busy(index);
     }
 

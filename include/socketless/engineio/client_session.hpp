@@ -116,6 +116,7 @@ public:
 
     /// Whether `handle_timeout` has something to do at this time.
     [[nodiscard]] bool is_timeout_due(time_point now) const noexcept {
+        if (is_open() && !candidate_) return now >= heartbeat_.deadline(); // the usual case
         auto const next = next_deadline();
         return next && now >= *next;
     }
@@ -141,13 +142,12 @@ public:
         return good ? push(std::move(message), options_.max_queued) : good;
     }
 
-    /// For the layer above, which makes messages where they wait: calls `put(detail::outbox&)`. Returns nothing and
-    /// does nothing where the session is not open, or each message must be checked: `send` them. Errors:
-    /// errc::queue_overflow, as above.
+    /// For the layer above, which makes messages where they wait: calls `put(detail::outbox&)`, and says in `sent` what
+    /// has become of them: errc::queue_overflow, as above. False, and it does nothing, where the session is not open,
+    /// or each message must be checked: `send` them.
     template <class Put>
-    [[nodiscard]] std::optional<result<void>> put(time_point now, Put put) {
-        if (!check_open(now)) return std::nullopt;
-        return client_session_core::put(options_.max_queued, put);
+    [[nodiscard]] bool put(time_point now, result<void>& sent, Put put) {
+        return check_open(now) && client_session_core::put(options_.max_queued, sent, put);
     }
 
     /// The layer above has no use for event_type::drained: the session leaves it out.
@@ -187,16 +187,29 @@ public:
         return e;
     }
 
+    /// For the layer above: the next event if it is a message, and has come over a WebSocket. Otherwise false, and
+    /// `poll_event` says what it is.
+    [[nodiscard]] bool next_message(frame& m) noexcept { return client_session_core::next_message(m); }
+
     /// Whether `poll_event` has something to say that came of no input.
     [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
+    /// Whether `poll_event` has nothing to do until there is other input. May be false where that is so.
+    [[nodiscard]] bool is_read() const noexcept {
+        return is_open() && events_.empty() && !candidate_ && !body_ && late_.empty() && !timeout_due_ && channel_ &&
+               channel_->is_at_rest();
+    }
 
     /// The next thing to do, or nothing until there is other input. Targets and bodies are put together in `buffer`.
     [[nodiscard]] std::optional<transmit> poll_transmit(std::string& buffer) {
-        if (is_at_rest()) return std::nullopt;
-        core_detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
-        std::optional<transmit> t = next_transmit(buffer);
-        undo.commit();
+        std::optional<transmit> t = detail::no_transmit();
+        if (!is_at_rest()) poll_transmit(t, buffer);
         return t;
+    }
+    /// The same in place, for the layer above: transmits are large. Precondition: `t` is empty.
+    void poll_transmit(std::optional<transmit>& t, std::string& buffer) {
+        core_detail::rollback undo([this]() noexcept { close_now(close_reason::transport_error); });
+        next_transmit(t, buffer);
+        undo.commit();
     }
 
     /// When to call `handle_timeout`, if ever. Changes with every input. Constant time.

@@ -226,13 +226,24 @@ public:
 
     /// For the layer above: see server_session.
     template <class Put>
-    [[nodiscard]] std::optional<result<void>> put(session_handle session, Put put) {
+    [[nodiscard]] bool put(session_handle session, result<void>& sent, Put put) {
         slot* const s = slots_.find(session);
-        if (s == nullptr) return std::nullopt;
+        if (s == nullptr) return false;
         lend_memory(*s->session);
-        auto const done = s->session->put(put);
-        if (done) mark_sending(session.index);
-        return done;
+        bool const is_put = s->session->put(sent, put);
+        if (is_put) mark_sending(session.index);
+        return is_put;
+    }
+    /// The next event if it is a message, and has come over a WebSocket: its session, which `from` names. Otherwise
+    /// null, and `poll_event` says what it is.
+    [[nodiscard]] server_session const* next_message(session_handle& from, frame& m) noexcept {
+        if (with_events_.empty()) return nullptr;
+        std::uint32_t const index = with_events_.front();
+        slot& s = slots_[index];
+        if (!s.session->next_message(m)) return nullptr;
+        from = {index, s.generation()};
+        note_read(index, *s.session);
+        return &*s.session;
     }
     void leave_out_drained() noexcept { tells_drained_ = false; }
     /// A call for the session of this index follows soon.
@@ -299,10 +310,7 @@ public:
             if (e) {
                 if (log_.is_on() && e->type != event_type::message)
                     core_detail::attempt([&] { note(index, *e); }); // the event counts more than its note
-                if (slots_[index].session->is_read()) {             // the usual case: it need not be asked again
-                    with_events_.pop();
-                    with_transmits_.push(index);
-                }
+                note_read(index, *slots_[index].session);
                 return server_event{handle(index), *e};
             }
             with_events_.pop();

@@ -199,12 +199,12 @@ public:
         return is_open() ? push(std::move(message), options_->max_queued) : error{errc::not_open};
     }
 
-    /// For the layer above, which makes messages where they wait: calls `put(detail::outbox&)`. Returns nothing and
-    /// does nothing where the session is not open, or each message must be checked: `send` them. Errors:
-    /// errc::queue_overflow, as above.
+    /// For the layer above, which makes messages where they wait: calls `put(detail::outbox&)`, and says in `sent` what
+    /// has become of them: errc::queue_overflow, as above. False, and it does nothing, where the session is not open,
+    /// or each message must be checked: `send` them.
     template <class Put>
-    [[nodiscard]] std::optional<result<void>> put(Put put) {
-        return server_session_core::put(options_->max_queued, put);
+    [[nodiscard]] bool put(result<void>& sent, Put put) {
+        return server_session_core::put(options_->max_queued, sent, put);
     }
 
     /// For `server`, which lets its sessions share memory for their queues: a session that has none takes some, and one
@@ -250,6 +250,9 @@ public:
 
     /// The next event, or nothing until there is other input.
     [[nodiscard]] std::optional<event> poll_event() { return next_event(); }
+    /// For the layer above: the next event if it is a message, and has come over a WebSocket. Otherwise false, and
+    /// `poll_event` says what it is.
+    [[nodiscard]] bool next_message(frame& m) noexcept { return server_session_core::next_message(m); }
 
     /// The next thing to do, or nothing until there is other input. Bodies and handshakes are put together in `buffer`,
     /// which may serve any number of sessions.

@@ -112,7 +112,9 @@ SOCKETLESS_INLINE std::optional<client::event> client::poll_event() {
     return e;
 }
 SOCKETLESS_INLINE std::optional<engineio::transmit> client::poll_transmit(std::string& buffer) {
-    return core_->poll_transmit(buffer);
+    std::optional<engineio::transmit> t = engineio::detail::no_transmit();
+    core_->poll_transmit(t, buffer);
+    return t;
 }
 SOCKETLESS_INLINE std::optional<time_point> client::poll_timeout() const noexcept {
     return core_->poll_timeout();

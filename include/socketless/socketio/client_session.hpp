@@ -87,6 +87,10 @@ public:
     /// Time has passed. Call it when `poll_timeout` is due, and before you act on a timer of your own. A spurious call
     /// is harmless.
     void handle_timeout(time_point now) {
+        if (inbox_.empty() && out_.acks.empty()) { // nothing is to be read, and nothing can expire
+            out_.now = now;
+            return;
+        }
         due_ = true;
         inbox_.pass_time(now, out_.now);
     }
@@ -181,6 +185,7 @@ public:
         if (!due_) return;
         core_detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && due_) due_ = step(e);
+        if (e && e->type == event_type::event) due_ = has_more();
         undo.commit();
     }
 

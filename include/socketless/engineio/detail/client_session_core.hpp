@@ -301,22 +301,20 @@ protected:
 
     //=== packets out ===//
 
-    [[nodiscard]] std::optional<transmit> next_transmit(std::string& buffer) {
-        std::optional<transmit> t = no_transmit();
+    void next_transmit(std::optional<transmit>& t, std::string& buffer) {
         if (farewell_count_ != 0)
             t = take_farewell();
         else if (state_ == state::closed || state_ == state::fresh)
-            return t;
+            return;
         else if (channel_ && channel_->open_due)
             t = begin_channel(*channel_, buffer);
         else if (candidate_)
             t = drive_candidate(buffer);
-        if (t) return t;
+        if (t) return;
         if (transport_ == transport::polling)
             t = drive_polling(buffer);
         else
             drive_channel(t, buffer);
-        return t;
     }
 
     [[nodiscard]] transmit take_farewell() noexcept {

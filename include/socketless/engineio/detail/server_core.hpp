@@ -341,6 +341,13 @@ protected:
     // The session may have events or transmits. Its timer is set when they have been polled.
     void mark_busy(std::uint32_t index) noexcept { with_events_.push(index); }
 
+    // An event of the first session in the queue was taken. In the usual case it need not be asked again.
+    void note_read(std::uint32_t index, server_session const& s) noexcept {
+        if (!s.is_read()) return;
+        with_events_.pop();
+        with_transmits_.push(index);
+    }
+
     void lend_memory(server_session& s) noexcept {
         if (!s.wants_memory()) return;
         if (memory_.empty()) reclaim_memory();
@@ -350,8 +357,9 @@ protected:
     }
     // Takes the memory back that a session has no more use for. Its last transmit has gone.
     void reclaim_memory() noexcept {
+        if (at_rest_ == none) return;
         std::uint32_t const index = std::exchange(at_rest_, none);
-        if (index == none || !slots_[index].session) return;
+        if (!slots_[index].session) return;
         auto memory = slots_[index].session->give_memory();
         if (memory.is_little() && memory_.size() < memory_.capacity()) memory_.push_back(std::move(memory));
     }

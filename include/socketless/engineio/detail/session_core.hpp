@@ -151,20 +151,21 @@ protected:
     // Whether the session expects inputs of this channel or exchange.
     [[nodiscard]] bool has(std::uint64_t id) noexcept { return find(id) != nullptr; }
 
+    // Reads the next event into `m` if it is a message that has come over a WebSocket: the usual case, at little cost.
+    // Otherwise it reads nothing, and returns false.
+    [[nodiscard]] bool next_message(frame& m) noexcept {
+        return state_ == state::open && events_.empty() && channel_ && !candidate_ && !self().has_body() &&
+               channel_->next_message(m, revision_);
+    }
+
     // The next event that the inputs produce.
     [[nodiscard]] std::optional<event> next_event() {
         // Not before: the application may have been handling a message in it.
         if (state_ == state::closed && channel_ && channel_->is_over) channel_.reset();
         std::optional<event> e;
-        if (reads_messages()) {
-            frame m;
-            if (channel_->next_message(m, revision_)) {
-                event& told = e.emplace();
-                told.type = event_type::message;
-                told.transport = transport_;
-                told.message = m;
-                return e;
-            }
+        if (frame m; next_message(m)) {
+            e = event{.type = event_type::message, .transport = transport_, .message = m};
+            return e;
         }
         for (;;) {
             if (auto const type = events_.take()) {
@@ -256,14 +257,17 @@ protected:
     }
 
     // Calls `put(outbox&)`, which queues whole packets of the layer above by itself: text that is UTF-8 by its making,
-    // and what is binary. Nothing if each message must be checked.
+    // and what is binary. `sent` tells what has become of them. False, and it does nothing, if each message must be
+    // checked.
     template <class Put>
-    [[nodiscard]] std::optional<result<void>> put(std::size_t max_queued, Put put) {
-        if (state_ != state::open || has_v4_bodies()) return std::nullopt;
+    [[nodiscard]] bool put(std::size_t max_queued, result<void>& sent, Put put) {
+        if (state_ != state::open || has_v4_bodies()) return false;
         put(outbox_);
-        if (!outbox_.exceeds(max_queued)) return result<void>();
-        self().close_now(close_reason::queue_overflow);
-        return result<void>(error{errc::queue_overflow});
+        if (outbox_.exceeds(max_queued)) [[unlikely]] {
+            self().close_now(close_reason::queue_overflow);
+            sent = error{errc::queue_overflow};
+        }
+        return true;
     }
 
     [[nodiscard]] bool can_send(channel const& c) const noexcept {
@@ -364,11 +368,6 @@ private:
             self().drop_candidate();
         else if (channel_ && channel_->id() == i.id)
             self().lose_channel(i);
-    }
-
-    // Whether the channel in use is all that is read from, and its messages go to the application.
-    [[nodiscard]] bool reads_messages() const noexcept {
-        return state_ == state::open && events_.empty() && channel_ && !candidate_ && !self().has_body();
     }
 
     // The next packet of the transport in use. Those of a candidate are handled on the way.

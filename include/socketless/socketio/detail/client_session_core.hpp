@@ -23,6 +23,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -172,7 +173,7 @@ protected:
     [[nodiscard]] bool step(std::optional<event>& e) {
         inbox_.go_on(out_.now);
         if (auto const expired = out_.acks.take_expired(out_.now))
-            return end_ack(e, *expired, ack_outcome::timed_out, {}), true;
+            return end_ack(e, *expired, ack_outcome::timed_out), true;
         if (ending_ != 0) return end_socket(e), true;
         if (closed_due_) {
             closed_due_ = false;
@@ -185,7 +186,7 @@ protected:
         if (early_ != 0) return deliver_early(e), true;
         if (root_due_) {
             root_due_ = false;
-            return take_packet(e, connect_of_root()), true;
+            return take_packet(e, connect_of_root(), {}), true;
         }
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
@@ -193,15 +194,15 @@ protected:
             if (!lost_) return false;
             return lose(*lost_), true;
         }
-        message m;
         auto const any = [](packet const&) { return true; };
-        auto const complete = inbox_.next(m, out_.options.revision, out_.options.limits, any);
-        if (!complete && complete.error().code == errc::queue_overflow)
+        auto const take = [&](packet const& p, std::span<byte_view const> attachments) {
+            take_packet(e, p, attachments);
+        };
+        auto const read = inbox_.next(out_.options.revision, out_.options.limits, any, take);
+        if (!read && read.error().code == errc::queue_overflow)
             end(disconnect_reason::queue_overflow);
-        else if (!complete && !take_other_revision(e))
+        else if (!read && !take_other_revision(e))
             end(disconnect_reason::parse_error);
-        else if (complete && *complete)
-            take_packet(e, m);
         return true;
     }
 
@@ -216,11 +217,7 @@ protected:
     }
 
     static event& make_event(std::optional<event>& e, event_type type, socket const& s) noexcept {
-        event& made = e.emplace();
-        made.type = type;
-        made.socket = s.handle();
-        made.nsp = s.name();
-        return made;
+        return e.emplace(type, s.handle(), s.name());
     }
 
     // Asks for the auth of a socket.
@@ -248,7 +245,8 @@ protected:
                 s.early = {}; // gives the memory back
                 --early_;
             }
-            return take_event(e, s, current_.view(current_attachments_));
+            message const kept_event = current_.view(current_attachments_);
+            return take_event(e, s, kept_event.packet, kept_event.attachments);
         }
     }
 
@@ -309,7 +307,7 @@ protected:
             socket& s = *kept;
             if (s.state != socket_state::ending) continue;
             if (auto const awaited = out_.acks.take_of(s.index, s.last_ack_id))
-                return end_ack(e, *awaited, ack_outcome::disconnected, {});
+                return static_cast<void>(end_ack(e, *awaited, ack_outcome::disconnected));
             --ending_;
             make_event(e, event_type::disconnected, s).reason = s.reason;
             s.state = socket_state::idle;
@@ -319,26 +317,26 @@ protected:
         }
     }
 
-    void end_ack(std::optional<event>& e, pending_ack const& ack, ack_outcome outcome, message const& answer) {
+    // Returns the event that says so, unless the application is not told.
+    event* end_ack(std::optional<event>& e, pending_ack const& ack, ack_outcome outcome) {
         socket& s = *sockets_[ack.socket];
         auto id = ack.id;
         if (s.awaits_try(id)) {
             id = s.end_try(out_, outcome == ack_outcome::answered);
             try_next(s);
-            if (id == 0) return;
+            if (id == 0) return nullptr;
         } else if (outcome == ack_outcome::timed_out) {
             s.drop_waiting(out_, id);
         }
         event& made = make_event(e, event_type::ack, s);
-        made.packet = answer;
         made.id = id;
         made.outcome = outcome;
+        return &made;
     }
 
     //=== packets in ===//
 
-    void take_packet(std::optional<event>& e, message const& m) {
-        packet const& p = m.packet;
+    void take_packet(std::optional<event>& e, packet const& p, std::span<byte_view const> attachments) {
         if (p.nsp.size() == 1) note_root(p.type);
         socket* const s = find(p.nsp);
         if (s == nullptr) return;
@@ -346,14 +344,15 @@ protected:
         if (p.type == packet_type::connect_error) return take_connect_error(e, *s, p);
         // We sent DISCONNECT: until the next CONNECT is answered, whatever arrives was sent before the server knew.
         bool const is_early = s->state == socket_state::connecting && !s->was_left;
-        if (is_early && is_event(p.type)) return keep_early(*s, m);
+        if (is_early && is_event(p.type)) return keep_early(*s, p, attachments);
         if (s->state != socket_state::connected) return;
-        if (is_event(p.type)) return take_event(e, *s, m);
+        if (is_event(p.type)) return take_event(e, *s, p, attachments);
         if (p.type == packet_type::disconnect) {
             s->wanted = false;
             return begin_end(*s, disconnect_reason::io_server_disconnect);
         }
-        if (auto const awaited = out_.acks.take(*p.id, s->index)) end_ack(e, *awaited, ack_outcome::answered, m);
+        if (auto const awaited = out_.acks.take(*p.id, s->index))
+            if (event* const made = end_ack(e, *awaited, ack_outcome::answered)) made->packet = {p, attachments};
     }
 
     // What the server says of "/" in revision 4.
@@ -366,10 +365,10 @@ protected:
     }
 
     // The server's CONNECT for "/" in revision 4, once more: the socket did not exist when it came.
-    static message connect_of_root() noexcept {
-        message m;
-        m.packet.type = packet_type::connect;
-        return m;
+    static packet connect_of_root() noexcept {
+        packet p;
+        p.type = packet_type::connect;
+        return p;
     }
 
     void take_connect(std::optional<event>& e, socket& s, packet const& p) {
@@ -452,16 +451,15 @@ protected:
         if (s.wanted) begin_connect(s);
     }
 
-    void take_event(std::optional<event>& e, socket& s, message const& m) {
-        auto const& id = m.packet.id;
-        if (!s.pid.empty() && !id) s.note_offset(m.arguments());
-        event& made = make_event(e, event_type::event, s);
-        made.packet = m;
-        if (id) made.ack = ack_request(made.socket, *id, s.connection);
+    static void take_event(std::optional<event>& e, socket& s, packet const& p,
+                           std::span<byte_view const> attachments) {
+        if (!s.pid.empty() && !p.id) s.note_offset(arguments(p, attachments));
+        event& made = e.emplace(event_type::event, s.handle(), s.name(), p, attachments);
+        if (p.id) made.ack = ack_request(made.socket, *p.id, s.connection);
     }
 
-    void keep_early(socket& s, message const& m) {
-        auto copy = stored_packet::copy_of(m);
+    void keep_early(socket& s, packet const& p, std::span<byte_view const> attachments) {
+        auto copy = stored_packet::copy_of(p, attachments);
         std::size_t const size = copy.size();
         s.early.push(std::move(copy));
         early_size_ += size;
@@ -469,6 +467,12 @@ protected:
     }
 
     client_outbox out_;
+    // Whether `step` may have something to do behind an event: another event, or memory to give back.
+    [[nodiscard]] bool has_more() const noexcept {
+        return ending_ != 0 || asking_ != 0 || early_ != 0 || closed_due_ || root_due_ || is_current_ || lost_ ||
+               !inbox_.is_idle() || !out_.acks.empty();
+    }
+
     bool due_ = false; // `step` may have something to do: set by all that gives it something
     disconnect_reason reason_{};
     std::optional<disconnect_reason> lost_; // the connection, while the inbox holds messages that came before

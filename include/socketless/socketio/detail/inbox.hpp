@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/detail/fifo.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/input.hpp>
 #include <socketless/core/limits.hpp>
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -47,10 +49,11 @@ public:
     // Whether a message can be read.
     [[nodiscard]] bool has_next() const noexcept { return unread_ || (later_ && later_->inputs.empty()); }
 
-    // Reads a message: true if it is or completes a packet, which goes to `m`. An unfinished packet is copied and waits
-    // for its attachments, unless is_welcome(packet) refuses it (errc::not_connected). Precondition: has_next().
-    template <class IsWelcome>
-    [[nodiscard]] result<bool> next(message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
+    // Reads a message. If it is or completes a packet, calls take(packet, attachments). An unfinished packet is copied
+    // and waits for its attachments, unless is_welcome(packet) refuses it (errc::not_connected).
+    // Precondition: has_next().
+    template <class IsWelcome, class Take>
+    [[nodiscard]] result<void> next(revision r, limits const& bounds, IsWelcome is_welcome, Take take) {
         if (!unread_) {
             later_.reset();
             return error{errc::queue_overflow};
@@ -59,12 +62,12 @@ public:
         unread_ = false;
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
-            return assemble(f, m, r, bounds, is_welcome);
+            return assemble(f, r, bounds, is_welcome, take);
         if (assembler_ && ++texts_ == most_texts) assembler_.reset();
         auto const p = decode(f.data, r, bounds);
         if (!p) return p.error();
-        m.packet = *p;
-        return true;
+        take(*p, std::span<byte_view const>());
+        return {};
     }
 
     // The application has handled the last packet: gives back the memory that it kept.
@@ -126,19 +129,20 @@ private:
         return !unread_;
     }
 
-    template <class IsWelcome>
-    [[nodiscard]] result<bool> assemble(frame f, message& m, revision r, limits const& bounds, IsWelcome is_welcome) {
+    template <class IsWelcome, class Take>
+    SOCKETLESS_NEVER_INLINE result<void> assemble(frame f, revision r, limits const& bounds, IsWelcome is_welcome,
+                                                  Take take) {
         texts_ = 0;
         if (!assembler_) assembler_ = std::make_unique<assembler>(r, bounds);
         auto const assembled = assembler_->push(f);
         if (!assembled) return assembled.error();
         if (*assembled) {
-            m = **assembled;
-            return true;
+            take((*assembled)->packet, (*assembled)->attachments);
+            return {};
         }
         if (f.kind == frame_kind::text && !is_welcome(assembler_->under_way())) return error{errc::not_connected};
         assembler_->retain();
-        return false;
+        return {};
     }
 
     static bool announces_attachments(std::string_view text) noexcept {

@@ -24,6 +24,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -142,24 +143,23 @@ protected:
             if (!lost_) return false;
             return lose(*lost_), true;
         }
-        message m;
         auto const is_welcome = [this](packet const& p) { return takes_events(p.nsp); };
-        auto const complete = inbox_.next(m, revision_, options_->limits, is_welcome);
-        if (!complete) {
-            cause_ = complete.error().code;
+        auto const take = [&](packet const& p, std::span<byte_view const> attachments) {
+            take_packet(e, p, attachments);
+        };
+        if (auto const read = inbox_.next(revision_, options_->limits, is_welcome, take); !read) {
+            cause_ = read.error().code;
             end(reason_for(*cause_));
-        } else if (*complete) {
-            take_packet(e, m);
         }
         return true;
     }
 
     event& make_event(std::optional<event>& e, event_type type, slot const& s) const noexcept {
-        event& made = e.emplace();
-        made.type = type;
-        made.socket = handle(s);
-        made.nsp = s.nsp.view();
-        return made;
+        return e.emplace(type, handle(s), s.nsp.view());
+    }
+    event& make_event(std::optional<event>& e, event_type type, slot const& s, packet const& p,
+                      std::span<byte_view const> attachments) const noexcept {
+        return e.emplace(type, handle(s), s.nsp.view(), p, attachments);
     }
 
     result<void> await(socket_handle socket, std::uint64_t id, std::optional<milliseconds> timeout) {
@@ -245,8 +245,7 @@ protected:
 
     //=== packets in ===//
 
-    void take_packet(std::optional<event>& e, message const& m) {
-        packet const& p = m.packet;
+    void take_packet(std::optional<event>& e, packet const& p, std::span<byte_view const> attachments) {
         if (p.type == packet_type::connect) return take_connect(e, p);
         slot* const s = find(p.nsp);
         if (s != nullptr && s->state == state::left) {
@@ -257,13 +256,10 @@ protected:
             return end(disconnect_reason::forced_server_close);
         if (p.type == packet_type::disconnect) return begin_end(*s, disconnect_reason::client_namespace_disconnect);
         if (is_event(p.type)) {
-            event& made = make_event(e, event_type::event, *s);
-            made.packet = m;
+            event& made = make_event(e, event_type::event, *s, p, attachments);
             if (p.id) made.ack = ack_request(made.socket, *p.id);
         } else if (acks_ && acks_->take(*p.id, handle(*s).index)) { // otherwise nobody awaits it
-            event& made = make_event(e, event_type::ack, *s);
-            made.packet = m;
-            made.id = *p.id;
+            make_event(e, event_type::ack, *s, p, attachments).id = *p.id;
         }
     }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,7 +30,7 @@ namespace socketless::inline v0::socketio::detail {
 class stored_packet {
 public:
     stored_packet() = default;
-    stored_packet(std::string text, attachment_list const& attachments) : text_(std::move(text)) {
+    stored_packet(std::string text, std::span<byte_view const> attachments) : text_(std::move(text)) {
         attachments_.reserve(attachments.size());
         for (byte_view const a : attachments) attachments_.emplace_back(as_characters(a));
     }
@@ -45,10 +46,10 @@ public:
     }
 
     // Encodes a packet that was received. Precondition: it was decoded.
-    static stored_packet copy_of(message const& m) {
+    static stored_packet copy_of(packet const& p, std::span<byte_view const> attachments) {
         std::string text;
-        core_detail::must(encode(text, m.packet));
-        return {std::move(text), {m.attachments.begin(), m.attachments.end()}};
+        core_detail::must(encode(text, p));
+        return {std::move(text), attachments};
     }
 
     // The memory that it takes.
