@@ -86,34 +86,20 @@ public:
     // The session may have events. Its timer is set when they have been polled.
     void mark_busy(std::uint32_t index) noexcept { busy_.push(index); }
 
-    // The first connection that may have events.
-    [[nodiscard]] std::optional<std::uint32_t> first_busy() const noexcept {
-        return busy_.empty() ? std::nullopt : std::optional(busy_.front());
-    }
-    // Its next event, or nothing: then it is no longer busy.
-    void poll_event(std::uint32_t index, std::optional<socketio::event>& e) {
-        auto& session = all_[index]->session;
-        session.poll_event(e); // ends the connection if it throws
-        if (session.has_transmit()) flush_or_break_off(index);
-        // Nothing is left behind most events that a client emits. Others make the server do more.
-        bool const is_last = e && e->type == socketio::event_type::event && !session.is_due() && !all_[index]->is_gone;
-        if (e && !is_last) return;
-        busy_.pop();
-        if (all_[index]->is_gone) all_[index].reset();
-        set_timer(index);
-    }
-
-    // Hands the next event of a transport to its session; false if there was no event.
-    [[nodiscard]] bool take_transport_event() {
-        engineio::session_handle from;
-        frame m;
-        if (auto const* const below = engine_.next_message(from, m)) {
-            if (contains(from.index)) take_message(from.index, m, below->now());
-            return true;
+    // Works until a session has an event, and returns the connection; `none` if there is nothing to do.
+    static constexpr std::uint32_t none = 0xffffffff;
+    [[nodiscard]] std::uint32_t poll_event(std::optional<socketio::event>& e) {
+        std::uint32_t index = none;
+        while (!e) {
+            if (!busy_.empty()) {
+                poll_busy(index = busy_.front(), e);
+            } else if (!take_message(index, e)) {
+                auto const below = engine_.poll_event();
+                if (!below) return none;
+                take_transport_event(below->session, below->event);
+            }
         }
-        auto const e = engine_.poll_event();
-        if (e) take_transport_event(e->session, e->event);
-        return e.has_value();
+        return index;
     }
 
     //=== what the server wants ===//
@@ -198,6 +184,45 @@ public:
     [[nodiscard]] std::string_view queued_text() const noexcept { return queue_.front().data; }
 
 private:
+    // The next event of the first connection that may have some, or nothing: then it is no longer busy.
+    void poll_busy(std::uint32_t index, std::optional<socketio::event>& e) {
+        server_connection& c = *all_[index];
+        c.session.poll_event(e); // ends the connection if it throws
+        if (c.session.has_transmit()) flush_or_break_off(index);
+        if (e && !is_last(c, *e)) return;
+        busy_.pop();
+        if (c.is_gone) all_[index].reset();
+        set_timer(index);
+    }
+
+    // Nothing is left behind most events that a client emits. Others make the server do more.
+    [[nodiscard]] static bool is_last(server_connection const& c, socketio::event const& e) noexcept {
+        return e.type == socketio::event_type::event && !c.session.is_due() && !c.is_gone;
+    }
+
+    // What most events come of: a transport's next event is a message. Hands it to its session, and takes what the
+    // session makes of it. False, and nothing has happened, if it is something else. Precondition: nobody is busy.
+    [[nodiscard]] bool take_message(std::uint32_t& index, std::optional<socketio::event>& e) {
+        engineio::session_handle from;
+        frame m;
+        auto const* const below = engine_.next_message(from, m);
+        if (below == nullptr) return false;
+        index = from.index;
+        if (!contains(index)) return true; // there was no memory for its session
+        server_connection& c = *all_[index];
+        core_detail::rollback undo([&]() noexcept { break_off(index); });
+        c.session.message_received(m, below->now());
+        undo.commit();
+        core_detail::rollback is_busy([&]() noexcept { mark_busy(index); });
+        c.session.poll_event(e); // ends the connection if it throws
+        if (c.session.has_transmit()) [[unlikely]]
+            flush_or_break_off(index);
+        if (!e || !is_last(c, *e)) return true;
+        is_busy.commit();
+        set_timer(index);
+        return true;
+    }
+
     void take_transport_event(engineio::session_handle handle, engineio::event const& e) {
         std::uint32_t const index = handle.index;
         if (e.type == engineio::event_type::opened) return open(handle);
@@ -206,17 +231,14 @@ private:
         if (!contains(index)) return;                                      // there was no memory for its session
         auto const* const below = engine_.find(handle);
         if (below == nullptr) return;
-        if (is_message) return take_message(index, e.message, below->now());
-        all_[index]->session.connection_closed(reason_of(e.reason), below->now());
-        all_[index]->is_gone = true;
-        mark_busy(index);
-    }
-
-    // Precondition: the connection is there.
-    void take_message(std::uint32_t index, frame m, time_point now) {
-        core_detail::rollback undo([&]() noexcept { break_off(index); });
-        all_[index]->session.message_received(m, now);
-        undo.commit();
+        if (is_message) {
+            core_detail::rollback undo([&]() noexcept { break_off(index); });
+            all_[index]->session.message_received(e.message, below->now());
+            undo.commit();
+        } else {
+            all_[index]->session.connection_closed(reason_of(e.reason), below->now());
+            all_[index]->is_gone = true;
+        }
         mark_busy(index);
     }
 

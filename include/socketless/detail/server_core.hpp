@@ -139,14 +139,10 @@ public:
     void poll_event(std::optional<event>& e) {
         if (ended_) forget(*std::exchange(ended_, std::nullopt));
         while (!e) {
-            if (!own_events_.empty()) {
-                take_own_event(e);
-            } else if (auto const index = connections_.first_busy()) {
-                connections_.poll_event(*index, e);
-                if (e && !translate(*index, *e)) e.reset();
-            } else if (!connections_.take_transport_event()) {
-                return;
-            }
+            if (!own_events_.empty()) return take_own_event(e);
+            std::uint32_t const index = connections_.poll_event(e);
+            if (index == server_connections::none) return;
+            if (!translate(index, *e)) e.reset();
         }
     }
 

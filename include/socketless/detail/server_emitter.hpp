@@ -39,7 +39,7 @@ public:
 
     result<void> emit_event(socket_handle socket, std::string_view name, json::detail::values const& args) {
         if (recovery_) return emit_kept(socket, name, args);
-        auto* const s = find_live(socket);
+        auto* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr) return emit_early(socket, name, args);
         return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args); });
     }

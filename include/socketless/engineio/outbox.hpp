@@ -99,13 +99,13 @@ public:
             bool const is_text = first_->front() == wire_type(frame_kind::text);
             return {is_text ? frame_kind::text : frame_kind::binary, *first_, &first_};
         }
-        frame const first = frame_queue::front();
-        return {first.kind, first.data, front_owner()};
+        return message_of(front_with_owner());
     }
     // The same, and takes it off.
     [[nodiscard]] message take() noexcept {
+        if (!first_waits_) return message_of(frame_queue::take());
         message const m = front();
-        pop();
+        first_waits_ = false;
         return m;
     }
     // Takes the first message off. Its bytes stay until the next one is queued.
@@ -129,6 +129,8 @@ public:
     }
 
 private:
+    [[nodiscard]] static message message_of(owned_frame const& f) noexcept { return {f.kind, f.data, f.owner}; }
+
     std::shared_ptr<std::string const> first_; // before all others, or taken off
     bool first_waits_ = false;
 

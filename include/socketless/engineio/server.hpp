@@ -231,7 +231,7 @@ public:
         if (s == nullptr) return false;
         lend_memory(*s->session);
         bool const is_put = s->session->put(sent, put);
-        if (is_put) mark_sending(session.index);
+        if (is_put) mark_sending(session.index, *s->session);
         return is_put;
     }
     /// The next event if it is a message, and has come over a WebSocket: its session, which `from` names. Otherwise

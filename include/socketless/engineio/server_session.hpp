@@ -208,12 +208,15 @@ public:
     }
 
     /// For `server`, which lets its sessions share memory for their queues: a session that has none takes some, and one
-    /// that seldom sends gives it back when its queue is empty and the last transmit has gone.
+    /// that seldom sends gives it back when its queue is empty and the last transmit has gone. Preconditions of
+    /// `take_memory` and `give_memory`: wants_memory(), has_memory_to_give().
     [[nodiscard]] bool wants_memory() const noexcept { return !outbox_.has_memory(); }
     void take_memory(detail::outbox::memory m) noexcept { outbox_.adopt(std::move(m)); }
+    [[nodiscard]] bool has_memory_to_give() const noexcept {
+        return !outbox_.is_used_often && outbox_.empty() && outbox_.has_memory();
+    }
     [[nodiscard]] detail::outbox::memory give_memory() noexcept {
-        if (outbox_.is_used_often || !outbox_.empty()) return {};
-        outbox_.is_used_often = outbox_.has_memory();
+        outbox_.is_used_often = true;
         return outbox_.release();
     }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/frame.hpp>
@@ -41,7 +42,7 @@ public:
     void push(frame_kind kind, std::shared_ptr<std::string const> shared) {
         contents& c = prepare();
         std::size_t const size = shared->size();
-        c.entries.push_back({std::move(shared), c.bytes.size(), size, kind});
+        c.entries.emplace_back(std::move(shared), c.bytes.size(), size, kind);
         c.size += size;
         ++c.count;
     }
@@ -66,6 +67,7 @@ public:
             c.bytes.resize(begin);
         });
         rollback const tidy([&]() noexcept { // the list is for the next packet
+            if (list.capacity() == 0) return;
             list.clear();
             core_detail::shrink(list);
         });
@@ -74,12 +76,7 @@ public:
         if (auto const encoded = encode(c.bytes, list); !encoded) return encoded.error();
         if (is_too_large(c.bytes.size() - begin_of_text, list, max_size)) return error{errc::message_too_large};
         c.add(frame_kind::text, begin);
-        for (byte_view const attachment : list) {
-            std::size_t const begin_of_attachment = c.bytes.size();
-            if (before.attachment != none) c.bytes.push_back(before.attachment);
-            c.bytes += as_characters(attachment);
-            c.add(frame_kind::binary, begin_of_attachment);
-        }
+        if (!list.empty()) c.add_all(list, before.attachment);
         undo.commit();
         return {};
     }
@@ -105,23 +102,33 @@ public:
     // Precondition: not empty.
     [[nodiscard]] frame front() const noexcept {
         SOCKETLESS_ASSERT(!empty());
-        entry const& e = all_->entries[all_->head];
-        return {e.kind, {e.shared ? e.shared->data() : all_->bytes.data() + e.begin, e.size}};
+        owned_frame const first = front_with_owner();
+        return {first.kind, first.data};
     }
 
-    // The owner of the first frame's bytes, if they are shared. Precondition: not empty. Valid as long as the frame.
-    [[nodiscard]] std::shared_ptr<std::string const> const* front_owner() const noexcept {
+    // A frame, and who owns its bytes, if they are shared: valid as long as they.
+    struct owned_frame {
+        frame_kind kind;
+        std::string_view data;
+        std::shared_ptr<std::string const> const* owner;
+    };
+    // Precondition: not empty.
+    [[nodiscard]] owned_frame front_with_owner() const noexcept {
         SOCKETLESS_ASSERT(!empty());
-        entry const& e = all_->entries[all_->head];
-        return e.shared ? &e.shared : nullptr;
+        return all_->view(all_->entries[all_->head]);
     }
 
     // Takes the first frame off. Its bytes stay until the next one is queued.
-    void pop() noexcept {
+    void pop() noexcept { static_cast<void>(take()); }
+    // The same, and returns it.
+    owned_frame take() noexcept {
         SOCKETLESS_ASSERT(!empty());
-        all_->size -= all_->entries[all_->head].size;
-        ++all_->head;
-        --all_->count;
+        contents& c = *all_;
+        entry const& first = c.entries[c.head];
+        ++c.head;
+        --c.count;
+        c.size -= first.size;
+        return c.view(first);
     }
 
     // Whether any frame, from the first to the last, is binary.
@@ -149,6 +156,10 @@ public:
 
 private:
     struct entry {
+        entry(std::shared_ptr<std::string const> owner, std::size_t first, std::size_t bytes, frame_kind k) noexcept
+            : shared(std::move(owner)), begin(first), size(bytes), kind(k) {}
+        entry(std::size_t first, std::size_t bytes, frame_kind k) noexcept : begin(first), size(bytes), kind(k) {}
+
         std::shared_ptr<std::string const> shared;
         std::size_t begin;
         std::size_t size;
@@ -165,9 +176,23 @@ private:
         // The bytes from `begin` on are a frame.
         void add(frame_kind kind, std::size_t begin) {
             std::size_t const size_of_frame = bytes.size() - begin;
-            entries.push_back({nullptr, begin, size_of_frame, kind});
+            entries.emplace_back(begin, size_of_frame, kind);
             size += size_of_frame;
             ++count;
+        }
+        // The same for attachments, with a byte before each if there is one.
+        SOCKETLESS_NEVER_INLINE void add_all(attachment_list const& list, char before) {
+            for (byte_view const attachment : list) {
+                std::size_t const begin = bytes.size();
+                if (before != none) bytes.push_back(before);
+                bytes += as_characters(attachment);
+                add(frame_kind::binary, begin);
+            }
+        }
+
+        [[nodiscard]] owned_frame view(entry const& e) const noexcept {
+            if (e.shared) return {e.kind, {e.shared->data(), e.size}, &e.shared};
+            return {e.kind, {bytes.data() + e.begin, e.size}, nullptr};
         }
 
         // Takes the last frames back, so that `left` are left.

@@ -39,16 +39,7 @@ public:
     }
 
     void cancel(std::uint32_t timer) noexcept {
-        if (timer >= nodes_.size() || nodes_[timer].slot == unfiled) return;
-        node& n = nodes_[timer];
-        if (last_due_ == timer) last_due_ = n.previous;
-        if (n.previous != none)
-            nodes_[n.previous].next = n.next;
-        else
-            heads_[n.slot] = n.next;
-        if (n.next != none) nodes_[n.next].previous = n.previous;
-        if (heads_[n.slot] == none) occupied_[n.slot / slots] &= ~(std::uint64_t{1} << n.slot % slots);
-        n.slot = unfiled;
+        if (timer < nodes_.size() && nodes_[timer].slot != unfiled) take_out(timer);
     }
 
     // When `advance` has something to do: at the first deadline, or earlier, where timers move down a level.
@@ -154,6 +145,19 @@ private:
         if (n.next != none) nodes_[n.next].previous = timer;
         heads_[n.slot] = timer;
         occupied_[level] |= std::uint64_t{1} << slot;
+    }
+
+    // Precondition: it is filed.
+    void take_out(std::uint32_t timer) noexcept {
+        node& n = nodes_[timer];
+        if (last_due_ == timer) last_due_ = n.previous;
+        if (n.previous != none)
+            nodes_[n.previous].next = n.next;
+        else
+            heads_[n.slot] = n.next;
+        if (n.next != none) nodes_[n.next].previous = n.previous;
+        if (heads_[n.slot] == none) occupied_[n.slot / slots] &= ~(std::uint64_t{1} << n.slot % slots);
+        n.slot = unfiled;
     }
 
     // Puts a timer at the end of the list of those that are due.

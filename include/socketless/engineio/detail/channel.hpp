@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -83,7 +84,7 @@ public:
     }
 
     // Sends one packet. `buffer` holds it until it has gone.
-    [[nodiscard]] transmit send(packet const& p, revision r, std::string& buffer) const {
+    [[nodiscard]] SOCKETLESS_NEVER_INLINE transmit send(packet const& p, revision r, std::string& buffer) const {
         buffer.clear();
         // A stream cannot carry a frame without any bytes: an empty binary message goes as base64.
         if (reader_ && p.kind == frame_kind::binary && p.data.empty()) {
@@ -99,10 +100,11 @@ public:
     }
 
     // Takes the first message off the queue and sends it: borrowed from there if it can go as it is.
-    void send_front(std::optional<transmit>& t, outbox& queue, revision r, std::string& buffer) const {
+    SOCKETLESS_ALWAYS_INLINE void send_front(std::optional<transmit>& t, outbox& queue, revision r,
+                                             std::string& buffer) const {
         auto const m = queue.take();
         bool const is_binary = m.kind == frame_kind::binary;
-        if (reader_ || (is_binary && text_only)) {
+        if (reader_ || (is_binary && text_only)) [[unlikely]] {
             t = send({packet_type::message, m.kind, m.data()}, r, buffer);
             return;
         }

@@ -6,6 +6,7 @@
 #include <socketless/core/detail/id_map.hpp>
 #include <socketless/core/detail/index_queue.hpp>
 #include <socketless/core/detail/index_table.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/prefetch.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/slot_map.hpp>
@@ -334,7 +335,7 @@ protected:
         slot* const s = slots_.find(session);
         if (s == nullptr) return error{errc::not_open};
         auto const done = f(*s->session);
-        mark_sending(session.index);
+        mark_sending(session.index, *s->session);
         return done;
     }
 
@@ -357,10 +358,12 @@ protected:
     }
     // Takes the memory back that a session has no more use for. Its last transmit has gone.
     void reclaim_memory() noexcept {
-        if (at_rest_ == none) return;
         std::uint32_t const index = std::exchange(at_rest_, none);
-        if (!slots_[index].session) return;
-        auto memory = slots_[index].session->give_memory();
+        if (index == none || !slots_[index].session || !slots_[index].session->has_memory_to_give()) return;
+        reclaim_memory(*slots_[index].session);
+    }
+    SOCKETLESS_NEVER_INLINE void reclaim_memory(server_session& s) noexcept {
+        auto memory = s.give_memory();
         if (memory.is_little() && memory_.size() < memory_.capacity()) memory_.push_back(std::move(memory));
     }
 
@@ -405,8 +408,8 @@ protected:
     }
 
     // The session has been given something to send, and nothing to read.
-    void mark_sending(std::uint32_t index) noexcept {
-        if (slots_[index].session->has_events())
+    void mark_sending(std::uint32_t index, server_session const& s) noexcept {
+        if (s.has_events())
             mark_busy(index);
         else
             with_transmits_.push(index);

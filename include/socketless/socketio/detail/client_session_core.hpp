@@ -3,6 +3,7 @@
 #pragma once
 
 #include <socketless/core/detail/function_ref.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/result.hpp>
@@ -161,7 +162,9 @@ protected:
     }
 
     result<void> check_queue() {
-        if (!out_.queue.exceeds(out_.options.max_queued)) return {};
+        return out_.queue.exceeds(out_.options.max_queued) ? overflow() : result<void>();
+    }
+    SOCKETLESS_NEVER_INLINE result<void> overflow() {
         out_.queue.clear();
         end(disconnect_reason::queue_overflow);
         return error{errc::queue_overflow};

@@ -2,6 +2,7 @@
 // its namespaces, and which events come of that.
 #pragma once
 
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/detail/small_vector.hpp>
@@ -362,7 +363,9 @@ protected:
     }
 
     result<void> check_queue() {
-        if (!queue_->exceeds(options_->max_queued)) return {};
+        return queue_->exceeds(options_->max_queued) ? overflow() : result<void>();
+    }
+    SOCKETLESS_NEVER_INLINE result<void> overflow() {
         queue_->clear();
         end(disconnect_reason::queue_overflow);
         return error{errc::queue_overflow};
