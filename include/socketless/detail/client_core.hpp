@@ -3,6 +3,8 @@
 #pragma once
 
 #include <socketless/client_options.hpp>
+#include <socketless/core/detail/function_ref.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
@@ -261,8 +263,8 @@ public:
             failed_due_ = false;
             return make_event(e, socketio::event_type::reconnect_failed), true;
         }
-        if (frame m; engine_.next_message(m)) {
-            session_.message_received(m, engine_.now());
+        if (frame m; engine_.next_message(m)) { // the usual case
+            take_message(m);
             return true;
         }
         auto const below = engine_.poll_event();
@@ -271,6 +273,8 @@ public:
         pass_time();
         return true;
     }
+
+    void take_message(frame m) { session_.message_received(m, engine_.now()); }
 
     event& make_event(std::optional<event>& e, socketio::event_type type) const noexcept {
         event& told = e.emplace();
@@ -306,7 +310,7 @@ public:
             session_.opened(now_);
             flush_or_break_off();
             break;
-        case engineio::event_type::message: session_.message_received(below.message, engine_.now()); break;
+        case engineio::event_type::message: take_message(below.message); break;
         case engineio::event_type::upgraded: make_event(e, socketio::event_type::upgraded); break;
         case engineio::event_type::closed:
             // If the session has closed by itself, it knows better why.
@@ -378,10 +382,11 @@ public:
         core_detail::attempt([this] { flush().ignore(); });
     }
 
+    using queueing_call = core_detail::function_ref<result<void>()>;
+
     // Returns what `call()` returns, which queues packets. They are put where the transport keeps its messages, if that
     // can take them unchecked. `sent` tells what has become of them.
-    template <class Call>
-    result<void> put(result<void>& sent, Call const& call) {
+    SOCKETLESS_ALWAYS_INLINE result<void> put(result<void>& sent, queueing_call call) {
         bool const was_quiet = std::exchange(is_quiet_, false);
         result<void> done;
         bool const is_put = !session_.has_transmit() && engine_.put(now_, sent, [&](engineio::detail::outbox& below) {
@@ -393,8 +398,7 @@ public:
         is_quiet_ = was_quiet && done && sent && !session_.is_due() && !engine_.has_events();
         return done;
     }
-    template <class Call>
-    result<void> flushed(Call const& call) {
+    result<void> flushed(queueing_call call) {
         result<void> sent;
         auto const done = put(sent, call);
         return done ? sent : done;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <socketless/core/detail/function_ref.hpp>
-#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/result.hpp>
@@ -162,9 +161,7 @@ protected:
     }
 
     result<void> check_queue() {
-        return out_.queue.exceeds(out_.options.max_queued) ? overflow() : result<void>();
-    }
-    SOCKETLESS_NEVER_INLINE result<void> overflow() {
+        if (!out_.queue.exceeds(out_.options.max_queued)) return {};
         out_.queue.clear();
         end(disconnect_reason::queue_overflow);
         return error{errc::queue_overflow};
