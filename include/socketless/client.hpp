@@ -73,7 +73,8 @@ public:
     /// The WebSocket or the stream is open.
     void channel_opened(engineio::channel_id channel, time_point now);
     /// A message of a WebSocket.
-    void websocket_received(engineio::channel_id channel, frame message, time_point now);
+    void websocket_received(engineio::channel_id channel, frame message, time_point now,
+                            text_check text = text_check::due);
     /// The next bytes of a stream.
     void stream_received(engineio::channel_id channel, std::string_view chunk, time_point now);
     /// The channel is gone, or could not be opened. A transmit that closes it may still come: drop it.

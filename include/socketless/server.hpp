@@ -86,7 +86,8 @@ public:
     void websocket_opened(engineio::websocket_request const& request, time_point now);
     void websocket_opened(engineio::channel_id channel, std::string_view target, time_point now);
     /// A message of a WebSocket.
-    void websocket_received(engineio::channel_id channel, frame message, time_point now);
+    void websocket_received(engineio::channel_id channel, frame message, time_point now,
+                            text_check text = text_check::due);
     /// A stream is open. Its client says in the first packet which session it is for.
     void stream_opened(engineio::channel_id channel, time_point now, std::uint64_t context = 0);
     /// The next bytes of a stream.

@@ -30,6 +30,9 @@ struct frame {
     friend constexpr bool operator==(frame const&, frame const&) noexcept = default;
 };
 
+/// Whether text has to be checked for UTF-8, or whoever hands it on has checked it.
+enum class text_check : bool { due, done };
+
 /// The same memory as bytes.
 [[nodiscard]] inline byte_view as_bytes(std::string_view characters) noexcept {
     return std::as_bytes(std::span<char const>(characters));

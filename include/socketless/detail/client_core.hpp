@@ -274,7 +274,8 @@ public:
         return true;
     }
 
-    void take_message(frame m) { session_.message_received(m, engine_.now()); }
+    // The connection has checked text.
+    void take_message(frame m) { session_.message_received(m, engine_.now(), text_check::done); }
 
     event& make_event(std::optional<event>& e, socketio::event_type type) const noexcept {
         event& told = e.emplace();

@@ -211,7 +211,7 @@ private:
         if (!contains(index)) return true; // there was no memory for its session
         server_connection& c = *all_[index];
         core_detail::rollback undo([&]() noexcept { break_off(index); });
-        c.session.message_received(m, below->now());
+        c.session.message_received(m, below->now(), text_check::done); // the transport has checked it
         undo.commit();
         core_detail::rollback is_busy([&]() noexcept { mark_busy(index); });
         c.session.poll_event(e); // ends the connection if it throws
@@ -233,7 +233,7 @@ private:
         if (below == nullptr) return;
         if (is_message) {
             core_detail::rollback undo([&]() noexcept { break_off(index); });
-            all_[index]->session.message_received(e.message, below->now());
+            all_[index]->session.message_received(e.message, below->now(), text_check::done);
             undo.commit();
         } else {
             all_[index]->session.connection_closed(reason_of(e.reason), below->now());

@@ -83,9 +83,10 @@ public:
         take({.type = detail::input_type::opened, .id = channel, .now = now});
     }
 
-    /// A message of a WebSocket.
-    void websocket_received(channel_id channel, frame message, time_point now) {
-        client_session_core::websocket_received(channel, message, now);
+    /// A message of a WebSocket. `text` says whether you know its text to be UTF-8: most WebSocket libraries check it,
+    /// as a `websocket::message_reader` does. Otherwise the session does.
+    void websocket_received(channel_id channel, frame message, time_point now, text_check text = text_check::due) {
+        client_session_core::websocket_received(channel, message, now, text);
     }
 
     /// The next bytes of a stream.

@@ -138,13 +138,14 @@ public:
         websocket_opened({.channel = channel, .target = target}, now);
     }
 
-    /// A message of a WebSocket.
-    void websocket_received(channel_id channel, frame message, time_point now) {
+    /// A message of a WebSocket. `text` says whether you know its text to be UTF-8: most WebSocket libraries check it,
+    /// as a `websocket::message_reader` does. Otherwise the session does.
+    void websocket_received(channel_id channel, frame message, time_point now, text_check text = text_check::due) {
         now_ = now;
         auto const* const found = channels_.find(channel);
         if (found == nullptr) return;
         std::uint32_t const index = *found;
-        slots_[index].session->websocket_received(channel, message, now);
+        slots_[index].session->websocket_received(channel, message, now, text);
         mark_busy(index);
     }
 

@@ -160,9 +160,9 @@ public:
                !polling_->rejected_candidate && options_->allow_upgrades;
     }
 
-    /// A WebSocket message.
-    void websocket_received(channel_id channel, frame message, time_point now) {
-        server_session_core::websocket_received(channel, message, now);
+    /// A WebSocket message. `text` says whether you know its text to be UTF-8. Otherwise the session checks it.
+    void websocket_received(channel_id channel, frame message, time_point now, text_check text = text_check::due) {
+        server_session_core::websocket_received(channel, message, now, text);
     }
 
     /// The next bytes of a stream.

@@ -36,8 +36,9 @@ SOCKETLESS_INLINE void client::http_failed(engineio::exchange_id exchange, time_
 SOCKETLESS_INLINE void client::channel_opened(engineio::channel_id channel, time_point now) {
     core_->input_at(now).channel_opened(channel, now);
 }
-SOCKETLESS_INLINE void client::websocket_received(engineio::channel_id channel, frame message, time_point now) {
-    core_->input_at(now).websocket_received(channel, message, now);
+SOCKETLESS_INLINE void client::websocket_received(engineio::channel_id channel, frame message, time_point now,
+                                                  text_check text) {
+    core_->input_at(now).websocket_received(channel, message, now, text);
 }
 SOCKETLESS_INLINE void client::stream_received(engineio::channel_id channel, std::string_view chunk, time_point now) {
     core_->input_at(now).stream_received(channel, chunk, now);

@@ -68,8 +68,9 @@ SOCKETLESS_INLINE void server::websocket_opened(engineio::websocket_request cons
 SOCKETLESS_INLINE void server::websocket_opened(engineio::channel_id channel, std::string_view target, time_point now) {
     websocket_opened({.channel = channel, .target = target}, now);
 }
-SOCKETLESS_INLINE void server::websocket_received(engineio::channel_id channel, frame message, time_point now) {
-    core_->connections_.input_at(now).websocket_received(channel, message, now);
+SOCKETLESS_INLINE void server::websocket_received(engineio::channel_id channel, frame message, time_point now,
+                                                  text_check text) {
+    core_->connections_.input_at(now).websocket_received(channel, message, now, text);
 }
 SOCKETLESS_INLINE void server::stream_opened(engineio::channel_id channel, time_point now, std::uint64_t context) {
     core_->connections_.input_at(now).stream_opened(channel, now, context);

@@ -66,11 +66,11 @@ public:
         }
     }
 
-    /// A message of the server.
-    void message_received(frame message, time_point now) {
+    /// A message of the server. `text` says whether you know its text to be UTF-8. Otherwise the session checks it.
+    void message_received(frame message, time_point now, text_check text = text_check::due) {
         due_ = true;
         if (is_open_ && !lost_)
-            inbox_.push(message, now, out_.now);
+            inbox_.push(message, text, now, out_.now);
         else
             out_.now = now;
     }

@@ -54,10 +54,10 @@ public:
 
     //=== what happened ===//
 
-    /// A message of the client.
-    void message_received(frame message, time_point now) {
+    /// A message of the client. `text` says whether you know its text to be UTF-8. Otherwise the session checks it.
+    void message_received(frame message, time_point now, text_check text = text_check::due) {
         if (!is_closed_ && !lost_)
-            inbox_.push(message, now, now_);
+            inbox_.push(message, text, now, now_);
         else
             now_ = now;
     }

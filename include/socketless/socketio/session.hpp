@@ -199,12 +199,6 @@ struct event {
     // Not zeroed first, as `= default` would have it: it is large, and made often.
     /// Empty: sessions fill it.
     event() noexcept {} // NOLINT(modernize-use-equals-default)
-    /// For the sessions: what has happened to a socket.
-    event(event_type what, socket_handle whom, std::string_view whose) noexcept : event() {
-        type = what;
-        socket = whom;
-        nsp = whose;
-    }
     /// For the sessions: what has happened to a socket by a packet.
     event(event_type what, socket_handle whom, std::string_view whose, socketio::packet const& p,
           std::span<byte_view const> attachments) noexcept

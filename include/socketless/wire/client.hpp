@@ -164,7 +164,7 @@ private:
     void http_failed(engineio::exchange_id id, time_point now) override { protocol_.http_failed(id, now); }
     void channel_opened(engineio::channel_id id, time_point now) override { protocol_.channel_opened(id, now); }
     void websocket_received(engineio::channel_id id, frame message, time_point now) override {
-        protocol_.websocket_received(id, message, now);
+        protocol_.websocket_received(id, message, now, text_check::done); // the reader of frames has checked it
     }
     void channel_closed(engineio::channel_id id, time_point now) override { protocol_.channel_closed(id, now); }
     void channel_refused(engineio::channel_id id, int status, std::string_view body, time_point now) override {

@@ -156,7 +156,7 @@ private:
         protocol_.websocket_opened(request, now);
     }
     void websocket_received(engineio::channel_id id, frame message, time_point now) override {
-        protocol_.websocket_received(id, message, now);
+        protocol_.websocket_received(id, message, now, text_check::done); // the reader of frames has checked it
     }
     void channel_closed(engineio::channel_id id, time_point now) override { protocol_.channel_closed(id, now); }
     void pause_channel(engineio::channel_id id) override { protocol_.pause(id); }

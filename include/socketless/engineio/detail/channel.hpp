@@ -43,10 +43,12 @@ public:
     [[nodiscard]] bool is_at_rest() const noexcept { return !has_message() && !reader_ && !base64_; }
 
     // Precondition of both: all that was received has been read.
-    void message_received(frame message) noexcept {
+    void message_received(frame message, text_check check) noexcept {
         SOCKETLESS_ASSERT(!has_message());
         message_ = message.data;
-        unread_ = message.kind == frame_kind::text ? unread::text : unread::binary;
+        unread_ = message.kind == frame_kind::binary ? unread::binary
+                  : check == text_check::done        ? unread::valid_text
+                                                     : unread::text;
     }
     void bytes_received(std::string_view chunk) {
         if (reader_) reader_->push(chunk);
@@ -56,12 +58,12 @@ public:
     // Otherwise it reads nothing, and returns false.
     [[nodiscard]] bool next_message(frame& m, revision r) noexcept {
         if (!has_message() || base64_) return false;
-        bool const is_text = unread_ == unread::text;
+        bool const is_text = unread_ != unread::binary;
         m.kind = is_text ? frame_kind::text : frame_kind::binary;
         m.data = message_;
         if (is_text || r == revision::v3) {
             if (message_.empty() || message_.front() != wire_type(m.kind)) return false;
-            if (is_text && !utf8::validate(message_)) return false;
+            if (unread_ == unread::text && !utf8::validate(message_)) return false;
             m.data.remove_prefix(1);
         }
         unread_ = unread::nothing;
@@ -78,7 +80,7 @@ public:
         }
         base64_.reset();
         if (!has_message()) return std::nullopt;
-        auto const kind = unread_ == unread::text ? frame_kind::text : frame_kind::binary;
+        auto const kind = unread_ == unread::binary ? frame_kind::binary : frame_kind::text;
         unread_ = unread::nothing;
         return decode_frame({kind, message_}, r);
     }
@@ -119,7 +121,7 @@ public:
 private:
     friend class optional_channel;
 
-    enum class unread : std::uint8_t { nothing, text, binary };
+    enum class unread : std::uint8_t { nothing, text, valid_text, binary };
 
     [[nodiscard]] bool has_message() const noexcept { return unread_ != unread::nothing; }
 

@@ -22,6 +22,7 @@ enum class input_type : std::uint8_t { message, chunk, opened, closed, response,
 struct input {
     input_type type = input_type::end;
     close_reason reason = close_reason::transport_error; // of an end
+    text_check text = text_check::due;                   // of a message
     int status = 0;                                      // of a response
     std::uint64_t id = 0;                                // of the exchange or the channel
     frame data = {};

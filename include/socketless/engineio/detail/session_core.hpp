@@ -120,10 +120,12 @@ protected:
         now_ = i.now;
         apply(i);
     }
-    void websocket_received(channel_id channel, frame message, time_point now) {
-        if (has_unread()) return wait({.type = input_type::message, .id = channel, .data = message, .now = now});
+    void websocket_received(channel_id channel, frame message, time_point now, text_check text) {
+        if (has_unread())
+            return wait(
+                {.type = input_type::message, .text = text, .id = channel, .data = message, .now = now});
         now_ = now;
-        if (auto* const c = find(channel)) c->message_received(message);
+        if (auto* const c = find(channel)) c->message_received(message, text);
     }
     void stream_received(channel_id channel, std::string_view chunk, time_point now) {
         take({.type = input_type::chunk, .id = channel, .data = {frame_kind::binary, chunk}, .now = now});
@@ -352,7 +354,7 @@ private:
     void apply(input const& i) {
         switch (i.type) {
         case input_type::message:
-            if (auto* const c = find(i.id)) c->message_received(i.data);
+            if (auto* const c = find(i.id)) c->message_received(i.data, i.text);
             break;
         case input_type::chunk:
             if (auto* const c = find(i.id)) c->bytes_received(i.data.data);

@@ -217,7 +217,11 @@ protected:
     }
 
     static event& make_event(std::optional<event>& e, event_type type, socket const& s) noexcept {
-        return e.emplace(type, s.handle(), s.name());
+        event& made = e.emplace();
+        made.type = type;
+        made.socket = s.handle();
+        made.nsp = s.name();
+        return made;
     }
 
     // Asks for the auth of a socket.

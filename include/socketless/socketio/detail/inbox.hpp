@@ -26,14 +26,14 @@ class inbox {
 public:
     // Messages, and times that pass, wait while an earlier message is unread; `now` becomes the time of each when its
     // turn comes. If more than max_unread_inputs wait, `next` returns errc::queue_overflow after them.
-    void push(frame f, time_point at, time_point& now) {
-        if (!empty()) return wait({f, at, true});
+    void push(frame f, text_check text, time_point at, time_point& now) {
+        if (!empty()) return wait({f, at, true, text});
         now = at;
-        set(f);
+        set(f, text);
         unread_ = true;
     }
     void pass_time(time_point at, time_point& now) {
-        if (!empty()) return wait({{}, at, false});
+        if (!empty()) return wait({{}, at, false, text_check::due});
         now = at;
     }
 
@@ -64,7 +64,7 @@ public:
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
             return assemble(f, r, bounds, is_welcome, take);
         if (assembler_ && ++texts_ == most_texts) assembler_.reset();
-        auto const p = decode(f.data, r, bounds);
+        auto const p = decode_text(f.data, text_, r, bounds);
         if (!p) return p.error();
         take(*p, std::span<byte_view const>());
         return {};
@@ -98,6 +98,7 @@ private:
         frame message;
         time_point at;
         bool is_message;
+        text_check text;
     };
     // Inputs that came while a message was unread: rare.
     struct later_inputs {
@@ -123,7 +124,7 @@ private:
         auto const next = later_->inputs.front();
         later_->inputs.pop();
         now = next.at;
-        set(next.message);
+        set(next.message, next.text);
         unread_ = next.is_message;
         if (later_->inputs.empty() && !later_->has_overflown) later_.reset();
         return !unread_;
@@ -145,20 +146,31 @@ private:
         return {};
     }
 
+    static result<packet> decode_text(std::string_view text, text_check check, revision r,
+                                      limits const& bounds) noexcept {
+#ifndef __OPTIMIZE_SIZE__ // otherwise one reader of JSON serves both, which reads UTF-8 on its way
+        if (check == text_check::done) return decode_known_utf8(text, r, bounds);
+#endif
+        static_cast<void>(check);
+        return socketio::decode(text, r, bounds);
+    }
+
     static bool announces_attachments(std::string_view text) noexcept {
         return text.starts_with(static_cast<char>('0' + static_cast<char>(packet_type::binary_event))) ||
                text.starts_with(static_cast<char>('0' + static_cast<char>(packet_type::binary_ack)));
     }
 
-    void set(frame f) noexcept {
+    void set(frame f, text_check text) noexcept {
         message_ = f.data;
         kind_ = f.kind;
+        text_ = text;
     }
 
     std::unique_ptr<later_inputs> later_;
     std::unique_ptr<assembler> assembler_;
-    std::string_view message_; // and its kind
+    std::string_view message_; // and its kind, and whether it is known to be UTF-8
     frame_kind kind_ = frame_kind::text;
+    text_check text_ = text_check::due;
     bool unread_ = false;
     std::uint8_t texts_ = 0; // since the assembler was used
 };

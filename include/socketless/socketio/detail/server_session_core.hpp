@@ -156,7 +156,11 @@ protected:
     }
 
     event& make_event(std::optional<event>& e, event_type type, slot const& s) const noexcept {
-        return e.emplace(type, handle(s), s.nsp.view());
+        event& made = e.emplace();
+        made.type = type;
+        made.socket = handle(s);
+        made.nsp = s.nsp.view();
+        return made;
     }
     event& make_event(std::optional<event>& e, event_type type, slot const& s, packet const& p,
                       std::span<byte_view const> attachments) const noexcept {
