@@ -47,9 +47,9 @@ public:
         fuzz::check(opening.erase(id) == 1 && channels.insert(id).second);
         client_session::channel_opened(id, now);
     }
-    void websocket_received(engineio::channel_id id, frame message, time_point now) {
+    void websocket_received(engineio::channel_id id, frame message, time_point now, text_check text) {
         fuzz::check(channels.contains(id));
-        client_session::websocket_received(id, message, now);
+        client_session::websocket_received(id, message, now, text);
     }
     void channel_closed(engineio::channel_id id, time_point now) {
         fuzz::check(opening.erase(id) + channels.erase(id) == 1);

@@ -52,9 +52,9 @@ public:
         channels.insert(id);
         client_session::channel_opened(id, now);
     }
-    void websocket_received(channel_id id, socketless::frame message, time_point now) {
+    void websocket_received(channel_id id, socketless::frame message, time_point now, socketless::text_check text) {
         REQUIRE(channels.count(id) == 1);
-        client_session::websocket_received(id, message, now);
+        client_session::websocket_received(id, message, now, text);
     }
     void channel_closed(channel_id id, time_point now) {
         REQUIRE(opening.erase(id) + channels.erase(id) == 1);

@@ -62,9 +62,10 @@ public:
         tap->channel_at_server(request.channel, request.context);
         socketless::server::websocket_opened(request, now);
     }
-    void websocket_received(engineio::channel_id channel, socketless::frame message, time_point now) {
+    void websocket_received(engineio::channel_id channel, socketless::frame message, time_point now,
+                            socketless::text_check text) {
         tap->message_at_server(channel);
-        socketless::server::websocket_received(channel, message, now);
+        socketless::server::websocket_received(channel, message, now, text);
     }
     [[nodiscard]] std::optional<engineio::transmit> poll_transmit(std::string& buffer) {
         auto t = socketless::server::poll_transmit(buffer);

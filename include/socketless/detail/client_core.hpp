@@ -267,6 +267,7 @@ public:
             take_message(m);
             return true;
         }
+        if (engine_.is_read() && !time_due_) return false;
         auto const below = engine_.poll_event();
         if (below) take_transport_event(e, *below);
         if (below || !time_due_) return below.has_value();

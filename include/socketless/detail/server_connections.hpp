@@ -217,7 +217,7 @@ private:
         c.session.poll_event(e); // ends the connection if it throws
         if (c.session.has_transmit()) [[unlikely]]
             flush_or_break_off(index);
-        if (!e || !is_last(c, *e)) return true;
+        if (e && !is_last(c, *e)) return true;
         is_busy.commit();
         set_timer(index);
         return true;

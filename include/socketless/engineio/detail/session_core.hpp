@@ -122,8 +122,7 @@ protected:
     }
     void websocket_received(channel_id channel, frame message, time_point now, text_check text) {
         if (has_unread())
-            return wait(
-                {.type = input_type::message, .text = text, .id = channel, .data = message, .now = now});
+            return wait({.type = input_type::message, .text = text, .id = channel, .data = message, .now = now});
         now_ = now;
         if (auto* const c = find(channel)) c->message_received(message, text);
     }

@@ -366,9 +366,7 @@ protected:
         core_detail::must(queue_->put(no_bound, encode_it)); // the namespace came from a packet
     }
 
-    result<void> check_queue() {
-        return queue_->exceeds(options_->max_queued) ? overflow() : result<void>();
-    }
+    result<void> check_queue() { return queue_->exceeds(options_->max_queued) ? overflow() : result<void>(); }
     SOCKETLESS_NEVER_INLINE result<void> overflow() {
         queue_->clear();
         end(disconnect_reason::queue_overflow);
