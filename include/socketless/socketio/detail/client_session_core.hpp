@@ -186,7 +186,9 @@ protected:
         if (early_ != 0) return deliver_early(e), true;
         if (root_due_) {
             root_due_ = false;
-            return take_packet(e, connect_of_root(), {}), true;
+            packet connect; // the server's, once more: the socket did not exist when it came
+            connect.type = packet_type::connect;
+            return take_packet(e, connect, {}), true;
         }
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
@@ -366,13 +368,6 @@ protected:
         // After a refusal the server does not join it any more. If it has joined it before, this is an error that the
         // application has sent.
         if (type == packet_type::connect_error && root_ == root_state::awaited) root_ = root_state::left;
-    }
-
-    // The server's CONNECT for "/" in revision 4, once more: the socket did not exist when it came.
-    static packet connect_of_root() noexcept {
-        packet p;
-        p.type = packet_type::connect;
-        return p;
     }
 
     void take_connect(std::optional<event>& e, socket& s, packet const& p) {

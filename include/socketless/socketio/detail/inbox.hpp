@@ -64,7 +64,7 @@ public:
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
             return assemble(f, r, bounds, is_welcome, take);
         if (assembler_ && ++texts_ == most_texts) assembler_.reset();
-        auto const p = decode_text(f.data, text_, r, bounds);
+        auto const p = decode_text(f.data, r, bounds);
         if (!p) return p.error();
         take(*p, std::span<byte_view const>());
         return {};
@@ -146,12 +146,10 @@ private:
         return {};
     }
 
-    static result<packet> decode_text(std::string_view text, text_check check, revision r,
-                                      limits const& bounds) noexcept {
+    [[nodiscard]] result<packet> decode_text(std::string_view text, revision r, limits const& bounds) const noexcept {
 #ifndef __OPTIMIZE_SIZE__ // otherwise one reader of JSON serves both, which reads UTF-8 on its way
-        if (check == text_check::done) return decode_known_utf8(text, r, bounds);
+        if (is_checked_) return decode_known_utf8(text, r, bounds);
 #endif
-        static_cast<void>(check);
         return socketio::decode(text, r, bounds);
     }
 
@@ -163,15 +161,15 @@ private:
     void set(frame f, text_check text) noexcept {
         message_ = f.data;
         kind_ = f.kind;
-        text_ = text;
+        is_checked_ = text == text_check::done;
     }
 
     std::unique_ptr<later_inputs> later_;
     std::unique_ptr<assembler> assembler_;
     std::string_view message_; // and its kind, and whether it is known to be UTF-8
     frame_kind kind_ = frame_kind::text;
-    text_check text_ = text_check::due;
-    bool unread_ = false;
+    bool unread_ : 1 = false; // two bits of a byte: a server has very many of these
+    bool is_checked_ : 1 = false;
     std::uint8_t texts_ = 0; // since the assembler was used
 };
 
