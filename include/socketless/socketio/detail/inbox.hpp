@@ -63,7 +63,7 @@ public:
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
             return assemble(f, r, bounds, is_welcome, take);
-        if (assembler_ && ++texts_ == most_texts) assembler_.reset();
+        if (assembler_ && ++assembler_->texts_since == most_texts) assembler_.reset();
         auto const p = decode_text(f.data, r, bounds);
         if (!p) return p.error();
         take(*p, std::span<byte_view const>());
@@ -93,6 +93,11 @@ public:
 private:
     // After so many packets without attachments the assembler goes: others may not come.
     static constexpr std::uint8_t most_texts = 64;
+
+    struct kept_assembler : assembler {
+        using assembler::assembler;
+        std::uint8_t texts_since = 0; // packets without attachments
+    };
 
     struct later_input {
         frame message;
@@ -133,8 +138,8 @@ private:
     template <class IsWelcome, class Take>
     SOCKETLESS_NEVER_INLINE result<void> assemble(frame f, revision r, limits const& bounds, IsWelcome is_welcome,
                                                   Take take) {
-        texts_ = 0;
-        if (!assembler_) assembler_ = std::make_unique<assembler>(r, bounds);
+        if (!assembler_) assembler_ = std::make_unique<kept_assembler>(r, bounds);
+        assembler_->texts_since = 0;
         auto const assembled = assembler_->push(f);
         if (!assembled) return assembled.error();
         if (*assembled) {
@@ -148,7 +153,7 @@ private:
 
     [[nodiscard]] result<packet> decode_text(std::string_view text, revision r, limits const& bounds) const noexcept {
 #ifndef __OPTIMIZE_SIZE__ // otherwise one reader of JSON serves both, which reads UTF-8 on its way
-        if (is_checked_) return decode_known_utf8(text, r, bounds);
+        if (check_ == text_check::done) return decode_known_utf8(text, r, bounds);
 #endif
         return socketio::decode(text, r, bounds);
     }
@@ -161,16 +166,15 @@ private:
     void set(frame f, text_check text) noexcept {
         message_ = f.data;
         kind_ = f.kind;
-        is_checked_ = text == text_check::done;
+        check_ = text;
     }
 
     std::unique_ptr<later_inputs> later_;
-    std::unique_ptr<assembler> assembler_;
+    std::unique_ptr<kept_assembler> assembler_;
     std::string_view message_; // and its kind, and whether it is known to be UTF-8
     frame_kind kind_ = frame_kind::text;
-    bool unread_ : 1 = false; // two bits of a byte: a server has very many of these
-    bool is_checked_ : 1 = false;
-    std::uint8_t texts_ = 0; // since the assembler was used
+    text_check check_ = text_check::due;
+    bool unread_ = false;
 };
 
 } // namespace socketless::inline v0::socketio::detail
