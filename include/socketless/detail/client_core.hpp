@@ -6,6 +6,7 @@
 #include <socketless/core/detail/function_ref.hpp>
 #include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>

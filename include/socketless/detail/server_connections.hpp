@@ -7,6 +7,7 @@
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/stable_vector.hpp>
 #include <socketless/core/detail/timer_wheel.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>

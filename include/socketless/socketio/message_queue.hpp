@@ -8,6 +8,7 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/values.hpp>
+#include <socketless/json/writer.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/typed_event.hpp>

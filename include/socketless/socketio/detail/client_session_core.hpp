@@ -5,6 +5,7 @@
 #include <socketless/core/detail/function_ref.hpp>
 #include <socketless/core/detail/must.hpp>
 #include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/json/detail/values.hpp>

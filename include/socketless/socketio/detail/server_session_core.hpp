@@ -7,6 +7,7 @@
 #include <socketless/core/detail/slot_map.hpp>
 #include <socketless/core/detail/small_vector.hpp>
 #include <socketless/core/error.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/json/detail/values.hpp>
