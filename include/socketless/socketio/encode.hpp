@@ -181,19 +181,6 @@ constexpr result<std::size_t> encode_value(Target&& target, attachment_list* att
 
 constexpr void no_payload(json::writer&) noexcept {}
 
-// An event or an acknowledgement whose array has these elements, of which the first is the name of an event; or a
-// packet of another type, whose payload is this value. It is compiled once for all values.
-inline result<std::size_t> encode_values(std::string& text, attachment_list* attachments, limits const& bounds,
-                                         packet_type type, address const& to, json::detail::values const& values) {
-    bool const is_array = is_event(type) || is_ack(type);
-    auto const shape = is_ack(type) ? payload_shape::known : payload_shape::unknown;
-    return encode_packet(text, attachments, bounds, type, to, shape, [&](json::writer& out) {
-        if (is_array) out.begin_array();
-        out.value(values);
-        if (is_array) out.end_array();
-    });
-}
-
 } // namespace detail
 
 // All encoders append to a character container or fill a std::span<char> from its start, and return how many bytes they
