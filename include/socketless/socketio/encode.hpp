@@ -130,7 +130,8 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
         json::writer payload(out, attachments, bounds.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);
         bool const has_attachments = attachments != nullptr && !attachments->empty();
-        if (shape == payload_shape::known && !has_attachments && payload.status()) [[likely]]
+        bool const is_checked = !core_detail::prefers_small_code && shape == payload_shape::known;
+        if (is_checked && !has_attachments && payload.status()) [[likely]]
             return {};
         return finish_packet(out, begin, payload, attachments, bounds, type, shape);
     });

@@ -12,7 +12,9 @@
 #endif
 
 // For the rare parts of hot functions: where a compiler puts these into them, the common parts get slower.
-#if defined(__GNUC__)
+#if defined(__OPTIMIZE_SIZE__)
+#define SOCKETLESS_NEVER_INLINE
+#elif defined(__GNUC__)
 #define SOCKETLESS_NEVER_INLINE [[gnu::noinline]]
 #elif defined(_MSC_VER)
 #define SOCKETLESS_NEVER_INLINE __declspec(noinline)

@@ -110,7 +110,7 @@ private:
 // An integer of any type in decimal.
 template <std::integral T>
 constexpr void put_decimal(output& out, T n) {
-    if (out.has_room(longest_integer)) [[likely]]
+    if (!prefers_small_code && out.has_room(longest_integer)) [[likely]]
         return out.advance(write_decimal(n, out.position()));
     out.put(decimal_text(n).view());
 }
