@@ -104,7 +104,7 @@ public:
 
     // The frame of the packet with the index `i`. Its attachments are frames as they are.
     bool packet(std::size_t i) {
-        text_ = "4";
+        text_.assign(1, '4');
         return append(i).has_value();
     }
 

@@ -114,7 +114,7 @@ public:
         if (attachments_ == nullptr) return fail(errc::unexpected_binary);
         if (depth_left_ == 0) [[unlikely]]
             fail(errc::depth_exceeded);
-        constexpr std::string_view opening = R"({"_placeholder":true,"num":)";
+        constexpr std::string_view opening = detail::placeholder_opening;
         if (fits(opening.size() + core_detail::longest_integer + 1)) [[likely]] {
             char* p = std::copy_n(opening.data(), opening.size(), begin());
             p = core_detail::write_decimal(attachments_->size(), p);

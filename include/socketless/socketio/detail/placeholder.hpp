@@ -27,8 +27,25 @@ constexpr std::optional<std::uint32_t> read_num(std::string_view value, std::uin
     return static_cast<std::uint32_t>(digits.value);
 }
 
+// The attachment for which the placeholder stands that `json` begins with, and its size. Only if encoders write it so:
+// there are no other members, and no spaces.
+struct usual_placeholder {
+    std::optional<std::uint32_t> index;
+    std::size_t size = 0;
+};
+
+constexpr usual_placeholder read_usual(std::string_view json, std::uint32_t attachments) noexcept {
+    constexpr std::string_view opening = json::detail::placeholder_opening;
+    if (core_detail::prefers_small_code || !json.starts_with(opening)) return {};
+    auto const digits = core_detail::read_digits(json.substr(opening.size()));
+    std::size_t const size = opening.size() + digits.size + 1;
+    if (digits.size == 0 || digits.value >= attachments || size > json.size() || json[size - 1] != '}') return {};
+    return {static_cast<std::uint32_t>(digits.value), size};
+}
+
 // The attachment that `object` stands for, if it is a placeholder.
 constexpr std::optional<std::uint32_t> placeholder_index(json::text object, std::uint32_t attachments) noexcept {
+    if (auto const usual = read_usual(object.raw(), attachments); usual.index) return usual.index;
     auto const marked = object.find(placeholder_key);
     if (!marked || marked->raw() != "true") return std::nullopt;
     auto const num = object.find(num_key);
@@ -100,6 +117,13 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
         char const c = *p++;
         if (c == '{' || c == '[') {
             if (depth == limits::deepest) return error{errc::depth_exceeded, offset(p - 1)};
+            if (auto const usual = read_usual(json::detail::between(p - 1, end), attachments); usual.index) {
+                found(placeholder{offset(p - 1), offset(p - 1 + usual.size), *usual.index});
+                p += usual.size - 1;
+                innermost = nullptr;
+                last_found = p;
+                continue;
+            }
             std::uint32_t const bit = ++depth % 64;
             std::uint64_t& word = marks[depth / 64];
             word = bit == 0 ? 0 : word & ~(std::uint64_t{1} << bit);
