@@ -122,7 +122,8 @@ constexpr char* write_one_or_two(std::uint64_t n, char* out) noexcept {
 constexpr char* write_few_digits(std::uint64_t n, char* out) noexcept {
     if (n < 100) return write_one_or_two(n, out);
     std::uint64_t const digits = spread_digits(n);
-    int const zeros = std::countr_zero(digits) / 8;
+    constexpr std::uint64_t beyond = std::uint64_t{1} << 63u; // no digit has this bit: compilers see that there is one
+    int const zeros = std::countr_zero(digits | beyond) / 8;
     put_bytes(out, (digits | zero_digits) >> zeros * 8);
     return out + 8 - zeros;
 }
