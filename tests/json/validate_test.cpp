@@ -806,12 +806,12 @@ TEST_CASE("what stands at the edge of a block is judged as anywhere else", "[val
 }
 
 TEST_CASE("of an error of structure and one of UTF-8 the first is reported", "[validate]") {
-    std::string const good =
+    std::string const right =
         R"({"name":"a text that is long enough for several blocks","list":[1,2,"x","y"],"more":{"a":null}})";
-    for (std::size_t wrong = 0; wrong != good.size(); ++wrong) {
-        for (std::size_t place = 0; place != good.size(); ++place) {
+    for (std::size_t wrong = 0; wrong != right.size(); ++wrong) {
+        for (std::size_t place = 0; place != right.size(); ++place) {
             for (char const structural : {'\x01', '"', '\\', '}'}) {
-                std::string s = good;
+                std::string s = right;
                 s[wrong] = structural;
                 s[place] = '\xe2';
                 if (!agrees_with_plain(s)) FAIL_CHECK(to_hex(s));

@@ -231,6 +231,11 @@ TEST_CASE("CVE-2022-2421: a num that is not the index of an attachment is refuse
         CHECK(decode("52-[\"hello\"," + placeholder + "]") == error{errc::invalid_placeholder, 12});
         CHECK(decode("2[\"hello\"," + placeholder + "]").has_value()); // plain data in a plain packet
     }
+    for (std::size_t size = 2; size != 40; ++size) { // no number is too long to be seen as one that is too large
+        std::string const num = std::string(size, '9');
+        CHECK(failure("51-[\"a\",{\"_placeholder\":true,\"num\":" + num + "}]") == errc::invalid_placeholder);
+        CHECK(failure("51-[\"a\",{\"num\":" + num + ",\"_placeholder\":true}]") == errc::invalid_placeholder);
+    }
     CHECK(failure(R"(51-["a",{"_placeholder":true}])") == errc::invalid_placeholder);
     CHECK(failure(R"(51-[{"_placeholder":1}])") == errc::invalid_event_name);
 }

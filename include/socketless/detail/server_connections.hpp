@@ -214,8 +214,8 @@ private:
         core_detail::rollback undo([&]() noexcept { break_off(index); });
         c.session.message_received(m, below->now(), text_check::done); // the transport has checked it
         undo.commit();
-        core_detail::rollback is_busy([&]() noexcept { mark_busy(index); });
-        c.session.poll_event(e); // ends the connection if it throws
+        core_detail::rollback is_busy([&]() noexcept { mark_busy(index); }); // unless this was its last event
+        c.session.poll_event(e);                                             // ends the connection if it throws
         if (c.session.has_transmit()) [[unlikely]]
             flush_or_break_off(index);
         if (e && !is_last(c, *e)) return true;

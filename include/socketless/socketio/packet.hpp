@@ -174,10 +174,10 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_attachment_count(std::strin
     return {};
 }
 
-// The first comma of a text, or its end, and whether what is before it is ASCII.
+// The first comma of a text, or its end, and whether it stands behind nothing but ASCII.
 struct comma_place {
     char const* p;
-    bool behind_ascii;
+    bool is_behind_ascii;
 };
 SOCKETLESS_NEVER_INLINE constexpr comma_place find_comma(char const* p, char const* end) noexcept {
 #ifndef __OPTIMIZE_SIZE__
@@ -203,7 +203,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view 
     auto const found = find_comma(text.data() + begin, text.data() + text.size());
     auto const comma = static_cast<std::size_t>(found.p - text.data());
     h.nsp = {text.data() + begin, comma - begin};
-    if (!found.behind_ascii) {
+    if (!found.is_behind_ascii) {
         if (auto const valid = utf8::validate(h.nsp); !valid)
             return error{errc::invalid_utf8, begin + valid.error().offset};
     }

@@ -81,7 +81,7 @@ SOCKETLESS_ALWAYS_INLINE char const* approach_special(char const* p, char const*
             std::memcpy(&first, p, sizeof first);
             std::memcpy(&last, end - sizeof last, sizeof last);
             auto const found = Block::pair(first, last).specials().first();
-            return found < sizeof first ? p + found : end - Block::size + found;
+            return found < sizeof first ? p + found : end - (Block::size - found);
         }
     }
     return p;

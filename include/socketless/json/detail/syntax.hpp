@@ -142,7 +142,7 @@ private:
         std::uint64_t inside;
     };
 
-    // Which bytes stand in objects, or open one.
+    // Which bytes stand in objects, or open one. Where a bracket is wrong it stops: nothing counts any more.
     SOCKETLESS_ALWAYS_INLINE std::uint64_t follow_brackets(std::uint64_t brackets, char const* p) noexcept {
         std::uint64_t stack = stack_;
         std::uint64_t objects = 0 - (stack & 1u);

@@ -117,7 +117,6 @@ protected:
             if (!bare)
                 return encode_payload(text, nullptr, no_limits, packet_type::connect, {s.name(), std::nullopt},
                                       json::detail::values_of(s)); // an object
-
             packet connect;
             connect.type = packet_type::connect;
             connect.nsp = s.name();

@@ -20,10 +20,14 @@ namespace socketless::inline v0::socketio::detail {
 inline constexpr std::string_view placeholder_key = "_placeholder";
 inline constexpr std::string_view num_key = "num";
 
+constexpr bool is_index(core_detail::leading_digits digits, std::uint32_t attachments) noexcept {
+    return digits.size != 0 && digits.size <= core_detail::max_digits && digits.value < attachments;
+}
+
 // Reads the value of "num" as an index: digits, nothing else, below `attachments`.
 constexpr std::optional<std::uint32_t> read_num(std::string_view value, std::uint32_t attachments) noexcept {
     auto const digits = core_detail::read_digits(value);
-    if (digits.size == 0 || digits.size != value.size() || digits.value >= attachments) return std::nullopt;
+    if (digits.size != value.size() || !is_index(digits, attachments)) return std::nullopt;
     return static_cast<std::uint32_t>(digits.value);
 }
 
@@ -39,7 +43,7 @@ constexpr usual_placeholder read_usual(std::string_view json, std::uint32_t atta
     if (core_detail::prefers_small_code || !json.starts_with(opening)) return {};
     auto const digits = core_detail::read_digits(json.substr(opening.size()));
     std::size_t const size = opening.size() + digits.size + 1;
-    if (digits.size == 0 || digits.value >= attachments || size > json.size() || json[size - 1] != '}') return {};
+    if (!is_index(digits, attachments) || size > json.size() || json[size - 1] != '}') return {};
     return {static_cast<std::uint32_t>(digits.value), size};
 }
 
