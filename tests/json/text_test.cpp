@@ -617,7 +617,7 @@ TEST_CASE("reading random bytes as JSON stays within them and ends", "[text]") {
 }
 
 TEST_CASE("elements are cut out of an array wherever they lie in a block, up to the end of the memory", "[text]") {
-    constexpr std::string_view values[] = {
+    constexpr std::string_view samples[] = {
         "1",
         "-2.5e3",
         "true",
@@ -636,8 +636,8 @@ TEST_CASE("elements are cut out of an array wherever they lie in a block, up to 
         "{\"key\":\"a value that is long enough, with } and ] and \\\" in it\",\"list\":[[[[1]]],{\"x\":{}}]}"};
     for (std::size_t before = 0; before != 140; ++before) {
         std::string const padding = '"' + std::string(before, '[') + '"';
-        for (std::string_view const value : values) {
-            for (std::string_view const other : values) {
+        for (std::string_view const value : samples) {
+            for (std::string_view const other : samples) {
                 support::exact_copy const copy('[' + padding + ',' + std::string(value) + " , " + std::string(other) +
                                                ']');
                 auto const array = json::validate(copy.view());
