@@ -127,9 +127,9 @@ private:
     [[nodiscard]] constexpr result<std::string_view> unescape(std::span<char> buffer,
                                                               detail::lone_surrogates halves) const noexcept;
 
-    // The text between the quotes, brackets or braces. Where there is none it is empty, but somewhere.
+    // The text between the quotes, brackets or braces.
     [[nodiscard]] constexpr std::string_view inside() const noexcept {
-        return raw_.size() < 2 ? raw_.substr(0, 0) : std::string_view(raw_.data() + 1, raw_.size() - 2);
+        return raw_.size() < 2 ? std::string_view() : std::string_view(raw_.data() + 1, raw_.size() - 2);
     }
 
     std::string_view raw_;
