@@ -39,8 +39,9 @@ template <class T>
 concept boost_json = std::same_as<T, boost::json::value> || std::same_as<T, boost::json::object> ||
     std::same_as<T, boost::json::array> || std::same_as<T, boost::json::string>;
 
+// Boost.JSON copies names by memcpy, which takes no null pointer. In text that is not JSON an empty one may be one.
 inline boost::json::string_view to_boost(std::string_view s) noexcept {
-    return {s.data(), s.size()};
+    return {s.data() != nullptr ? s.data() : "", s.size()};
 }
 
 inline bool is_marked_placeholder(boost::json::object const& object) noexcept {
