@@ -211,9 +211,7 @@ private:
         index = from.index;
         if (!contains(index)) return true; // there was no memory for its session
         server_connection& c = *all_[index];
-        core_detail::rollback undo([&]() noexcept { break_off(index); });
-        c.session.message_received(m, below->now(), text_check::done); // the transport has checked it
-        undo.commit();
+        hand_on(c, index, m, below->now());
         core_detail::rollback is_busy([&]() noexcept { mark_busy(index); }); // unless this was its last event
         c.session.poll_event(e);                                             // ends the connection if it throws
         if (c.session.has_transmit()) [[unlikely]]
@@ -222,6 +220,13 @@ private:
         is_busy.commit();
         set_timer(index);
         return true;
+    }
+
+    // The transport has checked text.
+    void hand_on(server_connection& c, std::uint32_t index, frame m, time_point now) {
+        core_detail::rollback undo([&]() noexcept { break_off(index); });
+        c.session.message_received(m, now, text_check::done);
+        undo.commit();
     }
 
     void take_transport_event(engineio::session_handle handle, engineio::event const& e) {
@@ -233,9 +238,7 @@ private:
         auto const* const below = engine_.find(handle);
         if (below == nullptr) return;
         if (is_message) {
-            core_detail::rollback undo([&]() noexcept { break_off(index); });
-            all_[index]->session.message_received(e.message, below->now(), text_check::done);
-            undo.commit();
+            hand_on(*all_[index], index, e.message, below->now());
         } else {
             all_[index]->session.connection_closed(reason_of(e.reason), below->now());
             all_[index]->is_gone = true;

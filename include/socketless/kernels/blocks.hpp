@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -18,7 +19,16 @@ template <class Block>
 [[nodiscard]] char const* find_special(char const* p, char const* end) noexcept {
     auto const size = static_cast<std::size_t>(end - p);
     if (size < Block::size) {
-        if constexpr (Block::size > scalar::block::size) return find_special<scalar::block>(p, end);
+        constexpr std::size_t half = sizeof(std::uint64_t);
+        if constexpr (Block::size > half) {
+            if (size < half) return find_special<scalar::block>(p, end);
+            std::uint64_t first = 0;
+            std::uint64_t last = 0; // of which the first ones may be some of the first
+            std::memcpy(&first, p, half);
+            std::memcpy(&last, end - half, half);
+            auto const found = Block::pair(first, last).specials().first();
+            return found < half ? p + found : end - (Block::size - found);
+        }
         return p + scalar::block::load_part(p, size).specials().first(); // the zeros behind them are special
     }
     char const* const last = end - Block::size;

@@ -120,12 +120,12 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
                                             WritePayload write_payload) {
     if (attachments != nullptr) attachments->clear();
     if (is_ack(type) && !to.id) return error{errc::missing_ack_id};
-    bool const is_short = is_default(to);
-    if (!is_short)
+    bool const has_default = is_default(to);
+    if (!has_default)
         if (auto const good = check_address(to); !good) return good.error();
     auto const written = core_detail::write_to(target, [&](core_detail::output& out) -> result<void> {
         out.put(digit_of(type));
-        if (!is_short) put_address(out, to);
+        if (!has_default) put_address(out, to);
         std::size_t const begin = out.size();
         json::writer payload(out, attachments, bounds.max_depth); // NOLINT(misc-const-correctness): most payloads write
         write_payload(payload);

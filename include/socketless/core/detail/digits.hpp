@@ -4,7 +4,6 @@
 #include <socketless/core/detail/inlining.hpp>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>

@@ -4,6 +4,7 @@
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/inlining.hpp>
 #include <socketless/kernels/block.hpp>
+#include <socketless/kernels/blocks.hpp>
 #include <socketless/kernels/json.hpp>
 
 #include <bit>
@@ -69,28 +70,11 @@ constexpr char const* skip_plain(char const* p, char const* end) noexcept {
     return p;
 }
 
-// Goes to the first quote, backslash or control character, or to less than eight bytes before the end.
-template <class Block = kernels::block>
-SOCKETLESS_ALWAYS_INLINE char const* approach_special(char const* p, char const* end) noexcept {
-    for (; static_cast<std::size_t>(end - p) >= Block::size; p += Block::size)
-        if (auto const found = Block::load(p).specials(); found.any()) return p + found.first();
-    if constexpr (Block::size > sizeof(std::uint64_t)) {
-        std::uint64_t first = 0;
-        std::uint64_t last = 0;
-        if (static_cast<std::size_t>(end - p) >= sizeof first) { // of which the last ones may be some of the first
-            std::memcpy(&first, p, sizeof first);
-            std::memcpy(&last, end - sizeof last, sizeof last);
-            auto const found = Block::pair(first, last).specials().first();
-            return found < sizeof first ? p + found : end - (Block::size - found);
-        }
-    }
-    return p;
-}
-
 // From just behind a string's opening quote to just behind its closing one.
 constexpr char const* skip_string(char const* p, char const* end) noexcept {
     for (;;) {
-        if (!core_detail::prefers_small_code && !std::is_constant_evaluated()) p = approach_special(p, end);
+        if (!core_detail::prefers_small_code && !std::is_constant_evaluated())
+            p = kernels::blocks::find_special<kernels::block>(p, end);
         while (p != end && *p != '"' && *p != '\\') ++p;
         if (p == end) return end;
         if (*p == '"') return p + 1;

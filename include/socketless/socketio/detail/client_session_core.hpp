@@ -208,6 +208,12 @@ protected:
         return true;
     }
 
+    // Whether `step` may have something to do behind an event: another event, or memory to give back.
+    [[nodiscard]] bool has_more() const noexcept {
+        return ending_ != 0 || asking_ != 0 || early_ != 0 || closed_due_ || root_due_ || is_current_ || lost_ ||
+               !inbox_.is_idle() || !out_.acks.empty();
+    }
+
     // The application has handled what the last events borrowed.
     void release() noexcept {
         inbox_.release();
@@ -466,12 +472,6 @@ protected:
     }
 
     client_outbox out_;
-    // Whether `step` may have something to do behind an event: another event, or memory to give back.
-    [[nodiscard]] bool has_more() const noexcept {
-        return ending_ != 0 || asking_ != 0 || early_ != 0 || closed_due_ || root_due_ || is_current_ || lost_ ||
-               !inbox_.is_idle() || !out_.acks.empty();
-    }
-
     bool due_ = false; // `step` may have something to do: set by all that gives it something
     disconnect_reason reason_{};
     std::optional<disconnect_reason> lost_; // the connection, while the inbox holds messages that came before
