@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,11 @@ using namespace socketless;
 template <class T>
 void keep(T const& value) {
 #ifdef __GNUC__
-    asm volatile("" : : "r,m"(value) : "memory");
+    // What is larger stays where it is: to put it in registers would cost more than what is measured.
+    if constexpr (std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(void*))
+        asm volatile("" : : "r,m"(value) : "memory");
+    else
+        asm volatile("" : : "m"(value) : "memory");
 #else
     static void const volatile* volatile sink;
     sink = &value;

@@ -135,25 +135,6 @@ private:
     std::string_view raw_;
 };
 
-namespace detail {
-
-// What is left of the inside of an array or an object.
-struct unread {
-    char const* p = nullptr;
-    char const* end = nullptr;
-
-    // Takes the next value, which may have white space before it, and `c` behind it, if that is there.
-    SOCKETLESS_ALWAYS_INLINE constexpr text take(char c) noexcept {
-        char const* const first = skip_rare_space(p, end);
-        char const* const last = skip_value(first, end);
-        p = skip_rare_space(last, end);
-        if (p != end && *p == c) ++p;
-        return text::trusted(between(first, last));
-    }
-};
-
-} // namespace detail
-
 /// One name and value of an object. The name is a string.
 struct member {
     /// The name, a JSON string.
@@ -164,16 +145,32 @@ struct member {
 
 namespace detail {
 
-SOCKETLESS_ALWAYS_INLINE constexpr text take_item(unread& rest, text /*of this kind*/) noexcept {
-    return rest.take(',');
+// The value that begins at `p`, if one does.
+SOCKETLESS_ALWAYS_INLINE constexpr text value_at(char const* p, char const* end) noexcept {
+    return text::trusted(between(p, skip_value(p, end)));
 }
 
-SOCKETLESS_ALWAYS_INLINE constexpr member take_item(unread& rest, member const& /*of this kind*/) noexcept {
-    text const key = rest.take(':');
-    return {key, rest.take(',')};
+constexpr char const* end_of(text value) noexcept {
+    return value.raw().data() + value.raw().size();
 }
 
-// Walks the inside of an array or an object, an Item at a time. The compiler is to keep it in registers.
+// What comes behind `p`: white space, and `c`, where they stand there.
+SOCKETLESS_ALWAYS_INLINE constexpr char const* skip_mark(char const* p, char const* end, char c) noexcept {
+    p = skip_rare_space(p, end);
+    return p != end && *p == c ? p + 1 : p;
+}
+
+// What a container holds, a part at a time: see item_iterator.
+SOCKETLESS_ALWAYS_INLINE constexpr void read_item(char const* p, char const* end, text& item) noexcept {
+    item = value_at(p, end);
+}
+SOCKETLESS_ALWAYS_INLINE constexpr void read_item(char const* p, char const* end, member& item) noexcept {
+    item.key = value_at(p, end);
+    item.value = value_at(skip_rare_space(skip_mark(end_of(item.key), end, ':'), end), end);
+}
+
+// Walks the inside of an array or an object, an Item at a time. It is small, so that compilers keep it in registers;
+// past the last item, it holds one that begins and ends at the end.
 template <class Item>
 class item_iterator {
 public:
@@ -183,41 +180,42 @@ public:
     using difference_type = std::ptrdiff_t;
 
     constexpr item_iterator() noexcept = default;
-    constexpr explicit item_iterator(std::string_view inside) noexcept
-        : rest_{inside.data(), inside.data() + inside.size()} {
-        rest_.p = skip_rare_space(rest_.p, rest_.end);
-        read();
+    SOCKETLESS_ALWAYS_INLINE constexpr explicit item_iterator(std::string_view inside) noexcept
+        : end_(inside.data() + inside.size()) {
+        read(inside.data());
     }
 
-    [[nodiscard]] constexpr Item operator*() const noexcept { return item_; }
-    constexpr item_iterator& operator++() noexcept { return read(), *this; }
+    [[nodiscard]] SOCKETLESS_ALWAYS_INLINE constexpr Item operator*() const noexcept { return item_; }
+    SOCKETLESS_ALWAYS_INLINE constexpr item_iterator& operator++() noexcept {
+        char const* const next = skip_mark(last(item_), end_, ',');
+        // Text that is not JSON makes no progress: stop instead of standing still.
+        read(next == first(item_) ? end_ : next);
+        return *this;
+    }
     constexpr item_iterator operator++(int) noexcept {
         item_iterator const old = *this;
-        return read(), old;
+        return ++*this, old;
     }
 
     friend constexpr bool operator==(item_iterator const& a, item_iterator const& b) noexcept {
-        return a.remaining() == b.remaining();
+        return a.end_ - first(a.item_) == b.end_ - first(b.item_);
     }
-    friend constexpr bool operator==(item_iterator const& i, std::default_sentinel_t) noexcept { return i.at_end_; }
+    friend constexpr bool operator==(item_iterator const& i, std::default_sentinel_t) noexcept {
+        return first(i.item_) == i.end_;
+    }
 
 private:
-    SOCKETLESS_ALWAYS_INLINE constexpr void read() noexcept {
-        at_end_ = rest_.p == rest_.end;
-        if (at_end_) return;
-        char const* const before = rest_.p;
-        item_ = take_item(rest_, Item{});
-        // Text that is not JSON makes no progress: stop instead of standing still.
-        if (rest_.p == before) rest_.p = rest_.end;
+    SOCKETLESS_ALWAYS_INLINE constexpr void read(char const* p) noexcept {
+        read_item(skip_rare_space(p, end_), end_, item_);
     }
 
-    [[nodiscard]] constexpr std::size_t remaining() const noexcept {
-        return at_end_ ? 0 : static_cast<std::size_t>(rest_.end - rest_.p) + 1;
-    }
+    static constexpr char const* first(text item) noexcept { return item.raw().data(); }
+    static constexpr char const* first(member const& item) noexcept { return first(item.key); }
+    static constexpr char const* last(text item) noexcept { return end_of(item); }
+    static constexpr char const* last(member const& item) noexcept { return end_of(item.value); }
 
-    unread rest_;
     Item item_;
-    bool at_end_ = true;
+    char const* end_ = nullptr;
 };
 
 } // namespace detail

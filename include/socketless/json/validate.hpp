@@ -1,6 +1,8 @@
 // json::validate: is this text JSON, all of it? One pass, no recursion, no allocation.
 #pragma once
 
+#include <socketless/core/detail/inlining.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/accept.hpp>
@@ -134,42 +136,49 @@ private:
     std::uint64_t stack_[limits::deepest / 64]; // a word is written when it is first reached
 };
 
-constexpr std::string_view without_space(std::string_view s) noexcept {
-    while (!s.empty() && is_space(s.front())) s.remove_prefix(1);
-    while (!s.empty() && is_space(s.back())) s.remove_suffix(1);
-    return s;
+// Where the white space at the end of a text begins.
+SOCKETLESS_NEVER_INLINE constexpr char const* begin_of_space(char const* begin, char const* end) noexcept {
+    while (begin != end && is_space(end[-1])) --end;
+    return end;
 }
 
-#ifdef SOCKETLESS_JSON_OUTLINE
-// What is known of `s` if it is a JSON array or object.
-inline verdict judge(std::string_view s, std::uint32_t max_depth) noexcept {
-    s = without_space(s);
-    if (s.size() >= kernels::shortest_json && (s.front() == '[' || s.front() == '{') && (s.back() | 0x20) == '}')
-        return judge(s.data(), s.data() + s.size(), max_depth);
-    return verdict::unsure;
+// The same where it is rare.
+SOCKETLESS_ALWAYS_INLINE constexpr std::string_view without_rare_space(std::string_view s) noexcept {
+    char const* end = s.data() + s.size();
+    char const* const begin = skip_rare_space(s.data(), end);
+    if (begin != end && static_cast<unsigned char>(end[-1]) <= ' ') [[unlikely]]
+        end = begin_of_space(begin, end);
+    return between(begin, end);
 }
-#endif
 
-// Checks JSON that is known to be UTF-8: see json::validate.
-constexpr result<void> check_known_utf8(std::string_view s, std::uint32_t max_depth) noexcept {
+// Whether `s`, without white space around it, is known to be JSON at once.
+template <text_check Utf8>
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_known_json([[maybe_unused]] std::string_view s,
+                                                      [[maybe_unused]] std::uint32_t max_depth) noexcept {
 #ifdef SOCKETLESS_JSON_OUTLINE
-    if (!std::is_constant_evaluated() && judge(s, max_depth) != verdict::unsure) [[likely]]
-        return {};
+    if (std::is_constant_evaluated() || s.size() < kernels::shortest_json) return false;
+    if ((s.front() != '[' && s.front() != '{') || (s.back() | 0x20) != '}') return false;
+    auto const known = judge(s.data(), s.data() + s.size(), max_depth);
+    if constexpr (Utf8 == text_check::done) return known != verdict::unsure;
+    return known == verdict::ascii_json || (known == verdict::json && utf8::validate(s));
+#else
+    return false;
 #endif
+}
+
+// The same, for each character: says where the text is wrong if it is.
+SOCKETLESS_NEVER_INLINE constexpr result<void> check_each(std::string_view s, std::uint32_t max_depth) noexcept {
     return validator(s, max_depth).run();
 }
 
-// See json::validate.
-constexpr result<void> check(std::string_view s, std::uint32_t max_depth) noexcept {
-#ifdef SOCKETLESS_JSON_OUTLINE
-    if (!std::is_constant_evaluated()) {
-        auto const known = judge(s, max_depth);
-        if (known == verdict::ascii_json) [[likely]]
-            return {};
-        if (known == verdict::json && utf8::validate(s)) return {};
+// See json::validate. The text may be known to be UTF-8.
+template <text_check Utf8>
+SOCKETLESS_ALWAYS_INLINE constexpr result<text> validate(std::string_view s, std::uint32_t max_depth) noexcept {
+    std::string_view const inner = without_rare_space(s);
+    if (!is_known_json<Utf8>(inner, max_depth)) [[unlikely]] {
+        if (auto const good = check_each(s, max_depth); !good) return good.error();
     }
-#endif
-    return validator(s, max_depth).run();
+    return text::trusted(inner);
 }
 
 } // namespace detail
@@ -181,8 +190,7 @@ constexpr result<void> check(std::string_view s, std::uint32_t max_depth) noexce
 /// Linear; constant stack; no allocation.
 [[nodiscard]] constexpr result<text> validate(std::string_view s,
                                               std::uint32_t max_depth = limits{}.max_depth) noexcept {
-    if (auto const good = detail::check(s, max_depth); !good) return good.error();
-    return text::trusted(detail::without_space(s));
+    return detail::validate<text_check::due>(s, max_depth);
 }
 
 } // namespace socketless::inline v0::json

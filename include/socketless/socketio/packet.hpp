@@ -3,6 +3,7 @@
 
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/inlining.hpp>
+#include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/text.hpp>
@@ -103,15 +104,19 @@ inline constexpr std::string_view reserved_event_names[] = {"connect",       "co
                                                             "disconnecting", "newListener",   "removeListener"};
 
 // Whether a string whose quote stands at `p` is one of them.
-constexpr bool is_reserved(char const* p, char const* end) noexcept {
-    auto const begins_with = [&](auto... characters) { return end - p > 1 && ((p[1] == characters) || ...); };
-    if (!begins_with('c', 'd', 'n', 'r', '\\')) return false; // nearly all names begin differently
+SOCKETLESS_NEVER_INLINE constexpr bool is_one_of_reserved(char const* p, char const* end) noexcept {
     auto const name = json::text::trusted(json::detail::between(p, json::detail::skip_string(p + 1, end)));
     return std::ranges::any_of(reserved_event_names, [name](auto const reserved) { return name.equals(reserved); });
 }
 
+// The same: nearly all names begin differently.
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_reserved(char const* p, char const* end) noexcept {
+    auto const begins_with = [&](auto... characters) { return end - p > 1 && ((p[1] == characters) || ...); };
+    return begins_with('c', 'd', 'n', 'r', '\\') && is_one_of_reserved(p, end);
+}
+
 // Whether the first element of `array`, which is valid, can be the name of an event.
-constexpr result<void> check_event_name(std::string_view array) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> check_event_name(std::string_view array) noexcept {
     char const* const end = array.data() + array.size();
     char const* const p = json::detail::skip_rare_space(array.data() + 1, end);
     if (p == end || *p == ']') return error{errc::invalid_event_name};
@@ -122,7 +127,8 @@ constexpr result<void> check_event_name(std::string_view array) noexcept {
 }
 
 // Whether `data` is a payload that a packet of this type can have; an error's offset counts within `data`.
-constexpr result<void> check_payload(packet_type type, json::text data, revision r) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> check_payload(packet_type type, json::text data,
+                                                              revision r) noexcept {
     using enum packet_type;
     char const first = data.empty() ? '\0' : data.raw().front();
     if (is_event(type)) return first == '[' ? check_event_name(data.raw()) : error{errc::invalid_payload};
@@ -254,19 +260,18 @@ struct made_in_place {
 template <class Make>
 made_in_place(Make) -> made_in_place<Make>;
 
-// See socketio::decode. `check` is what checks JSON.
-template <class Check>
-constexpr result<packet> decode(std::string_view text, revision r, limits const& bounds, Check check) noexcept {
+// See socketio::decode. The text may be known to be UTF-8.
+template <text_check Utf8>
+constexpr result<packet> decode(std::string_view text, revision r, limits const& bounds) noexcept {
     header_parts h;
     if (auto const read = read_header(text, h, r, bounds); !read) return read.error();
     json::text data;
     if (h.size != text.size()) {
         // The reference takes white space for an id; here it is neither an id nor a part of the payload.
         if (json::detail::is_space(text[h.size])) return error{errc::invalid_json, h.size};
-        auto const json = rest_of(text, h.size);
-        if (auto const good = check(json, bounds.max_depth); !good)
-            return error{good.error().code, h.size + good.error().offset};
-        data = json::text::trusted(json::detail::without_space(json));
+        auto const json = json::detail::validate<Utf8>(rest_of(text, h.size), bounds.max_depth);
+        if (!json) return error{json.error().code, h.size + json.error().offset};
+        data = *json;
     }
     auto good = check_payload(h.type, data, r);
     if (good && is_binary(h.type)) {
@@ -279,7 +284,7 @@ constexpr result<packet> decode(std::string_view text, revision r, limits const&
 
 // The same. Precondition: `text` is UTF-8.
 constexpr result<packet> decode_known_utf8(std::string_view text, revision r, limits const& bounds) noexcept {
-    return decode(text, r, bounds, &json::detail::check_known_utf8);
+    return decode<text_check::done>(text, r, bounds);
 }
 
 } // namespace detail
@@ -320,7 +325,7 @@ constexpr result<packet> decode_known_utf8(std::string_view text, revision r, li
 /// errc::invalid_event_name, errc::reserved_event_name, errc::invalid_placeholder. Linear; constant stack.
 [[nodiscard]] constexpr result<packet> decode(std::string_view text, revision r = revision::v5,
                                               limits const& bounds = {}) noexcept {
-    return detail::decode(text, r, bounds, &json::detail::check);
+    return detail::decode<text_check::due>(text, r, bounds);
 }
 
 } // namespace socketless::inline v0::socketio

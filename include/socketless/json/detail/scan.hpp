@@ -70,16 +70,29 @@ constexpr char const* skip_plain(char const* p, char const* end) noexcept {
     return p;
 }
 
-// From just behind a string's opening quote to just behind its closing one.
-constexpr char const* skip_string(char const* p, char const* end) noexcept {
-    for (;;) {
+// From within a string to just behind its closing quote.
+SOCKETLESS_NEVER_INLINE constexpr char const* skip_rest_of_string(char const* p, char const* end) noexcept {
+    for (;; ++p) {
         if (!core_detail::prefers_small_code && !std::is_constant_evaluated())
             p = kernels::blocks::find_special<kernels::block>(p, end);
-        while (p != end && *p != '"' && *p != '\\') ++p;
+        else
+            while (p != end && *p != '"' && *p != '\\') ++p;
         if (p == end) return end;
         if (*p == '"') return p + 1;
-        if (++p != end) ++p;
+        if (*p == '\\' && ++p == end) return end;
     }
+}
+
+// From just behind a string's opening quote to just behind its closing one.
+SOCKETLESS_ALWAYS_INLINE constexpr char const* skip_string(char const* p, char const* end) noexcept {
+    using kernels::block;
+    if (!core_detail::prefers_small_code && !std::is_constant_evaluated() &&
+        static_cast<std::size_t>(end - p) >= block::size) {
+        // Most are short.
+        p += block::load(p).specials().first();
+        if (p != end && *p == '"') return p + 1;
+    }
+    return skip_rest_of_string(p, end);
 }
 
 // From the first character of a number, true, false or null to just behind its last one.
