@@ -1,6 +1,7 @@
 // Engine.IO packets: one frame in, one packet out, and back. Revisions 4 and 3 of the protocol.
 #pragma once
 
+#include <socketless/core/detail/made_in_place.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -64,6 +65,15 @@ constexpr std::string_view base64_prefix(revision r) noexcept {
     return r == revision::v4 ? "b" : "b4";
 }
 
+constexpr result<packet> packet_of(packet_type type, frame_kind kind, std::string_view data) noexcept {
+    return result<packet>(core_detail::made_in_place{[&] { return packet{type, kind, data}; }});
+}
+
+// All but the first byte. Precondition: there is one.
+constexpr std::string_view behind_first(std::string_view bytes) noexcept {
+    return {bytes.data() + 1, bytes.size() - 1};
+}
+
 constexpr result<packet> decode_base64(std::string_view text, std::string_view prefix,
                                        std::span<char> buffer) noexcept {
     if (!text.starts_with(prefix)) {
@@ -71,7 +81,7 @@ constexpr result<packet> decode_base64(std::string_view text, std::string_view p
         return error{errc::unknown_packet_type, 1};
     }
     auto const size = base64::decode(text.substr(prefix.size()), buffer);
-    if (size) return packet{packet_type::message, frame_kind::binary, {buffer.data(), *size}};
+    if (size) return packet_of(packet_type::message, frame_kind::binary, {buffer.data(), *size});
     auto e = size.error();
     if (e.code == errc::invalid_base64) e.offset += prefix.size();
     return e;
@@ -83,16 +93,16 @@ constexpr result<packet> decode_valid_text(std::string_view text, revision r, st
     if (text.front() == 'b') return decode_base64(text, base64_prefix(r), buffer);
     auto const type = read_type(text.front(), '0');
     if (!type) return type.error();
-    return packet{*type, frame_kind::text, text.substr(1)};
+    return packet_of(*type, frame_kind::text, behind_first(text));
 }
 
 // A binary packet: in revision 4 all of it is the message, in revision 3 a byte before it says so.
 constexpr result<packet> decode_binary(std::string_view bytes, revision r) noexcept {
-    if (r == revision::v4) return packet{packet_type::message, frame_kind::binary, bytes};
+    if (r == revision::v4) return packet_of(packet_type::message, frame_kind::binary, bytes);
     if (bytes.empty()) return error{errc::empty_packet};
     auto const type = read_type(bytes.front(), '\0');
     if (type != packet_type::message) return error{errc::unknown_packet_type};
-    return packet{packet_type::message, frame_kind::binary, bytes.substr(1)};
+    return packet_of(packet_type::message, frame_kind::binary, behind_first(bytes));
 }
 
 } // namespace detail

@@ -1,6 +1,7 @@
 // Engine.IO payloads: the packets of a long-polling body, read and written one by one, in every form there is.
 #pragma once
 
+#include <socketless/core/detail/made_in_place.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -90,7 +91,9 @@ public:
             // A v4 body ends with a packet, not with a separator: its last part ends where the body does.
             done_ = format_ == payload_format::v4 ? part->end == body_.size() : part->next == body_.size();
             bool const holds_packet = part->begin != part->end || format_ != payload_format::v3_text;
-            if (holds_packet) return decode_part(*part);
+            if (holds_packet) {
+                return std::optional<result<packet>>(core_detail::made_in_place{[&] { return decode_part(*part); }});
+            }
             if (done_) return std::nullopt;
         }
     }
@@ -106,10 +109,13 @@ private:
         --packets_left_;
         std::size_t const size = part.end - part.begin;
         auto const buffer = in_place_ == nullptr ? buffer_ : std::span<char>(in_place_ + part.begin, size);
-        auto const p = decode({part.kind, body_.substr(part.begin, size)}, revision_of(format_), buffer);
-        if (p) return p;
-        if (p.error().code == errc::buffer_too_small) return fail(p.error());
-        return fail({p.error().code, part.begin + p.error().offset});
+        auto p = decode({part.kind, {body_.data() + part.begin, size}}, revision_of(format_), buffer);
+        if (!p) {
+            auto e = p.error();
+            if (e.code != errc::buffer_too_small) e.offset += part.begin;
+            p = fail(e);
+        }
+        return p;
     }
 
     std::string_view body_;

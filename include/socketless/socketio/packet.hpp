@@ -3,6 +3,7 @@
 
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/inlining.hpp>
+#include <socketless/core/detail/made_in_place.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -17,7 +18,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -250,16 +250,6 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
     return {};
 }
 
-// Becomes what `make` returns, where that is to be: a copy of a packet costs as much as reading a header.
-template <class Make>
-struct made_in_place {
-    Make make;
-
-    constexpr operator std::invoke_result_t<Make const&>() const noexcept { return make(); }
-};
-template <class Make>
-made_in_place(Make) -> made_in_place<Make>;
-
 // See socketio::decode. The text may be known to be UTF-8.
 template <text_check Utf8>
 constexpr result<packet> decode(std::string_view text, revision r, limits const& bounds) noexcept {
@@ -279,7 +269,7 @@ constexpr result<packet> decode(std::string_view text, revision r, limits const&
     }
     if (!good) return error{good.error().code, h.size + good.error().offset};
     return result<packet>(
-        made_in_place{[&] { return packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data}; }});
+        core_detail::made_in_place{[&] { return packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data}; }});
 }
 
 // The same. Precondition: `text` is UTF-8.
@@ -305,7 +295,7 @@ constexpr result<packet> decode_known_utf8(std::string_view text, revision r, li
                                                      limits const& bounds = {}) noexcept {
     detail::header_parts h;
     if (auto const read = detail::read_header(text, h, r, bounds); !read) return read.error();
-    return result<header>(detail::made_in_place{[&] {
+    return result<header>(core_detail::made_in_place{[&] {
         return header{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, detail::rest_of(text, h.size)};
     }});
 }
