@@ -30,20 +30,20 @@ inline bool read_all(socketio::packet const& p, std::span<byte_view const> attac
     return true;
 }
 
-inline bool read_event(std::string_view text) {
-    auto const p = socketio::decode(text);
+inline bool read_event(engineio::packet const& message) {
+    auto const p = socketio::decode(message.data, socketio::revision::v5, {}, text_check::done);
     return p && read_all(*p);
 }
 
 // An event without attachments, from its frame.
 inline bool decode_frame(std::string_view text) {
     auto const message = engineio::decode({frame_kind::text, text});
-    return message && message->type == engineio::packet_type::message && read_event(message->data);
+    return message && message->type == engineio::packet_type::message && read_event(*message);
 }
 
 // Whether `f` completes a packet.
 inline bool push(socketio::assembler& a, engineio::packet const& message) {
-    auto const m = a.push({message.kind, message.data});
+    auto const m = a.push({message.kind, message.data}, text_check::done);
     return m && *m && read_all((*m)->packet, (*m)->attachments);
 }
 
@@ -83,7 +83,7 @@ public:
         while (auto const p = reader.next()) {
             if (!*p || (*p)->type != engineio::packet_type::message) return false;
             bool const is_plain = assembler_.attachments_due() == 0 && !(*p)->data.starts_with('5');
-            if (is_plain ? read_event((*p)->data) : push(assembler_, **p)) ++packets;
+            if (is_plain ? read_event(**p) : push(assembler_, **p)) ++packets;
         }
         return packets == expected_;
     }

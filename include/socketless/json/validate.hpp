@@ -152,15 +152,15 @@ SOCKETLESS_ALWAYS_INLINE constexpr std::string_view without_rare_space(std::stri
 }
 
 // Whether `s`, without white space around it, is known to be JSON at once.
-template <text_check Utf8>
 SOCKETLESS_ALWAYS_INLINE constexpr bool is_known_json([[maybe_unused]] std::string_view s,
-                                                      [[maybe_unused]] std::uint32_t max_depth) noexcept {
+                                                      [[maybe_unused]] std::uint32_t max_depth,
+                                                      [[maybe_unused]] text_check utf8) noexcept {
 #ifdef SOCKETLESS_JSON_OUTLINE
     if (std::is_constant_evaluated() || s.size() < kernels::shortest_json) return false;
     if ((s.front() != '[' && s.front() != '{') || (s.back() | 0x20) != '}') return false;
     auto const known = judge(s.data(), s.data() + s.size(), max_depth);
-    if constexpr (Utf8 == text_check::done) return known != verdict::unsure;
-    return known == verdict::ascii_json || (known == verdict::json && utf8::validate(s));
+    return known == verdict::ascii_json ||
+           (known == verdict::json && (utf8 == text_check::done || utf8::validate(s).has_value()));
 #else
     return false;
 #endif
@@ -171,11 +171,11 @@ SOCKETLESS_NEVER_INLINE constexpr result<void> check_each(std::string_view s, st
     return validator(s, max_depth).run();
 }
 
-// See json::validate. The text may be known to be UTF-8.
-template <text_check Utf8>
-SOCKETLESS_ALWAYS_INLINE constexpr result<text> validate(std::string_view s, std::uint32_t max_depth) noexcept {
+// See json::validate. If the text is UTF-8, say that it was checked.
+SOCKETLESS_ALWAYS_INLINE constexpr result<text> validate(std::string_view s, std::uint32_t max_depth,
+                                                         text_check utf8) noexcept {
     std::string_view const inner = without_rare_space(s);
-    if (!is_known_json<Utf8>(inner, max_depth)) [[unlikely]] {
+    if (!is_known_json(inner, max_depth, utf8)) [[unlikely]] {
         if (auto const good = check_each(s, max_depth); !good) return good.error();
     }
     return text::trusted(inner);
@@ -190,7 +190,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<text> validate(std::string_view s, std
 /// Linear; constant stack; no allocation.
 [[nodiscard]] constexpr result<text> validate(std::string_view s,
                                               std::uint32_t max_depth = limits{}.max_depth) noexcept {
-    return detail::validate<text_check::due>(s, max_depth);
+    return detail::validate(s, max_depth, text_check::due);
 }
 
 } // namespace socketless::inline v0::json

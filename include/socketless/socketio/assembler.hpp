@@ -48,13 +48,14 @@ public:
     explicit assembler(revision r = revision::v5, limits const& bounds = {}) noexcept : revision_(r), limits_(bounds) {}
 
     /// Takes the next message; returns the packet that it completes, or nothing while attachments are due.
+    /// Say that UTF-8 was checked if the message is what engineio::decode returned.
     /// The input must live until the packet is complete or `retain` was called; the packet lives as long as the
     /// input, and until the next call here.
     /// Errors: those of `decode`; errc::unexpected_text while attachments are due; errc::unexpected_binary while
     /// no attachment is due; errc::attachments_too_large. After an error the assembler is idle again.
-    [[nodiscard]] result<std::optional<message>> push(frame f) {
+    [[nodiscard]] result<std::optional<message>> push(frame f, text_check utf8 = text_check::due) {
         if (complete_) reset();
-        auto const taken = f.kind == frame_kind::text ? take_text(f.data) : take_attachment(f.data);
+        auto const taken = f.kind == frame_kind::text ? take_text(f.data, utf8) : take_attachment(f.data);
         if (!taken) {
             reset();
             return taken.error();
@@ -107,9 +108,9 @@ private:
         bool kept = false;
     };
 
-    result<void> take_text(std::string_view text) {
+    result<void> take_text(std::string_view text, text_check utf8) {
         if (attachments_due() != 0) return error{errc::unexpected_text};
-        auto const p = decode(text, revision_, limits_);
+        auto const p = decode(text, revision_, limits_, utf8);
         if (!p) return p.error();
         packet_ = *p;
         text_ = {text, 0, false};

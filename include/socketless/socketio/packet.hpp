@@ -203,13 +203,13 @@ SOCKETLESS_NEVER_INLINE constexpr comma_place find_comma(char const* p, char con
     return {p, bits < 0x80};
 }
 
-SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view text, header_parts& h,
-                                                               revision r) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view text, header_parts& h, revision r,
+                                                               text_check utf8) noexcept {
     std::size_t const begin = h.size;
     auto const found = find_comma(text.data() + begin, text.data() + text.size());
     auto const comma = static_cast<std::size_t>(found.p - text.data());
     h.nsp = {text.data() + begin, comma - begin};
-    if (!found.is_behind_ascii) {
+    if (!found.is_behind_ascii && utf8 == text_check::due) {
         if (auto const valid = utf8::validate(h.nsp); !valid)
             return error{errc::invalid_utf8, begin + valid.error().offset};
     }
@@ -226,7 +226,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_namespace(std::string_view 
 
 // Reads all but the payload into `h`, which is as it was made.
 SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view text, header_parts& h, revision r,
-                                                            limits const& bounds) noexcept {
+                                                            limits const& bounds, text_check utf8) noexcept {
     if (text.empty()) return error{errc::empty_packet};
     auto const type = static_cast<unsigned char>(text.front() - '0');
     if (type > static_cast<unsigned char>(packet_type::binary_ack)) return error{errc::unknown_packet_type};
@@ -236,7 +236,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
         if (auto const read = read_attachment_count(text, h, bounds); !read) return read;
     }
     if (h.size != text.size() && text[h.size] == '/') {
-        if (auto const read = read_namespace(text, h, r); !read) return read;
+        if (auto const read = read_namespace(text, h, r, utf8); !read) return read;
     }
     if (h.size != text.size() && core_detail::is_digit(text[h.size])) {
         auto const id = core_detail::read_digits(rest_of(text, h.size));
@@ -248,33 +248,6 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
         return error{errc::missing_ack_id, h.size};
     }
     return {};
-}
-
-// See socketio::decode. The text may be known to be UTF-8.
-template <text_check Utf8>
-constexpr result<packet> decode(std::string_view text, revision r, limits const& bounds) noexcept {
-    header_parts h;
-    if (auto const read = read_header(text, h, r, bounds); !read) return read.error();
-    json::text data;
-    if (h.size != text.size()) {
-        // The reference takes white space for an id; here it is neither an id nor a part of the payload.
-        if (json::detail::is_space(text[h.size])) return error{errc::invalid_json, h.size};
-        auto const json = json::detail::validate<Utf8>(rest_of(text, h.size), bounds.max_depth);
-        if (!json) return error{json.error().code, h.size + json.error().offset};
-        data = *json;
-    }
-    auto good = check_payload(h.type, data, r);
-    if (good && is_binary(h.type)) {
-        if (auto const count = count_placeholders(data.raw(), h.attachments); !count) good = count.error();
-    }
-    if (!good) return error{good.error().code, h.size + good.error().offset};
-    return result<packet>(
-        core_detail::made_in_place{[&] { return packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data}; }});
-}
-
-// The same. Precondition: `text` is UTF-8.
-constexpr result<packet> decode_known_utf8(std::string_view text, revision r, limits const& bounds) noexcept {
-    return decode<text_check::done>(text, r, bounds);
 }
 
 } // namespace detail
@@ -294,7 +267,7 @@ constexpr result<packet> decode_known_utf8(std::string_view text, revision r, li
 [[nodiscard]] constexpr result<header> decode_header(std::string_view text, revision r = revision::v5,
                                                      limits const& bounds = {}) noexcept {
     detail::header_parts h;
-    if (auto const read = detail::read_header(text, h, r, bounds); !read) return read.error();
+    if (auto const read = detail::read_header(text, h, r, bounds, text_check::due); !read) return read.error();
     return result<header>(core_detail::made_in_place{[&] {
         return header{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, detail::rest_of(text, h.size)};
     }});
@@ -310,12 +283,29 @@ constexpr result<packet> decode_known_utf8(std::string_view text, revision r, li
 ///     ack            an array, and an id
 ///     connect_error  an object, a string or nothing
 ///
-/// Nothing is copied or allocated; the packet is borrowed from `text`.
+/// Nothing is copied or allocated; the packet is borrowed from `text`. Say that UTF-8 was checked if `text` is what
+/// engineio::decode returned: nobody needs to check it twice.
 /// Errors, each with its offset in `text`: those of `decode_header` and json::validate; errc::invalid_payload,
 /// errc::invalid_event_name, errc::reserved_event_name, errc::invalid_placeholder. Linear; constant stack.
 [[nodiscard]] constexpr result<packet> decode(std::string_view text, revision r = revision::v5,
-                                              limits const& bounds = {}) noexcept {
-    return detail::decode<text_check::due>(text, r, bounds);
+                                              limits const& bounds = {}, text_check utf8 = text_check::due) noexcept {
+    detail::header_parts h;
+    if (auto const read = detail::read_header(text, h, r, bounds, utf8); !read) return read.error();
+    json::text data;
+    if (h.size != text.size()) {
+        // The reference takes white space for an id; here it is neither an id nor a part of the payload.
+        if (json::detail::is_space(text[h.size])) return error{errc::invalid_json, h.size};
+        auto const json = json::detail::validate(detail::rest_of(text, h.size), bounds.max_depth, utf8);
+        if (!json) return error{json.error().code, h.size + json.error().offset};
+        data = *json;
+    }
+    auto good = detail::check_payload(h.type, data, r);
+    if (good && is_binary(h.type)) {
+        if (auto const count = detail::count_placeholders(data.raw(), h.attachments); !count) good = count.error();
+    }
+    if (!good) return error{good.error().code, h.size + good.error().offset};
+    return result<packet>(core_detail::made_in_place{
+        [&] { return packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data}; }});
 }
 
 } // namespace socketless::inline v0::socketio

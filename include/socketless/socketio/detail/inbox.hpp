@@ -64,7 +64,7 @@ public:
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
             return assemble(f, r, bounds, is_welcome, take);
         if (assembler_ && ++assembler_->texts_since == most_texts) assembler_.reset();
-        auto const p = decode_text(f.data, r, bounds);
+        auto const p = socketio::decode(f.data, r, bounds, check_);
         if (!p) return p.error();
         take(*p, std::span<byte_view const>());
         return {};
@@ -140,7 +140,7 @@ private:
                                                   Take take) {
         if (!assembler_) assembler_ = std::make_unique<kept_assembler>(r, bounds);
         assembler_->texts_since = 0;
-        auto const assembled = assembler_->push(f);
+        auto const assembled = assembler_->push(f, check_);
         if (!assembled) return assembled.error();
         if (*assembled) {
             take((*assembled)->packet, (*assembled)->attachments);
@@ -149,13 +149,6 @@ private:
         if (f.kind == frame_kind::text && !is_welcome(assembler_->under_way())) return error{errc::not_connected};
         assembler_->retain();
         return {};
-    }
-
-    [[nodiscard]] result<packet> decode_text(std::string_view text, revision r, limits const& bounds) const noexcept {
-#ifndef __OPTIMIZE_SIZE__ // otherwise one reader of JSON serves both, which reads UTF-8 on its way
-        if (check_ == text_check::done) return decode_known_utf8(text, r, bounds);
-#endif
-        return socketio::decode(text, r, bounds);
     }
 
     static bool announces_attachments(std::string_view text) noexcept {
