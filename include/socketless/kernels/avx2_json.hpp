@@ -7,6 +7,7 @@
 
 #ifdef SOCKETLESS_AVX2
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,15 +15,6 @@
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::kernels::avx2 {
-
-SOCKETLESS_AVX2_INLINE inline std::uint64_t high_bits(bytes first, bytes second) noexcept {
-    return std::uint64_t{high_bits(second)} << width | high_bits(first);
-}
-
-// One bit for each byte of two registers whose bytes stand `distance` apart; those that are in both count once.
-SOCKETLESS_AVX2_INLINE inline std::uint64_t high_bits(bytes first, bytes second, std::size_t distance) noexcept {
-    return std::uint64_t{high_bits(second)} << distance | high_bits(first);
-}
 
 // What bytes of JSON are compared with. It is read from memory, where it costs nothing: compilers that see what it is
 // make it anew in each round of a loop.
@@ -57,56 +49,128 @@ inline json_constants const& json_constants_of() noexcept {
     return *constants;
 }
 
-// Which bytes of two registers are like those of a constant.
-SOCKETLESS_AVX2_INLINE inline std::uint64_t where(bytes a, bytes b, std::size_t distance,
-                                                  std::array<std::uint8_t, width> const& constant) noexcept {
-    bytes const all = load(constant);
-    return high_bits(reinterpret_cast<bytes>(a == all), reinterpret_cast<bytes>(b == all), distance);
+SOCKETLESS_AVX2_INLINE inline bytes equal(bytes a, std::array<std::uint8_t, width> const& constant) noexcept {
+    return reinterpret_cast<bytes>(a == load(constant));
 }
-
 SOCKETLESS_AVX2_INLINE inline bytes up_to(bytes a, std::array<std::uint8_t, width> const& highest) noexcept {
     return reinterpret_cast<bytes>(a <= load(highest));
 }
 
-SOCKETLESS_AVX2_INLINE inline json_masks json_masks_of(char const* p, std::size_t distance) noexcept {
+// One register of a text.
+class json_register {
+public:
+    SOCKETLESS_AVX2_INLINE explicit json_register(char const* p) noexcept : a_(load(p)) {}
+
+    // Makes '[' a '{', and ']' a '}'.
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_register lower(json_constants const& like) const noexcept {
+        return json_register(a_ | load(like.space));
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_register
+    behind(std::array<std::uint8_t, width> const& constant) const noexcept {
+        return json_register(a_ - load(constant));
+    }
+    // One bit for each byte that is like the constant, or not above it.
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint64_t
+    where(std::array<std::uint8_t, width> const& constant) const noexcept {
+        return high_bits(equal(a_, constant));
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint64_t
+    below(std::array<std::uint8_t, width> const& highest) const noexcept {
+        return high_bits(up_to(a_, highest));
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint32_t non_ascii() const noexcept { return high_bits(a_); }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE bool has_rare(json_constants const& like) const noexcept {
+        bytes const rare = equal(a_, like.backslash) | up_to(a_, like.control);
+        return meet(rare, rare);
+    }
+
+private:
+    SOCKETLESS_AVX2_INLINE explicit json_register(bytes a) noexcept : a_(a) {}
+
+    bytes a_;
+};
+
+// Two of them whose bytes stand `distance` apart; those that are in both count once.
+class json_registers {
+public:
+    SOCKETLESS_AVX2_INLINE json_registers(char const* p, std::size_t distance) noexcept
+        : a_(load(p)), b_(load(p + distance)), distance_(distance) {}
+
+    // As those of one register.
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_registers lower(json_constants const& like) const noexcept {
+        bytes const space = load(like.space);
+        return {a_ | space, b_ | space, distance_};
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_registers
+    behind(std::array<std::uint8_t, width> const& constant) const noexcept {
+        bytes const first = load(constant);
+        return {a_ - first, b_ - first, distance_};
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint64_t
+    where(std::array<std::uint8_t, width> const& constant) const noexcept {
+        return join(equal(a_, constant), equal(b_, constant));
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint64_t
+    below(std::array<std::uint8_t, width> const& highest) const noexcept {
+        return join(up_to(a_, highest), up_to(b_, highest));
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint32_t non_ascii() const noexcept { return high_bits(a_ | b_); }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE bool has_rare(json_constants const& like) const noexcept {
+        bytes const rare =
+            equal(a_, like.backslash) | equal(b_, like.backslash) | up_to(a_, like.control) | up_to(b_, like.control);
+        return meet(rare, rare);
+    }
+
+private:
+    SOCKETLESS_AVX2_INLINE json_registers(bytes a, bytes b, std::size_t distance) noexcept
+        : a_(a), b_(b), distance_(distance) {}
+
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE std::uint64_t join(bytes a, bytes b) const noexcept {
+        return std::uint64_t{high_bits(b)} << distance_ | high_bits(a);
+    }
+
+    bytes a_;
+    bytes b_;
+    std::size_t distance_;
+};
+
+template <class Registers>
+SOCKETLESS_AVX2_INLINE inline json_masks json_masks_of(Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
-    bytes const a = load(p);
-    bytes const b = load(p + distance);
-    bytes const lower_a = a | load(like.space); // makes '[' a '{', and ']' a '}'
-    bytes const lower_b = b | load(like.space);
-    json_masks found{where(a, b, distance, like.quote),
-                     where(lower_a, lower_b, distance, like.opening),
-                     where(lower_a, lower_b, distance, like.closing),
-                     where(a, b, distance, like.comma),
-                     where(a, b, distance, like.colon),
-                     high_bits(up_to(a, like.space), up_to(b, like.space), distance),
+    Registers const lower = r.lower(like);
+    json_masks found{r.where(like.quote),
+                     lower.where(like.opening),
+                     lower.where(like.closing),
+                     r.where(like.comma),
+                     r.where(like.colon),
+                     r.below(like.space),
                      0,
                      0,
-                     high_bits(a | b)};
-    bytes const backslash = load(like.backslash);
-    bytes const rare =
-        reinterpret_cast<bytes>((a == backslash) | (b == backslash)) | up_to(a, like.control) | up_to(b, like.control);
-    if (meet(rare, rare)) [[unlikely]] {
-        found.backslashes = where(a, b, distance, like.backslash);
-        found.controls = high_bits(up_to(a, like.control), up_to(b, like.control), distance);
+                     r.non_ascii()};
+    if (r.has_rare(like)) [[unlikely]] {
+        found.backslashes = r.where(like.backslash);
+        found.controls = r.below(like.control);
     }
     return found;
 }
 
-SOCKETLESS_AVX2_INLINE inline json_digits json_digits_of(char const* p, std::size_t distance) noexcept {
+template <class Registers>
+SOCKETLESS_AVX2_INLINE inline json_digits json_digits_of(Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
-    bytes const a = load(p);
-    bytes const b = load(p + distance);
-    bytes const zero = load(like.zero);
-    return {high_bits(up_to(a - zero, like.nine), up_to(b - zero, like.nine), distance),
-            where(a, b, distance, like.zero)};
+    return {r.behind(like.zero).below(like.nine), r.where(like.zero)};
 }
 
-SOCKETLESS_AVX2_INLINE inline json_signs json_signs_of(char const* p, std::size_t distance) noexcept {
+template <class Registers>
+SOCKETLESS_AVX2_INLINE inline json_signs json_signs_of(Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
-    bytes const a = load(p);
-    bytes const b = load(p + distance);
-    return {where(a, b, distance, like.minus), where(a, b, distance, like.point)};
+    return {r.where(like.minus), r.where(like.point)};
+}
+
+template <class Registers>
+SOCKETLESS_AVX2_INLINE inline json_nesting json_nesting_of(Registers const& r) noexcept {
+    json_constants const& like = json_constants_of();
+    Registers const lower = r.lower(like);
+    return {r.where(like.quote), lower.where(like.opening), lower.where(like.closing), r.where(like.backslash)};
 }
 
 // Sixty-four bytes of a text, or what is left of it at its end: they are loaded together with what stands before.
@@ -114,45 +178,52 @@ SOCKETLESS_AVX2_INLINE inline json_signs json_signs_of(char const* p, std::size_
 class json_place {
 public:
     json_place(char const* begin, char const* p, char const* end) noexcept : p_(p) {
-        auto const size = static_cast<std::size_t>(end - begin);
         auto const left = static_cast<std::size_t>(end - p);
         if (left >= 2 * width) return;
-        whole_ = false;
-        if (size < 2 * width) {
-            distance_ = size - width;
+        if (left <= width) {
+            size_ = size::one;
+            p_ = end - width;
+            before_ = width - left;
         } else {
-            p_ = end - 2 * width;
-            before_ = 2 * width - left;
+            size_ = size::part;
+            auto const all = static_cast<std::size_t>(end - begin);
+            distance_ = all < 2 * width ? all - width : width;
+            before_ = width + distance_ - left;
+            p_ = end - width - distance_;
         }
     }
 
     [[nodiscard]] SOCKETLESS_AVX2_INLINE json_masks masks() const noexcept {
-        return whole_ ? json_masks_of(p_, width) : json_masks_of(p_, distance_).from(before_);
+        if (size_ == size::whole) [[likely]]
+            return json_masks_of(json_registers(p_, width));
+        if (size_ == size::one) return json_masks_of(json_register(p_)).from(before_);
+        return json_masks_of(json_registers(p_, distance_)).from(before_);
     }
     [[nodiscard]] SOCKETLESS_AVX2_INLINE json_digits digits() const noexcept {
-        return whole_ ? json_digits_of(p_, width) : json_digits_of(p_, distance_).from(before_);
+        if (size_ == size::whole) [[likely]]
+            return json_digits_of(json_registers(p_, width));
+        if (size_ == size::one) return json_digits_of(json_register(p_)).from(before_);
+        return json_digits_of(json_registers(p_, distance_)).from(before_);
     }
     [[nodiscard]] SOCKETLESS_AVX2_INLINE json_signs signs() const noexcept {
-        return json_signs_of(p_, distance_).from(before_);
+        if (size_ == size::one) return json_signs_of(json_register(p_)).from(before_);
+        return json_signs_of(json_registers(p_, distance_)).from(before_);
+    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_nesting nesting() const noexcept {
+        if (size_ == size::whole) [[likely]]
+            return json_nesting_of(json_registers(p_, width));
+        if (size_ == size::one) return json_nesting_of(json_register(p_)).from(before_);
+        return json_nesting_of(json_registers(p_, distance_)).from(before_);
     }
 
 private:
+    enum class size : std::uint8_t { whole, part, one };
+
     char const* p_;
     std::size_t distance_ = width;
     std::size_t before_ = 0;
-    bool whole_ = true;
+    size size_ = size::whole;
 };
-
-SOCKETLESS_AVX2_INLINE inline json_nesting json_nesting_of(char const* p) noexcept {
-    bytes const a = load(p);
-    bytes const b = load(p + width);
-    bytes const lower_a = a | 0x20; // makes '[' a '{', and ']' a '}'
-    bytes const lower_b = b | 0x20;
-    return {high_bits(reinterpret_cast<bytes>(a == '"'), reinterpret_cast<bytes>(b == '"')),
-            high_bits(reinterpret_cast<bytes>(lower_a == '{'), reinterpret_cast<bytes>(lower_b == '{')),
-            high_bits(reinterpret_cast<bytes>(lower_a == '}'), reinterpret_cast<bytes>(lower_b == '}')),
-            high_bits(reinterpret_cast<bytes>(a == '\\'), reinterpret_cast<bytes>(b == '\\'))};
-}
 
 // The product with all ones, without carry.
 SOCKETLESS_HASWELL_INLINE inline std::uint64_t parity_of(std::uint64_t bits) noexcept {
@@ -162,20 +233,20 @@ SOCKETLESS_HASWELL_INLINE inline std::uint64_t parity_of(std::uint64_t bits) noe
     return static_cast<std::uint64_t>(product[0]);
 }
 
-/// See kernels::skip_json_container. Precondition: at least 64 bytes.
+/// See kernels::skip_json_container. Precondition: at least 32 bytes.
 [[nodiscard]] SOCKETLESS_HASWELL_KERNEL inline char const* skip_json_container(char const* p,
                                                                                char const* end) noexcept {
     constexpr std::size_t block = 2 * width;
     json_strings strings;
     json_depth depth;
+    char const* const begin = p;
     while (p != end) {
-        auto const left = static_cast<std::size_t>(end - p);
-        json_nesting found = left >= block ? json_nesting_of(p) : json_nesting_of(end - block).from(block - left);
+        json_nesting found = json_place(begin, p, end).nesting();
         static_cast<void>(strings.unescape(found));
         std::uint64_t const inside = strings.strings(parity_of(found.quotes));
         std::size_t const place = depth.take(found.opening & ~inside, found.closing & ~inside);
         if (place != block) return p + place + 1;
-        p += left < block ? left : block;
+        p += std::min(static_cast<std::size_t>(end - p), block);
     }
     return end;
 }
