@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -232,6 +233,29 @@ SOCKETLESS_HASWELL_INLINE inline std::uint64_t parity_of(std::uint64_t bits) noe
         __builtin_ia32_pclmulqdq128(two_longs{static_cast<long long>(bits), 0}, two_longs{-1, 0}, 0);
     return static_cast<std::uint64_t>(product[0]);
 }
+
+// Follows brackets and braces to the one that closes the container.
+class json_depth {
+public:
+    // Takes the brackets of the next 64 bytes that are not in strings. Returns the place of the bracket
+    // that closes the container, or 64 if it is not among these.
+    SOCKETLESS_HASWELL_INLINE std::size_t take(std::uint64_t opening, std::uint64_t closing) noexcept {
+        auto const closed = static_cast<std::size_t>(std::popcount(closing));
+        if (closed >= open_) {
+            for (std::uint64_t left = closing; left != 0; left &= left - 1) {
+                std::uint64_t const below = (left & (~left + 1)) - 1;
+                auto const opened = static_cast<std::size_t>(std::popcount(opening & below));
+                if (open_ + opened == static_cast<std::size_t>(std::popcount(closing & below)) + 1)
+                    return static_cast<std::size_t>(std::countr_zero(left));
+            }
+        }
+        open_ += static_cast<std::size_t>(std::popcount(opening)) - closed;
+        return 64;
+    }
+
+private:
+    std::size_t open_ = 0;
+};
 
 /// See kernels::skip_json_container. Precondition: at least 32 bytes.
 [[nodiscard]] SOCKETLESS_HASWELL_KERNEL inline char const* skip_json_container(char const* p,

@@ -125,35 +125,12 @@ private:
     return bits ^ bits << 32u;
 }
 
-/// Follows brackets and braces to the one that closes the container.
-class json_depth {
-public:
-    /// Takes the brackets of the next 64 bytes that are not in strings. Returns the place of the bracket
-    /// that closes the container, or 64 if it is not among these.
-    SOCKETLESS_ALWAYS_INLINE std::size_t take(std::uint64_t opening, std::uint64_t closing) noexcept {
-        auto const closed = static_cast<std::size_t>(std::popcount(closing));
-        if (closed >= open_) {
-            for (std::uint64_t left = closing; left != 0; left &= left - 1) {
-                std::uint64_t const below = (left & (~left + 1)) - 1;
-                auto const opened = static_cast<std::size_t>(std::popcount(opening & below));
-                if (open_ + opened == static_cast<std::size_t>(std::popcount(closing & below)) + 1)
-                    return static_cast<std::size_t>(std::countr_zero(left));
-            }
-        }
-        open_ += static_cast<std::size_t>(std::popcount(opening)) - closed;
-        return 64;
-    }
-
-private:
-    std::size_t open_ = 0;
-};
-
 /// From the opening bracket or brace at `p` to behind the one that closes it, or to the end if there is none.
 template <class Kernel>
 [[nodiscard]] char const* skip_json_container(char const* p, char const* end) noexcept {
     constexpr std::size_t block = 64;
     json_strings strings;
-    json_depth depth;
+    std::size_t depth = 0;
     char const* const begin = p;
     while (p != end) {
         auto const left = static_cast<std::size_t>(end - p);
@@ -163,8 +140,13 @@ template <class Kernel>
                          : Kernel::load_short_nesting(p, left);
         static_cast<void>(strings.unescape(found));
         std::uint64_t const inside = strings.strings(parity_of(found.quotes));
-        std::size_t const place = depth.take(found.opening & ~inside, found.closing & ~inside);
-        if (place != block) return p + place + 1;
+        std::uint64_t const opening = found.opening & ~inside;
+        for (std::uint64_t brackets = opening | (found.closing & ~inside); brackets != 0; brackets &= brackets - 1) {
+            if ((opening & brackets & (0 - brackets)) != 0)
+                ++depth;
+            else if (--depth == 0)
+                return p + std::countr_zero(brackets) + 1;
+        }
         p += std::min(left, block);
     }
     return end;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/made_in_place.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -16,7 +17,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -62,19 +62,24 @@ public:
         }
         if (attachments_due() != 0) return std::optional<message>();
         complete_ = true;
-        return std::optional(assemble());
+        if (is_text_kept_) cut_from_copy();
+        return result<std::optional<message>>(core_detail::made_in_place{[&] {
+            return std::optional<message>(
+                core_detail::made_in_place{[&] { return message{packet_->value(), attachments_}; }});
+        }});
     }
 
     /// Copies what an incomplete packet still borrows from the input, so that the input may go.
     void retain() {
         if (attachments_due() == 0) return;
-        keep(text_);
-        for (; kept_pieces_ != pieces_.size(); ++kept_pieces_) keep(pieces_[kept_pieces_]);
+        if (!std::exchange(is_text_kept_, true)) kept_.append(text_);
+        for (; kept_attachments_ != attachments_.size(); ++kept_attachments_)
+            kept_.append(as_characters(attachments_[kept_attachments_]));
     }
 
     /// How many attachments the packet under way still waits for; 0 if no packet is under way.
     [[nodiscard]] std::size_t attachments_due() const noexcept {
-        return packet_ ? packet_->attachments - pieces_.size() : 0;
+        return packet_ ? packet_->value().attachments - attachments_.size() : 0;
     }
 
     /// Whether it holds no packet, neither whole nor under way.
@@ -82,15 +87,16 @@ public:
 
     /// The packet under way, without its attachments. Precondition: some are due, and `retain` was not called yet.
     [[nodiscard]] packet const& under_way() const noexcept {
-        SOCKETLESS_ASSERT(attachments_due() != 0 && !text_.kept);
-        return *packet_;
+        SOCKETLESS_ASSERT(attachments_due() != 0 && !is_text_kept_);
+        return packet_->value();
     }
 
     /// Forgets the packet under way.
     void reset() noexcept {
         packet_.reset();
-        pieces_.clear();
-        kept_pieces_ = 0;
+        attachments_.clear();
+        is_text_kept_ = false;
+        kept_attachments_ = 0;
         attachments_size_ = 0;
         complete_ = false;
         kept_.clear();
@@ -101,20 +107,12 @@ private:
     // Memory that an idle assembler holds on to, so that the next packet finds it.
     static constexpr std::size_t largest_idle_buffer = 4096;
 
-    // Part of the packet: in the input, or, once kept, at an offset of kept_.
-    struct piece {
-        std::string_view borrowed;
-        std::size_t offset = 0;
-        bool kept = false;
-    };
-
     result<void> take_text(std::string_view text, text_check utf8) {
         if (attachments_due() != 0) return error{errc::unexpected_text};
-        auto const p = decode(text, revision_, limits_, utf8);
+        auto const& p =
+            packet_.emplace(core_detail::made_in_place{[&] { return decode(text, revision_, limits_, utf8); }});
         if (!p) return p.error();
-        packet_ = *p;
-        text_ = {text, 0, false};
-        data_offset_ = p->data.empty() ? 0 : static_cast<std::size_t>(p->data.raw().data() - text.data());
+        text_ = text;
         return {};
     }
 
@@ -122,44 +120,35 @@ private:
         if (attachments_due() == 0) return error{errc::unexpected_binary};
         if (bytes.size() > limits_.max_attachments_size - attachments_size_) return error{errc::attachments_too_large};
         attachments_size_ += bytes.size();
-        pieces_.push_back({bytes, 0, false});
+        attachments_.push_back(as_bytes(bytes));
         return {};
     }
 
-    void keep(piece& p) {
-        if (p.kept) return;
-        p.offset = kept_.size();
-        kept_.append(p.borrowed);
-        p.kept = true;
-    }
-
-    [[nodiscard]] std::string_view view(piece const& p) const noexcept {
-        return p.kept ? std::string_view(kept_).substr(p.offset, p.borrowed.size()) : p.borrowed;
-    }
-
-    message assemble() {
-        attachments_.clear();
-        for (piece const& p : pieces_) attachments_.push_back(as_bytes(view(p)));
-        if (text_.kept) {
-            // The same packet again, cut from the copy.
-            std::string_view const text = view(text_);
-            auto const data = json::text::trusted(text.substr(data_offset_, packet_->data.raw().size()));
-            packet_ = detail::packet_of(*decode_header(text, revision_, limits_), data);
-        }
-        return {*packet_, attachments_};
+    // Makes the packet anew, of the copy. Of what was borrowed, only the sizes are left.
+    void cut_from_copy() noexcept {
+        std::string_view rest = kept_;
+        auto const take = [&rest](std::size_t size) {
+            std::string_view const taken = rest.substr(0, size);
+            rest.remove_prefix(size);
+            return taken;
+        };
+        std::string_view const text = take(text_.size());
+        for (byte_view& a : std::span(attachments_).first(kept_attachments_)) a = as_bytes(take(a.size()));
+        auto const h = *decode_header(text, revision_, limits_);
+        packet_ = detail::packet_of(h, json::text::trusted(h.payload.substr(0, packet_->value().data.raw().size())));
     }
 
     revision revision_;
     limits limits_;
-    std::optional<packet> packet_;
-    piece text_;
-    std::size_t data_offset_ = 0;
-    std::vector<piece> pieces_;
-    std::size_t kept_pieces_ = 0;
+    std::optional<result<packet>> packet_; // never an error between two calls
+    std::string_view text_;
+    attachment_list attachments_;
     std::size_t attachments_size_ = 0;
     bool complete_ = false;
+    // The text and the first attachments, one behind the other, where the input may go.
     std::string kept_;
-    attachment_list attachments_;
+    bool is_text_kept_ = false;
+    std::size_t kept_attachments_ = 0;
 };
 
 } // namespace socketless::inline v0::socketio

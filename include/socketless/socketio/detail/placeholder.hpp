@@ -38,6 +38,9 @@ struct usual_placeholder {
     std::size_t size = 0;
 };
 
+// The shortest placeholder there is.
+inline constexpr std::size_t shortest_placeholder = json::detail::placeholder_opening.size() + 2;
+
 constexpr usual_placeholder read_usual(std::string_view json, std::uint32_t attachments) noexcept {
     constexpr std::string_view opening = json::detail::placeholder_opening;
     if (core_detail::prefers_small_code || !json.starts_with(opening)) return {};
@@ -49,6 +52,7 @@ constexpr usual_placeholder read_usual(std::string_view json, std::uint32_t atta
 
 // The attachment that `object` stands for, if it is a placeholder.
 constexpr std::optional<std::uint32_t> placeholder_index(json::text object, std::uint32_t attachments) noexcept {
+    if (object.raw().size() < shortest_placeholder) return std::nullopt;
     if (auto const usual = read_usual(object.raw(), attachments); usual.index) return usual.index;
     auto const marked = object.find(placeholder_key);
     if (!marked || marked->raw() != "true") return std::nullopt;
@@ -164,8 +168,24 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
     return {};
 }
 
+// How many placeholders there are, if all are written as encoders write them. In valid JSON without backslashes, this key
+// and what stands around it are no part of another string.
+constexpr std::optional<std::size_t> count_usual(std::string_view json, std::uint32_t attachments) {
+    if (core_detail::prefers_small_code || json.find('\\') != std::string_view::npos) return std::nullopt;
+    constexpr std::size_t before = 2; // a brace and a quote
+    std::size_t count = 0;
+    for (std::size_t i = 0; (i = json.find(placeholder_key, i)) != std::string_view::npos; ++count) {
+        if (i < before) return std::nullopt;
+        auto const usual = read_usual(json.substr(i - before), attachments);
+        if (!usual.index) return std::nullopt;
+        i += usual.size - before;
+    }
+    return count;
+}
+
 // How many placeholders there are, if all are valid.
 constexpr result<std::size_t> count_placeholders(std::string_view json, std::uint32_t attachments) {
+    if (auto const usual = count_usual(json, attachments)) return *usual;
     std::size_t count = 0;
     auto const good = for_each_placeholder(json, attachments, [&count](placeholder const&) { ++count; });
     return good ? result<std::size_t>(count) : good.error();
