@@ -1,6 +1,7 @@
 #include "tools/catch.hpp"
 
 #include <socketless/engineio/packet.hpp>
+#include <socketless/text/utf8.hpp>
 
 #include <array>
 #include <span>
@@ -107,6 +108,25 @@ TEST_CASE("base64 decodes in place", "[engineio]") {
     std::string wire = "bAQIDBA==";
     CHECK(decode(text(wire), revision::v4, wire) ==
           packet{packet_type::message, frame_kind::binary, "\x01\x02\x03\x04"});
+}
+
+TEST_CASE("text that is no UTF-8 is told as such in base64 too, in place or not", "[engineio]") {
+    std::string const good = "b" + std::string(198, '/') + "==";
+    bool all_same = true;
+    for (std::string_view const bad : {"\xff", "!", "\xc3\xa9", "!\xe2\x82", "\xe2\x82\xac!\xff"}) {
+        for (std::size_t at = 1; at + bad.size() <= good.size() - 2; ++at) {
+            std::string wire = good;
+            wire.replace(at, bad.size(), bad);
+            auto const first = wire.find_first_not_of("b/");
+            auto const valid = utf8::validate(wire);
+            error const expected = valid ? error{errc::invalid_base64, first} : valid.error();
+            std::string buffer(wire.size(), '\0');
+            all_same = all_same && decode(text(wire), revision::v4, buffer) == expected;
+            all_same = all_same && decode(text(wire), revision::v4, wire) == expected;
+        }
+    }
+    CHECK(all_same);
+    CHECK(decode(text("bQUJDRA\xff")) == error{errc::invalid_utf8, 7}); // no buffer
 }
 
 TEST_CASE("in v3 a binary frame starts with the byte of a message", "[engineio]") {

@@ -87,10 +87,21 @@ constexpr result<packet> decode_base64(std::string_view text, std::string_view p
     return e;
 }
 
-// A text packet whose text is known to be UTF-8.
-constexpr result<packet> decode_valid_text(std::string_view text, revision r, std::span<char> buffer) noexcept {
+// A text packet. Base64 that is good is ASCII: it need not be checked for UTF-8.
+constexpr result<packet> decode_text(std::string_view text, revision r, std::span<char> buffer) noexcept {
+    if (text.starts_with('b')) {
+        auto decoded = decode_base64(text, base64_prefix(r), buffer);
+        if (!decoded) {
+            // What stands before a character that is wrong is ASCII, and may be overwritten.
+            auto const e = decoded.error();
+            std::size_t const good = e.code == errc::invalid_base64 ? e.offset : 0;
+            if (auto const valid = utf8::validate(text.substr(good)); !valid)
+                decoded = error{errc::invalid_utf8, good + valid.error().offset};
+        }
+        return decoded;
+    }
+    if (auto const valid = utf8::validate(text); !valid) return valid.error();
     if (text.empty()) return error{errc::empty_packet};
-    if (text.front() == 'b') return decode_base64(text, base64_prefix(r), buffer);
     auto const type = read_type(text.front(), '0');
     if (!type) return type.error();
     return packet_of(*type, frame_kind::text, behind_first(text));
@@ -122,8 +133,7 @@ constexpr result<packet> decode_binary(std::string_view bytes, revision r) noexc
 [[nodiscard]] constexpr result<packet> decode(frame f, revision r = revision::v4,
                                               std::span<char> buffer = {}) noexcept {
     if (f.kind == frame_kind::binary) return detail::decode_binary(f.data, r);
-    if (auto const valid = utf8::validate(f.data); !valid) return valid.error();
-    return detail::decode_valid_text(f.data, r, buffer);
+    return detail::decode_text(f.data, r, buffer);
 }
 
 namespace detail {
