@@ -172,6 +172,12 @@ public:
                     return end(core_detail::write_decimal(v, p), true);
             }
             return any_key(name.view).value(v);
+        } else if constexpr (detail::written_as_string<T>) {
+            std::string_view const value = detail::string_argument(detail::passed_on(v)).view;
+            if (is_plain_literal(name.view) && value.size() <= longest_short_string &&
+                fits(name.view.size() + 3 + value.size() + 2)) [[likely]]
+                return string_behind_key(copy_key(name.view, begin()), value);
+            return any_key(name.view).any_string(value);
         } else {
             return key(name).value(v);
         }
@@ -287,6 +293,22 @@ private:
         quote_any(s, r);
     }
 
+    // A short string behind its key, which ends at `p`. Precondition: room for its bytes and two quotes.
+    SOCKETLESS_NEVER_INLINE writer& string_behind_key(char* p, std::string_view s) {
+        char* const contents = p + 1;
+        *p = '"';
+        auto const holds = detail::copy_short(s.data(), s.size(), contents);
+        if (!(holds.specials | holds.beyond_ascii).any()) [[likely]] {
+            end_string(contents + s.size(), role::value);
+            return *this;
+        }
+        end(p, false);
+        if (fits(s.size() * detail::longest_escape + 3))
+            end_unusual(s, role::value, contents, holds.specials.any(), holds.beyond_ascii.any());
+        else
+            quote_any(s, role::value);
+        return *this;
+    }
     SOCKETLESS_NEVER_INLINE constexpr writer& any_string(std::string_view s) {
         quote(s, role::value);
         return *this;
