@@ -238,8 +238,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
     if (h.size != text.size() && text[h.size] == '/') {
         if (auto const read = read_namespace(text, h, r, utf8); !read) return read;
     }
-    if (h.size != text.size() && core_detail::is_digit(text[h.size])) {
-        auto const id = core_detail::read_digits(rest_of(text, h.size));
+    if (auto const id = core_detail::read_digits(rest_of(text, h.size)); id.size != 0) {
         if (id.size > core_detail::max_digits || id.value > max_ack_id) return error{errc::invalid_ack_id, h.size};
         h.has_id = true;
         h.id = id.value;

@@ -5,6 +5,7 @@
 #include <socketless/kernels/block.hpp>
 #include <socketless/kernels/blocks.hpp>
 #include <socketless/kernels/bulk.hpp>
+#include <socketless/kernels/scalar_block.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -93,16 +94,22 @@ inline std::uint32_t next_four(std::string_view s, std::size_t i) noexcept {
     return bytes;
 }
 
-// Whether a short text that is not ASCII is UTF-8: four bytes are looked at together.
+// Whether a short text that is not ASCII is UTF-8. What is ASCII is passed eight bytes at a time, then four.
 inline bool is_valid_short(std::string_view s) noexcept {
-    for (std::size_t i = 0; i < s.size();) {
+    using kernels::scalar::block;
+    std::size_t i = 0;
+    while (i < s.size()) {
+        if (s.size() - i >= block::size) {
+            auto const beyond = block::load(s.data() + i).non_ascii();
+            i += beyond.first();
+            if (!beyond.any()) continue;
+        }
         std::uint32_t const bytes = next_four(s, i);
-        std::uint32_t const beyond = bytes & 0x80808080u;
-        if (beyond == 0) {
-            i += 4;
-        } else if ((bytes & 0x80u) == 0) {
-            i += static_cast<std::size_t>(std::countr_zero(beyond)) / 8;
-        } else if ((bytes & 0xc0e0u) == 0x80c0u) {
+        if ((bytes & 0x80u) == 0) { // only near the end
+            i += static_cast<std::size_t>(std::countr_zero(bytes & 0x80808080u)) / 8;
+            continue;
+        }
+        if ((bytes & 0xc0e0u) == 0x80c0u) {
             if ((bytes & 0x1eu) == 0) return false; // overlong
             i += 2;
         } else if ((bytes & 0xc0c0f0u) == 0x8080e0u) {
