@@ -64,8 +64,9 @@ public:
         complete_ = true;
         if (is_text_kept_) cut_from_copy();
         return result<std::optional<message>>(core_detail::made_in_place{[&] {
-            return std::optional<message>(
-                core_detail::made_in_place{[&] { return message{packet_->value(), attachments_}; }});
+            return std::optional<message>(core_detail::made_in_place{[&] {
+                return message{packet_->value(), attachments_};
+            }});
         }});
     }
 

@@ -127,8 +127,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> check_event_name(std::string_vie
 }
 
 // Whether `data` is a payload that a packet of this type can have; an error's offset counts within `data`.
-SOCKETLESS_ALWAYS_INLINE constexpr result<void> check_payload(packet_type type, json::text data,
-                                                              revision r) noexcept {
+SOCKETLESS_ALWAYS_INLINE constexpr result<void> check_payload(packet_type type, json::text data, revision r) noexcept {
     using enum packet_type;
     char const first = data.empty() ? '\0' : data.raw().front();
     if (is_event(type)) return first == '[' ? check_event_name(data.raw()) : error{errc::invalid_payload};

@@ -9,6 +9,7 @@
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -267,7 +268,7 @@ namespace detail {
 
 // Whether two namespaces are the same. Names begin with '/', and most are nothing more.
 [[nodiscard]] inline bool is_same_namespace(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && (a.size() == 1 || a == b);
+    return a.size() == b.size() && (a.size() == 1 || std::equal(a.begin(), a.end(), b.begin()));
 }
 
 // No event yet. GCC zeroes one that is declared empty, with an instruction that is slow: events are large.
