@@ -135,8 +135,10 @@ constexpr result<std::size_t> encode_packet(Target&& target, attachment_list* at
             return {};
         return finish_packet(out, begin, payload, attachments, bounds, type, shape);
     });
-    if (!written && attachments != nullptr) attachments->clear();
-    return written;
+    if (written) [[likely]]
+        return *written; // made anew: a copy would wait for what has just been written
+    if (attachments != nullptr) attachments->clear();
+    return written.error();
 }
 
 SOCKETLESS_NEVER_INLINE constexpr bool is_listed_as_reserved(std::string_view name) noexcept {
