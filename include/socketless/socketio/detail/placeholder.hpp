@@ -168,8 +168,8 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
     return {};
 }
 
-// How many placeholders there are, if all are written as encoders write them. In valid JSON without backslashes, this key
-// and what stands around it are no part of another string.
+// How many placeholders there are, if all are written as encoders write them. In valid JSON without backslashes, their
+// key and what stands around it are no part of another string.
 constexpr std::optional<std::size_t> count_usual(std::string_view json, std::uint32_t attachments) {
     if (core_detail::prefers_small_code || json.find('\\') != std::string_view::npos) return std::nullopt;
     constexpr std::size_t before = 2; // a brace and a quote
