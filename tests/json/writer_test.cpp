@@ -41,6 +41,15 @@ void write_json(json::writer& out, point const& p) {
     out.begin_object().member("x", p.x).member("y", p.y).end_object();
 }
 
+struct labelled {
+    std::string label;
+    std::uint64_t number;
+};
+
+void write_json(json::writer& out, labelled const& l) {
+    out.begin_object().member("label", l.label).member("n", l.number).end_object();
+}
+
 enum class color { red, green };
 
 constexpr void write_json(json::writer& out, color c) {
@@ -426,6 +435,27 @@ TEST_CASE("a string is read back as it was written", "[writer]") {
         bool const good = json::write(out, s) && out == support::stringified(s) && json::validate(out) &&
                           json::validate(out)->get<std::string>() == s && json::validate(out)->equals(s);
         if (!good) FAIL_CHECK(support::to_hex(s));
+    }
+}
+
+TEST_CASE("a string that is a member is written as one that stands alone, whatever room there is", "[writer]") {
+    constexpr std::string_view characters[] = {"a",      "z",          "\"",   "\n",      "\x01",
+                                               "\u00e9", "\U0001f600", "\xff", "eight pl"};
+    support::random_source random(51);
+    for (int i = 0; i != 2'000; ++i) {
+        user::labelled value{.label = {}, .number = random.below(1000)};
+        for (std::size_t n = random.below(30); n != 0; --n) value.label += random.pick(characters);
+        // A key of which the compiler knows nothing goes another way.
+        auto const expected = written(json::object(std::string("label"), value.label, std::string("n"), value.number));
+        if (written(value) != expected) FAIL_CHECK(support::to_hex(value.label));
+        if (!expected) continue;
+        std::size_t const room = random.below(expected->size() + 8);
+        std::vector<char> memory(room, '?');
+        auto const filled = json::write(std::span<char>(memory), value);
+        bool const good = room < expected->size()
+                              ? filled == error{errc::buffer_too_small, expected->size()}
+                              : filled == expected->size() && std::string(memory.data(), expected->size()) == *expected;
+        if (!good) FAIL_CHECK(support::to_hex(value.label) << " in " << room);
     }
 }
 

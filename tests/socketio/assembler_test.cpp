@@ -35,6 +35,13 @@ TEST_CASE("a plain packet is complete at once", "[socketio]") {
     CHECK((*m)->arguments().size() == 1);
 }
 
+TEST_CASE("text that was checked for UTF-8 is not checked again", "[socketio]") {
+    std::string const bad = "2/\xff,[\"a\"]";
+    assembler a;
+    CHECK(a.push(text(bad)) == error{errc::invalid_utf8, 2});
+    CHECK(a.push(text(bad), text_check::done).has_value());
+}
+
 TEST_CASE("a binary packet is complete with its last attachment", "[socketio]") {
     assembler a;
     CHECK_FALSE(a.push(text(two_due))->has_value());

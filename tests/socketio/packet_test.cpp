@@ -193,6 +193,19 @@ TEST_CASE("JSON errors point into the packet", "[socketio]") {
     CHECK(decode("2[\"a\xff\"]") == error{errc::invalid_utf8, 4});
 }
 
+TEST_CASE("whoever has checked UTF-8 says so, and the packet is the same", "[socketio]") {
+    auto const checked = [](std::string_view text) { return decode(text, revision::v5, {}, text_check::done); };
+    for (std::string const& s :
+         {std::string("gr\u00fc\u00dfe"), std::string(100, 'x') + "\u20ac", std::string(3, '\x7f')}) {
+        std::string const text = "2/" + s + ",7[\"" + s + "\",{\"" + s + "\":1}]";
+        CHECK(decode(text));
+        CHECK(checked(text) == decode(text));
+        CHECK(checked(text + "x") == decode(text + "x")); // and so are the other errors
+    }
+    CHECK(decode("2/\xff,[\"a\"]") == error{errc::invalid_utf8, 2});
+    CHECK(checked("2/\xff,[\"a\"]").has_value()); // it is taken at its word
+}
+
 TEST_CASE("JSON is limited in depth, also in binary packets, and recursion is not used", "[socketio][hostile]") {
     std::string const nested(1'000'000, '[');
     CHECK(decode("2[\"a\"," + nested) == error{errc::depth_exceeded, 6 + 999});

@@ -135,6 +135,11 @@ constexpr char* copy_escaped(char const* p, char const* end, char* out) noexcept
     return out;
 }
 
+// GCC warns of what stands behind an array that is shorter, and is never read.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Warray-bounds"
+#endif
 // Whether a literal starts with as many plain characters, or is all plain if it is shorter. Without a loop: compilers
 // know the answer.
 template <std::size_t... I>
@@ -142,6 +147,9 @@ SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(char const* p, std::size_
                                                        std::index_sequence<I...> /*which*/) noexcept {
     return ((I >= size || is_plain(p[I])) && ...);
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 } // namespace socketless::inline v0::json::detail
 
