@@ -82,7 +82,8 @@ public:
         engineio::payload_reader reader(bytes_, buffer_);
         while (auto const p = reader.next()) {
             if (!*p || (*p)->type != engineio::packet_type::message) return false;
-            bool const is_plain = assembler_.attachments_due() == 0 && !(*p)->data.starts_with('5');
+            bool const is_plain =
+                (*p)->kind == frame_kind::text && assembler_.attachments_due() == 0 && !(*p)->data.starts_with('5');
             if (is_plain ? read_event(**p) : push(assembler_, **p)) ++packets;
         }
         return packets == expected_;

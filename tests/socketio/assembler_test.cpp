@@ -40,6 +40,17 @@ TEST_CASE("text that was checked for UTF-8 is not checked again", "[socketio]") 
     assembler a;
     CHECK(a.push(text(bad)) == error{errc::invalid_utf8, 2});
     CHECK(a.push(text(bad), text_check::done).has_value());
+
+    // Who was taken at his word once is not asked when the packet is made anew, of a copy.
+    std::string gone = "51-/\xff,[\"a\",{\"_placeholder\":true,\"num\":0}]";
+    CHECK(a.push(text(gone), text_check::done).has_value());
+    a.retain();
+    std::string const kept = gone;
+    gone.assign(gone.size(), '?');
+    auto const whole = a.push(binary("x"));
+    REQUIRE(whole.has_value());
+    REQUIRE(whole->has_value());
+    CHECK((*whole)->packet == *decode(kept, revision::v5, {}, text_check::done));
 }
 
 TEST_CASE("a binary packet is complete with its last attachment", "[socketio]") {

@@ -380,6 +380,22 @@ TEST_CASE("a packet made by hand is checked like one that is decoded", "[socketi
     CHECK(text == R"(51-["a"])");
 }
 
+TEST_CASE("a packet made by hand is no deeper than one that is decoded, wherever its placeholders are", "[socketio]") {
+    std::string const deep = std::string(5000, '[') + std::string(5000, ']');
+    for (std::string const& name : {std::string("\"e\""), std::string("\"e\\n\"")}) {
+        std::string const data = "[" + name + "," + deep + ",{\"_placeholder\":true,\"num\":0}]";
+        packet p;
+        p.type = packet_type::binary_event;
+        p.attachments = 1;
+        p.data = json::text::trusted(data);
+        std::string text;
+        CHECK(encode(text, p).error().code == errc::depth_exceeded);
+        limits bounds;
+        bounds.max_depth = limits::deepest;
+        CHECK(decode("51-" + data, revision::v5, bounds).error().code == errc::depth_exceeded);
+    }
+}
+
 TEST_CASE("a query is part of CONNECT only, and has no comma", "[socketio]") {
     std::string text;
     packet p = *decode("0/a?x,", revision::v4);

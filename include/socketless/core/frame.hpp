@@ -30,7 +30,8 @@ struct frame {
     friend constexpr bool operator==(frame const&, frame const&) noexcept = default;
 };
 
-/// Whether text has to be checked for UTF-8, or whoever hands it on has checked it.
+/// Whether text has to be checked for UTF-8, or whoever hands it on has checked it, and promises that it is UTF-8. Text
+/// for which that is not true is handed on as it is.
 enum class text_check : bool { due, done };
 
 /// The same memory as bytes.

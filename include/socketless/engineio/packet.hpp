@@ -87,7 +87,7 @@ constexpr result<packet> decode_base64(std::string_view text, std::string_view p
     return e;
 }
 
-// A text packet. Base64 that is good is ASCII: it need not be checked for UTF-8.
+// A text packet. Base64 that was decoded is ASCII: it need not be checked for UTF-8.
 constexpr result<packet> decode_text(std::string_view text, revision r, std::span<char> buffer) noexcept {
     if (text.starts_with('b')) {
         auto decoded = decode_base64(text, base64_prefix(r), buffer);

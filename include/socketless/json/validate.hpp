@@ -142,7 +142,7 @@ SOCKETLESS_NEVER_INLINE constexpr char const* begin_of_space(char const* begin, 
     return end;
 }
 
-// The same where it is rare.
+// Without the white space at both ends, where it is rare.
 SOCKETLESS_ALWAYS_INLINE constexpr std::string_view without_rare_space(std::string_view s) noexcept {
     char const* end = s.data() + s.size();
     char const* const begin = skip_rare_space(s.data(), end);

@@ -173,7 +173,7 @@ public:
             }
             return any_key(name.view).value(v);
         } else if constexpr (detail::written_as_string<T>) {
-            std::string_view const value = detail::string_argument(detail::passed_on(v)).view;
+            std::string_view const value = detail::string_of(v);
             if (is_plain_literal(name.view) && value.size() <= longest_short_string &&
                 fits(name.view.size() + 3 + value.size() + 2)) [[likely]]
                 return string_behind_key(copy_key(name.view, begin()), value);
@@ -282,31 +282,26 @@ private:
     SOCKETLESS_ALWAYS_INLINE constexpr void quote(std::string_view s, role r) {
         if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && s.size() <= longest_short_string &&
             fits(s.size() + (r == role::key ? 3 : 2))) [[likely]] {
-            char* p = begin();
-            *p++ = '"';
-            auto const holds = detail::copy_short(s.data(), s.size(), p);
-            if (!(holds.specials | holds.beyond_ascii).any()) [[likely]]
-                return end_string(p + s.size(), r);
-            if (fits(s.size() * detail::longest_escape + 3))
-                return end_unusual(s, r, p, holds.specials.any(), holds.beyond_ascii.any());
+            quote_short(s, r, begin());
+        } else {
+            quote_any(s, r);
         }
-        quote_any(s, r);
     }
 
-    // A short string behind its key, which ends at `p`. Precondition: room for its bytes and two quotes.
-    SOCKETLESS_NEVER_INLINE writer& string_behind_key(char* p, std::string_view s) {
-        char* const contents = p + 1;
+    // A short string at `p`, behind the comma or the key. Precondition: room for its bytes, two quotes and a colon.
+    SOCKETLESS_ALWAYS_INLINE void quote_short(std::string_view s, role r, char* p) {
+        char* const inner = p + 1;
         *p = '"';
-        auto const holds = detail::copy_short(s.data(), s.size(), contents);
-        if (!(holds.specials | holds.beyond_ascii).any()) [[likely]] {
-            end_string(contents + s.size(), role::value);
-            return *this;
-        }
+        auto const holds = detail::copy_short(s.data(), s.size(), inner);
+        if (!(holds.specials | holds.beyond_ascii).any()) [[likely]]
+            return end_string(inner + s.size(), r);
         end(p, false);
         if (fits(s.size() * detail::longest_escape + 3))
-            end_unusual(s, role::value, contents, holds.specials.any(), holds.beyond_ascii.any());
-        else
-            quote_any(s, role::value);
+            return end_unusual(s, r, inner, holds.specials.any(), holds.beyond_ascii.any());
+        quote_any(s, r);
+    }
+    SOCKETLESS_NEVER_INLINE writer& string_behind_key(char* p, std::string_view s) {
+        quote_short(s, role::value, p);
         return *this;
     }
     SOCKETLESS_NEVER_INLINE constexpr writer& any_string(std::string_view s) {

@@ -28,7 +28,7 @@ inline constexpr std::size_t shortest_json = 16;
 /// Precondition: at least `shortest_json` bytes.
 [[nodiscard]] inline char const* skip_json_container(char const* p, char const* end) noexcept {
 #ifdef SOCKETLESS_AVX2
-    if (end - p >= 32 && has_haswell()) return avx2::skip_json_container(p, end);
+    if (static_cast<std::size_t>(end - p) >= avx2::width && has_haswell()) return avx2::skip_json_container(p, end);
 #endif
     return skip_json_container<json_kernel>(p, end);
 }

@@ -3,6 +3,7 @@
 
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/made_in_place.hpp>
+#include <socketless/core/detail/must.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -48,7 +49,7 @@ public:
     explicit assembler(revision r = revision::v5, limits const& bounds = {}) noexcept : revision_(r), limits_(bounds) {}
 
     /// Takes the next message; returns the packet that it completes, or nothing while attachments are due.
-    /// Say that UTF-8 was checked if the message is what engineio::decode returned.
+    /// Whoever says that UTF-8 was checked promises that a text is UTF-8, as what engineio::decode returned is.
     /// The input must live until the packet is complete or `retain` was called; the packet lives as long as the
     /// input, and until the next call here.
     /// Errors: those of `decode`; errc::unexpected_text while attachments are due; errc::unexpected_binary while
@@ -73,7 +74,8 @@ public:
     /// Copies what an incomplete packet still borrows from the input, so that the input may go.
     void retain() {
         if (attachments_due() == 0) return;
-        if (!std::exchange(is_text_kept_, true)) kept_.append(text_);
+        if (!is_text_kept_) kept_.append(text_);
+        is_text_kept_ = true;
         for (; kept_attachments_ != attachments_.size(); ++kept_attachments_)
             kept_.append(as_characters(attachments_[kept_attachments_]));
     }
@@ -135,8 +137,10 @@ private:
         };
         std::string_view const text = take(text_.size());
         for (byte_view& a : std::span(attachments_).first(kept_attachments_)) a = as_bytes(take(a.size()));
-        auto const h = *decode_header(text, revision_, limits_);
-        packet_ = detail::packet_of(h, json::text::trusted(h.payload.substr(0, packet_->value().data.raw().size())));
+        detail::header_parts h;
+        core_detail::must(detail::read_header(text, h, revision_, limits_, text_check::done)); // it was read before
+        auto const data = json::text::trusted(text.substr(h.size, packet_->value().data.raw().size()));
+        packet_ = packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data};
     }
 
     revision revision_;

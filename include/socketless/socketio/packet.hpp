@@ -281,8 +281,8 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
 ///     ack            an array, and an id
 ///     connect_error  an object, a string or nothing
 ///
-/// Nothing is copied or allocated; the packet is borrowed from `text`. Say that UTF-8 was checked if `text` is what
-/// engineio::decode returned: nobody needs to check it twice.
+/// Nothing is copied or allocated; the packet is borrowed from `text`. Whoever says that UTF-8 was checked promises
+/// that `text` is UTF-8: so is the data of a text packet that engineio::decode returned.
 /// Errors, each with its offset in `text`: those of `decode_header` and json::validate; errc::invalid_payload,
 /// errc::invalid_event_name, errc::reserved_event_name, errc::invalid_placeholder. Linear; constant stack.
 [[nodiscard]] constexpr result<packet> decode(std::string_view text, revision r = revision::v5,
@@ -298,7 +298,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
         data = *json;
     }
     auto good = detail::check_payload(h.type, data, r);
-    if (good && is_binary(h.type)) {
+    if (good && is_binary(h.type) && !detail::are_usual(data.raw(), h.attachments)) {
         if (auto const count = detail::count_placeholders(data.raw(), h.attachments); !count) good = count.error();
     }
     if (!good) return error{good.error().code, h.size + good.error().offset};

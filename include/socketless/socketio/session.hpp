@@ -266,7 +266,8 @@ struct event {
 
 namespace detail {
 
-// Whether two namespaces are the same. Names begin with '/', and most are nothing more.
+// Whether two namespaces are the same. Names begin with '/', and most are nothing more. GCC calls a function of the
+// library for ==, but not for std::equal.
 [[nodiscard]] inline bool is_same_namespace(std::string_view a, std::string_view b) noexcept {
     return a.size() == b.size() && (a.size() == 1 || std::equal(a.begin(), a.end(), b.begin()));
 }

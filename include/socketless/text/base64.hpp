@@ -86,8 +86,8 @@ constexpr char* encode(std::string_view data, char* out) noexcept {
 /// Decodes all of `text` into the start of `out` and returns how many bytes that were. `out` may begin where
 /// `text` does: decoding in place. Padding may be absent; if present it must be whole. Bits that
 /// are left over in the last character are ignored, as in the reference.
-/// Errors: errc::invalid_base64 at the first character that does not belong (`out` is then unspecified);
-/// errc::buffer_too_small. Linear.
+/// Errors: errc::invalid_base64 at the first character that does not belong (`out` is then unspecified, but in place
+/// the text is as it was from that character on); errc::buffer_too_small. Linear.
 [[nodiscard]] constexpr result<std::size_t> decode(std::string_view text, std::span<char> out) noexcept {
     auto const unpadded = detail::unpadded(text);
     if (!unpadded) return unpadded.error();

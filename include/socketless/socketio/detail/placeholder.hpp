@@ -168,27 +168,25 @@ constexpr result<void> for_each_placeholder(std::string_view json, std::uint32_t
     return {};
 }
 
-// How many placeholders there are, if all are written as encoders write them. In valid JSON without backslashes, their
-// key and what stands around it are no part of another string.
-constexpr std::optional<std::size_t> count_usual(std::string_view json, std::uint32_t attachments) {
-    if (core_detail::prefers_small_code || json.find('\\') != std::string_view::npos) return std::nullopt;
-    constexpr std::size_t before = 2; // a brace and a quote
-    std::size_t count = 0;
-    for (std::size_t i = 0; (i = json.find(placeholder_key, i)) != std::string_view::npos; ++count) {
-        if (i < before) return std::nullopt;
-        auto const usual = read_usual(json.substr(i - before), attachments);
-        if (!usual.index) return std::nullopt;
-        i += usual.size - before;
-    }
-    return count;
-}
-
 // How many placeholders there are, if all are valid.
 constexpr result<std::size_t> count_placeholders(std::string_view json, std::uint32_t attachments) {
-    if (auto const usual = count_usual(json, attachments)) return *usual;
     std::size_t count = 0;
     auto const good = for_each_placeholder(json, attachments, [&count](placeholder const&) { ++count; });
     return good ? result<std::size_t>(count) : good.error();
+}
+
+// Whether all placeholders are written as encoders write them, and so are valid. In JSON without backslashes, their key
+// and what stands around it are no part of another string. Precondition: `json` was validated, its depth too.
+constexpr bool are_usual(std::string_view json, std::uint32_t attachments) noexcept {
+    if (core_detail::prefers_small_code || json.find('\\') != std::string_view::npos) return false;
+    constexpr std::size_t before = 2; // a brace and a quote
+    for (std::size_t i = 0; (i = json.find(placeholder_key, i)) != std::string_view::npos;) {
+        if (i < before) return false;
+        auto const usual = read_usual(json.substr(i - before), attachments);
+        if (!usual.index) return false;
+        i += usual.size - before;
+    }
+    return true;
 }
 
 } // namespace socketless::inline v0::socketio::detail
