@@ -108,7 +108,7 @@ inline std::string printable(std::string_view text) {
 // 1024 as "1,024 bytes".
 inline std::string size_text(std::size_t bytes) {
     auto digits = std::to_string(bytes);
-    for (std::size_t i = digits.size(); i > 3;) digits.insert(i -= 3, ",");
+    for (std::size_t i = digits.size(); i > 3;) digits.insert(i -= 3, 1, ',');
     return digits + (bytes == 1 ? " byte" : " bytes");
 }
 
