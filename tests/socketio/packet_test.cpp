@@ -199,8 +199,8 @@ TEST_CASE("whoever has checked UTF-8 says so, and the packet is the same", "[soc
          {std::string("gr\u00fc\u00dfe"), std::string(100, 'x') + "\u20ac", std::string(3, '\x7f')}) {
         std::string const text = "2/" + s + ",7[\"" + s + "\",{\"" + s + "\":1}]";
         CHECK(decode(text));
-        CHECK(checked(text) == decode(text));
-        CHECK(checked(text + "x") == decode(text + "x")); // and so are the other errors
+        CHECK((checked(text) == decode(text)));
+        CHECK((checked(text + "x") == decode(text + "x"))); // and so are the other errors
     }
     CHECK(decode("2/\xff,[\"a\"]") == error{errc::invalid_utf8, 2});
     CHECK(checked("2/\xff,[\"a\"]").has_value()); // it is taken at its word
