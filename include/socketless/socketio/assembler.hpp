@@ -17,7 +17,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -140,7 +139,7 @@ private:
         detail::header_parts h;
         core_detail::must(detail::read_header(text, h, revision_, limits_, text_check::done)); // it was read before
         auto const data = json::text::trusted(text.substr(h.size, packet_->value().data.raw().size()));
-        packet_ = packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data};
+        packet_ = detail::packet_of(h, data);
     }
 
     revision revision_;

@@ -164,6 +164,11 @@ struct header_parts {
     }
 };
 
+// The packet whose header these are.
+SOCKETLESS_ALWAYS_INLINE constexpr packet packet_of(header_parts const& h, json::text payload) noexcept {
+    return {h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, payload};
+}
+
 SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_attachment_count(std::string_view text, header_parts& h,
                                                                       limits const& bounds) noexcept {
     auto const count = core_detail::read_digits(rest_of(text, h.size));
@@ -302,8 +307,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr result<void> read_header(std::string_view tex
         if (auto const count = detail::count_placeholders(data.raw(), h.attachments); !count) good = count.error();
     }
     if (!good) return error{good.error().code, h.size + good.error().offset};
-    return result<packet>(core_detail::made_in_place{
-        [&] { return packet{h.type, h.nsp, h.asked_query(), h.asked_id(), h.attachments, data}; }});
+    return result<packet>(core_detail::made_in_place{[&] { return detail::packet_of(h, data); }});
 }
 
 } // namespace socketless::inline v0::socketio
