@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -136,7 +137,8 @@ private:
 };
 
 template <class Registers>
-SOCKETLESS_AVX2_INLINE inline json_masks json_masks_of(Registers const& r) noexcept {
+SOCKETLESS_AVX2_INLINE inline json_masks look(std::type_identity<json_masks> /*what for*/,
+                                              Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
     Registers const lower = r.lower(like);
     json_masks found{r.where(like.quote),
@@ -156,19 +158,22 @@ SOCKETLESS_AVX2_INLINE inline json_masks json_masks_of(Registers const& r) noexc
 }
 
 template <class Registers>
-SOCKETLESS_AVX2_INLINE inline json_digits json_digits_of(Registers const& r) noexcept {
+SOCKETLESS_AVX2_INLINE inline json_digits look(std::type_identity<json_digits> /*what for*/,
+                                               Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
     return {r.behind(like.zero).below(like.nine), r.where(like.zero)};
 }
 
 template <class Registers>
-SOCKETLESS_AVX2_INLINE inline json_signs json_signs_of(Registers const& r) noexcept {
+SOCKETLESS_AVX2_INLINE inline json_signs look(std::type_identity<json_signs> /*what for*/,
+                                              Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
     return {r.where(like.minus), r.where(like.point)};
 }
 
 template <class Registers>
-SOCKETLESS_AVX2_INLINE inline json_nesting json_nesting_of(Registers const& r) noexcept {
+SOCKETLESS_AVX2_INLINE inline json_nesting look(std::type_identity<json_nesting> /*what for*/,
+                                                Registers const& r) noexcept {
     json_constants const& like = json_constants_of();
     Registers const lower = r.lower(like);
     return {r.where(like.quote), lower.where(like.opening), lower.where(like.closing), r.where(like.backslash)};
@@ -194,31 +199,22 @@ public:
         }
     }
 
-    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_masks masks() const noexcept {
-        if (size_ == size::whole) [[likely]]
-            return json_masks_of(json_registers(p_, width));
-        if (size_ == size::one) return json_masks_of(json_register(p_)).from(before_);
-        return json_masks_of(json_registers(p_, distance_)).from(before_);
-    }
-    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_digits digits() const noexcept {
-        if (size_ == size::whole) [[likely]]
-            return json_digits_of(json_registers(p_, width));
-        if (size_ == size::one) return json_digits_of(json_register(p_)).from(before_);
-        return json_digits_of(json_registers(p_, distance_)).from(before_);
-    }
-    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_signs signs() const noexcept {
-        if (size_ == size::one) return json_signs_of(json_register(p_)).from(before_);
-        return json_signs_of(json_registers(p_, distance_)).from(before_);
-    }
-    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_nesting nesting() const noexcept {
-        if (size_ == size::whole) [[likely]]
-            return json_nesting_of(json_registers(p_, width));
-        if (size_ == size::one) return json_nesting_of(json_register(p_)).from(before_);
-        return json_nesting_of(json_registers(p_, distance_)).from(before_);
-    }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_masks masks() const noexcept { return look_for<json_masks>(); }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_digits digits() const noexcept { return look_for<json_digits>(); }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_signs signs() const noexcept { return look_for<json_signs>(); }
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE json_nesting nesting() const noexcept { return look_for<json_nesting>(); }
 
 private:
     enum class size : std::uint8_t { whole, part, one };
+
+    template <class Found>
+    [[nodiscard]] SOCKETLESS_AVX2_INLINE Found look_for() const noexcept {
+        constexpr std::type_identity<Found> what;
+        if (size_ == size::whole) [[likely]]
+            return look(what, json_registers(p_, width));
+        if (size_ == size::one) return look(what, json_register(p_)).from(before_);
+        return look(what, json_registers(p_, distance_)).from(before_);
+    }
 
     char const* p_;
     std::size_t distance_ = width;
