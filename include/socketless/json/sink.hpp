@@ -21,7 +21,7 @@ namespace socketless::inline v0::json {
 ///
 /// What is written is well-formed as far as the caller of the writer keeps to its preconditions. Views live until the
 /// function returns. A function that fails says so to whoever made the sink; the writer goes on.
-class sink {
+class sink : private core_detail::output {
 public:
     sink(sink const&) = delete;
     sink& operator=(sink const&) = delete;
@@ -47,12 +47,11 @@ public:
     virtual void end_object() = 0;
 
 protected:
-    sink() = default;
+    sink() noexcept : output(growth::elsewhere) {}
     ~sink() = default;
 
 private:
-    friend class writer;
-    core_detail::output no_room_{nullptr, 0}; // what the writer writes text to
+    friend class writer; // it takes the sink for an output without room
 };
 
 } // namespace socketless::inline v0::json

@@ -11,7 +11,9 @@
 #include <socketless/json/detail/number.hpp>
 #include <socketless/json/detail/quote.hpp>
 #include <socketless/json/detail/scan.hpp>
+#include <socketless/json/detail/tokens.hpp>
 #include <socketless/json/detail/write_value.hpp>
+#include <socketless/json/sink.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/kernels/bulk.hpp>
 #include <socketless/text/utf8.hpp>
@@ -49,6 +51,10 @@ public:
                               std::uint32_t max_depth = 0xffffffff) noexcept
         : out_(&out), attachments_(attachments), depth_left_(max_depth) {}
 
+    /// Writes another format than text: what is written goes to `to`. Precondition: `to` outlives the writer.
+    constexpr explicit writer(sink& to, std::uint32_t max_depth = 0xffffffff) noexcept
+        : out_(&to), attachments_(nullptr), depth_left_(max_depth) {}
+
     /// A literal: null, true or false.
     constexpr writer& null() { return literal("null"); }
     constexpr writer& boolean(bool b) { return b ? literal("true") : literal("false"); }
@@ -61,16 +67,15 @@ public:
     requires(sizeof(T) <= sizeof(std::uint64_t)) constexpr writer& number(T n) {
         if (!core_detail::prefers_small_code && fits(core_detail::longest_integer)) [[likely]]
             return end(core_detail::write_decimal(n, begin()), true);
-        return token(core_detail::decimal_text(n).view());
+        using widest = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
+        return any_integer(static_cast<widest>(n));
     }
 
     /// A double as JavaScript prints it; null for NaN and the infinities; 0 for -0.
     SOCKETLESS_CONSTEXPR writer& number(double n) {
-        if (!detail::is_finite(n)) return null();
-        if (fits(detail::longest_number)) [[likely]]
+        if (detail::is_finite(n) && fits(detail::longest_number)) [[likely]]
             return end(detail::format_double(n, begin()), true);
-        char digits[detail::longest_number]{};
-        return token(detail::between(digits, detail::format_double(n, digits)));
+        return any_double(n);
     }
 
     /// A string: quoted, with the escapes of JSON.stringify.
@@ -99,19 +104,20 @@ public:
     }
     constexpr writer& raw_part(std::string_view part) {
         if (depth_left_ <= most_counted && !detail::follow_depth(part, depth_left_)) fail(errc::depth_exceeded);
+        if (out_->is_elsewhere()) return send(part, role::value);
         out_->put(part);
         comma_due_ = false;
         return *this;
     }
     constexpr writer& end_raw() noexcept {
-        comma_due_ = true;
+        comma_due_ = !out_->is_elsewhere();
         return *this;
     }
 
     /// A binary value: writes a placeholder and adds an attachment. If attachments are not allowed, the write fails
     /// with errc::unexpected_binary. The bytes are borrowed until the packet is sent.
     constexpr writer& binary(byte_view bytes) {
-        if (attachments_ == nullptr) return fail(errc::unexpected_binary);
+        if (attachments_ == nullptr) return binary_without_attachments(bytes);
         if (depth_left_ == 0) [[unlikely]]
             fail(errc::depth_exceeded);
         constexpr std::string_view opening = detail::placeholder_opening;
@@ -145,6 +151,7 @@ public:
     /// A key that is already a JSON string.
     constexpr writer& raw_key(text name) {
         SOCKETLESS_ASSERT(name.is(kind::string));
+        if (out_->is_elsewhere()) return send(name.raw(), role::key);
         may_hold_placeholders_ = true;
         token(name.raw());
         out_->put(':');
@@ -200,6 +207,8 @@ public:
     }
 
 private:
+    using role = detail::string_role; // a key has a colon behind it
+
     static constexpr std::uint32_t most_counted = 0x7fffffff; // a higher limit is no limit
     static constexpr std::size_t longest_short_string = 64;
 
@@ -241,8 +250,11 @@ private:
         return *this;
     }
 
+    // A sink has no room for text: what it is sent leaves the way of each function at the point where there is none.
+
     // A token for which there is no room yet.
     SOCKETLESS_NEVER_INLINE constexpr writer& make_room_and_put(std::string_view t, bool comma_due) {
+        if (out_->is_elsewhere()) return send(t, role::value);
         if (comma_due_) out_->put(',');
         out_->put(t);
         comma_due_ = comma_due;
@@ -271,13 +283,41 @@ private:
     }
     SOCKETLESS_ALWAYS_INLINE constexpr writer& close(char bracket) {
         ++depth_left_;
-        out_->put(bracket);
-        comma_due_ = true;
+        if (!out_->has_room(1)) [[unlikely]]
+            return make_room_and_close(bracket);
+        char* const p = out_->position();
+        *p = bracket;
+        return end(p + 1, true);
+    }
+    SOCKETLESS_NEVER_INLINE constexpr writer& make_room_and_close(char bracket) {
+        comma_due_ = false;
+        return make_room_and_put({&bracket, 1}, true);
+    }
+    template <class T>
+    SOCKETLESS_NEVER_INLINE constexpr writer& any_integer(T n) {
+        if (out_->is_elsewhere()) return to_sink().number(n), *this;
+        return token(core_detail::decimal_text(n).view());
+    }
+    SOCKETLESS_NEVER_INLINE SOCKETLESS_CONSTEXPR writer& any_double(double n) {
+        if (out_->is_elsewhere()) return to_sink().number(n), *this;
+        if (!detail::is_finite(n)) return null();
+        char digits[detail::longest_number]{};
+        return token(detail::between(digits, detail::format_double(n, digits)));
+    }
+    SOCKETLESS_NEVER_INLINE constexpr writer& binary_without_attachments(byte_view bytes) {
+        if (!out_->is_elsewhere()) return fail(errc::unexpected_binary);
+        to_sink().binary(bytes);
         return *this;
     }
 
-    // A key has a colon behind it.
-    enum class role : bool { value, key };
+    [[nodiscard]] constexpr sink& to_sink() const noexcept {
+        return static_cast<sink&>(*out_);
+    }
+    // Sends JSON that is already made to the sink: a value, a part of one, or a key.
+    writer& send(std::string_view json, role r) {
+        detail::send_tokens(to_sink(), json, r);
+        return *this;
+    }
 
     SOCKETLESS_ALWAYS_INLINE constexpr void quote(std::string_view s, role r) {
         if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && s.size() <= longest_short_string &&
@@ -345,6 +385,7 @@ private:
 
     // The same for a string that is long, or for which there may be no room.
     SOCKETLESS_NEVER_INLINE constexpr void quote_any(std::string_view s, role r) {
+        if (out_->is_elsewhere()) return r == role::key ? to_sink().key(s) : to_sink().string(s);
         literal("\"");
         check_utf8(s);
         while (!s.empty()) {

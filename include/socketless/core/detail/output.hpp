@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -66,6 +67,8 @@ public:
         return static_cast<std::size_t>(position_ - begin_) + lost_;
     }
     [[nodiscard]] constexpr bool overflowed() const noexcept { return lost_ != 0; }
+    // Whether it has no memory at all, because what is written is not text.
+    [[nodiscard]] constexpr bool is_elsewhere() const noexcept { return growth_ == growth::elsewhere; }
     // What was kept, from `at` on. Precondition: nothing was lost.
     [[nodiscard]] constexpr std::string_view kept(std::size_t at = 0) const noexcept {
         SOCKETLESS_ASSERT(at <= static_cast<std::size_t>(position_ - begin_));
@@ -76,7 +79,11 @@ protected:
     using grow_function = void (*)(output&, std::size_t);
 
     // `f` makes room for some more bytes, by a call of `move_to`.
-    constexpr explicit output(grow_function f) noexcept : grow_(f), can_grow_(true) {}
+    constexpr explicit output(grow_function f) noexcept : grow_(f), growth_(growth::possible) {}
+
+    // What becomes of what does not fit. GCC does not compare the address of a function at compile time.
+    enum class growth : std::uint8_t { impossible, possible, elsewhere };
+    constexpr explicit output(growth g) noexcept : growth_(g) {}
 
     // From now on the memory is this, of which `used` bytes are filled.
     constexpr void move_to(char* begin, std::size_t used, std::size_t capacity) noexcept {
@@ -89,7 +96,7 @@ private:
     [[nodiscard]] constexpr std::size_t room() const noexcept { return static_cast<std::size_t>(end_ - position_); }
 
     constexpr bool grow(std::size_t n) {
-        if (!can_grow_) return false;
+        if (growth_ != growth::possible) return false;
         grow_(*this, n);
         return true;
     }
@@ -104,7 +111,7 @@ private:
     char* end_ = nullptr;
     std::size_t lost_ = 0;
     grow_function grow_ = nullptr;
-    bool can_grow_ = false; // GCC does not compare the address of a function at compile time
+    growth growth_ = growth::impossible;
 };
 
 // An integer of any type in decimal.
