@@ -3,7 +3,7 @@
 
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
-#include <socketless/core/result.hpp>
+#include <socketless/json/detail/tokens.hpp>
 
 #include <cstdint>
 #include <string_view>
@@ -52,6 +52,10 @@ protected:
 
 private:
     friend class writer; // it takes the sink for an output without room
+
+    // JSON that is already made: a value, a part of one, or a key. Virtual, so that a program without sinks has no code
+    // for it.
+    virtual void send(std::string_view json, detail::string_role role) { detail::send_tokens(*this, json, role); }
 };
 
 } // namespace socketless::inline v0::json

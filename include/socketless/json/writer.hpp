@@ -11,7 +11,6 @@
 #include <socketless/json/detail/number.hpp>
 #include <socketless/json/detail/quote.hpp>
 #include <socketless/json/detail/scan.hpp>
-#include <socketless/json/detail/tokens.hpp>
 #include <socketless/json/detail/write_value.hpp>
 #include <socketless/json/sink.hpp>
 #include <socketless/json/text.hpp>
@@ -315,7 +314,7 @@ private:
     }
     // Sends JSON that is already made to the sink: a value, a part of one, or a key.
     writer& send(std::string_view json, role r) {
-        detail::send_tokens(to_sink(), json, r);
+        to_sink().send(json, r);
         return *this;
     }
 

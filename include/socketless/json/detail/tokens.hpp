@@ -5,7 +5,6 @@
 #include <socketless/core/detail/inlining.hpp>
 #include <socketless/json/detail/number.hpp>
 #include <socketless/json/detail/scan.hpp>
-#include <socketless/json/sink.hpp>
 #include <socketless/json/text.hpp>
 
 #include <cstddef>
@@ -20,7 +19,8 @@ namespace socketless::inline v0::json::detail {
 enum class string_role : bool { value, key };
 
 // An integer as one, where 64 bits hold it. A number that no double holds is infinite.
-inline void send_number(sink& to, std::string_view number) {
+template <class Sink>
+void send_number(Sink& to, std::string_view number) {
     if (number.find_first_of(".eE") == std::string_view::npos) {
         if (auto const n = read_integer<std::int64_t>(number)) return to.number(*n);
         if (auto const n = read_integer<std::uint64_t>(number)) return to.number(*n);
@@ -31,7 +31,8 @@ inline void send_number(sink& to, std::string_view number) {
 }
 
 // Half a surrogate pair becomes U+FFFD.
-inline void send_string(sink& to, std::string_view quoted, string_role role) {
+template <class Sink>
+void send_string(Sink& to, std::string_view quoted, string_role role) {
     auto const send = [&](std::string_view s) { role == string_role::key ? to.key(s) : to.string(s); };
     auto const string = text::trusted(quoted);
     if (auto const borrowed = string.borrow_string()) return send(*borrowed);
@@ -41,7 +42,8 @@ inline void send_string(sink& to, std::string_view quoted, string_role role) {
 
 // Valid JSON: a value, or a part of one that does not end within a token. Text that is not valid makes no progress past
 // its end. A string is a key if a colon follows it, or if the caller says so.
-inline void send_tokens(sink& to, std::string_view json, string_role role) {
+template <class Sink>
+void send_tokens(Sink& to, std::string_view json, string_role role) {
     char const* p = json.data();
     char const* const end = p + json.size();
     while ((p = skip_rare_space(p, end)) != end) {
