@@ -17,6 +17,10 @@
 
 namespace socketless::inline v0 {
 
+namespace socketio {
+class parser;
+} // namespace socketio
+
 /// The options of socket.io-client that make sense without I/O, by their names and with their defaults. (`auth` is an
 /// argument of `client::connect`.)
 struct client_options {
@@ -70,6 +74,8 @@ struct client_options {
     /// Bytes that one packet of a stream may have: a good limit, too, for the bodies and messages that your network
     /// reads.
     std::size_t max_payload = 100'000'000;
+    /// How packets become messages, if not in the default way: see socketio::client_options.
+    socketio::parser const* parser = nullptr;
     /// How much one packet and one body may hold.
     socketless::limits limits = {};
 };

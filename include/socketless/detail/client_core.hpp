@@ -76,6 +76,7 @@ public:
                 .max_early = o.max_early,
                 .max_pending_acks = o.max_pending_acks,
                 .max_queued = packet_limit(o.max_queued, o.limits),
+                .parser = o.parser,
                 .limits = o.limits};
     }
 

@@ -42,6 +42,7 @@ public:
     server_connections(server_options const& options, random_source random, time_point now)
         : options_(&options.sockets), now_(now), engine_(options.engine, std::move(random)) {
         engine_.leave_out_drained();
+        queue_.use(options.sockets.parser, socketio::sender::server); // before its first session does
     }
 
     // The connections below, for an input that comes now.
@@ -181,6 +182,8 @@ public:
         return done;
     }
 
+    // The queue of all sessions.
+    [[nodiscard]] socketio::message_queue& queue() noexcept { return queue_; }
     // The text of the packet that a session has just queued.
     [[nodiscard]] std::string_view queued_text() const noexcept { return queue_.front().data; }
 

@@ -59,6 +59,7 @@ public:
         // A packet that a session could queue but not its transport is refused before either takes it.
         options_.sockets.max_queued =
             std::min(options_.sockets.max_queued, packet_limit(options_.engine.max_queued, options_.sockets.limits));
+        if (options_.sockets.parser != nullptr) socketio::detail::limit_messages_only(options_.sockets.limits);
         namespaces_.declare("/", admission::automatic);
         if (options_.recovery) recovery_.emplace(*options_.recovery, random_);
     }
@@ -488,7 +489,7 @@ protected:
     std::uint64_t last_ack_id_ = 0;
     std::unordered_map<std::uint64_t, broadcast_acks> broadcast_acks_;
     std::optional<server_recovery> recovery_;
-    shared_packet packet_;
+    shared_packet packet_{connections_.queue()};
 };
 
 } // namespace socketless::inline v0::detail

@@ -50,10 +50,14 @@ public:
         if (!is_writable(*s)) return error{errc::would_wait};
         if (s->recovery() == nullptr)
             return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args); });
+        // What a parser has made cannot be read: the event is encoded in the default way too.
+        bool const is_parsed = options_.sockets.parser != nullptr;
+        if (is_parsed)
+            if (auto const made = make_packet(s->nsp, std::nullopt, name, args); !made) return made;
         return connections_.with_queue(s->connection.index, [&](auto& session) {
             auto const emitted = session.emit(s->local, name, args);
             if (emitted)
-                if (auto const since = recovery_->misleading(connections_.queued_text()))
+                if (auto const since = recovery_->misleading(is_parsed ? packet_.text() : connections_.queued_text()))
                     s->recovery()->raise_since(*since);
             return emitted;
         });

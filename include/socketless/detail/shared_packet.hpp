@@ -9,6 +9,8 @@
 #include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
 
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,20 +24,31 @@ namespace socketless::inline v0::detail {
 // One after another: each packet replaces the one before.
 class shared_packet {
 public:
+    // `queue` knows the parser, if there is one, and outlives this. The text of a packet and its attachments are those of the default encoding
+    // whatever the parser: they are kept, read and added to.
+    explicit shared_packet(socketio::message_queue& queue) noexcept : queue_(&queue) {}
+
     // Encodes an event.
     result<void> encode(socketio::packet_bounds const& bounds, socketio::address const& to, std::string_view name,
                         json::detail::values const& args) {
         messages_.clear();
+        attachments_.clear();
         text_.clear();
         attachment_list attachments;
         auto const encoded = socketio::detail::encode_event_within(text_, attachments, bounds, to, name, args);
         if (!encoded) return encoded;
+        if (queue_->has_parser()) {
+            for (byte_view const a : attachments)
+                attachments_.emplace_back(frame{frame_kind::binary, as_characters(a)});
+            return encode_again(attachments, bounds.max_size);
+        }
         messages_.emplace_back(frame{frame_kind::text, text_});
         for (byte_view const a : attachments) messages_.emplace_back(frame{frame_kind::binary, as_characters(a)});
         return {};
     }
 
     // Takes an event that was encoded before, and adds an offset to its arguments.
+    // If the parser refuses it then, nothing is left.
     void assign(std::string_view text, std::span<engineio::shared_message const> attachments,
                 std::optional<socketio::recovery_offset> const& offset) {
         text_ = text;
@@ -44,6 +57,13 @@ public:
             text_.append(",\"").append(offset->view()).append("\"]");
         }
         messages_.clear();
+        if (queue_->has_parser()) {
+            attachments_.assign(attachments.begin(), attachments.end());
+            attachment_list borrowed;
+            for (auto const& a : attachments) borrowed.push_back(as_bytes(a.wire().substr(1))); // behind its type
+            if (!encode_again(borrowed, no_bound)) messages_.clear();
+            return;
+        }
         messages_.emplace_back(frame{frame_kind::text, text_});
         messages_.insert(messages_.end(), attachments.begin(), attachments.end());
     }
@@ -51,18 +71,31 @@ public:
     [[nodiscard]] std::string const& text() const noexcept { return text_; }
     [[nodiscard]] std::vector<engineio::shared_message> const& messages() const noexcept { return messages_; }
     [[nodiscard]] std::span<engineio::shared_message const> attachments() const noexcept {
-        return std::span(messages_).subspan(1);
+        return queue_->has_parser() ? std::span(attachments_) : std::span(messages_).subspan(1);
     }
 
     // Gives its memory back.
     void release() noexcept {
         std::vector<engineio::shared_message>().swap(messages_);
+        std::vector<engineio::shared_message>().swap(attachments_);
         std::string().swap(text_);
     }
 
 private:
+    static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
+
+    result<void> encode_again(attachment_list const& attachments, std::size_t max_size) {
+        auto const message = queue_->parsed().encode_again(text_, attachments);
+        if (!message) return message.error();
+        if (message->data.size() > max_size) return error{errc::message_too_large};
+        messages_.emplace_back(*message);
+        return {};
+    }
+
     std::string text_;
-    std::vector<engineio::shared_message> messages_;
+    std::vector<engineio::shared_message> messages_;    // as they go out
+    std::vector<engineio::shared_message> attachments_; // unless they are among the messages
+    socketio::message_queue* queue_;
 };
 
 } // namespace socketless::inline v0::detail

@@ -4,6 +4,7 @@
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/frame_queue.hpp>
 #include <socketless/core/detail/function_ref.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -11,9 +12,11 @@
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/parser.hpp>
 #include <socketless/socketio/typed_event.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -64,6 +67,8 @@ public:
     /// For the sessions: queues all messages of the packet that `encode` makes.
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
     result<void> put(std::size_t max_size, encode_function encode) {
+        if (parser_ != nullptr) [[unlikely]]
+            return put_parsed(max_size, encode);
         if (below_ != nullptr) return below_->put(*heads_below_, attachments_, max_size, encode);
         return frame_queue::put({}, attachments_, max_size, encode);
     }
@@ -95,6 +100,22 @@ public:
         return call();
     }
 
+    /// For the sessions: which parser they have, null for the default encoding, and which side they are.
+    void use(parser const* p, sender own_side) noexcept {
+        parser_ = p;
+        side_ = own_side;
+    }
+    [[nodiscard]] bool has_parser() const noexcept { return parser_ != nullptr; }
+    /// Precondition: there is a parser.
+    [[nodiscard]] detail::parsed_packets& parsed() {
+        if (!parsed_) parsed_ = parser_->begin(side_);
+        return *parsed_;
+    }
+    /// Gives back the memory for large packets. The packet that was decoded last is not valid then.
+    void shrink_parsed() noexcept {
+        if (parsed_) parsed_->shrink();
+    }
+
     using frame_queue::clear;
     using frame_queue::exceeds;
     using frame_queue::front;
@@ -105,14 +126,36 @@ public:
 private:
     result<void> put_array(packet_bounds const& bounds, packet_type type, address const& to,
                            json::detail::values const& array) {
+        if (parser_ != nullptr) [[unlikely]]
+            return push_parsed(bounds.max_size, parsed().encode_array(type, to, array, bounds.limits));
         return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
             return detail::encode_payload(text, &attachments, bounds.limits, type, to, array);
         });
     }
 
+    SOCKETLESS_NEVER_INLINE result<void> put_parsed(std::size_t max_size, encode_function encode) {
+        std::string text;
+        attachment_list attachments;
+        if (auto const encoded = encode(text, attachments); !encoded) return encoded.error();
+        return push_parsed(max_size, parsed().encode_again(text, attachments));
+    }
+    SOCKETLESS_NEVER_INLINE result<void> push_parsed(std::size_t max_size, result<frame> const& message) {
+        if (!message) return message.error();
+        if (message->data.size() > max_size) return error{errc::message_too_large};
+        frame_queue& queue = below_ != nullptr ? *below_ : *this;
+        char const head = below_ == nullptr                   ? none
+                          : message->kind == frame_kind::text ? heads_below_->text
+                                                              : heads_below_->attachment;
+        queue.push(message->kind, {&head, head == none ? 0u : 1u}, message->data);
+        return {};
+    }
+
     core_detail::frame_queue* below_ = nullptr; // during a call
     heads const* heads_below_ = nullptr;
     attachment_list attachments_; // of the packet that is being put: their memory is used again
+    parser const* parser_ = nullptr;
+    sender side_ = sender::server;
+    std::unique_ptr<detail::parsed_packets> parsed_; // once there is something to do with the parser
 };
 
 namespace detail {

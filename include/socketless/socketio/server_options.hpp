@@ -10,6 +10,8 @@
 
 namespace socketless::inline v0::socketio {
 
+class parser;
+
 /// How the sessions of a server behave; the defaults are those of the reference, if it has the option.
 struct server_options {
     /// How long a connection may be in no namespace before it has joined its first one.
@@ -21,6 +23,9 @@ struct server_options {
     /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet
     /// that is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
+    /// How packets become messages, if not in the default way, such as &msgpack: the clients have to use the same
+    /// parser. It outlives the server. Its packets come and go whole: the limits of attachments do not matter for it.
+    socketio::parser const* parser = nullptr;
     /// How much one packet may hold.
     socketless::limits limits = {};
 };

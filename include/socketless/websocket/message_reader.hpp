@@ -363,7 +363,8 @@ private:
     }
 
     void forget() noexcept {
-        std::string().swap(kept_);
+        kept_.clear();
+        if (kept_.capacity() > std::string().capacity()) std::string().swap(kept_);
         tail_ = 0;
     }
 

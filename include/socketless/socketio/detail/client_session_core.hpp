@@ -44,7 +44,10 @@ protected:
     // Revision 4: the server joins "/" unasked. Its CONNECT is awaited, has arrived, or "/" was left since.
     enum class root_state : std::uint8_t { awaited, joined, left };
 
-    client_session_core(client_options const& options, time_point now) : out_{options, now} {}
+    client_session_core(client_options const& options, time_point now) : out_{options, now} {
+        out_.queue.use(options.parser, sender::client);
+        if (options.parser != nullptr) limit_messages_only(out_.options.limits);
+    }
 
     //=== sockets ===//
 
@@ -200,7 +203,7 @@ protected:
         auto const take = [&](packet const& p, std::span<byte_view const> attachments) {
             take_packet(e, p, attachments);
         };
-        auto const read = inbox_.next(out_.options.revision, out_.options.limits, any, take);
+        auto const read = inbox_.next(out_.queue, out_.options.revision, out_.options.limits, any, take);
         if (!read && read.error().code == errc::queue_overflow)
             end(disconnect_reason::queue_overflow);
         else if (!read && !take_other_revision(e))
@@ -216,7 +219,7 @@ protected:
 
     // The application has handled what the last events borrowed.
     void release() noexcept {
-        inbox_.release();
+        inbox_.release(out_.queue);
         if (!is_current_) return;
         is_current_ = false;
         stored_packet handled; // a string that is assigned an empty one would keep its memory

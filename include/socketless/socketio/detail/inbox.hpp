@@ -9,6 +9,7 @@
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/packet.hpp>
 
 #include <cstdint>
@@ -50,16 +51,20 @@ public:
     [[nodiscard]] bool has_next() const noexcept { return unread_ || (later_ && later_->inputs.empty()); }
 
     // Reads a message. If it is or completes a packet, calls take(packet, attachments). An unfinished packet is copied
-    // and waits for its attachments, unless is_welcome(packet) refuses it (errc::not_connected).
+    // and waits for its attachments, unless is_welcome(packet) refuses it (errc::not_connected). With a parser there
+    // are none.
     // Precondition: has_next().
     template <class IsWelcome, class Take>
-    [[nodiscard]] result<void> next(revision r, limits const& bounds, IsWelcome is_welcome, Take take) {
+    [[nodiscard]] result<void> next(message_queue& queue, revision r, limits const& bounds, IsWelcome is_welcome,
+                                    Take take) {
         if (!unread_) {
             later_.reset();
             return error{errc::queue_overflow};
         }
         frame const f = last();
         unread_ = false;
+        if (queue.has_parser()) [[unlikely]]
+            return parse(queue.parsed(), f, r, bounds, take);
         bool const under_way = assembler_ && assembler_->attachments_due() != 0;
         if (under_way || f.kind == frame_kind::binary || announces_attachments(f.data))
             return assemble(f, r, bounds, is_welcome, take);
@@ -71,7 +76,9 @@ public:
     }
 
     // The application has handled the last packet: gives back the memory that it kept.
-    void release() noexcept {
+    void release(message_queue& queue) noexcept {
+        if (queue.has_parser()) [[unlikely]]
+            queue.shrink_parsed();
         if (assembler_ && assembler_->attachments_due() == 0 && !assembler_->is_idle()) assembler_->reset();
     }
 
@@ -148,6 +155,15 @@ private:
         }
         if (f.kind == frame_kind::text && !is_welcome(assembler_->under_way())) return error{errc::not_connected};
         assembler_->retain();
+        return {};
+    }
+
+    template <class Take>
+    SOCKETLESS_NEVER_INLINE result<void> parse(parsed_packets& parsed, frame f, revision r, limits const& bounds,
+                                               Take take) {
+        auto const decoded = parsed.decode(f, check_, r, bounds);
+        if (!decoded) return decoded.error();
+        take(decoded->packet, decoded->attachments);
         return {};
     }
 

@@ -71,7 +71,9 @@ protected:
 
     server_session_core(server_options const& options, message_queue& queue, revision r, time_point now) noexcept
         : options_(&options), queue_(&queue), now_(now), connect_deadline_(deadline(now, options.connect_timeout)),
-          revision_(r), root_due_(r == revision::v4) {}
+          revision_(r), root_due_(r == revision::v4) {
+        queue.use(options.parser, sender::server);
+    }
 
     [[nodiscard]] packet_bounds bounds() const noexcept { return {options_->max_queued, options_->limits}; }
 
@@ -141,7 +143,7 @@ protected:
         }
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
-            inbox_.release();
+            inbox_.release(*queue_);
             if (!lost_) return false;
             return lose(*lost_), true;
         }
@@ -149,7 +151,7 @@ protected:
         auto const take = [&](packet const& p, std::span<byte_view const> attachments) {
             take_packet(e, p, attachments);
         };
-        if (auto const read = inbox_.next(revision_, options_->limits, is_welcome, take); !read) {
+        if (auto const read = inbox_.next(*queue_, revision_, options_->limits, is_welcome, take); !read) {
             cause_ = read.error().code;
             end(reason_for(*cause_));
         }

@@ -1,0 +1,117 @@
+// How a parser is asked, and what it has decoded is looked at.
+#pragma once
+
+#include <socketless/core/frame.hpp>
+#include <socketless/core/limits.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/detail/values.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/socketio/arguments.hpp>
+#include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/detail/parsed_packets.hpp>
+#include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/packet.hpp>
+#include <socketless/text/utf8.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::socketio::detail {
+
+// The type of a packet, whether it has attachments or not.
+constexpr packet_type without_attachments(packet_type type) noexcept {
+    if (type == packet_type::binary_event) return packet_type::event;
+    return type == packet_type::binary_ack ? packet_type::ack : type;
+}
+constexpr packet_type with_attachments(packet_type type) noexcept {
+    return is_event(type) ? packet_type::binary_event : packet_type::binary_ack;
+}
+
+class packets_of_parser final : public parsed_packets {
+public:
+    packets_of_parser(parser const& p, sender own_side) noexcept : parser_(&p), sender_(own_side) {}
+
+    [[nodiscard]] result<frame> encode_array(packet_type type, address const& to, json::detail::values const& array,
+                                             limits const& bounds) override {
+        if (auto const good = check_address(to); !good) return good.error();
+        auto const write = [&array](json::writer& out) { out.value(array); };
+        outgoing_packet::write_function const payload(write);
+        return encode({type, to.nsp, to.id, sender_, &payload}, bounds);
+    }
+    [[nodiscard]] result<frame> encode_again(std::string_view text, std::span<byte_view const> attachments) override {
+        header const h = decode_header(text, revision::v5, no_limits).value_or(header());
+        argument const whole(json::text::trusted(h.payload), attachments);
+        auto const write = [&whole](json::writer& out) { out.value(whole); };
+        outgoing_packet::write_function const payload(write);
+        return encode({without_attachments(h.type), h.nsp, h.id, sender_, h.payload.empty() ? nullptr : &payload},
+                      no_limits);
+    }
+
+    [[nodiscard]] result<message> decode(frame f, text_check text, revision r, limits const& bounds) override {
+        memory_.incoming.clear();
+        if (f.kind == frame_kind::text && text == text_check::due)
+            if (auto const valid = utf8::validate(f.data); !valid) return valid.error();
+        if (auto const decoded = parser_->decode(f, memory_.incoming, bounds); !decoded) return decoded.error();
+        return check(r);
+    }
+
+    void shrink() noexcept override {
+        if (memory_.message.capacity() + memory_.incoming.size() <= largest_idle_buffer) return;
+        memory fresh; // a string that is assigned an empty one would keep its memory
+        std::swap(memory_, fresh);
+    }
+
+private:
+    [[nodiscard]] result<frame> encode(outgoing_packet packet, limits const& bounds) {
+        packet.sender = sender_;
+        memory_.message.clear();
+        auto const kind = parser_->encode(packet, memory_.message, bounds);
+        if (!kind) return kind.error();
+        return frame{*kind, memory_.message};
+    }
+    static constexpr std::size_t largest_idle_buffer = 4096;
+
+    // What the default encoding cannot say, no other may: whoever keeps or passes on a packet relies on that.
+    [[nodiscard]] result<message> check(revision r) const {
+        packet p;
+        if (is_binary(memory_.incoming.type)) return error{errc::unknown_packet_type};
+        p.type = memory_.incoming.type;
+        p.nsp = memory_.incoming.nsp;
+        p.id = memory_.incoming.id;
+        if (auto const good = check_address({p.nsp, p.id}); !good) return good.error();
+        if (is_ack(p.type) && !p.id) return error{errc::missing_ack_id};
+        if (r == revision::v4 && p.type == packet_type::connect) {
+            if (auto const question = p.nsp.find('?'); question != std::string_view::npos) {
+                p.query = p.nsp.substr(question + 1);
+                p.nsp = p.nsp.substr(0, question);
+            }
+        }
+        p.data = json::text::trusted(memory_.incoming.payload);
+        if (auto const good = check_payload(p.type, p.data, r); !good) return good.error().code;
+        if (!memory_.incoming.attachments.empty()) {
+            if (!is_event(p.type) && !is_ack(p.type)) return error{errc::unexpected_binary};
+            p.type = with_attachments(p.type);
+            p.attachments = static_cast<std::uint32_t>(memory_.incoming.attachments.size());
+        }
+        return message{p, memory_.incoming.attachments};
+    }
+
+    parser const* parser_;
+    sender sender_;
+    struct memory {
+        std::string message;
+        incoming_packet incoming;
+    };
+    memory memory_;
+};
+
+} // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>

@@ -1,0 +1,47 @@
+// What sessions know of a parser of the application's.
+#pragma once
+
+#include <socketless/core/frame.hpp>
+#include <socketless/core/limits.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/detail/values.hpp>
+#include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/packet.hpp>
+
+#include <span>
+#include <string_view>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::socketio::detail {
+
+// What a session with a parser works with: messages of packets and packets of messages. One may serve any number of
+// sessions, one after the other. Virtual, so that a program without parsers has no code for them.
+class parsed_packets {
+public:
+    parsed_packets() = default;
+    parsed_packets(parsed_packets const&) = delete;
+    parsed_packets& operator=(parsed_packets const&) = delete;
+    virtual ~parsed_packets() = default;
+
+    // The message of an event or an acknowledgement: valid until the next one is encoded.
+    [[nodiscard]] virtual result<frame> encode_array(packet_type type, address const& to,
+                                                     json::detail::values const& array, limits const& bounds) = 0;
+    // The same for a packet that the default encoding has made.
+    [[nodiscard]] virtual result<frame> encode_again(std::string_view text, std::span<byte_view const> attachments) = 0;
+    // The packet that a message carries: valid until the next one is decoded.
+    [[nodiscard]] virtual result<message> decode(frame f, text_check text, revision r, limits const& bounds) = 0;
+    // Gives back the memory for what is larger than most packets. The packet that was decoded last is not valid then.
+    virtual void shrink() noexcept = 0;
+};
+
+// With a parser, binary values are parts of their message, whose size is limited: there may be any number of them.
+constexpr void limit_messages_only(limits& bounds) noexcept {
+    bounds.max_attachments = no_limits.max_attachments;
+    bounds.max_attachments_size = no_limits.max_attachments_size;
+}
+
+} // namespace socketless::inline v0::socketio::detail
+
+#include <socketless/core/detail/epilogue.hpp>
