@@ -31,6 +31,9 @@ enum class errc : std::uint8_t {
     escaped_string,
     null_string,
 
+    // MessagePack, which shares those of JSON
+    invalid_msgpack,
+
     // Engine.IO packets, payloads, streams, handshakes and requests
     unknown_packet_type,
     empty_packet,
@@ -120,6 +123,7 @@ inline constexpr errc_text errc_texts[] = {
     {errc::lone_surrogate, "lone_surrogate", "the JSON string has half a surrogate pair, which UTF-8 cannot hold"},
     {errc::escaped_string, "escaped_string", "the JSON string has escapes, so that its contents cannot be borrowed"},
     {errc::null_string, "null_string", "a null pointer where a string is due"},
+    {errc::invalid_msgpack, "invalid_msgpack", "the bytes are not MessagePack"},
     {errc::unknown_packet_type, "unknown_packet_type", "unknown packet type"},
     {errc::empty_packet, "empty_packet", "a packet without even a type"},
     {errc::invalid_length, "invalid_length", "the length of a packet is invalid"},

@@ -21,12 +21,27 @@ class text;
 
 namespace detail {
 
-// Reads from a Source: a json::text, or a socketio::argument, which may also be binary or hold binary values: its
-// functions are `json`, `binary` and `part`.
+// Reads from a Source: a json::text; or a socketio::argument, which may also be binary or hold binary values: its
+// functions are `json`, `binary` and `part`; or a view of another format, which has the functions of a text for its
+// parts, and a specialization of `format_of` for the rest.
+
+// The static functions of a specialization are
+//
+//     kind kind_of(Source const&)
+//     result<T> read_scalar<T>(Source const&)
+//     result<T> read_as_json<T>(Source const&)    a T with a read_json for json::text
+//
+template <class Source>
+struct format_of {};
 
 template <class Source>
-constexpr auto text_of(Source const& from) noexcept {
-    if constexpr (std::is_same_v<Source, text>)
+concept other_format = requires(Source const& from) {
+    format_of<Source>::kind_of(from);
+};
+
+template <class Source>
+constexpr auto view_of(Source const& from) noexcept {
+    if constexpr (std::is_same_v<Source, text> || other_format<Source>)
         return from;
     else
         return from.json();
@@ -37,21 +52,23 @@ template <class Source>
 constexpr kind kind_of(Source const& from) noexcept {
     if constexpr (std::is_same_v<Source, text>)
         return from.kind();
+    else if constexpr (other_format<Source>)
+        return format_of<Source>::kind_of(from);
     else
         return from.binary() ? kind::none : from.json().kind();
 }
 
-template <class Source, class Text>
-constexpr Source part_of(Source const& whole, Text part) noexcept {
-    if constexpr (std::is_same_v<Source, text>)
+template <class Source, class View>
+constexpr Source part_of(Source const& whole, View part) noexcept {
+    if constexpr (std::is_same_v<Source, View>)
         return part;
     else
         return whole.part(part);
 }
 
 // An error within `part`, its offset counted in `whole`.
-template <class Text>
-constexpr error error_within(Text whole, Text part, error e) noexcept {
+template <class View>
+constexpr error error_within(View whole, View part, error e) noexcept {
     return {e.code, e.offset + static_cast<std::size_t>(part.raw().data() - whole.raw().data())};
 }
 
@@ -99,7 +116,7 @@ constexpr result<T> read(Source const& from);
 template <class Vector, class Source>
 constexpr result<Vector> read_elements(Source const& from) {
     if (kind_of(from) != kind::array) return error{errc::wrong_kind};
-    auto const array = text_of(from);
+    auto const array = view_of(from);
     Vector all;
     for (auto const element : array.elements()) {
         auto value = read<typename Vector::value_type>(part_of(from, element));
@@ -112,10 +129,10 @@ constexpr result<Vector> read_elements(Source const& from) {
 template <class Map, class Source>
 constexpr result<Map> read_members(Source const& from) {
     if (kind_of(from) != kind::object) return error{errc::wrong_kind};
-    auto const object = text_of(from);
+    auto const object = view_of(from);
     Map all;
     for (auto const m : object.members()) {
-        auto key = read_scalar<typename Map::key_type>(m.key);
+        auto key = read<typename Map::key_type>(m.key);
         if (!key) return error_within(object, m.key, key.error());
         auto value = read<typename Map::mapped_type>(part_of(from, m.value));
         if (!value) return error_within(object, m.value, value.error());
@@ -130,6 +147,8 @@ constexpr result<T> read(Source const& from) {
         T value{};
         if (auto const done = read_json(from, value); !done) return done.error();
         return value;
+    } else if constexpr (other_format<Source> && has_read_json<T, text>) {
+        return format_of<Source>::template read_as_json<T>(from);
     } else if constexpr (is_optional<T>) {
         if (kind_of(from) == kind::null) return T{};
         return read<typename T::value_type>(from).transform(
@@ -141,6 +160,8 @@ constexpr result<T> read(Source const& from) {
         return read_members<T>(from);
     } else if constexpr (std::is_same_v<Source, text>) {
         return read_scalar<T>(from);
+    } else if constexpr (other_format<Source>) {
+        return format_of<Source>::template read_scalar<T>(from);
     } else {
         if (from.binary()) return error{errc::wrong_kind};
         return read<T>(from.json());

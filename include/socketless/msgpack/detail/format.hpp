@@ -1,0 +1,150 @@
+// The formats of MessagePack (github.com/msgpack/msgpack/blob/master/spec.md): what the first bytes of a value say.
+#pragma once
+
+#include <socketless/core/detail/inlining.hpp>
+#include <socketless/msgpack/kind.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::msgpack::detail {
+
+// The first byte of a value.
+enum class format : std::uint8_t {
+    fixmap = 0x80,
+    fixarray = 0x90,
+    fixstr = 0xa0,
+    nil = 0xc0,
+    boolean_false = 0xc2,
+    boolean_true = 0xc3,
+    bin8 = 0xc4,
+    bin16 = 0xc5,
+    bin32 = 0xc6,
+    ext8 = 0xc7,
+    ext16 = 0xc8,
+    ext32 = 0xc9,
+    float32 = 0xca,
+    float64 = 0xcb,
+    uint8 = 0xcc,
+    uint16 = 0xcd,
+    uint32 = 0xce,
+    uint64 = 0xcf,
+    int8 = 0xd0,
+    int16 = 0xd1,
+    int32 = 0xd2,
+    int64 = 0xd3,
+    fixext1 = 0xd4,
+    fixext2 = 0xd5,
+    fixext4 = 0xd6,
+    fixext8 = 0xd7,
+    fixext16 = 0xd8,
+    str8 = 0xd9,
+    str16 = 0xda,
+    str32 = 0xdb,
+    array16 = 0xdc,
+    array32 = 0xdd,
+    map16 = 0xde,
+    map32 = 0xdf,
+    negative_fixint = 0xe0,
+};
+
+constexpr unsigned byte_at(char const* p) noexcept {
+    return static_cast<unsigned char>(*p);
+}
+
+// The `Size` bytes at `p` as one number. Compilers make one load of it.
+template <std::size_t Size>
+SOCKETLESS_ALWAYS_INLINE constexpr std::uint64_t load(char const* p) noexcept {
+    return [p]<std::size_t... I>(std::index_sequence<I...> /*which*/) {
+        return (... | (std::uint64_t{byte_at(p + I)} << (Size - 1 - I) * 8));
+    }
+    (std::make_index_sequence<Size>());
+}
+
+constexpr std::uint64_t load(char const* p, std::size_t size) noexcept {
+    switch (size) {
+    case 1: return load<1>(p);
+    case 2: return load<2>(p);
+    case 4: return load<4>(p);
+    default: return load<8>(p);
+    }
+}
+
+// How a value with a format of 0xc0 to 0xdf goes on behind that byte.
+struct layout {
+    msgpack::kind kind;
+    std::uint8_t width; // of the length, in bytes; 0 if the format fixes the length
+    std::uint8_t size;  // the length that the format fixes
+};
+
+inline constexpr layout layouts[] = {
+    {kind::null, 0, 0},       {kind::none, 0, 0},      {kind::boolean, 0, 0},   {kind::boolean, 0, 0},
+    {kind::binary, 1, 0},     {kind::binary, 2, 0},    {kind::binary, 4, 0},    {kind::extension, 1, 0},
+    {kind::extension, 2, 0},  {kind::extension, 4, 0}, {kind::floating, 0, 4},  {kind::floating, 0, 8},
+    {kind::integer, 0, 1},    {kind::integer, 0, 2},   {kind::integer, 0, 4},   {kind::integer, 0, 8},
+    {kind::integer, 0, 1},    {kind::integer, 0, 2},   {kind::integer, 0, 4},   {kind::integer, 0, 8},
+    {kind::extension, 0, 1},  {kind::extension, 0, 2}, {kind::extension, 0, 4}, {kind::extension, 0, 8},
+    {kind::extension, 0, 16}, {kind::string, 1, 0},    {kind::string, 2, 0},    {kind::string, 4, 0},
+    {kind::array, 2, 0},      {kind::array, 4, 0},     {kind::map, 2, 0},       {kind::map, 4, 0},
+};
+
+// What stands in front of the contents of a value: its format, its length and the type of an extension.
+struct head {
+    msgpack::kind kind = kind::none; // where bytes are missing, none
+    std::uint8_t size = 0;           // of the head itself, in bytes
+    std::uint32_t length = 0;        // bytes of contents, or elements, or members
+
+    // How many values follow as the parts of this one.
+    [[nodiscard]] constexpr std::uint64_t parts() const noexcept {
+        if (kind == kind::array) return length;
+        return kind == kind::map ? std::uint64_t{length} * 2 : 0;
+    }
+    // How many bytes follow that are no values.
+    [[nodiscard]] constexpr std::uint32_t bytes() const noexcept {
+        return kind == kind::array || kind == kind::map ? 0 : length;
+    }
+};
+
+// The head of the value that begins at `p`.
+constexpr head read_head(char const* p, char const* end) noexcept {
+    if (p == end) return {};
+    unsigned const first = byte_at(p);
+    if (first < 0x80 || first >= 0xe0) return {kind::integer, 1, 0};
+    if (first < 0x90) return {kind::map, 1, first & 0xfu};
+    if (first < 0xa0) return {kind::array, 1, first & 0xfu};
+    if (first < 0xc0) return {kind::string, 1, first & 0x1fu};
+    layout const l = layouts[first - 0xc0];
+    auto const size = static_cast<std::uint8_t>(1 + l.width + (l.kind == kind::extension ? 1 : 0));
+    if (static_cast<std::size_t>(end - p) < size) return {};
+    return {l.kind, size, l.width == 0 ? l.size : static_cast<std::uint32_t>(load(p + 1, l.width))};
+}
+
+// From the first byte of a value to behind its last one, at most to the end. Values may be nested in any depth: a count
+// of the values that are due is all that is kept.
+constexpr char const* skip_value(char const* p, char const* end) noexcept {
+    std::uint64_t due = 1;
+    while (due != 0 && p != end) {
+        --due;
+        unsigned const first = byte_at(p);
+        if (first < 0x80 || first >= 0xe0) {
+            ++p;
+        } else if (first >= 0xa0 && first < 0xc0) {
+            p += std::min(std::size_t{1} + (first & 0x1fu), static_cast<std::size_t>(end - p));
+        } else {
+            head const h = read_head(p, end);
+            if (h.size == 0) return end;
+            p += h.size;
+            due += h.parts();
+            p += std::min<std::size_t>(h.bytes(), static_cast<std::size_t>(end - p));
+        }
+    }
+    return p;
+}
+
+} // namespace socketless::inline v0::msgpack::detail
+
+#include <socketless/core/detail/epilogue.hpp>

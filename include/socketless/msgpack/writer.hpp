@@ -1,0 +1,288 @@
+// msgpack::writer: C++ values as MessagePack, as short as they can be.
+#pragma once
+
+#include <socketless/core/assert.hpp>
+#include <socketless/core/detail/inlining.hpp>
+#include <socketless/core/detail/output.hpp>
+#include <socketless/core/frame.hpp>
+#include <socketless/core/result.hpp>
+#include <socketless/json/detail/quote.hpp>
+#include <socketless/json/detail/writable.hpp>
+#include <socketless/json/sink.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/msgpack/detail/format.hpp>
+#include <socketless/msgpack/detail/number.hpp>
+#include <socketless/text/utf8.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <socketless/core/detail/prologue.hpp>
+
+namespace socketless::inline v0::msgpack {
+
+/// Writes one MessagePack value, piece by piece: what a json::writer writes to, so that everything that can be written
+/// as JSON, and each write_json, serves MessagePack too. `write` does that for a value; use a writer of your own for what
+/// JSON has not:
+///
+///     std::string bytes;
+///     socketless::result<std::size_t> size = socketless::msgpack::write_with(bytes, [&](msgpack::writer& out) {
+///         out.begin_object();
+///         out.key("at");
+///         out.extension(-1, timestamp);
+///         out.end_object();
+///     });
+///
+/// Integers and floating-point numbers whose values are integers of 64 bits take the shortest form, as notepack.io
+/// 3.0.1 writes them; -0 is 0. Other numbers, NaN and the infinities are of 64 bits. Preconditions: containers are
+/// closed in the order they were opened, and in an object each value has its key.
+///
+/// Text must be UTF-8: other text makes the whole write fail with errc::invalid_utf8.
+class writer final : public json::sink {
+public:
+    /// Precondition: `out` outlives the writer.
+    explicit writer(core_detail::output& out) noexcept : out_(&out) {}
+
+    void null() override { put(detail::format::nil); }
+    void boolean(bool b) override { put(b ? detail::format::boolean_true : detail::format::boolean_false); }
+    void number(std::int64_t n) override {
+        if (n >= 0) return number(static_cast<std::uint64_t>(n));
+        auto const bits = static_cast<std::uint64_t>(n);
+        if (n >= -0x20)
+            put(static_cast<detail::format>(bits & 0xffu));
+        else if (n >= -0x80)
+            put<1>(detail::format::int8, bits);
+        else if (n >= -0x8000)
+            put<2>(detail::format::int16, bits);
+        else if (n >= -0x80000000LL)
+            put<4>(detail::format::int32, bits);
+        else
+            put<8>(detail::format::int64, bits);
+    }
+    void number(std::uint64_t n) override {
+        if (n < 0x80)
+            put(static_cast<detail::format>(n));
+        else if (n <= 0xff)
+            put<1>(detail::format::uint8, n);
+        else if (n <= 0xffff)
+            put<2>(detail::format::uint16, n);
+        else if (n <= 0xffffffff)
+            put<4>(detail::format::uint32, n);
+        else
+            put<8>(detail::format::uint64, n);
+    }
+    void number(double n) override {
+        auto const integer = detail::as_integer(n);
+        if (!integer) return put<8>(detail::format::float64, std::bit_cast<std::uint64_t>(n));
+        integer->is_negative ? number(integer->as_signed()) : number(integer->bits);
+    }
+    void string(std::string_view s) override {
+        if (s.size() <= longest_short && out_->has_room(1 + longest_short)) [[likely]] {
+            ++items_;
+            char* const p = out_->position();
+            *p = static_cast<char>(0xa0u | s.size());
+            if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any()) check_utf8(s);
+            out_->advance(p + 1 + s.size());
+        } else {
+            long_string(s);
+        }
+    }
+    void key(std::string_view name) override { string(name); }
+    void binary(byte_view bytes) override {
+        put_length(bytes.size(), detail::format::bin8);
+        out_->put(as_characters(bytes));
+    }
+    void begin_array() override { begin(); }
+    void end_array() override { end(detail::format::fixarray); }
+    void begin_object() override { begin(); }
+    void end_object() override { end(detail::format::fixmap); }
+
+    /// JavaScript's undefined, as notepack.io before 3.0 writes it: an extension.
+    void undefined() { put<2>(detail::format::fixext1, 0); }
+
+    /// An extension.
+    void extension(std::int8_t type, byte_view bytes) {
+        std::size_t const size = bytes.size();
+        if (size != 0 && size <= 16 && std::has_single_bit(size))
+            put(static_cast<detail::format>(static_cast<int>(detail::format::fixext1) + std::countr_zero(size)));
+        else
+            put_length(size, detail::format::ext8);
+        out_->put(static_cast<char>(type));
+        out_->put(as_characters(bytes));
+    }
+
+    /// Makes the write fail. The first failure is the one reported.
+    void fail(errc code) noexcept {
+        if (failure_ == errc{}) failure_ = code;
+    }
+
+    /// Whether anything failed so far: errc::invalid_utf8, errc::null_string for a null pointer to char, and
+    /// errc::out_of_range for what is longer than 2^32-1.
+    [[nodiscard]] result<void> status() const noexcept {
+        if (failure_ != errc{}) return error{failure_};
+        return {};
+    }
+
+    /// Mends the heads of containers that have become large, in one pass over what was written. Call it once, behind
+    /// everything else. Returns `status()`.
+    result<void> finish() {
+        SOCKETLESS_ASSERT(depth_ == 0 || failure_ != errc{});
+        if (!large_.empty()) mend();
+        return status();
+    }
+
+private:
+    static constexpr std::size_t longest_short = 31;
+    static constexpr std::size_t most_small = 15;
+    static constexpr std::uint64_t longest = 0xffffffff;
+
+    // What encloses the innermost container: where its own head is, and how many keys and values it has so far.
+    struct container {
+        std::size_t head = 0;
+        std::uint64_t items = 0;
+    };
+    // A container whose size takes more than the byte that its head has.
+    struct large_container {
+        std::size_t head = 0;
+        std::uint32_t size = 0;
+        detail::format wider{}; // for 16 bits; the next format is for 32
+
+        [[nodiscard]] std::size_t more() const noexcept { return size <= 0xffff ? 2 : 4; }
+    };
+
+    // A value of a format byte, and `Size` bytes of a number.
+    template <std::size_t Size = 0>
+    void put(detail::format f, std::uint64_t n = 0) {
+        ++items_;
+        put_head<Size>(f, n);
+    }
+    template <std::size_t Size>
+    SOCKETLESS_ALWAYS_INLINE void put_head(detail::format f, std::uint64_t n) {
+        if (out_->has_room(1 + Size)) [[likely]] {
+            out_->advance(write_head<Size>(out_->position(), f, n));
+        } else {
+            char head[1 + Size];
+            write_head<Size>(head, f, n);
+            out_->put(std::string_view(head, sizeof head));
+        }
+    }
+    template <std::size_t Size>
+    static char* write_head(char* p, detail::format f, std::uint64_t n) noexcept {
+        *p++ = static_cast<char>(f);
+        for (std::size_t i = 0; i != Size; ++i) *p++ = static_cast<char>((n >> (Size - 1 - i) * 8) & 0xffu);
+        return p;
+    }
+
+    // A head with a length, of the formats for 8, 16 and 32 bits that begin with this one.
+    void put_length(std::size_t n, detail::format narrowest) {
+        auto const wider = [narrowest](int by) {
+            return static_cast<detail::format>(static_cast<int>(narrowest) + by);
+        };
+        if (std::uint64_t{n} > longest) fail(errc::out_of_range);
+        if (n <= 0xff)
+            put<1>(narrowest, n);
+        else if (n <= 0xffff)
+            put<2>(wider(1), n);
+        else
+            put<4>(wider(2), n);
+    }
+
+    SOCKETLESS_NEVER_INLINE void long_string(std::string_view s) {
+        check_utf8(s);
+        if (s.size() <= longest_short)
+            put(static_cast<detail::format>(0xa0u | s.size()));
+        else
+            put_length(s.size(), detail::format::str8);
+        out_->put(s);
+    }
+
+    SOCKETLESS_NEVER_INLINE void check_utf8(std::string_view s) noexcept {
+        if (!utf8::validate(s)) fail(s.data() == json::detail::null_text ? errc::null_string : errc::invalid_utf8);
+    }
+
+    void begin() {
+        ++items_;
+        container const outer{head_, items_};
+        if (depth_ < std::size(outer_))
+            outer_[depth_] = outer;
+        else
+            more_outer_.push_back(outer);
+        ++depth_;
+        head_ = out_->size();
+        items_ = 0;
+        out_->put('\0'); // written when the container ends
+    }
+
+    void end(detail::format fix) {
+        SOCKETLESS_ASSERT(depth_ != 0);
+        bool const is_map = fix == detail::format::fixmap;
+        std::uint64_t const size = is_map ? items_ / 2 : items_;
+        if (size <= most_small) [[likely]]
+            out_->replace(head_, static_cast<char>(static_cast<unsigned>(fix) | static_cast<unsigned>(size)));
+        else if (size <= longest)
+            large_.push_back(
+                {head_, static_cast<std::uint32_t>(size), is_map ? detail::format::map16 : detail::format::array16});
+        else
+            fail(errc::out_of_range);
+        container outer;
+        if (--depth_ < std::size(outer_)) {
+            outer = outer_[depth_];
+        } else {
+            outer = more_outer_.back();
+            more_outer_.pop_back();
+        }
+        head_ = outer.head;
+        items_ = outer.items;
+    }
+
+    // From the end to the first of them, so that nothing moves twice.
+    void mend() {
+        std::ranges::sort(large_, {}, &large_container::head);
+        std::size_t more = 0;
+        for (auto const& l : large_) more += l.more();
+        std::size_t const size = out_->size();
+        if (out_->take(more) == nullptr) return; // only the size counts then
+        char* const begin = out_->position() - out_->size();
+        char* from = begin + size;
+        char* to = out_->position();
+        while (!large_.empty()) {
+            auto const l = large_.back();
+            large_.pop_back();
+            char* const contents = begin + l.head + 1;
+            to = std::copy_backward(contents, from, to);
+            from = contents - 1;
+            to -= 1 + l.more();
+            if (l.more() == 2)
+                write_head<2>(to, l.wider, l.size);
+            else
+                write_head<4>(to, static_cast<detail::format>(static_cast<int>(l.wider) + 1), l.size);
+        }
+    }
+
+    core_detail::output* out_;
+    std::size_t head_ = 0;    // of the innermost container
+    std::uint64_t items_ = 0; // its keys and values
+    std::size_t depth_ = 0;
+    container outer_[8];
+    std::vector<container> more_outer_;
+    std::vector<large_container> large_;
+    errc failure_{};
+};
+
+/// Calls `f(msgpack::writer&)`, which writes one value; the rest is as for `write`.
+template <output_target Target, class F>
+[[nodiscard]] result<std::size_t> write_with(Target&& target, F f) {
+    return core_detail::write_to(target, [&](core_detail::output& out) {
+        writer sink(out);
+        f(sink);
+        return sink.finish();
+    });
+}
+
+} // namespace socketless::inline v0::msgpack
+
+#include <socketless/core/detail/epilogue.hpp>
