@@ -283,6 +283,34 @@ template <output_target Target, class F>
     });
 }
 
+namespace detail {
+
+template <output_target Target, class T>
+result<std::size_t> write_passed_on(Target&& target, T const& v) {
+    return core_detail::write_to(target, [&](core_detail::output& out) {
+        writer sink(out);
+        json::writer w(sink);
+        w.value(v);
+        auto const written = sink.finish();
+        return w.status() ? written : w.status();
+    });
+}
+
+} // namespace detail
+
+/// Writes `v` as MessagePack: appends to a character container, or fills a std::span<char> from its start. Returns how
+/// many bytes that were. What can be written is what `json::write` writes, bytes too, as binary values. A json::text is
+/// read and written anew: half a surrogate pair in it becomes U+FFFD.
+///
+/// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::out_of_range for what is longer than
+/// 2^32-1, errc::buffer_too_small (the offset is the size needed). After an error the container has its old contents.
+/// One pass, and a second one over what is behind the first array or map that has more than 15 elements. Besides the
+/// container, only deep nests and such arrays and maps allocate.
+template <output_target Target, class T>
+[[nodiscard]] result<std::size_t> write(Target&& target, T const& v) {
+    return detail::write_passed_on(target, json::detail::passed_on(v));
+}
+
 } // namespace socketless::inline v0::msgpack
 
 #include <socketless/core/detail/epilogue.hpp>
