@@ -54,7 +54,9 @@
 #include <socketless/socketio/dispatcher.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/message_queue.hpp>
+#include <socketless/socketio/msgpack_parser.hpp>
 #include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/parser.hpp>
 #include <socketless/socketio/reconnection.hpp>
 #include <socketless/socketio/recovery.hpp>
 #include <socketless/socketio/recovery_offset.hpp>

@@ -117,6 +117,12 @@ public:
         return msgpack::extension{type(), as_bytes(contents())};
     }
 
+    /// Whether this is what stands for JavaScript's undefined in notepack.io before 3.0: an extension of one byte and
+    /// type 0. Constant time.
+    [[nodiscard]] constexpr bool is_undefined() const noexcept {
+        return is(msgpack::kind::extension) && format() == detail::format::fixext1 && type() == 0;
+    }
+
     /// The elements of an array, in order. Empty for any other kind.
     [[nodiscard]] constexpr element_range elements() const noexcept;
 
@@ -179,9 +185,6 @@ private:
     }
     [[nodiscard]] constexpr bool is_array_buffer() const noexcept {
         return is(msgpack::kind::extension) && format() <= detail::format::ext32 && type() == 0;
-    }
-    [[nodiscard]] constexpr bool is_undefined() const noexcept {
-        return is(msgpack::kind::extension) && format() == detail::format::fixext1 && type() == 0;
     }
 
     std::string_view raw_;
