@@ -76,7 +76,7 @@ private:
     }
 
     [[nodiscard]] bool in_map() const noexcept { return depth_ != 0 && map_at(depth_ - 1); }
-    [[nodiscard]] bool map_at(std::uint32_t level) const noexcept { return (maps_[level / 8] >> level % 8 & 1u) != 0; }
+    [[nodiscard]] bool map_at(std::uint32_t level) const noexcept { return (unsigned{maps_[level / 8]} >> level % 8 & 1u) != 0; }
 
     void open(bool is_map) {
         std::uint8_t& byte = maps_[depth_ / 8];
