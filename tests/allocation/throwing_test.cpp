@@ -9,6 +9,7 @@
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>
 #include <socketless/socketio/dispatcher.hpp>
+#include <socketless/socketio/msgpack_parser.hpp>
 
 #include <array>
 #include <chrono>
@@ -74,8 +75,32 @@ random_source careless_random(std::uint64_t first) {
 constexpr std::size_t crowd = 5;
 constexpr std::array<std::byte, 4> picture{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
 
+// A parser that may throw before and after its work.
+class throwing_parser final : public socketio::parser {
+public:
+    [[nodiscard]] result<frame_kind> encode(socketio::outgoing_packet const& packet, std::string& message,
+                                            limits const& bounds) const override {
+        take(chance::parsing);
+        auto const encoded = socketio::msgpack_parser.encode(packet, message, bounds);
+        take(chance::parsing);
+        return encoded;
+    }
+    [[nodiscard]] result<void> decode(frame message, socketio::incoming_packet& packet,
+                                      limits const& bounds) const override {
+        take(chance::parsing);
+        auto const decoded = socketio::msgpack_parser.decode(message, packet, bounds);
+        take(chance::parsing);
+        return decoded;
+    }
+};
+throwing_parser const mine;
+
+// Which parser all sides have.
+socketio::parser const* common_parser = nullptr;
+
 server_options options_of_server() {
     server_options options;
+    options.sockets.parser = common_parser;
     options.recovery.emplace();
     options.engine.allow_v3 = true;
     options.engine.transports.insert(engineio::transport::webtransport);
@@ -87,6 +112,7 @@ server_options options_of_server() {
 }
 client_options options_of_client(std::size_t i) {
     client_options options;
+    options.parser = common_parser;
     if (i == 0) options.transports = {engineio::transport::polling};
     if (i == 1) options.transports = {engineio::transport::websocket};
     if (i == 3) options.transports = {engineio::transport::webtransport};
@@ -577,18 +603,24 @@ std::size_t left_behind(chance kind, std::size_t nth) {
 } // namespace
 
 TEST_CASE("whatever throws, wherever: nobody else is concerned, and nothing is left behind", "[allocation][throwing]") {
-    for (chance const kind : {chance::predicate, chance::random, chance::writing, chance::reading, chance::allowing,
-                              chance::handling, chance::allocation}) {
-        std::size_t nth = 0;
-        for (bool has_thrown = true; has_thrown; ++nth) {
-            CAPTURE(static_cast<int>(kind), nth);
-            // Catch keeps some memory too, at first.
-            bool const is_clean = left_behind(kind, nth) == 0 || left_behind(kind, nth) == 0;
-            CHECK(is_clean);
-            has_thrown = fate.has_thrown;
+    for (auto const* const parser :
+         {static_cast<socketio::parser const*>(nullptr), static_cast<socketio::parser const*>(&mine)}) {
+        common_parser = parser;
+        for (chance const kind : {chance::predicate, chance::random, chance::writing, chance::reading, chance::allowing,
+                                  chance::handling, chance::parsing, chance::allocation}) {
+            if (parser == nullptr && kind == chance::parsing) continue;
+            std::size_t nth = 0;
+            for (bool has_thrown = true; has_thrown; ++nth) {
+                CAPTURE(static_cast<int>(kind), nth, parser != nullptr);
+                // Catch keeps some memory too, at first.
+                bool const is_clean = left_behind(kind, nth) == 0 || left_behind(kind, nth) == 0;
+                CHECK(is_clean);
+                has_thrown = fate.has_thrown;
+            }
+            CHECK(nth > 3);
         }
-        CHECK(nth > 3);
     }
+    common_parser = nullptr;
 }
 
 } // namespace allocation_throwing_test

@@ -7,7 +7,7 @@
 
 namespace support {
 
-enum class chance : std::uint8_t { allocation, predicate, random, writing, reading, allowing, handling };
+enum class chance : std::uint8_t { allocation, predicate, random, writing, reading, allowing, handling, parsing };
 
 // Thrown by user code.
 struct thrown {};
