@@ -1,10 +1,12 @@
 // msgpack::validate: are these bytes MessagePack, all of them? No recursion, no allocation.
 #pragma once
 
+#include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/kernels/block.hpp>
+#include <socketless/kernels/blocks.hpp>
 #include <socketless/msgpack/detail/format.hpp>
 #include <socketless/msgpack/detail/levels.hpp>
 #include <socketless/msgpack/kind.hpp>
@@ -23,15 +25,21 @@ namespace socketless::inline v0::msgpack {
 
 namespace detail {
 
-// Whether the `size` bytes at `p` are known to be ASCII at once: short ones, with a block's bytes before the end.
-SOCKETLESS_ALWAYS_INLINE constexpr bool is_known_ascii(char const* p, std::size_t size, char const* end) noexcept {
+// Whether a string is short and all ASCII.
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_short_ascii(char const* p, std::size_t size) noexcept {
     using kernels::block;
-    return !std::is_constant_evaluated() && size <= block::size && static_cast<std::size_t>(end - p) >= block::size &&
-           block::load(p).non_ascii().first() >= size;
+    return !core_detail::prefers_small_code && !std::is_constant_evaluated() && size <= 2 * block::size &&
+           kernels::blocks::is_ascii<block>(p, size);
 }
 
+// The string of `size` bytes at `p`, where there is more to it than a look at one block.
 SOCKETLESS_NEVER_INLINE constexpr result<void> check_utf8(char const* begin, char const* p, std::size_t size) noexcept {
-    auto const good = utf8::validate(std::string_view(p, size));
+    constexpr std::size_t longest_short = 64;
+    std::string_view const s(p, size);
+    if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && size <= longest_short) {
+        if (utf8::detail::is_valid_short(s)) return {};
+    }
+    auto const good = utf8::validate(s);
     if (good) return good;
     return error{errc::invalid_utf8, static_cast<std::size_t>(p - begin) + good.error().offset};
 }
@@ -56,51 +64,96 @@ SOCKETLESS_NEVER_INLINE constexpr char const* find_deeper(char const* p, char co
     return end;
 }
 
+// Whether the limit of the depth may have been exceeded: a bound that costs little. Each container that opens may be in
+// all those before it, but for this: within a large one, which is marked, fewer values are due than at any time before
+// only where all that was opened in it has ended.
+class depth_bound {
+public:
+    constexpr explicit depth_bound(std::uint32_t max_depth) noexcept : left_(max_depth), left_at_mark_(max_depth) {}
+
+    // A container begins. `due` is the number of values that are due behind it.
+    SOCKETLESS_ALWAYS_INLINE constexpr void open(std::uint64_t due) noexcept {
+        if (due < due_at_mark_) {
+            due_at_mark_ = due;
+            left_ = left_at_mark_;
+        }
+        if (left_-- == 0) [[unlikely]]
+            may_be_exceeded_ = true;
+    }
+    // The one that has just begun is large: now this many values are due.
+    constexpr void mark(std::uint64_t due) noexcept {
+        due_at_mark_ = due;
+        left_at_mark_ = left_;
+    }
+    [[nodiscard]] constexpr bool may_be_exceeded() const noexcept { return may_be_exceeded_; }
+
+private:
+    std::uint64_t due_at_mark_ = 0;
+    std::uint32_t left_;
+    std::uint32_t left_at_mark_;
+    bool may_be_exceeded_ = false;
+};
+
+// The most bytes that are looked at for a value of a fixed size or a short string.
+inline constexpr std::size_t longest_common = std::max<std::size_t>(18, 1 + kernels::block::size);
+
 // Where nothing is wrong, the count of values that are due tells where the outermost one ends. No value takes less than
 // a byte, so that more values cannot be due than bytes are left.
 constexpr result<void> check(char const* const begin, char const* const end, std::uint32_t max_depth) noexcept {
+    using kernels::block;
     auto const wrong = [begin](char const* at) {
         return error{errc::invalid_msgpack, static_cast<std::size_t>(at - begin)};
     };
     char const* p = begin;
-    std::uint64_t due = 1;
-    std::uint64_t containers = 0;
+    std::uint64_t due = 1; // the value at `p` and those behind it
+    depth_bound depth(max_depth);
     do {
-        if (p == end) return wrong(p);
-        --due;
-        unsigned const first = byte_at(p);
-        if (first < 0x80 || first >= 0xe0) {
-            ++p;
-            continue;
+        auto const room = static_cast<std::size_t>(end - p);
+        if (!core_detail::prefers_small_code && !std::is_constant_evaluated() && room >= longest_common) [[likely]] {
+            // What is common: short strings of ASCII, numbers, small containers.
+            unsigned const first = byte_at(p);
+            if (first - 0xa0 < 0x20) {
+                std::size_t const size = first & 0x1fu;
+                if (size <= block::size && block::load(p + 1).non_ascii().first() >= size) [[likely]] {
+                    p += 1 + size;
+                    continue;
+                }
+            } else if (first < 0x80) {
+                ++p;
+                continue;
+            } else if (first < 0xa0) {
+                depth.open(due - 1);
+                due += (first & 0xfu) << (first < 0x90 ? 1u : 0u);
+                if (due > room) [[unlikely]]
+                    return wrong(p);
+                ++p;
+                continue;
+            } else if (std::size_t const size = fixed_sizes[first - 0xc0]; size != 0) {
+                p += size;
+                continue;
+            }
         }
-        head h;
-        if (first < 0xa0) {
-            h = {kind::array, 1, 0};
-            due += first < 0x90 ? (first & 0xfu) * 2 : first & 0xfu;
-        } else if (first < 0xc0) {
-            h = {kind::string, 1, first & 0x1fu};
-        } else {
-            h = read_head(p, end);
-            if (h.kind == kind::none) return wrong(p);
-            due += h.parts();
-        }
-        auto const left = static_cast<std::size_t>(end - p) - h.size;
+        head const h = read_head(p, end);
+        if (h.kind == kind::none) return wrong(p);
+        char const* const contents = p + h.size;
+        auto const left = static_cast<std::size_t>(end - contents);
         if (h.kind == kind::array || h.kind == kind::map) {
-            ++containers;
-            if (due > left) return wrong(p);
-            p += h.size;
+            depth.open(due - 1);
+            due += h.parts();
+            if (due - 1 > left) return wrong(p);
+            if (h.size > 1) depth.mark(due - 1);
+            p = contents;
             continue;
         }
         if (h.length > left) return wrong(p);
-        p += h.size;
-        if (h.kind == kind::string && !is_known_ascii(p, h.length, end)) [[unlikely]] {
-            if (auto const good = check_utf8(begin, p, h.length); !good) return good;
+        if (h.kind == kind::string && !is_short_ascii(contents, h.length)) {
+            if (auto const good = check_utf8(begin, contents, h.length); !good) return good;
         }
-        p += h.length;
-    } while (due != 0);
+        p = contents + h.length;
+    } while (--due != 0);
     if (p != end) return wrong(p);
 
-    if (containers > max_depth) [[unlikely]] {
+    if (depth.may_be_exceeded()) [[unlikely]] {
         char const* const deeper = find_deeper(begin, end, max_depth);
         if (deeper != end) return error{errc::depth_exceeded, static_cast<std::size_t>(deeper - begin)};
     }

@@ -5,8 +5,10 @@
 #include <socketless/msgpack/kind.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -92,6 +94,18 @@ inline constexpr layout layouts[] = {
     {kind::array, 2, 0},      {kind::array, 4, 0},     {kind::map, 2, 0},       {kind::map, 4, 0},
 };
 
+// How long a value with a format of 0xc0 to 0xff is, if the format fixes that; otherwise 0.
+inline constexpr auto fixed_sizes = [] {
+    std::array<std::uint8_t, 64> sizes{};
+    sizes.fill(1);
+    for (std::size_t i = 0; i != std::size(layouts); ++i) {
+        layout const l = layouts[i];
+        bool const is_fixed = l.width == 0 && l.kind != kind::none;
+        sizes[i] = static_cast<std::uint8_t>(is_fixed ? 1 + l.size + (l.kind == kind::extension ? 1 : 0) : 0);
+    }
+    return sizes;
+}();
+
 // What stands in front of the contents of a value: its format, its length and the type of an extension.
 struct head {
     msgpack::kind kind = kind::none; // where bytes are missing, none
@@ -130,17 +144,19 @@ constexpr char const* skip_value(char const* p, char const* end) noexcept {
     while (due != 0 && p != end) {
         --due;
         unsigned const first = byte_at(p);
-        if (first < 0x80 || first >= 0xe0) {
-            ++p;
-        } else if (first >= 0xa0 && first < 0xc0) {
-            p += std::min(std::size_t{1} + (first & 0x1fu), static_cast<std::size_t>(end - p));
-        } else {
-            head const h = read_head(p, end);
-            if (h.size == 0) return end;
-            p += h.size;
-            due += h.parts();
-            p += std::min<std::size_t>(h.bytes(), static_cast<std::size_t>(end - p));
+        std::size_t const size = first < 0x80   ? 1
+                                 : first < 0xa0 ? 0
+                                 : first < 0xc0 ? 1 + (first & 0x1fu)
+                                                : fixed_sizes[first - 0xc0];
+        if (size != 0) { // most
+            p += std::min(size, static_cast<std::size_t>(end - p));
+            continue;
         }
+        head const h = read_head(p, end);
+        if (h.size == 0) return end;
+        p += h.size;
+        due += h.parts();
+        p += std::min<std::size_t>(h.bytes(), static_cast<std::size_t>(end - p));
     }
     return p;
 }
