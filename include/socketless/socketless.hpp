@@ -45,6 +45,11 @@
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/msgpack/convert.hpp>
+#include <socketless/msgpack/kind.hpp>
+#include <socketless/msgpack/validate.hpp>
+#include <socketless/msgpack/value.hpp>
+#include <socketless/msgpack/writer.hpp>
 #include <socketless/server.hpp>
 #include <socketless/server_options.hpp>
 #include <socketless/socketio/acks.hpp>

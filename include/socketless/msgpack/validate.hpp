@@ -165,9 +165,9 @@ constexpr result<void> check(char const* const begin, char const* const end, std
 /// Checks that all of `bytes` is one MessagePack value, whose strings are UTF-8, with at most `max_depth` arrays and
 /// maps open at once, and returns it. Keys of any kind, the same key twice and extensions of any type pass.
 ///
-/// Beyond a depth of 170, a message is also too deep if the numbers of values that are still to come on each level take
-/// more than 1,024 bytes together: levels with up to 127 values left take a byte, and those whose last value is open
-/// a 64th.
+/// Beyond a depth of 170, a message may be too deep sooner: if the numbers of values that are still to come on each
+/// level do not fit into 1,024 bytes together. A level with up to 127 values left takes one byte, and a level whose last
+/// value is open next to nothing.
 /// Errors: errc::invalid_msgpack at the first byte of a value that is cut, has no format or has too great a length, or
 /// behind the value; errc::invalid_utf8 at the byte that is wrong; errc::depth_exceeded at the container.
 /// Linear; constant stack; no allocation.
