@@ -50,15 +50,17 @@ private:
 // The seeds of each target, in directories of their names.
 struct corpora {
     explicit corpora(std::filesystem::path const& d)
-        : json(d / "json_fuzz"), engineio(d / "engineio_fuzz"), socketio(d / "socketio_fuzz"), stack(d / "stack_fuzz"),
-          websocket(d / "websocket_fuzz"), http(d / "http_fuzz"), wire(d / "wire_fuzz"),
-          wire_client(d / "wire_client_fuzz"), kernels(d / "kernels_fuzz") {}
+        : json(d / "json_fuzz"), msgpack(d / "msgpack_fuzz"), engineio(d / "engineio_fuzz"),
+          socketio(d / "socketio_fuzz"), stack(d / "stack_fuzz"), websocket(d / "websocket_fuzz"),
+          http(d / "http_fuzz"), wire(d / "wire_fuzz"), wire_client(d / "wire_client_fuzz"),
+          kernels(d / "kernels_fuzz") {}
 
-    [[nodiscard]] std::array<seeds const*, 9> all() const {
-        return {&json, &engineio, &socketio, &stack, &websocket, &http, &wire, &wire_client, &kernels};
+    [[nodiscard]] std::array<seeds const*, 10> all() const {
+        return {&json, &msgpack, &engineio, &socketio, &stack, &websocket, &http, &wire, &wire_client, &kernels};
     }
 
     seeds json;
+    seeds msgpack;
     seeds engineio;
     seeds socketio;
     seeds stack;
@@ -124,6 +126,8 @@ void add_vector(corpora& out, std::string_view vectors, json::text line) {
             add_engineio(out.engineio, vectors, items);
         else if (vectors.find("msgpack") == std::string_view::npos)
             add_socketio(out, vectors, items);
+        else if (items.front().kind == frame_kind::binary)
+            out.msgpack.add(items.front().data);
     }
 }
 

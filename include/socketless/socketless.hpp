@@ -46,7 +46,6 @@
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/msgpack/convert.hpp>
-#include <socketless/msgpack/kind.hpp>
 #include <socketless/msgpack/validate.hpp>
 #include <socketless/msgpack/value.hpp>
 #include <socketless/msgpack/writer.hpp>
