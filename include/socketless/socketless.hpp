@@ -45,7 +45,6 @@
 #include <socketless/json/text.hpp>
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
-#include <socketless/msgpack/convert.hpp>
 #include <socketless/msgpack/validate.hpp>
 #include <socketless/msgpack/value.hpp>
 #include <socketless/msgpack/writer.hpp>

@@ -6,7 +6,6 @@
 
 #include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
-#include <socketless/msgpack/convert.hpp>
 #include <socketless/msgpack/detail/date.hpp>
 #include <socketless/msgpack/validate.hpp>
 #include <socketless/msgpack/writer.hpp>

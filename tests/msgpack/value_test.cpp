@@ -58,11 +58,11 @@ struct point {
 
     template <class Source>
     friend result<void> read_json(Source const& from, point& to) {
-        auto const x = from.find("x");
-        auto const y = from.find("y");
-        if (!x || !y) return error{errc::wrong_kind};
-        auto const read_x = x->template get<int>();
-        auto const read_y = y->template get<int>();
+        auto const first = from.find("x");
+        auto const second = from.find("y");
+        if (!first || !second) return error{errc::wrong_kind};
+        auto const read_x = first->template get<int>();
+        auto const read_y = second->template get<int>();
         if (!read_x || !read_y) return error{errc::wrong_kind, 7};
         to = {*read_x, *read_y};
         return {};

@@ -6,6 +6,8 @@
 #include <socketless/json/detail/read_value.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/msgpack/detail/format.hpp>
+#include <socketless/msgpack/detail/json_converter.hpp>
+#include <socketless/msgpack/detail/read_scalar.hpp>
 #include <socketless/msgpack/kind.hpp>
 
 #include <algorithm>
@@ -107,20 +109,14 @@ public:
     /// The bytes of a binary value, a part of these; nothing for any other kind, but for an ArrayBuffer as notepack.io
     /// before 3.0 writes it: an extension of type 0 whose length is written out. Constant time.
     [[nodiscard]] std::optional<byte_view> binary() const noexcept {
-        if (!is(msgpack::kind::binary) && !is_array_buffer()) return std::nullopt;
+        if (!is(msgpack::kind::binary) && !detail::is_array_buffer(raw_, head())) return std::nullopt;
         return as_bytes(contents());
     }
 
     /// The type and the bytes of an extension. Constant time.
     [[nodiscard]] std::optional<msgpack::extension> extension() const noexcept {
         if (!is(msgpack::kind::extension)) return std::nullopt;
-        return msgpack::extension{type(), as_bytes(contents())};
-    }
-
-    /// Whether this is what stands for JavaScript's undefined in notepack.io before 3.0: an extension of one byte and
-    /// type 0. Constant time.
-    [[nodiscard]] constexpr bool is_undefined() const noexcept {
-        return is(msgpack::kind::extension) && format() == detail::format::fixext1 && type() == 0;
+        return msgpack::extension{detail::type_of(raw_, head()), as_bytes(contents())};
     }
 
     /// The elements of an array, in order. Empty for any other kind.
@@ -159,33 +155,35 @@ public:
         return {};
     }
 
-    /// Writes the value as JSON, so that it can be a part of what is written, and an argument of an event: see
-    /// <socketless/msgpack/convert.hpp>.
-    friend void write_json(json::writer& out, value const& v);
+    /// Writes a value as the JSON that JSON.stringify makes of what notepack.io decodes:
+    ///
+    ///   binary values               attachments
+    ///   keys of a map               strings; integers as their decimal text. Others fail (errc::wrong_kind)
+    ///   NaN and the infinities      null
+    ///   fixext 1 of type 0          undefined: the member is left out, an element is null
+    ///   ext 8, 16, 32 of type 0     an attachment (an ArrayBuffer)
+    ///   timestamps, fixext 8 of     what Date.prototype.toJSON gives: a string, or null out of its range
+    ///     type 0
+    ///   other extensions            an array of the type and an attachment
+    ///
+    /// Integers keep all their digits, and doubled keys are all written. An empty value is null. What `validate` may refuse
+    /// as too deep fails here (errc::depth_exceeded). Linear; no recursion, no allocation of its own.
+    ///
+    /// The other way needs no function of its own: a json::text is written as MessagePack by `msgpack::write(target, text)`.
+    friend void write_json(json::writer& out, value const& v) {
+        if (v.empty())
+            out.null();
+        else
+            detail::json_converter(out).write(v.raw());
+    }
 
 private:
-    friend json::detail::format_of<value>;
-
     constexpr explicit value(std::string_view raw) noexcept : raw_(raw) {}
 
     [[nodiscard]] constexpr detail::head head() const noexcept {
         return detail::read_head(raw_.data(), raw_.data() + raw_.size());
     }
-    // What is behind the head.
-    [[nodiscard]] constexpr std::string_view contents() const noexcept {
-        auto const h = head();
-        return {raw_.data() + h.size, std::min<std::size_t>(h.length, raw_.size() - h.size)};
-    }
-    [[nodiscard]] constexpr detail::format format() const noexcept {
-        return static_cast<detail::format>(detail::byte_at(raw_.data()));
-    }
-    // Of an extension.
-    [[nodiscard]] constexpr std::int8_t type() const noexcept {
-        return static_cast<std::int8_t>(detail::byte_at(raw_.data() + head().size - 1));
-    }
-    [[nodiscard]] constexpr bool is_array_buffer() const noexcept {
-        return is(msgpack::kind::extension) && format() <= detail::format::ext32 && type() == 0;
-    }
+    [[nodiscard]] constexpr std::string_view contents() const noexcept { return detail::contents_of(raw_, head()); }
 
     std::string_view raw_;
 };
@@ -323,5 +321,3 @@ constexpr std::optional<value> value::find(std::string_view key) const noexcept 
 } // namespace socketless::inline v0::msgpack
 
 #include <socketless/core/detail/epilogue.hpp>
-#include <socketless/msgpack/convert.hpp>
-#include <socketless/msgpack/detail/read_scalar.hpp>

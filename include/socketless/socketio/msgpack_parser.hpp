@@ -7,7 +7,6 @@
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/writer.hpp>
-#include <socketless/msgpack/convert.hpp>
 #include <socketless/msgpack/validate.hpp>
 #include <socketless/msgpack/value.hpp>
 #include <socketless/msgpack/writer.hpp>

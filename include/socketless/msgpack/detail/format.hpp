@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include <socketless/core/detail/prologue.hpp>
@@ -135,6 +136,31 @@ constexpr head read_head(char const* p, char const* end) noexcept {
     auto const size = static_cast<std::uint8_t>(1 + l.width + (l.kind == kind::extension ? 1 : 0));
     if (static_cast<std::size_t>(end - p) < size) return {};
     return {l.kind, size, l.width == 0 ? l.size : static_cast<std::uint32_t>(load(p + 1, l.width))};
+}
+
+// The first byte of a value. Precondition: not empty.
+constexpr format format_of(std::string_view raw) noexcept {
+    return static_cast<format>(byte_at(raw.data()));
+}
+
+// The bytes of a value that are behind its head, as far as they are there.
+constexpr std::string_view contents_of(std::string_view raw, head h) noexcept {
+    return raw.substr(h.size, h.bytes());
+}
+
+// Precondition: the head is that of an extension.
+constexpr std::int8_t type_of(std::string_view raw, head h) noexcept {
+    return static_cast<std::int8_t>(byte_at(raw.data() + h.size - 1));
+}
+
+// An ArrayBuffer as notepack.io before 3.0 writes it: an extension of type 0 whose length is written out.
+constexpr bool is_array_buffer(std::string_view raw, head h) noexcept {
+    return h.kind == kind::extension && format_of(raw) <= format::ext32 && type_of(raw, h) == 0;
+}
+
+// JavaScript's undefined as notepack.io before 3.0 writes it.
+constexpr bool is_undefined(std::string_view raw, head h) noexcept {
+    return h.kind == kind::extension && format_of(raw) == format::fixext1 && type_of(raw, h) == 0;
 }
 
 // From the first byte of a value to behind its last one, at most to the end. Values may be nested in any depth: a count

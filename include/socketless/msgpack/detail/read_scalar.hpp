@@ -7,22 +7,31 @@
 #include <socketless/json/kind.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/msgpack/detail/format.hpp>
 #include <socketless/msgpack/detail/number.hpp>
 #include <socketless/msgpack/kind.hpp>
-#include <socketless/msgpack/value.hpp>
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include <socketless/core/detail/prologue.hpp>
 
+namespace socketless::inline v0::msgpack {
+
+class value;
+
+} // namespace socketless::inline v0::msgpack
+
 namespace socketless::inline v0::json::detail {
 
+// A Value is a msgpack::value, which is complete where these are called.
 template <>
 struct format_of<msgpack::value> {
     // JavaScript's undefined is null where it is a value of JSON.
-    static constexpr kind kind_of(msgpack::value const& from) noexcept {
+    template <class Value>
+    static constexpr kind kind_of(Value const& from) noexcept {
         switch (from.kind()) {
         case msgpack::kind::null: return kind::null;
         case msgpack::kind::boolean: return kind::boolean;
@@ -31,20 +40,24 @@ struct format_of<msgpack::value> {
         case msgpack::kind::string: return kind::string;
         case msgpack::kind::array: return kind::array;
         case msgpack::kind::map: return kind::object;
-        case msgpack::kind::extension: return from.is_undefined() ? kind::null : kind::none;
+        case msgpack::kind::extension: {
+            std::string_view const raw = from.raw();
+            auto const head = msgpack::detail::read_head(raw.data(), raw.data() + raw.size());
+            return msgpack::detail::is_undefined(raw, head) ? kind::null : kind::none;
+        }
         case msgpack::kind::none:
         case msgpack::kind::binary: break;
         }
         return kind::none;
     }
 
-    template <class T>
-    static constexpr result<T> read_scalar(msgpack::value const& from) {
-        if constexpr (std::is_same_v<T, msgpack::value>) {
+    template <class T, class Value>
+    static constexpr result<T> read_scalar(Value const& from) {
+        if constexpr (std::is_same_v<T, Value>) {
             return from;
         } else if constexpr (std::is_same_v<T, bool>) {
             if (!from.is(msgpack::kind::boolean)) return error{errc::wrong_kind};
-            return from.format() == msgpack::detail::format::boolean_true;
+            return msgpack::detail::format_of(from.raw()) == msgpack::detail::format::boolean_true;
         } else if constexpr (std::is_integral_v<T> && !character<T> && sizeof(T) <= sizeof(std::uint64_t)) {
             if (from.is(msgpack::kind::integer))
                 return msgpack::detail::narrowed<T>(msgpack::detail::read_any_integer(from.raw()));
@@ -76,11 +89,11 @@ struct format_of<msgpack::value> {
     }
 
     // Offsets in the JSON say nothing about the MessagePack.
-    template <class T>
-    static result<T> read_as_json(msgpack::value const& from) {
+    template <class T, class Value>
+    static result<T> read_as_json(Value const& from) {
         std::string converted;
         if (auto const done = json::write(converted, from); !done) return error{done.error().code};
-        auto value = text::trusted(converted).get<T>();
+        auto value = text::trusted(converted).template get<T>();
         if (!value) return error{value.error().code};
         return value;
     }
