@@ -119,6 +119,10 @@ public:
         return msgpack::extension{detail::type_of(raw_, head()), as_bytes(contents())};
     }
 
+    /// Whether this stands for JavaScript's undefined, as notepack.io before 3.0 writes it: an extension of one byte and
+    /// type 0. Constant time.
+    [[nodiscard]] constexpr bool is_undefined() const noexcept { return detail::is_undefined(raw_, head()); }
+
     /// The elements of an array, in order. Empty for any other kind.
     [[nodiscard]] constexpr element_range elements() const noexcept;
 
