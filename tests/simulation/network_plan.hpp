@@ -5,6 +5,7 @@
 
 #include <socketless/engineio/client_session.hpp>
 #include <socketless/engineio/server_session.hpp>
+#include <socketless/socketio/parser.hpp>
 
 #include <array>
 #include <chrono>
@@ -107,6 +108,8 @@ struct network_plan {
     bool calm = true;
     // Deadlines may be shorter than the latency.
     bool tight = false;
+    // What whole stacks make of their packets; null for the default encoding.
+    socketless::socketio::parser const* parser = nullptr;
     // The longest message that fits into a body by itself.
     std::size_t longest_message = 0;
 

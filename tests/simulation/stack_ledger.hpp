@@ -31,7 +31,7 @@ struct link {
         bool is_open = false;
     };
 
-    explicit link(engineio::revision r) : up(r), down(r), revision(r) {}
+    link(engineio::revision r, socketio::parser const* parser) : up(r, parser), down(r, parser), revision(r) {}
 
     wire_watch up;
     wire_watch down;
@@ -66,7 +66,7 @@ public:
     [[nodiscard]] emitted& event(std::size_t number) { return events_[number]; }
 
     void add_client() { sockets_.emplace_back(); }
-    void begin_link(engineio::revision r) { links_.emplace_back(r); }
+    void begin_link(engineio::revision r, socketio::parser const* parser) { links_.emplace_back(r, parser); }
 
     [[nodiscard]] std::size_t make_event(emitted const& e) {
         events_.push_back(e);

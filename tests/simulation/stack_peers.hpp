@@ -234,7 +234,7 @@ private:
         sim_.ledger.at(a).may_open = sim_.plan.may_open(sim_.plan.clients[i]);
         sim_.ledger.at(a).begun = sim_.now;
         sim_.ledger.at(a).close_asked = !clients_.users[i].wants_connection;
-        model_.begin_link(sim_.plan.clients[i].revision);
+        model_.begin_link(sim_.plan.clients[i].revision, wires_.server.options().sockets.parser);
     }
 
     template <class F>

@@ -6,6 +6,7 @@
 
 #include <socketless/client.hpp>
 #include <socketless/server.hpp>
+#include <socketless/socketio/msgpack_parser.hpp>
 
 #include <algorithm>
 #include <array>
@@ -144,6 +145,8 @@ inline socketless::server_options draw_stack_server(random_source& random, netwo
     if (random.one_in(3)) o.sockets.connect_timeout = milliseconds(random.between(100, 1'000));
     if (random.one_in(6)) o.sockets.max_sockets = 2;
     if (random.one_in(8)) o.sockets.max_pending_acks = 2;
+    if (random.one_in(3)) plan.parser = &socketio::msgpack_parser;
+    o.sockets.parser = plan.parser;
     if (!random.one_in(3)) {
         o.recovery.emplace();
         o.recovery->max_disconnection_duration = milliseconds(random.between(100, 4'000));
@@ -152,8 +155,10 @@ inline socketless::server_options draw_stack_server(random_source& random, netwo
     return o;
 }
 
-inline socketless::client_options draw_stack_client(random_source& random, engineio::client_options const& engine) {
+inline socketless::client_options draw_stack_client(random_source& random, network_plan const& plan,
+                                                    engineio::client_options const& engine) {
     socketless::client_options o;
+    o.parser = plan.parser;
     o.path = engine.path;
     o.query = engine.query;
     o.revision = engine.revision;

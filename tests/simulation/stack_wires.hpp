@@ -35,7 +35,8 @@ public:
           sim_(sim) {}
 
     void add_client(engineio::client_options const& options) {
-        clients.emplace_back(draw_stack_client(sim_.random, options), random_bytes_of(sim_.random), sim_.now);
+        clients.emplace_back(draw_stack_client(sim_.random, sim_.plan, options), random_bytes_of(sim_.random),
+                             sim_.now);
     }
 
     //=== what applications do ===//

@@ -7,8 +7,10 @@
 #include <socketless/engineio/payload.hpp>
 #include <socketless/engineio/stream.hpp>
 #include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/parser.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,9 +20,16 @@ namespace support {
 // One direction of one connection. `on_packet(socketio::message)` is called for each packet; false is an error.
 class wire_watch {
 public:
-    explicit wire_watch(socketless::engineio::revision r)
-        : revision_(r), assembler_(r == socketless::engineio::revision::v4 ? socketless::socketio::revision::v5
-                                                                           : socketless::socketio::revision::v4) {}
+    // `parser` is that of both sides, null for the default encoding.
+    wire_watch(socketless::engineio::revision r, socketless::socketio::parser const* parser)
+        : revision_(r),
+          socketio_revision_(r == socketless::engineio::revision::v4 ? socketless::socketio::revision::v5
+                                                                     : socketless::socketio::revision::v4),
+          assembler_(socketio_revision_) {
+        using socketless::socketio::detail::packets_of_parser;
+        if (parser != nullptr)
+            parsed_ = std::make_unique<packets_of_parser>(*parser, socketless::socketio::sender::server);
+    }
 
     template <class F>
     [[nodiscard]] bool body(socketless::frame f, F on_packet) {
@@ -53,6 +62,11 @@ private:
     template <class F>
     bool take(socketless::engineio::packet const& p, F on_packet) {
         if (p.type != socketless::engineio::packet_type::message) return true;
+        if (parsed_) {
+            auto const m = parsed_->decode({p.kind, p.data}, socketless::text_check::due, socketio_revision_, {});
+            if (m) on_packet(*m);
+            return m.has_value();
+        }
         auto const m = assembler_.push({p.kind, p.data});
         if (!m) return false;
         if (*m)
@@ -63,6 +77,8 @@ private:
     }
 
     socketless::engineio::revision revision_;
+    socketless::socketio::revision socketio_revision_;
+    std::unique_ptr<socketless::socketio::detail::parsed_packets> parsed_;
     socketless::engineio::stream_reader reader_{100'000'000};
     socketless::socketio::assembler assembler_;
 };

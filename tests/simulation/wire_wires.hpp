@@ -120,7 +120,7 @@ public:
 
     void add_client(engineio::client_options const& options) {
         std::size_t const i = clients.size();
-        auto protocol = draw_stack_client(sim_.random, options);
+        auto protocol = draw_stack_client(sim_.random, sim_.plan, options);
         auto wire = draw_wire_client(sim_.random, sim_.plan);
         sides_.emplace_back(sim_, "client " + std::to_string(i), *socketless::http::parse_url("http://a.test:8080/"),
                             std::move(protocol), std::move(wire), random_bytes_of(sim_.random), sim_.now);
