@@ -53,6 +53,7 @@ public:
             }
             for (; left == 0 && depth_ != 0; left = outer_.pop()) close();
         }
+        if (in_map() && left % 2 != 0) out_->null(); // bytes are missing
         while (depth_ != 0) close();
     }
 
