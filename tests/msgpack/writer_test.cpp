@@ -289,7 +289,7 @@ TEST_CASE("what is written reads as the same value", "[msgpack]") {
         auto element = v->elements().begin();
         REQUIRE((*element++).get<std::uint64_t>() == bits);
         REQUIRE((*element++).get<std::int64_t>() == static_cast<std::int64_t>(bits));
-        double const number = std::bit_cast<double>(bits);
+        auto const number = std::bit_cast<double>(bits);
         double const read = (*element).get<double>().value();
         REQUIRE((std::isnan(number) ? std::isnan(read) : read == number));
     }

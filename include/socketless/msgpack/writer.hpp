@@ -53,7 +53,7 @@ public:
         if (n >= 0) return number(static_cast<std::uint64_t>(n));
         auto const bits = static_cast<std::uint64_t>(n);
         if (n >= -0x20)
-            put(static_cast<detail::format>(bits & 0xffu));
+            put(static_cast<unsigned>(bits & 0xffu));
         else if (n >= -0x80)
             put<1>(detail::format::int8, bits);
         else if (n >= -0x8000)
@@ -65,7 +65,7 @@ public:
     }
     void number(std::uint64_t n) override {
         if (n < 0x80)
-            put(static_cast<detail::format>(n));
+            put(static_cast<unsigned>(n));
         else if (n <= 0xff)
             put<1>(detail::format::uint8, n);
         else if (n <= 0xffff)
@@ -84,7 +84,7 @@ public:
         if (s.size() <= longest_short && out_->has_room(1 + longest_short)) [[likely]] {
             ++items_;
             char* const p = out_->position();
-            *p = static_cast<char>(0xa0u | s.size());
+            *p = static_cast<char>(detail::format::fixstr | s.size());
             if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any()) check_utf8(s);
             out_->advance(p + 1 + s.size());
         } else {
@@ -108,7 +108,7 @@ public:
     void extension(std::int8_t type, byte_view bytes) {
         std::size_t const size = bytes.size();
         if (size != 0 && size <= 16 && std::has_single_bit(size))
-            put(static_cast<detail::format>(static_cast<int>(detail::format::fixext1) + std::countr_zero(size)));
+            put(detail::format::fixext1 + static_cast<unsigned>(std::countr_zero(size)));
         else
             put_length(size, detail::format::ext8);
         out_->put(static_cast<char>(type));
@@ -149,19 +149,19 @@ private:
     struct large_container {
         std::size_t head = 0;
         std::uint32_t size = 0;
-        detail::format wider{}; // for 16 bits; the next format is for 32
+        unsigned wider = 0; // for 16 bits; the next format is for 32
 
         [[nodiscard]] std::size_t more() const noexcept { return size <= 0xffff ? 2 : 4; }
     };
 
     // A value of a format byte, and `Size` bytes of a number.
     template <std::size_t Size = 0>
-    void put(detail::format f, std::uint64_t n = 0) {
+    void put(unsigned f, std::uint64_t n = 0) {
         ++items_;
         put_head<Size>(f, n);
     }
     template <std::size_t Size>
-    SOCKETLESS_ALWAYS_INLINE void put_head(detail::format f, std::uint64_t n) {
+    SOCKETLESS_ALWAYS_INLINE void put_head(unsigned f, std::uint64_t n) {
         if (out_->has_room(1 + Size)) [[likely]] {
             out_->advance(write_head<Size>(out_->position(), f, n));
         } else {
@@ -171,30 +171,27 @@ private:
         }
     }
     template <std::size_t Size>
-    static char* write_head(char* p, detail::format f, std::uint64_t n) noexcept {
+    static char* write_head(char* p, unsigned f, std::uint64_t n) noexcept {
         *p++ = static_cast<char>(f);
         for (std::size_t i = 0; i != Size; ++i) *p++ = static_cast<char>((n >> (Size - 1 - i) * 8) & 0xffu);
         return p;
     }
 
     // A head with a length, of the formats for 8, 16 and 32 bits that begin with this one.
-    void put_length(std::size_t n, detail::format narrowest) {
-        auto const wider = [narrowest](int by) {
-            return static_cast<detail::format>(static_cast<int>(narrowest) + by);
-        };
+    void put_length(std::size_t n, unsigned narrowest) {
         if (std::uint64_t{n} > longest) fail(errc::out_of_range);
         if (n <= 0xff)
             put<1>(narrowest, n);
         else if (n <= 0xffff)
-            put<2>(wider(1), n);
+            put<2>(narrowest + 1, n);
         else
-            put<4>(wider(2), n);
+            put<4>(narrowest + 2, n);
     }
 
     SOCKETLESS_NEVER_INLINE void long_string(std::string_view s) {
         check_utf8(s);
         if (s.size() <= longest_short)
-            put(static_cast<detail::format>(0xa0u | s.size()));
+            put(detail::format::fixstr | static_cast<unsigned>(s.size()));
         else
             put_length(s.size(), detail::format::str8);
         out_->put(s);
@@ -217,15 +214,15 @@ private:
         out_->put('\0'); // written when the container ends
     }
 
-    void end(detail::format fix) {
+    void end(unsigned fix) {
         SOCKETLESS_ASSERT(depth_ != 0);
         bool const is_map = fix == detail::format::fixmap;
         std::uint64_t const size = is_map ? items_ / 2 : items_;
         if (size <= most_small) [[likely]]
-            out_->replace(head_, static_cast<char>(static_cast<unsigned>(fix) | static_cast<unsigned>(size)));
+            out_->replace(head_, static_cast<char>(fix | static_cast<unsigned>(size)));
         else if (size <= longest)
-            large_.push_back(
-                {head_, static_cast<std::uint32_t>(size), is_map ? detail::format::map16 : detail::format::array16});
+            large_.push_back({head_, static_cast<std::uint32_t>(size),
+                              unsigned{is_map ? detail::format::map16 : detail::format::array16}});
         else
             fail(errc::out_of_range);
         container outer;
@@ -259,7 +256,7 @@ private:
             if (l.more() == 2)
                 write_head<2>(to, l.wider, l.size);
             else
-                write_head<4>(to, static_cast<detail::format>(static_cast<int>(l.wider) + 1), l.size);
+                write_head<4>(to, l.wider + 1, l.size);
         }
     }
 

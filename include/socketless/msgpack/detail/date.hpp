@@ -17,8 +17,8 @@ namespace socketless::inline v0::msgpack::detail {
 constexpr std::optional<double> date_of(std::string_view raw) noexcept {
     constexpr double two_to_32 = 4294967296.0;
     constexpr unsigned timestamp = 0xff;
-    auto const is = [raw](format f, unsigned type, std::size_t size) {
-        return raw.size() == size && static_cast<format>(byte_at(raw.data())) == f &&
+    auto const is = [raw](unsigned f, unsigned type, std::size_t size) {
+        return raw.size() == size && format_of(raw) == f &&
                byte_at(raw.data() + size - (f == format::ext8 ? 13 : size - 1)) == type;
     };
     auto const unsigned_at = [raw](std::size_t at) { return static_cast<double>(load<4>(raw.data() + at)); };
@@ -40,10 +40,10 @@ constexpr std::optional<double> date_of(std::string_view raw) noexcept {
 // ISO 8601 with milliseconds (ECMA-262, 21.4.1.32).
 class date_text {
 public:
-    // Empty if JavaScript has no Date so far from 1970.
+    // Empty if JavaScript has no Date so far from 1970. Precondition: not NaN.
     constexpr explicit date_text(double milliseconds) noexcept {
         constexpr double farthest = 8.64e15;
-        if (!(milliseconds >= -farthest && milliseconds <= farthest)) return;
+        if (milliseconds < -farthest || milliseconds > farthest) return;
         auto const time = static_cast<std::int64_t>(milliseconds);
         constexpr std::int64_t a_day = 86'400'000;
         std::int64_t const of_day = (time % a_day + a_day) % a_day;

@@ -16,44 +16,43 @@
 
 namespace socketless::inline v0::msgpack::detail {
 
-// The first byte of a value.
-enum class format : std::uint8_t {
-    fixmap = 0x80,
-    fixarray = 0x90,
-    fixstr = 0xa0,
-    nil = 0xc0,
-    boolean_false = 0xc2,
-    boolean_true = 0xc3,
-    bin8 = 0xc4,
-    bin16 = 0xc5,
-    bin32 = 0xc6,
-    ext8 = 0xc7,
-    ext16 = 0xc8,
-    ext32 = 0xc9,
-    float32 = 0xca,
-    float64 = 0xcb,
-    uint8 = 0xcc,
-    uint16 = 0xcd,
-    uint32 = 0xce,
-    uint64 = 0xcf,
-    int8 = 0xd0,
-    int16 = 0xd1,
-    int32 = 0xd2,
-    int64 = 0xd3,
-    fixext1 = 0xd4,
-    fixext2 = 0xd5,
-    fixext4 = 0xd6,
-    fixext8 = 0xd7,
-    fixext16 = 0xd8,
-    str8 = 0xd9,
-    str16 = 0xda,
-    str32 = 0xdb,
-    array16 = 0xdc,
-    array32 = 0xdd,
-    map16 = 0xde,
-    map32 = 0xdf,
-    negative_fixint = 0xe0,
-};
+// The first byte of a value, or the lowest one of a range.
+namespace format {
+inline constexpr std::uint8_t fixmap = 0x80;
+inline constexpr std::uint8_t fixarray = 0x90;
+inline constexpr std::uint8_t fixstr = 0xa0;
+inline constexpr std::uint8_t nil = 0xc0;
+inline constexpr std::uint8_t boolean_false = 0xc2;
+inline constexpr std::uint8_t boolean_true = 0xc3;
+inline constexpr std::uint8_t bin8 = 0xc4;
+inline constexpr std::uint8_t bin16 = 0xc5;
+inline constexpr std::uint8_t bin32 = 0xc6;
+inline constexpr std::uint8_t ext8 = 0xc7;
+inline constexpr std::uint8_t ext16 = 0xc8;
+inline constexpr std::uint8_t ext32 = 0xc9;
+inline constexpr std::uint8_t float32 = 0xca;
+inline constexpr std::uint8_t float64 = 0xcb;
+inline constexpr std::uint8_t uint8 = 0xcc;
+inline constexpr std::uint8_t uint16 = 0xcd;
+inline constexpr std::uint8_t uint32 = 0xce;
+inline constexpr std::uint8_t uint64 = 0xcf;
+inline constexpr std::uint8_t int8 = 0xd0;
+inline constexpr std::uint8_t int16 = 0xd1;
+inline constexpr std::uint8_t int32 = 0xd2;
+inline constexpr std::uint8_t int64 = 0xd3;
+inline constexpr std::uint8_t fixext1 = 0xd4;
+inline constexpr std::uint8_t fixext2 = 0xd5;
+inline constexpr std::uint8_t fixext4 = 0xd6;
+inline constexpr std::uint8_t fixext8 = 0xd7;
+inline constexpr std::uint8_t fixext16 = 0xd8;
+inline constexpr std::uint8_t str8 = 0xd9;
+inline constexpr std::uint8_t str16 = 0xda;
+inline constexpr std::uint8_t str32 = 0xdb;
+inline constexpr std::uint8_t array16 = 0xdc;
+inline constexpr std::uint8_t array32 = 0xdd;
+inline constexpr std::uint8_t map16 = 0xde;
+inline constexpr std::uint8_t map32 = 0xdf;
+} // namespace format
 
 constexpr unsigned byte_at(char const* p) noexcept {
     return static_cast<unsigned char>(*p);
@@ -139,8 +138,8 @@ constexpr head read_head(char const* p, char const* end) noexcept {
 }
 
 // The first byte of a value. Precondition: not empty.
-constexpr format format_of(std::string_view raw) noexcept {
-    return static_cast<format>(byte_at(raw.data()));
+constexpr unsigned format_of(std::string_view raw) noexcept {
+    return byte_at(raw.data());
 }
 
 // The bytes of a value that are behind its head, as far as they are there.

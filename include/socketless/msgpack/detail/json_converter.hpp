@@ -77,6 +77,7 @@ private:
     void open(bool is_map) {
         std::uint8_t& byte = maps_[depth_ / 8];
         unsigned const bit = 1u << depth_ % 8;
+        if (bit == 1) byte = 0;
         byte = static_cast<std::uint8_t>((byte & (bit - 1)) | (is_map ? bit : 0));
         ++depth_;
         is_map ? out_->begin_object() : out_->begin_array();

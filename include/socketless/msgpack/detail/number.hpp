@@ -33,7 +33,7 @@ constexpr any_integer read_any_integer(std::string_view raw) noexcept {
     auto const size = std::size_t{1} << (first & 3u);
     if (raw.size() <= size) return {};
     std::uint64_t const bits = load(raw.data() + 1, size);
-    if (static_cast<format>(first) < format::int8) return {bits, false};
+    if (first < format::int8) return {bits, false};
     auto const unused = static_cast<unsigned>(64 - size * 8);
     auto const extended = static_cast<std::int64_t>(bits << unused) >> unused;
     return {static_cast<std::uint64_t>(extended), extended < 0};
@@ -41,7 +41,7 @@ constexpr any_integer read_any_integer(std::string_view raw) noexcept {
 
 // Precondition: `raw` begins with the head of a floating-point number.
 constexpr double read_double(std::string_view raw) noexcept {
-    if (static_cast<format>(byte_at(raw.data())) == format::float32)
+    if (format_of(raw) == format::float32)
         return raw.size() < 5 ? 0 : std::bit_cast<float>(static_cast<std::uint32_t>(load<4>(raw.data() + 1)));
     return raw.size() < 9 ? 0 : std::bit_cast<double>(load<8>(raw.data() + 1));
 }
