@@ -62,13 +62,13 @@ public:
     using frame_queue::size;
 
     /// What appends a packet: its text, and its attachments.
-    using encode_function = core_detail::function_ref<result<std::size_t>(std::string&, attachment_list&)>;
+    using encode_function = detail::encode_function;
 
     /// For the sessions: queues all messages of the packet that `encode` makes.
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
     result<void> put(std::size_t max_size, encode_function encode) {
         if (parser_ != nullptr) [[unlikely]]
-            return put_parsed(max_size, encode);
+            return push_parsed(max_size, parsed().encode_again(encode));
         if (below_ != nullptr) return below_->put(*heads_below_, attachments_, max_size, encode);
         return frame_queue::put({}, attachments_, max_size, encode);
     }
@@ -133,12 +133,6 @@ private:
         });
     }
 
-    SOCKETLESS_NEVER_INLINE result<void> put_parsed(std::size_t max_size, encode_function encode) {
-        std::string text;
-        attachment_list attachments;
-        if (auto const encoded = encode(text, attachments); !encoded) return encoded.error();
-        return push_parsed(max_size, parsed().encode_again(text, attachments));
-    }
     SOCKETLESS_NEVER_INLINE result<void> push_parsed(std::size_t max_size, result<frame> const& message) {
         if (!message) return message.error();
         if (message->data.size() > max_size) return error{errc::message_too_large};

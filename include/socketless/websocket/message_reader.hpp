@@ -1,6 +1,7 @@
 // Bytes of a connection, in chunks of any size, become messages and control frames (RFC 6455, 5).
 #pragma once
 
+#include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>
@@ -363,8 +364,10 @@ private:
     }
 
     void forget() noexcept {
-        kept_.clear();
-        if (kept_.capacity() > std::string().capacity()) std::string().swap(kept_);
+        if (!core_detail::prefers_small_code && kept_.capacity() <= std::string().capacity())
+            kept_.clear(); // nothing to free, as after most messages
+        else
+            std::string().swap(kept_);
         tail_ = 0;
     }
 

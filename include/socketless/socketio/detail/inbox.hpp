@@ -77,8 +77,7 @@ public:
 
     // The application has handled the last packet: gives back the memory that it kept.
     void release(message_queue& queue) noexcept {
-        if (queue.has_parser()) [[unlikely]]
-            queue.shrink_parsed();
+        queue.shrink_parsed();
         if (assembler_ && assembler_->attachments_due() == 0 && !assembler_->is_idle()) assembler_->reset();
     }
 

@@ -54,6 +54,13 @@ public:
                       no_limits);
     }
 
+    [[nodiscard]] result<frame> encode_again(encode_function encode) override {
+        std::string text;
+        attachment_list attachments;
+        if (auto const encoded = encode(text, attachments); !encoded) return encoded.error();
+        return encode_again(text, attachments);
+    }
+
     [[nodiscard]] result<message> decode(frame f, text_check text, revision r, limits const& bounds) override {
         memory_.incoming.clear();
         if (f.kind == frame_kind::text && text == text_check::due)

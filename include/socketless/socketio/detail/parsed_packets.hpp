@@ -1,6 +1,7 @@
 // What sessions know of a parser of the application's.
 #pragma once
 
+#include <socketless/core/detail/function_ref.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -9,12 +10,17 @@
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
 
+#include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::socketio::detail {
+
+// What appends a packet in the default encoding: its text, and its attachments.
+using encode_function = core_detail::function_ref<result<std::size_t>(std::string&, attachment_list&)>;
 
 // What a session with a parser works with: messages of packets and packets of messages. One may serve any number of
 // sessions, one after the other. Virtual, so that a program without parsers has no code for them.
@@ -30,6 +36,7 @@ public:
                                                      json::detail::values const& array, limits const& bounds) = 0;
     // The same for a packet that the default encoding has made.
     [[nodiscard]] virtual result<frame> encode_again(std::string_view text, std::span<byte_view const> attachments) = 0;
+    [[nodiscard]] virtual result<frame> encode_again(encode_function encode) = 0;
     // The packet that a message carries: valid until the next one is decoded.
     [[nodiscard]] virtual result<message> decode(frame f, text_check text, revision r, limits const& bounds) = 0;
     // Gives back the memory for what is larger than most packets. The packet that was decoded last is not valid then.
