@@ -75,11 +75,11 @@ struct named {
     double number = 0;
 
     friend result<void> read_json(json::text from, named& to) {
-        auto const name = from.find("name");
-        auto const number = from.find("number");
-        if (!name || !number) return error{errc::wrong_kind, 3};
-        to.name = name->get<std::string>().value_or("?");
-        to.number = number->get<double>().value_or(-1);
+        auto const first = from.find("name");
+        auto const second = from.find("number");
+        if (!first || !second) return error{errc::wrong_kind, 3};
+        to.name = first->get<std::string>().value_or("?");
+        to.number = second->get<double>().value_or(-1);
         return {};
     }
 };

@@ -7,6 +7,7 @@
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/json/detail/quote.hpp>
+#include <socketless/json/detail/tokens.hpp>
 #include <socketless/json/detail/writable.hpp>
 #include <socketless/json/sink.hpp>
 #include <socketless/json/writer.hpp>
@@ -85,7 +86,9 @@ public:
             ++items_;
             char* const p = out_->position();
             *p = static_cast<char>(detail::format::fixstr | s.size());
-            if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any()) check_utf8(s);
+            if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any() &&
+                !utf8::detail::is_valid_short(s))
+                fail_text(s);
             out_->advance(p + 1 + s.size());
         } else {
             long_string(s);
@@ -136,6 +139,11 @@ public:
     }
 
 private:
+    // Without virtual calls for each token.
+    void send(std::string_view json, json::detail::string_role role) override {
+        json::detail::send_tokens(*this, json, role);
+    }
+
     static constexpr std::size_t longest_short = 31;
     static constexpr std::size_t most_small = 15;
     static constexpr std::uint64_t longest = 0xffffffff;
@@ -189,7 +197,7 @@ private:
     }
 
     SOCKETLESS_NEVER_INLINE void long_string(std::string_view s) {
-        check_utf8(s);
+        if (!utf8::validate(s)) fail_text(s);
         if (s.size() <= longest_short)
             put(detail::format::fixstr | static_cast<unsigned>(s.size()));
         else
@@ -197,8 +205,8 @@ private:
         out_->put(s);
     }
 
-    SOCKETLESS_NEVER_INLINE void check_utf8(std::string_view s) noexcept {
-        if (!utf8::validate(s)) fail(s.data() == json::detail::null_text ? errc::null_string : errc::invalid_utf8);
+    SOCKETLESS_NEVER_INLINE void fail_text(std::string_view s) noexcept {
+        fail(s.data() == json::detail::null_text ? errc::null_string : errc::invalid_utf8);
     }
 
     void begin() {
