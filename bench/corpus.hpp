@@ -102,7 +102,8 @@ struct person {
     bool ok;
     std::array<double, 2> pos;
 
-    friend void write_json(json::writer& out, person const& p) {
+    template <class Writer>
+    friend void write_json(Writer& out, person const& p) {
         out.begin_object().member("id", p.id).member("name", p.name).member("tags", p.tags);
         out.member("ok", p.ok).member("pos", p.pos).end_object();
     }
@@ -116,7 +117,8 @@ struct chat_line {
     std::int64_t ts;
     bool read;
 
-    friend void write_json(json::writer& out, chat_line const& l) {
+    template <class Writer>
+    friend void write_json(Writer& out, chat_line const& l) {
         out.begin_object().member("id", l.id).key("from").begin_object();
         out.member("uid", l.uid).member("nick", l.nick).end_object();
         out.member("text", l.text).member("ts", l.ts).member("read", l.read).end_object();
@@ -127,7 +129,8 @@ struct history {
     std::string room;
     std::vector<chat_line> msgs;
 
-    friend void write_json(json::writer& out, history const& h) {
+    template <class Writer>
+    friend void write_json(Writer& out, history const& h) {
         out.begin_object().member("room", h.room).member("msgs", h.msgs).end_object();
     }
 };
@@ -141,7 +144,8 @@ struct post {
     bool read;
     std::optional<std::optional<std::int64_t>> reply; // absent, or null, or to a post
 
-    friend void write_json(json::writer& out, post const& p) {
+    template <class Writer>
+    friend void write_json(Writer& out, post const& p) {
         out.begin_object().member("id", p.id).member("user", p.user).member("text", p.text);
         out.member("ts", p.ts).member("pos", p.pos).member("read", p.read);
         if (p.reply) out.member("reply", *p.reply);
@@ -159,7 +163,8 @@ struct part_of_file {
     std::int64_t seq;
     std::string name;
 
-    friend void write_json(json::writer& out, part_of_file const& p) {
+    template <class Writer>
+    friend void write_json(Writer& out, part_of_file const& p) {
         out.begin_object().member("seq", p.seq).member("name", p.name).end_object();
     }
 };

@@ -262,6 +262,34 @@ TEST_CASE("extensions and undefined are written by the writer itself", "[msgpack
     CHECK(bytes == "kept");
 }
 
+namespace {
+
+struct generic_pair {
+    int first;
+    std::string second;
+
+    template <class Writer>
+    friend void write_json(Writer& out, generic_pair const& p) {
+        out.begin_object().member("first", p.first).key("a key that is longer than 31 bytes in all").value(p.second);
+        out.member("n", nullptr).member("ok", true).member("bin", as_bytes("x")).end_object();
+    }
+};
+struct json_pair {
+    generic_pair same;
+
+    friend void write_json(json::writer& out, json_pair const& p) { write_json(out, p.same); }
+};
+
+} // namespace
+
+TEST_CASE("a write_json that is a template and one for JSON give the same bytes", "[msgpack]") {
+    generic_pair const p{-5, std::string(40, 'y')};
+    CHECK(hex(p) == hex(json_pair{p}));
+    CHECK(hex(std::vector{p, p}) == hex(std::vector{json_pair{p}, json_pair{p}}));
+    CHECK(failed(json_pair{{1, "\xff"}}) == error{errc::invalid_utf8, 0});
+    CHECK(failed(generic_pair{1, "\xff"}) == error{errc::invalid_utf8, 0});
+}
+
 TEST_CASE("what is written reads as the same value", "[msgpack]") {
     support::random_source random(13);
     for (int i = 0; i != 3'000; ++i) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace socketio_msgpack_parser_test {
@@ -75,6 +76,32 @@ TEST_CASE("members stand in the order of the reference, which differs between cl
     CHECK(encoded({ack, sender::client, 0}, hi) == "84" + type(3) + id_0 + hi_data + root);
     CHECK(encoded({disconnect, sender::client}) == "82" + type(1) + root);
     CHECK(encoded({disconnect, sender::server}) == "82" + type(1) + root);
+}
+
+TEST_CASE("events and acknowledgements are encoded from values without a session, to the same bytes", "[msgpack]") {
+    std::string const bytes(300, '\x01');
+    auto const object = json::object("_placeholder", true, "num", as_bytes(bytes));
+    for (sender const from : {sender::client, sender::server}) {
+        for (auto const id : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(300)}) {
+            std::string event;
+            CHECK(socketio::encode_msgpack_event(event, from, {"/é", id}, "hi", 1.5, object).has_value());
+            CHECK(support::to_hex(event) ==
+                  encoded({packet_type::event, from, id, "/é"}, std::tuple("hi", 1.5, object)));
+        }
+        std::string ack;
+        CHECK(socketio::encode_msgpack_ack(ack, from, {"/", 7}, nullptr, "x").has_value());
+        CHECK(support::to_hex(ack) == encoded({packet_type::ack, from, 7}, std::tuple(nullptr, "x")));
+    }
+    std::string kept = "kept";
+    auto const code = [&](auto const& r) { return r ? errc{} : r.error().code; };
+    using socketio::encode_msgpack_ack;
+    using socketio::encode_msgpack_event;
+    CHECK(code(encode_msgpack_event(kept, sender::client, {}, "connect")) == errc::reserved_event_name);
+    CHECK(code(encode_msgpack_event(kept, sender::client, {"a"}, "x")) == errc::invalid_namespace);
+    CHECK(code(encode_msgpack_event(kept, sender::client, {"/", std::uint64_t{1} << 53}, "x")) == errc::invalid_ack_id);
+    CHECK(code(encode_msgpack_event(kept, sender::client, {}, "x", "\xff")) == errc::invalid_utf8);
+    CHECK(code(encode_msgpack_ack(kept, sender::client, {})) == errc::missing_ack_id);
+    CHECK(kept == "kept");
 }
 
 TEST_CASE("CONNECT names undefined what is not there, as the reference does", "[msgpack]") {

@@ -55,8 +55,16 @@ public:
         : out_(&to), attachments_(nullptr), depth_left_(max_depth) {}
 
     /// A literal: null, true or false.
-    constexpr writer& null() { return literal("null"); }
-    constexpr writer& boolean(bool b) { return b ? literal("true") : literal("false"); }
+    constexpr writer& null() {
+        if (fits(4)) [[likely]]
+            return end(std::copy_n("null", 4, begin()), true);
+        return any_null();
+    }
+    constexpr writer& boolean(bool b) {
+        if (fits(5)) [[likely]]
+            return end(b ? std::copy_n("true", 4, begin()) : std::copy_n("false", 5, begin()), true);
+        return any_boolean(b);
+    }
     /// Not for pointers, which would become bools.
     template <class T>
     requires std::is_pointer_v<T> writer& boolean(T) = delete;
@@ -142,7 +150,7 @@ public:
 
     /// The key of the next value. Precondition: within an object.
     SOCKETLESS_ALWAYS_INLINE constexpr writer& key(detail::string_argument name) {
-        if (is_plain_literal(name.view) && fits(name.view.size() + 3)) [[likely]]
+        if (detail::is_plain_literal(name.view) && fits(name.view.size() + 3)) [[likely]]
             return end(copy_key(name.view, begin()), false);
         return any_key(name.view);
     }
@@ -170,7 +178,7 @@ public:
     SOCKETLESS_ALWAYS_INLINE constexpr writer& member(detail::string_argument name, T const& v) {
         if constexpr (detail::written_as_integer<T>) { // with one look at the room for both
             std::size_t const most = name.view.size() + 3 + core_detail::longest_integer;
-            if (is_plain_literal(name.view) && fits(most)) [[likely]] {
+            if (detail::is_plain_literal(name.view) && fits(most)) [[likely]] {
                 char* const p = copy_key(name.view, begin());
                 if constexpr (std::same_as<T, bool>)
                     return end(v ? std::copy_n("true", 4, p) : std::copy_n("false", 5, p), true);
@@ -180,7 +188,7 @@ public:
             return any_key(name.view).value(v);
         } else if constexpr (detail::written_as_string<T>) {
             std::string_view const value = detail::string_of(v);
-            if (is_plain_literal(name.view) && value.size() <= longest_short_string &&
+            if (detail::is_plain_literal(name.view) && value.size() <= longest_short_string &&
                 fits(name.view.size() + 3 + value.size() + 2)) [[likely]]
                 return string_behind_key(copy_key(name.view, begin()), value);
             return any_key(name.view).any_string(value);
@@ -214,20 +222,6 @@ private:
     // Whether there is room as it is for a token of `n` bytes, at least one.
     [[nodiscard]] SOCKETLESS_ALWAYS_INLINE constexpr bool fits(std::size_t n) const noexcept {
         return out_->has_room(n + (comma_due_ ? 1 : 0));
-    }
-    // Whether the compiler knows this key, that it is plain, and that it is not "_placeholder".
-    SOCKETLESS_ALWAYS_INLINE static constexpr bool is_plain_literal([[maybe_unused]] std::string_view name) noexcept {
-#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
-        constexpr std::size_t longest = 16;
-        std::size_t const size = name.size();
-        char const* const p = name.data();
-        bool const is_plain = size != 0 && size <= longest && *p != '_' &&
-                              detail::is_plain_start(p, size, std::make_index_sequence<longest>());
-        return !std::is_constant_evaluated() && __builtin_constant_p(size) != 0 &&
-               __builtin_constant_p(is_plain) != 0 && is_plain;
-#else
-        return false;
-#endif
     }
     SOCKETLESS_ALWAYS_INLINE static constexpr char* copy_key(std::string_view name, char* p) noexcept {
         *p++ = '"';
@@ -278,7 +272,7 @@ private:
             *p = bracket;
             return end(p + 1, false);
         }
-        return make_room_and_put({&bracket, 1}, false);
+        return make_room_and_open(bracket);
     }
     SOCKETLESS_ALWAYS_INLINE constexpr writer& close(char bracket) {
         ++depth_left_;
@@ -288,9 +282,26 @@ private:
         *p = bracket;
         return end(p + 1, true);
     }
+    SOCKETLESS_NEVER_INLINE constexpr writer& make_room_and_open(char bracket) {
+        if (!out_->is_elsewhere()) return make_room_and_put({&bracket, 1}, false);
+        bracket == '[' ? to_sink().begin_array() : to_sink().begin_object();
+        return *this;
+    }
     SOCKETLESS_NEVER_INLINE constexpr writer& make_room_and_close(char bracket) {
+        if (out_->is_elsewhere()) {
+            bracket == ']' ? to_sink().end_array() : to_sink().end_object();
+            return *this;
+        }
         comma_due_ = false;
         return make_room_and_put({&bracket, 1}, true);
+    }
+    SOCKETLESS_NEVER_INLINE constexpr writer& any_null() {
+        if (out_->is_elsewhere()) return to_sink().null(), *this;
+        return make_room_and_put("null", true);
+    }
+    SOCKETLESS_NEVER_INLINE constexpr writer& any_boolean(bool b) {
+        if (out_->is_elsewhere()) return to_sink().boolean(b), *this;
+        return make_room_and_put(b ? "true" : "false", true);
     }
     template <class T>
     SOCKETLESS_NEVER_INLINE constexpr writer& any_integer(T n) {
@@ -309,9 +320,7 @@ private:
         return *this;
     }
 
-    [[nodiscard]] constexpr sink& to_sink() const noexcept {
-        return static_cast<sink&>(*out_);
-    }
+    [[nodiscard]] constexpr sink& to_sink() const noexcept { return static_cast<sink&>(*out_); }
     // Sends JSON that is already made to the sink: a value, a part of one, or a key.
     writer& send(std::string_view json, role r) {
         to_sink().send(json, r);
@@ -385,6 +394,9 @@ private:
     // The same for a string that is long, or for which there may be no room.
     SOCKETLESS_NEVER_INLINE constexpr void quote_any(std::string_view s, role r) {
         if (out_->is_elsewhere()) return r == role::key ? to_sink().key(s) : to_sink().string(s);
+        quote_text(s, r);
+    }
+    SOCKETLESS_NEVER_INLINE constexpr void quote_text(std::string_view s, role r) {
         literal("\"");
         check_utf8(s);
         while (!s.empty()) {

@@ -9,7 +9,9 @@
 #include <socketless/json/detail/quote.hpp>
 #include <socketless/json/detail/tokens.hpp>
 #include <socketless/json/detail/writable.hpp>
+#include <socketless/json/detail/write_value.hpp>
 #include <socketless/json/sink.hpp>
+#include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/msgpack/detail/format.hpp>
 #include <socketless/msgpack/detail/number.hpp>
@@ -17,25 +19,30 @@
 
 #include <algorithm>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::msgpack {
 
-/// Writes one MessagePack value, piece by piece: what a json::writer writes to, so that everything that can be written
-/// as JSON, and each write_json, serves MessagePack too. `write` does that for a value; use a writer of your own for what
-/// JSON has not:
+/// Writes one MessagePack value, piece by piece, as a json::writer writes JSON. A write_json that is a template serves
+/// both; one that takes a json::writer is served through `sink`, which takes about three times as long:
+///
+///     template <class Writer>
+///     void write_json(Writer& out, point const& p) {
+///         out.begin_object().member("x", p.x).member("y", p.y).end_object();
+///     }
+///
+/// `write` writes a value. Use a writer of your own for what JSON has not:
 ///
 ///     std::string bytes;
 ///     socketless::result<std::size_t> size = socketless::msgpack::write_with(bytes, [&](msgpack::writer& out) {
-///         out.begin_object();
-///         out.key("at");
-///         out.extension(-1, timestamp);
-///         out.end_object();
+///         out.begin_object().key("at").extension(-1, timestamp).end_object();
 ///     });
 ///
 /// Integers and floating-point numbers whose values are integers of 64 bits take the shortest form, as notepack.io
@@ -43,72 +50,94 @@ namespace socketless::inline v0::msgpack {
 /// closed in the order they were opened, and in an object each value has its key.
 ///
 /// Text must be UTF-8: other text makes the whole write fail with errc::invalid_utf8.
-class writer final : public json::sink {
+class writer {
 public:
     /// Precondition: `out` outlives the writer.
     explicit writer(core_detail::output& out) noexcept : out_(&out) {}
+    writer(writer const&) = delete;
+    writer& operator=(writer const&) = delete;
 
-    void null() override { put(detail::format::nil); }
-    void boolean(bool b) override { put(b ? detail::format::boolean_true : detail::format::boolean_false); }
-    void number(std::int64_t n) override {
-        if (n >= 0) return number(static_cast<std::uint64_t>(n));
-        auto const bits = static_cast<std::uint64_t>(n);
-        if (n >= -0x20)
-            put(static_cast<unsigned>(bits & 0xffu));
-        else if (n >= -0x80)
-            put<1>(detail::format::int8, bits);
-        else if (n >= -0x8000)
-            put<2>(detail::format::int16, bits);
-        else if (n >= -0x80000000LL)
-            put<4>(detail::format::int32, bits);
-        else
-            put<8>(detail::format::int64, bits);
+    /// What a json::writer writes to instead of text: `json::writer(out.sink())`.
+    [[nodiscard]] json::sink& sink() noexcept { return sink_; }
+
+    /// null, true or false.
+    writer& null() { return put(detail::format::nil); }
+    writer& boolean(bool b) { return put(b ? detail::format::boolean_true : detail::format::boolean_false); }
+    /// Not for pointers, which would become bools.
+    template <class T>
+    requires std::is_pointer_v<T> writer& boolean(T) = delete;
+
+    /// A number.
+    template <std::integral T>
+    requires(sizeof(T) <= sizeof(std::uint64_t)) writer& number(T n) {
+        if constexpr (std::is_signed_v<T>)
+            if (n < 0) return negative(static_cast<std::int64_t>(n));
+        return natural(static_cast<std::uint64_t>(n));
     }
-    void number(std::uint64_t n) override {
-        if (n < 0x80)
-            put(static_cast<unsigned>(n));
-        else if (n <= 0xff)
-            put<1>(detail::format::uint8, n);
-        else if (n <= 0xffff)
-            put<2>(detail::format::uint16, n);
-        else if (n <= 0xffffffff)
-            put<4>(detail::format::uint32, n);
-        else
-            put<8>(detail::format::uint64, n);
-    }
-    void number(double n) override {
+    writer& number(double n) {
         auto const integer = detail::as_integer(n);
         if (!integer) return put<8>(detail::format::float64, std::bit_cast<std::uint64_t>(n));
-        integer->is_negative ? number(integer->as_signed()) : number(integer->bits);
+        return integer->is_negative ? number(integer->as_signed()) : number(integer->bits);
     }
-    void string(std::string_view s) override {
-        if (s.size() <= longest_short && out_->has_room(1 + longest_short)) [[likely]] {
-            ++items_;
-            char* const p = out_->position();
-            *p = static_cast<char>(detail::format::fixstr | s.size());
-            if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any() &&
-                !utf8::detail::is_valid_short(s))
-                fail_text(s);
-            out_->advance(p + 1 + s.size());
-        } else {
-            long_string(s);
-        }
+
+    /// A string, or the key of the next value, which stands within an object.
+    writer& string(json::detail::string_argument s) { return any_string(s.view); }
+    SOCKETLESS_ALWAYS_INLINE writer& key(json::detail::string_argument name) {
+        std::size_t const size = name.view.size();
+        if (!json::detail::is_plain_literal(name.view) || !out_->has_room(1 + size)) return any_string(name.view);
+        ++items_;
+        char* const p = out_->position();
+        *p = static_cast<char>(detail::format::fixstr | size);
+        out_->advance(std::copy_n(name.view.data(), size, p + 1));
+        return *this;
     }
-    void key(std::string_view name) override { string(name); }
-    void binary(byte_view bytes) override {
+
+    /// A binary value.
+    writer& binary(byte_view bytes) {
         put_length(bytes.size(), detail::format::bin8);
         out_->put(as_characters(bytes));
+        return *this;
     }
-    void begin_array() override { begin(); }
-    void end_array() override { end(detail::format::fixarray); }
-    void begin_object() override { begin(); }
-    void end_object() override { end(detail::format::fixmap); }
+
+    /// JSON that is already made, read and written anew. An empty text is null.
+    writer& raw(json::text made) {
+        if (made.empty()) return null();
+        json::detail::send_tokens(*this, made.raw(), json::detail::string_role::value);
+        return *this;
+    }
+
+    /// Begins or ends an array or an object. Precondition: what ends is what was begun last.
+    writer& begin_array() { return begin(); }
+    writer& end_array() { return end(detail::format::fixarray); }
+    writer& begin_object() { return begin(); }
+    writer& end_object() { return end(detail::format::fixmap); }
+
+    /// Calls `f(json::writer&)`, whose writer writes the next value here.
+    template <class F>
+    writer& by_json_writer(F f) {
+        json::writer out(sink_);
+        f(out);
+        return out.status() ? *this : fail(out.status().error().code);
+    }
+
+    /// Any C++ value; see `write`.
+    template <class T>
+    writer& value(T const& v) {
+        json::detail::write_value(*this, json::detail::passed_on(v));
+        return *this;
+    }
+
+    /// A key and its value.
+    template <class T>
+    SOCKETLESS_ALWAYS_INLINE writer& member(json::detail::string_argument name, T const& v) {
+        return key(name).value(v);
+    }
 
     /// JavaScript's undefined, as notepack.io before 3.0 writes it: an extension.
-    void undefined() { put<2>(detail::format::fixext1, 0); }
+    writer& undefined() { return put<2>(detail::format::fixext1, 0); }
 
     /// An extension.
-    void extension(std::int8_t type, byte_view bytes) {
+    writer& extension(std::int8_t type, byte_view bytes) {
         std::size_t const size = bytes.size();
         if (size != 0 && size <= 16 && std::has_single_bit(size))
             put(detail::format::fixext1 + static_cast<unsigned>(std::countr_zero(size)));
@@ -116,11 +145,13 @@ public:
             put_length(size, detail::format::ext8);
         out_->put(static_cast<char>(type));
         out_->put(as_characters(bytes));
+        return *this;
     }
 
     /// Makes the write fail. The first failure is the one reported.
-    void fail(errc code) noexcept {
+    writer& fail(errc code) noexcept {
         if (failure_ == errc{}) failure_ = code;
+        return *this;
     }
 
     /// Whether anything failed so far: errc::invalid_utf8, errc::null_string for a null pointer to char, and
@@ -139,10 +170,31 @@ public:
     }
 
 private:
-    // Without virtual calls for each token.
-    void send(std::string_view json, json::detail::string_role role) override {
-        json::detail::send_tokens(*this, json, role);
-    }
+    class sink_of_writer final : public json::sink {
+    public:
+        explicit sink_of_writer(writer& out) noexcept : out_(&out) {}
+
+        void null() override { out_->null(); }
+        void boolean(bool b) override { out_->boolean(b); }
+        void number(std::int64_t n) override { out_->number(n); }
+        void number(std::uint64_t n) override { out_->number(n); }
+        void number(double n) override { out_->number(n); }
+        void string(std::string_view s) override { out_->any_string(s); }
+        void key(std::string_view name) override { out_->any_string(name); }
+        void binary(byte_view bytes) override { out_->binary(bytes); }
+        void begin_array() override { out_->begin_array(); }
+        void end_array() override { out_->end_array(); }
+        void begin_object() override { out_->begin_object(); }
+        void end_object() override { out_->end_object(); }
+
+    private:
+        // Without a virtual call for each token.
+        void send(std::string_view json, json::detail::string_role role) override {
+            json::detail::send_tokens(*out_, json, role);
+        }
+
+        writer* out_;
+    };
 
     static constexpr std::size_t longest_short = 31;
     static constexpr std::size_t most_small = 15;
@@ -164,9 +216,10 @@ private:
 
     // A value of a format byte, and `Size` bytes of a number.
     template <std::size_t Size = 0>
-    void put(unsigned f, std::uint64_t n = 0) {
+    writer& put(unsigned f, std::uint64_t n = 0) {
         ++items_;
         put_head<Size>(f, n);
+        return *this;
     }
     template <std::size_t Size>
     SOCKETLESS_ALWAYS_INLINE void put_head(unsigned f, std::uint64_t n) {
@@ -196,20 +249,48 @@ private:
             put<4>(narrowest + 2, n);
     }
 
-    SOCKETLESS_NEVER_INLINE void long_string(std::string_view s) {
+    writer& negative(std::int64_t n) {
+        auto const bits = static_cast<std::uint64_t>(n);
+        if (n >= -0x20) return put(static_cast<unsigned>(bits & 0xffu));
+        if (n >= -0x80) return put<1>(detail::format::int8, bits);
+        if (n >= -0x8000) return put<2>(detail::format::int16, bits);
+        if (n >= -0x80000000LL) return put<4>(detail::format::int32, bits);
+        return put<8>(detail::format::int64, bits);
+    }
+    writer& natural(std::uint64_t n) {
+        if (n < 0x80) return put(static_cast<unsigned>(n));
+        if (n <= 0xff) return put<1>(detail::format::uint8, n);
+        if (n <= 0xffff) return put<2>(detail::format::uint16, n);
+        if (n <= 0xffffffff) return put<4>(detail::format::uint32, n);
+        return put<8>(detail::format::uint64, n);
+    }
+
+    SOCKETLESS_NEVER_INLINE writer& any_string(std::string_view s) {
+        if (s.size() > longest_short || !out_->has_room(1 + longest_short)) return long_string(s);
+        ++items_;
+        char* const p = out_->position();
+        *p = static_cast<char>(detail::format::fixstr | s.size());
+        if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any() && !utf8::detail::is_valid_short(s))
+            fail_text(s);
+        out_->advance(p + 1 + s.size());
+        return *this;
+    }
+
+    SOCKETLESS_NEVER_INLINE writer& long_string(std::string_view s) {
         if (!utf8::validate(s)) fail_text(s);
         if (s.size() <= longest_short)
             put(detail::format::fixstr | static_cast<unsigned>(s.size()));
         else
             put_length(s.size(), detail::format::str8);
         out_->put(s);
+        return *this;
     }
 
     SOCKETLESS_NEVER_INLINE void fail_text(std::string_view s) noexcept {
         fail(s.data() == json::detail::null_text ? errc::null_string : errc::invalid_utf8);
     }
 
-    void begin() {
+    writer& begin() {
         ++items_;
         container const outer{head_, items_};
         if (depth_ < std::size(outer_))
@@ -220,9 +301,10 @@ private:
         head_ = out_->size();
         items_ = 0;
         out_->put('\0'); // written when the container ends
+        return *this;
     }
 
-    void end(unsigned fix) {
+    writer& end(unsigned fix) {
         SOCKETLESS_ASSERT(depth_ != 0);
         bool const is_map = fix == detail::format::fixmap;
         std::uint64_t const size = is_map ? items_ / 2 : items_;
@@ -242,6 +324,7 @@ private:
         }
         head_ = outer.head;
         items_ = outer.items;
+        return *this;
     }
 
     // From the end to the first of them, so that nothing moves twice.
@@ -269,6 +352,7 @@ private:
     }
 
     core_detail::output* out_;
+    sink_of_writer sink_{*this};
     std::size_t head_ = 0;    // of the innermost container
     std::uint64_t items_ = 0; // its keys and values
     std::size_t depth_ = 0;
@@ -282,9 +366,9 @@ private:
 template <output_target Target, class F>
 [[nodiscard]] result<std::size_t> write_with(Target&& target, F f) {
     return core_detail::write_to(target, [&](core_detail::output& out) {
-        writer sink(out);
-        f(sink);
-        return sink.finish();
+        writer w(out);
+        f(w);
+        return w.finish();
     });
 }
 
@@ -293,11 +377,9 @@ namespace detail {
 template <output_target Target, class T>
 result<std::size_t> write_passed_on(Target&& target, T const& v) {
     return core_detail::write_to(target, [&](core_detail::output& out) {
-        writer sink(out);
-        json::writer w(sink);
+        writer w(out);
         w.value(v);
-        auto const written = sink.finish();
-        return w.status() ? written : w.status();
+        return w.finish();
     });
 }
 

@@ -10,6 +10,7 @@
 #include <socketless/msgpack/validate.hpp>
 #include <socketless/msgpack/value.hpp>
 #include <socketless/msgpack/writer.hpp>
+#include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/parser.hpp>
 
@@ -82,36 +83,77 @@ struct msgpack_packet {
 
 namespace detail {
 
+// Writes a packet, whose members stand in the order in which the reference puts them; write(msgpack::writer&) writes
+// its payload and returns a result.
+template <class WritePayload>
+result<void> put_msgpack_packet(core_detail::output& out, packet_type type, address const& to, sender from,
+                                bool has_payload, WritePayload write) {
+    constexpr std::string_view undefined("\xd4\0\0", 3);
+    msgpack::writer w(out);
+    auto const put_id = [&] {
+        out.put(std::string_view("\xa2id"));
+        w.number(*to.id);
+    };
+    bool const by_client = from == sender::client;
+    bool const has_options = by_client && is_event(type);
+    bool const has_data = has_payload || (by_client && type == packet_type::connect);
+    bool const has_id = to.id.has_value();
+    out.put(static_cast<char>(0x82 + (has_data ? 1 : 0) + (has_id ? 1 : 0) + (has_options ? 1 : 0)));
+    bool const id_first = has_id && is_ack(type);
+    if (id_first && !by_client) put_id();
+    out.put(std::string_view("\xa4type"));
+    out.put(static_cast<char>(type));
+    if (id_first && by_client) put_id();
+    if (has_data) {
+        out.put(std::string_view("\xa4"
+                                 "data"));
+        std::size_t const begin = out.size();
+        if (!has_payload)
+            out.put(undefined);
+        else if (auto const written = write(w); !written)
+            return written;
+        // The reference's server always names a pid.
+        if (!by_client && type == packet_type::connect && !out.overflowed() &&
+            out.kept(begin).starts_with("\x81\xa3sid")) {
+            out.replace(begin, '\x82');
+            out.put(std::string_view("\xa3pid"));
+            out.put(undefined);
+        }
+    }
+    if (has_options)
+        out.put(std::string_view("\xa7options\x81\xa8"
+                                 "compress\xc3"));
+    if (has_id && !id_first) put_id();
+    out.put(std::string_view("\xa3nsp"));
+    w.string(to.nsp);
+    return w.finish();
+}
+
+template <output_target Target, class... Args>
+[[nodiscard]] result<std::size_t> encode_msgpack(Target&& target, packet_type type, address const& to, sender from,
+                                                 Args const&... args) {
+    if (auto const good = check_address(to); !good) return good.error();
+    return core_detail::write_to(target, [&](core_detail::output& out) {
+        return put_msgpack_packet(out, type, to, from, true, [&](msgpack::writer& w) -> result<void> {
+            w.begin_array();
+            (w.value(args), ...);
+            w.end_array();
+            return w.status();
+        });
+    });
+}
+
 class msgpack_parser final : public parser {
 public:
     constexpr msgpack_parser() noexcept = default;
 
-    // The members stand in the order in which the reference puts them.
     [[nodiscard]] result<frame_kind> encode(outgoing_packet const& p, std::string& message,
                                             limits const& bounds) const override {
-        auto const written = core_detail::write_to(message, [&](core_detail::output& out) -> result<void> {
-            msgpack::writer w(out);
-            bool const by_client = p.sender == sender::client;
-            bool const has_options = by_client && p.type == packet_type::event;
-            bool const has_data = p.payload != nullptr || (by_client && p.type == packet_type::connect);
-            out.put(static_cast<char>(0x82 + (has_data ? 1 : 0) + (p.id ? 1 : 0) + (has_options ? 1 : 0)));
-            bool const id_first = p.id && is_ack(p.type);
-            if (id_first && !by_client) put_id(out, w, *p.id);
-            out.put(std::string_view("\xa4type"));
-            out.put(static_cast<char>(p.type));
-            if (id_first && by_client) put_id(out, w, *p.id);
-            if (has_data)
-                if (auto const data = put_data(out, w, p, bounds); !data) return data;
-            if (has_options)
-                out.put(std::string_view("\xa7options\x81\xa8"
-                                         "compress\xc3"));
-            if (p.id && !id_first) put_id(out, w, *p.id);
-            out.put(std::string_view("\xa3nsp"));
-            w.string(p.nsp);
-            return w.finish();
+        auto const write = [&](msgpack::writer& w) { return p.write_payload(w.sink(), bounds); };
+        auto const written = core_detail::write_to(message, [&](core_detail::output& out) {
+            return put_msgpack_packet(out, p.type, {p.nsp, p.id}, p.sender, p.payload != nullptr, write);
         });
-        if (!written) return written.error();
-        return frame_kind::binary;
+        return written ? result<frame_kind>(frame_kind::binary) : written.error();
     }
 
     [[nodiscard]] result<void> decode(frame message, incoming_packet& to, limits const& bounds) const override {
@@ -124,39 +166,27 @@ public:
         if (p->data.empty()) return {};
         return to.write_payload(bounds, [&](json::writer& out) { out.value(p->data); });
     }
-
-private:
-    static constexpr std::string_view undefined{"\xd4\0\0", 3};
-
-    static void put_id(core_detail::output& out, msgpack::writer& w, std::uint64_t id) {
-        out.put(std::string_view("\xa2id"));
-        w.number(id);
-    }
-
-    static result<void> put_data(core_detail::output& out, msgpack::writer& w, outgoing_packet const& p,
-                                 limits const& bounds) {
-        out.put(std::string_view("\xa4"
-                                 "data"));
-        if (p.payload == nullptr) {
-            out.put(undefined);
-            return {};
-        }
-        std::size_t const begin = out.size();
-        json::writer payload(w, bounds.max_depth);
-        (*p.payload)(payload);
-        // The reference's server always names a pid.
-        bool const lacks_pid = p.sender == sender::server && p.type == packet_type::connect && !out.overflowed() &&
-                               out.kept(begin).starts_with("\x81\xa3sid");
-        if (lacks_pid) {
-            out.replace(begin, '\x82');
-            out.put(std::string_view("\xa3pid"));
-            out.put(undefined);
-        }
-        return payload.status();
-    }
 };
 
 } // namespace detail
+
+/// Encodes an event as the MessagePack message of one side: its name and any arguments that `msgpack::write` can write.
+/// Appends to a character container or fills a span, and returns how many bytes that are. After an error a container
+/// has its old contents. Errors: errc::reserved_event_name, errc::invalid_namespace, errc::invalid_ack_id, those of
+/// msgpack::write. Source: socket.io-msgpack-parser 3.0.2.
+template <output_target Target, class... Args>
+[[nodiscard]] result<std::size_t> encode_msgpack_event(Target&& target, sender from, address const& to,
+                                                       json::detail::string_argument name, Args const&... args) {
+    if (detail::is_reserved(name.view)) return error{errc::reserved_event_name};
+    return detail::encode_msgpack(target, packet_type::event, to, from, name.view, json::detail::passed_on(args)...);
+}
+/// The same for the acknowledgement of the event with the id `to.id`. Errors: errc::missing_ack_id, and those above.
+template <output_target Target, class... Args>
+[[nodiscard]] result<std::size_t> encode_msgpack_ack(Target&& target, sender from, address const& to,
+                                                     Args const&... args) {
+    if (!to.id) return error{errc::missing_ack_id};
+    return detail::encode_msgpack(target, packet_type::ack, to, from, json::detail::passed_on(args)...);
+}
 
 /// The parser of socket.io-msgpack-parser 3: each packet is one binary message, smaller than JSON where there are
 /// numbers and binary values. Both sides have to use it:

@@ -151,6 +151,21 @@ SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_start(char const* p, std::size_
 #pragma GCC diagnostic pop
 #endif
 
+// Whether the compiler knows this key, that it is plain, and that it is not "_placeholder".
+SOCKETLESS_ALWAYS_INLINE constexpr bool is_plain_literal([[maybe_unused]] std::string_view name) noexcept {
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+    constexpr std::size_t longest = 16;
+    std::size_t const size = name.size();
+    char const* const p = name.data();
+    bool const is_plain =
+        size != 0 && size <= longest && *p != '_' && is_plain_start(p, size, std::make_index_sequence<longest>());
+    return !std::is_constant_evaluated() && __builtin_constant_p(size) != 0 && __builtin_constant_p(is_plain) != 0 &&
+           is_plain;
+#else
+    return false;
+#endif
+}
+
 } // namespace socketless::inline v0::json::detail
 
 #include <socketless/core/detail/epilogue.hpp>

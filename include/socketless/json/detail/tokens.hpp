@@ -22,8 +22,8 @@ enum class string_role : bool { value, key };
 template <class Sink>
 void send_number(Sink& to, std::string_view number) {
     if (number.find_first_of(".eE") == std::string_view::npos) {
-        if (auto const n = read_integer<std::int64_t>(number)) return to.number(*n);
-        if (auto const n = read_integer<std::uint64_t>(number)) return to.number(*n);
+        if (auto const n = read_integer<std::int64_t>(number)) return static_cast<void>(to.number(*n));
+        if (auto const n = read_integer<std::uint64_t>(number)) return static_cast<void>(to.number(*n));
     }
     double nearest = 0;
     read_nearest(number, nearest);

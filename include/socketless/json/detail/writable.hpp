@@ -23,6 +23,12 @@ concept has_write_json = requires(writer& w, T const& v) {
     write_json(w, v);
 };
 
+// The same for the writer of another format: a write_json that is a template.
+template <class T, class Writer>
+concept has_write_json_for = requires(Writer& w, T const& v) {
+    write_json(w, v);
+};
+
 template <class T>
 concept string_like = std::convertible_to<T const&, std::string_view>;
 

@@ -56,8 +56,10 @@ template <class Writer, class T>
 constexpr void write_value(Writer& w, T const& v) {
     if constexpr (!is_not_refused<T>()) {
         // The compiler has said why.
-    } else if constexpr (has_write_json<T>) {
+    } else if constexpr (has_write_json_for<T, Writer>) {
         write_json(w, v);
+    } else if constexpr (has_write_json<T>) {
+        w.by_json_writer([&v](auto& out) { write_json(out, v); });
     } else if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t> ||
                          std::same_as<T, std::monostate>) {
         w.null();
