@@ -50,6 +50,21 @@ inline result<std::size_t> encode_again(std::string& text, attachment_list& atta
     return errc::unknown_packet_type;
 }
 
+// The message that the MessagePack parser makes of a packet that it has decoded.
+inline std::optional<std::string> encode_as_msgpack(socketio::message const& m, socketio::sender from) {
+    rewritten const data{{m.packet.data, m.attachments}};
+    auto const write = [&data](json::writer& out) { out.value(data); };
+    socketio::outgoing_packet::write_function const payload(write);
+    socketio::outgoing_packet const p{.type = socketio::detail::without_attachments(m.packet.type),
+                                      .nsp = m.packet.nsp,
+                                      .id = m.packet.id,
+                                      .sender = from,
+                                      .payload = m.packet.data.empty() ? nullptr : &payload};
+    std::string message;
+    if (!socketio::msgpack_parser.encode(p, message, limits())) return std::nullopt;
+    return message;
+}
+
 // The target of a request, from its parts; nothing for a target that is not of Engine.IO.
 inline std::optional<std::string> write_again(engineio::request_target const& target) {
     if (!target.query.find("EIO") || !target.transport) return std::nullopt;

@@ -66,6 +66,15 @@ struct direction {
     std::vector<slot*> messages; // of the packet under way
 };
 
+// What made messages of the packets of a session.
+enum class encoding : std::uint8_t { json, msgpack, unknown };
+
+// By the first message, a CONNECT: with socket.io-parser it is text.
+inline encoding encoding_of(frame first) {
+    if (first.kind == frame_kind::text) return encoding::json;
+    return socketio::decode_msgpack(first.data) ? encoding::msgpack : encoding::unknown;
+}
+
 // The messages of a session travel by any of its exchanges and channels: an upgrade moves them within a packet.
 struct session {
     explicit session(engineio::revision r)
@@ -77,8 +86,7 @@ struct session {
 
     direction to_server;
     direction to_client;
-    bool has_begun = false;
-    bool speaks_json = true;
+    std::optional<encoding> speaks; // once there was a message
 };
 
 // An exchange or a channel.
@@ -138,10 +146,10 @@ public:
 
     // Prints how much did. Call it after `conclude`.
     void show_tallies() {
-        if (not_json_ != 0)
+        if (unknown_ != 0)
             out_.row({}, {2, 2},
-                     {{style::dim,
-                       std::to_string(not_json_) + " messages are not in the JSON encoding of socket.io-parser:"},
+                     {{style::dim, std::to_string(unknown_) + " messages are neither socket.io-parser's nor "
+                                                              "MessagePack:"},
                       {style::dim, "only their Engine.IO packets are shown and encoded again."}});
         tell(same_targets_, targets_, "request targets");
         tell(same_, carried_, "frames and bodies");
@@ -348,13 +356,13 @@ private:
     void read_message(carrier const& c, slot& s, words& what, std::vector<words>& more) {
         session& in = *link_of(*c.source).of;
         frame const m{s.recorded.kind, s.recorded.data};
-        // With socket.io-parser the first message is text: a CONNECT.
-        if (!std::exchange(in.has_begun, true)) in.speaks_json = m.kind == frame_kind::text;
-        if (!in.speaks_json) {
-            what.push_back({style::dim, titled(" ", "not JSON", at_.socketio)});
+        if (!in.speaks) in.speaks = encoding_of(m);
+        if (in.speaks == encoding::msgpack) return read_msgpack(c, s, what);
+        if (in.speaks == encoding::unknown) {
+            what.push_back({style::dim, titled(" ", "unknown", at_.socketio)});
             what.push_back({style::binary, bytes_text(m.data)});
             s.data = m.data;
-            ++not_json_;
+            ++unknown_;
             return;
         }
 
@@ -386,6 +394,18 @@ private:
         d.messages.clear();
     }
 
+    // A packet of the MessagePack parser: it is one message.
+    void read_msgpack(carrier const& c, slot& s, words& what) {
+        bool const to_server = c.source->from == side::client;
+        using enum socketio::sender;
+        socketio::detail::packets_of_parser packets(socketio::msgpack_parser, to_server ? server : client);
+        auto const m = packets.decode({s.recorded.kind, s.recorded.data}, text_check::due,
+                                      session::revision_of(c.revision), limits());
+        if (!m) return what.push_back({style::bad, explain(m.error())});
+        describe(*m, "=", what);
+        s.data = encode_as_msgpack(*m, to_server ? client : server);
+    }
+
     // Encodes a packet again, and puts its text and attachments in the place of the messages that it came in.
     static void fill(std::vector<slot*> const& messages, socketio::message const& m) {
         std::string text;
@@ -398,7 +418,7 @@ private:
 
     static std::string_view digit_of(std::string_view text) { return text.substr(0, 1); }
 
-    // The type after its digit on the wire, or after the '=' of a packet whose attachments have come.
+    // The type after its digit on the wire, or after the '=' of a packet whose binary values are in their places.
     void describe_address(std::string_view mark, socketio::packet_type type, std::string_view nsp,
                           std::optional<std::uint64_t> id, words& what) const {
         what.push_back({style::socketio, titled(mark, name(type), at_.socketio)});
@@ -503,7 +523,7 @@ private:
     std::size_t same_targets_ = 0;
     std::size_t carried_ = 0;
     std::size_t same_ = 0;
-    std::size_t not_json_ = 0;
+    std::size_t unknown_ = 0;
 };
 
 } // namespace demo

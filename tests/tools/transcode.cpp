@@ -16,7 +16,8 @@ constexpr std::string_view usage = R"(usage: transcode decode CODEC | transcode 
 decode: lines of items, "t:<hex>" (text) or "b:<hex>" (binary), separated by one space
 encode: lines of packets as JSON; for the payload codecs, of arrays of packets
 
-CODEC: engineio-v4-frame, engineio-v4-payload, engineio-v3-frame, engineio-stream, socketio-v5, socketio-v4;
+CODEC: engineio-v4-frame, engineio-v4-payload, engineio-v3-frame, engineio-stream, socketio-v5, socketio-v4,
+       socketio-msgpack;
        decode also engineio-v3-payload, and http-request, whose lines are hexadecimal; encode also engineio-v3-payload-text and engineio-v3-payload-binary
 )";
 

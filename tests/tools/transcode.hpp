@@ -161,6 +161,16 @@ inline void decode_socketio(std::vector<item>& items, socketio::revision r, answ
     if (assembler.attachments_due() != 0) a.set_incomplete();
 }
 
+// As a session looks at it: with its rules of types, namespaces, payloads and names of events.
+inline void decode_msgpack(std::vector<item> const& items, answer& a) {
+    socketio::detail::packets_of_parser packets(socketio::msgpack_parser, socketio::sender::server);
+    for (item const& i : items) {
+        auto const m = packets.decode(i, text_check::due, socketio::revision::v5, limits());
+        if (!m) return a.fail(m.error());
+        a.add(*m);
+    }
+}
+
 // The answer to one line of `transcode decode CODEC`; nothing for an unknown codec or an invalid line.
 inline std::optional<std::string> decode_line(std::string_view codec, std::string_view line) {
     auto items = parse_items(line);
@@ -180,6 +190,8 @@ inline std::optional<std::string> decode_line(std::string_view codec, std::strin
         decode_socketio(*items, socketio::revision::v5, a);
     else if (codec == "socketio-v4")
         decode_socketio(*items, socketio::revision::v4, a);
+    else if (codec == "socketio-msgpack")
+        decode_msgpack(*items, a);
     else
         return std::nullopt;
     return a.line();
@@ -293,23 +305,34 @@ inline result<std::size_t> encode_socketio_packet(std::string& text, attachment_
     return error{errc::unknown_packet_type};
 }
 
-inline std::optional<std::string> encode_socketio(json::text source) {
-    auto const type = type_named(source.find("type").value_or(json::text()), socketio::packet_type::binary_ack);
-    auto const nsp = source.find("nsp");
-    std::string name_space = nsp ? nsp->get<std::string>().value_or("") : "/";
-    if (!type) return std::nullopt;
-    if (auto const query = source.find("query")) name_space += '?' + query->get<std::string>().value_or("");
+// A packet of the vectors. Its data borrows from the line.
+struct socketio_packet {
+    socketio::packet_type type = socketio::packet_type::event;
+    std::string nsp;
+    std::optional<std::uint64_t> id = std::nullopt;
+    std::optional<json::text> data = std::nullopt;
+};
 
-    socketio::address to{name_space, std::nullopt};
+inline result<socketio_packet> parse_socketio_packet(json::text source) {
+    auto const type = type_named(source.find("type").value_or(json::text()), socketio::packet_type::binary_ack);
+    if (!type) return error{errc::wrong_kind};
+    auto const nsp = source.find("nsp");
+    socketio_packet p{*type, nsp ? nsp->get<std::string>().value_or("") : "/"};
+    if (auto const query = source.find("query")) p.nsp += '?' + query->get<std::string>().value_or("");
     if (auto const id = source.find("id")) {
         auto const value = id->get<std::uint64_t>();
-        if (!value) return error_line(errc::invalid_ack_id);
-        to.id = *value;
+        if (!value) return error{errc::invalid_ack_id};
+        p.id = *value;
     }
+    p.data = source.find("data");
+    return p;
+}
+
+inline std::string encode_socketio(socketio_packet const& p) {
     std::string text;
     attachment_list attachments;
     binary_values storage;
-    auto const done = encode_socketio_packet(text, attachments, *type, to, source.find("data"), storage);
+    auto const done = encode_socketio_packet(text, attachments, p.type, {p.nsp, p.id}, p.data, storage);
     if (!done) return error_line(done.error().code);
     std::string line = item_of({frame_kind::text, text});
     for (byte_view const attachment : attachments)
@@ -317,12 +340,27 @@ inline std::optional<std::string> encode_socketio(json::text source) {
     return line;
 }
 
+// As a server sends it.
+inline std::string encode_msgpack(socketio_packet const& p) {
+    binary_values storage;
+    auto const write = [&](json::writer& out) { out.value(revived{*p.data, &storage}); };
+    socketio::outgoing_packet::write_function const payload(write);
+    std::string message;
+    auto const kind = socketio::msgpack_parser.encode(
+        {p.type, p.nsp, p.id, socketio::sender::server, p.data ? &payload : nullptr}, message, limits());
+    return kind ? item_of({*kind, message}) : error_line(kind.error().code);
+}
+
 // The answer to one line of `transcode encode CODEC`; nothing for an unknown codec or an invalid line.
 inline std::optional<std::string> encode_line(std::string_view codec, std::string_view line) {
     auto const source = json::validate(line, limits::deepest);
     if (!source) return error_line(source.error().code);
-    if (codec == "socketio-v5" || codec == "socketio-v4") return encode_socketio(*source);
-    return encode_engineio(codec, *source);
+    if (!codec.starts_with("socketio")) return encode_engineio(codec, *source);
+    auto const p = parse_socketio_packet(*source);
+    if (!p && p.error().code == errc::wrong_kind) return std::nullopt;
+    if (!p) return error_line(p.error().code);
+    if (codec == "socketio-msgpack") return encode_msgpack(*p);
+    return codec == "socketio-v5" || codec == "socketio-v4" ? std::optional(encode_socketio(*p)) : std::nullopt;
 }
 
 } // namespace support

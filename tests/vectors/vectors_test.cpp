@@ -5,6 +5,7 @@
 #include "tools/json_equal.hpp"
 #include "tools/transcode.hpp"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -98,6 +99,29 @@ TEST_CASE("every packet of Socket.IO revision 5 decodes", "[vectors]") {
 
 TEST_CASE("every packet of Socket.IO revision 4 decodes", "[vectors]") {
     every_row_decodes("socketio-v4-packet.jsonl", "socketio-v4");
+}
+
+TEST_CASE("every packet of the MessagePack parser decodes", "[vectors]") {
+    every_row_decodes("socketio-msgpack.jsonl", "socketio-msgpack");
+}
+
+TEST_CASE("packets of the MessagePack parser encode to messages that decode to them", "[vectors]") {
+    std::size_t encoded = 0;
+    for (std::string const& line : support::data_lines("vectors/socketio-msgpack.jsonl")) {
+        json::text const row = parse(line);
+        INFO(line);
+        json::text const packets = row.find("out").value_or(json::text());
+        for (json::text const packet : packets.elements()) {
+            auto const message = support::encode_line("socketio-msgpack", packet.raw());
+            REQUIRE(message.has_value());
+            auto const answer = support::decode_line("socketio-msgpack", *message);
+            REQUIRE(answer.has_value());
+            INFO(*answer);
+            CHECK(support::json_equal(*parse(*answer).find("out"), packets));
+            ++encoded;
+        }
+    }
+    CHECK(encoded > 100);
 }
 
 TEST_CASE("v4 payloads encode to the bytes of the reference", "[vectors]") {
