@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vectors_vectors_test {
 
@@ -28,14 +29,26 @@ std::string joined(json::text items) {
     return line;
 }
 
+// Returns how often it replaced.
+std::size_t replace_first(std::string& text, std::string_view what, std::string_view with) {
+    auto const at = text.find(what);
+    if (at == std::string::npos) return 0;
+    text.replace(at, what.size(), with);
+    return 1;
+}
+
 bool flag(json::text row, std::string_view name) {
     auto const value = row.find(name);
     return value && value->raw() == "true";
 }
 
-void every_row_decodes(std::string const& file, std::string const& codec) {
-    auto const rows = support::data_lines("vectors/" + file);
+std::vector<std::string> rows_of(std::string const& file) {
+    auto rows = support::data_lines("vectors/" + file);
     REQUIRE(rows.size() > 40);
+    return rows;
+}
+
+void every_row_decodes(std::vector<std::string> const& rows, std::string const& codec) {
     for (std::string const& line : rows) {
         json::text const row = parse(line);
         INFO(line);
@@ -50,12 +63,14 @@ void every_row_decodes(std::string const& file, std::string const& codec) {
     }
 }
 
+void every_row_decodes(std::string const& file, std::string const& codec) {
+    every_row_decodes(rows_of(file), codec);
+}
+
 // `codec_of(row)` names the codec of a row.
 template <class CodecOf>
 void every_row_encodes(std::string const& file, std::string_view packets, CodecOf codec_of) {
-    auto const rows = support::data_lines("vectors/" + file);
-    REQUIRE(rows.size() > 40);
-    for (std::string const& line : rows) {
+    for (std::string const& line : rows_of(file)) {
         json::text const row = parse(line);
         INFO(line);
         auto const answer = support::encode_line(codec_of(row), row.find(packets)->raw());
@@ -102,12 +117,20 @@ TEST_CASE("every packet of Socket.IO revision 4 decodes", "[vectors]") {
 }
 
 TEST_CASE("every packet of the MessagePack parser decodes", "[vectors]") {
-    every_row_decodes("socketio-msgpack.jsonl", "socketio-msgpack");
+    auto rows = rows_of("socketio-msgpack.jsonl");
+    // The reference's encoder has cut these numbers to 64 bits: its decoder does not find them in the messages either.
+    std::size_t cut = 0;
+    for (std::string& line : rows) {
+        cut += replace_first(line, "1e+21", "3875820019684212736");
+        cut += replace_first(line, "1.7976931348623157e+308", "0");
+    }
+    CHECK(cut == 4);
+    every_row_decodes(rows, "socketio-msgpack");
 }
 
 TEST_CASE("packets of the MessagePack parser encode to messages that decode to them", "[vectors]") {
     std::size_t encoded = 0;
-    for (std::string const& line : support::data_lines("vectors/socketio-msgpack.jsonl")) {
+    for (std::string const& line : rows_of("socketio-msgpack.jsonl")) {
         json::text const row = parse(line);
         INFO(line);
         json::text const packets = row.find("out").value_or(json::text());
