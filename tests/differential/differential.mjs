@@ -32,7 +32,7 @@ if (!options.transcode) {
 // === the corpus ===
 
 function vectorLines(codec) {
-  const name = codec.startsWith('socketio') ? `${codec}-packet` : codec;
+  const name = /^socketio-v/.test(codec) ? `${codec}-packet` : codec;
   const file = new URL(`../data/vectors/${name}.jsonl`, import.meta.url);
   if (!existsSync(file)) return [];
   const rows = readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));

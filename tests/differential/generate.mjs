@@ -1,5 +1,7 @@
 // Seeded random packets, odd but valid ways to write them, and mutations of their encodings.
 
+import { edges, parse, writeOddly } from './msgpack.mjs';
+
 /** Numbers that a seed determines (mulberry32). */
 export function createRandom(seed) {
   let state = seed >>> 0;
@@ -98,10 +100,34 @@ function socketPacket(random, revision) {
   return { ...packet, data: type === 'event' ? [random.pick(events), ...values] : values };
 }
 
+// About the widths of lengths, of 4 to 32 bits.
+const lengths = [15, 16, 31, 32, 33, 255, 256];
+const longLengths = [65_535, 65_536];
+
+/** Values whose sizes and signs choose among the formats of MessagePack. */
+function wideValue(random) {
+  const length = random.chance(0.002) ? random.pick(longLengths) : random.chance(0.2) ? random.pick(lengths) : random.below(8);
+  switch (random.below(7)) {
+    case 0: return 'x'.repeat(length);
+    case 1: return 'é'.repeat(length / 2) + 'x'.repeat(length % 2);
+    case 2: return { $binary: random.bytes(length).toString('hex') };
+    case 3: return many(length, () => random.pick([0, 1.5, null, '']));
+    case 4: return Object.fromEntries(many(length, (_, i) => [i.toString(36), random.below(300)]));
+    default: return Number(random.pick(edges));
+  }
+}
+
+function msgpackPacket(random) {
+  const packet = socketPacket(random, 5);
+  if (!Array.isArray(packet.data) || JSON.stringify(packet.data).includes('"_placeholder"')) return packet;
+  return { ...packet, data: [...packet.data, ...many(random.below(3), () => wideValue(random))] };
+}
+
 /** What one line of `transcode encode` takes: a packet, for payloads and streams an array of them. */
 export function randomPacket(random, encoding) {
   if (encoding === 'socketio-v5') return socketPacket(random, 5);
   if (encoding === 'socketio-v4') return socketPacket(random, 4);
+  if (encoding === 'socketio-msgpack') return msgpackPacket(random);
   if (encoding.endsWith('-frame')) return enginePacket(random);
   const packets = many(1 + random.below(5), () => enginePacket(random));
   return random.chance(0.002) ? [...packets, { type: 'message', binary: randomHex(random, longSizes) }] : packets;
@@ -148,6 +174,7 @@ export function vary(random, codec, frames) {
   if (codec === 'engineio-stream') return cutIntoChunks(random, frames);
   if (random.chance(0.5)) return frames;
   const [first, ...rest] = frames;
+  if (codec === 'socketio-msgpack') return [writeOddly(random, first)];
   if (codec.startsWith('socketio')) return [restyleHeader(random, first), ...rest];
   if (codec.endsWith('-frame') && Buffer.isBuffer(first)) return [asBase64(random, codec, first)];
   return frames;
@@ -175,11 +202,17 @@ const mutations = [
   (random, parts, at, any) => parts.map((part) => (/^\d$/.test(part) && random.chance(0.2) ? any() : part)),
 ];
 
-function mutateFrame(random, frame, other) {
+// Heads of MessagePack: those of few bits, and all others.
+const structuralHeads = [
+  0, 1, 2, 4, 0x7f, 0x80, 0x81, 0x84, 0x90, 0x91, 0x93, 0xa0, 0xa1, 0xbf, ...many(32, (_, i) => 0xc0 + i), 0xe0, 0xff,
+];
+
+function mutateFrame(random, codec, frame, other) {
   const isText = typeof frame === 'string';
   const split = (value) => (isText ? [...value.toString('latin1')] : [...Buffer.from(value)]);
   const join = (values) => (isText ? values.join('') : Buffer.from(values));
-  const any = () => random.pick(isText ? structuralText : structuralBytes);
+  const bytes = codec === 'socketio-msgpack' ? structuralHeads : structuralBytes;
+  const any = () => random.pick(isText ? structuralText : bytes);
   const parts = split(frame);
   if (parts.length === 0) return join([any()]);
   // Most faults of a header are near its start.
@@ -205,7 +238,9 @@ export function mutate(random, codec, frames, others) {
     if (mutated.length > 0) return codec === 'engineio-stream' ? mutated.map((frame) => Buffer.from(frame)) : mutated;
   }
   let mutated = frames;
-  do mutated = mutated.with(at, mutateFrame(random, mutated[at], random.pick(others)));
+  do mutated = mutated.with(at, mutateFrame(random, codec, mutated[at], random.pick(others)));
   while (random.chance(0.2));
-  return mutated;
+  // The reference takes memory for what a length promises, and then looks for it.
+  const promisesTooMuch = codec === 'socketio-msgpack' && mutated.some((frame) => parse(frame).promisesTooMuch);
+  return promisesTooMuch ? frames : mutated;
 }

@@ -1,8 +1,11 @@
 // The reference JavaScript codecs behind one shape, the one of tests/data/vectors: a line of frames in, an outcome
 // {out, error?, incomplete?} back. Decoding ends at the first error, as it does for the sessions on top of a codec.
 
+import { types } from 'node:util';
+
 import * as engine4 from 'engine.io-parser-5';
 import engine3 from 'engine.io-parser-2';
+import msgpack from 'socket.io-msgpack-parser';
 import * as socket5 from 'socket.io-parser-4';
 import socket4 from 'socket.io-parser-3';
 
@@ -37,9 +40,12 @@ function withBuffers(value) {
   return mapObject(value, withBuffers);
 }
 
+// What has become the prototype of an object, under the key "__proto__", does not make it a Buffer or a Date.
 function withoutBuffers(value) {
   if (!isObject(value)) return value;
-  if (Buffer.isBuffer(value)) return { $binary: value.toString('hex') };
+  if (types.isUint8Array(value)) return { $binary: value.toString('hex') };
+  if (types.isArrayBuffer(value)) return { $binary: Buffer.from(value).toString('hex') };
+  if (types.isDate(value)) return value;
   return Array.isArray(value) ? value.map(withoutBuffers) : mapObject(value, withoutBuffers);
 }
 
@@ -177,9 +183,18 @@ function encodeMessages({ Encoder }, packet, callerChoosesBinary) {
   return new Encoder().encode(native);
 }
 
+// The members stand as a server of socket.io puts them; it always names a pid.
+function encodeMsgpack({ type, nsp, id, data }) {
+  const native = { type: socketTypes.indexOf(type) };
+  if (data !== undefined) native.data = withBuffers(data);
+  if (type === 'connect' && data && Object.keys(data).join() === 'sid') native.data.pid = undefined;
+  const numbered = type === 'ack' ? { id, ...native } : id === undefined ? native : { ...native, id };
+  return new msgpack.Encoder().encode({ ...numbered, nsp });
+}
+
 // === one entry each way ===
 
-export const codecs = [...Object.keys(engineDecoders), 'socketio-v5', 'socketio-v4'];
+export const codecs = [...Object.keys(engineDecoders), 'socketio-v5', 'socketio-v4', 'socketio-msgpack'];
 
 export const encodings = (codec) =>
   codec === 'engineio-v3-payload' ? [`${codec}-text`, `${codec}-binary`] : [codec];
@@ -188,6 +203,7 @@ export const encodings = (codec) =>
 export async function decode(codec, frames) {
   if (codec === 'socketio-v5') return decodeMessages(socket5, frames);
   if (codec === 'socketio-v4') return decodeMessages(socket4, frames);
+  if (codec === 'socketio-msgpack') return decodeMessages(msgpack, frames);
   return engineDecoders[codec](frames);
 }
 
@@ -195,5 +211,6 @@ export async function decode(codec, frames) {
 export async function encode(encoding, packet) {
   if (encoding === 'socketio-v5') return encodeMessages(socket5, packet, false);
   if (encoding === 'socketio-v4') return encodeMessages(socket4, packet, true);
+  if (encoding === 'socketio-msgpack') return encodeMsgpack(packet);
   return engineEncoders[encoding](packet);
 }

@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
+import { expectMessages, msgpackEncodeRules, msgpackRules } from './msgpack_rules.mjs';
 import { decode, encode, hasBinary } from './reference.mjs';
 
 // === what the input is, by the strict grammar ===
@@ -386,6 +387,7 @@ export const rules = [
     },
     examples: { [socket4]: [t('0/admin?x=1'), t('0/admin?x=1&y=?,'), t('2/admin?x=1,["a"]')] },
   },
+  ...msgpackRules,
 ];
 
 // Differences in encoding: `encode` gives the right frames; `error` is that of a refusal.
@@ -423,6 +425,7 @@ export const encodeRules = [
     error: 'separator_in_text',
     examples: { [payload4]: ['[{"type":"message","text":"a\\u001e1"}]'] },
   },
+  ...msgpackEncodeRules,
 ];
 
 // === what must come out ===
@@ -451,6 +454,7 @@ async function decodeBefore(codec, frames, packets, at) {
  * between the two, and, where all before the fault is good, the `errors` of which one must be named.
  */
 export async function expectDecoded(codec, frames) {
+  if (codec === 'socketio-msgpack') return expectMessages(frames);
   const reference = await decode(codec, frames);
   const input = inputOf(codec, frames);
   const applicable = rules.filter(({ codecs }) => codecs.includes(codec));
