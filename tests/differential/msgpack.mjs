@@ -134,8 +134,6 @@ function timestamp({ kind, type, width, bytes }) {
   return undefined;
 }
 
-const binary = (bytes) => ({ $binary: bytes.toString('hex') });
-
 /** The value as JSON; what is of interest to a rule is told to `note(name)`. */
 function toJson(node, note, depth) {
   switch (node.kind) {
@@ -144,7 +142,7 @@ function toJson(node, note, depth) {
     case 'integer': return Number(node.integer);
     case 'float': return Number.isFinite(node.float) ? node.float : null;
     case 'string': return node.text;
-    case 'binary': return note('binary'), binary(node.bytes);
+    case 'binary': return binaryToJson(node.bytes, note, depth);
     case 'array':
       if (depth === maxDepth) note('deep');
       return node.items.map((item) => toJson(item, note, depth + 1));
@@ -154,6 +152,13 @@ function toJson(node, note, depth) {
 }
 
 const maxDepth = 1000;
+
+// In JSON it is an object: a placeholder.
+function binaryToJson(bytes, note, depth) {
+  note('binary');
+  if (depth === maxDepth) note('deep');
+  return { $binary: bytes.toString('hex') };
+}
 
 function mapToJson({ members }, note, depth) {
   if (depth === maxDepth) note('deep');
@@ -175,13 +180,12 @@ function mapToJson({ members }, note, depth) {
 function extensionToJson(node, note, depth) {
   const { type, bytes } = node;
   if (isUndefined(node)) return null;
-  if (isArrayBuffer(node)) return note('binary'), binary(bytes);
+  if (isArrayBuffer(node)) return binaryToJson(bytes, note, depth);
   if (isDate(node)) return new Date(bytes.readInt32BE() * 2 ** 32 + bytes.readUInt32BE(4)).toJSON();
   const time = timestamp(node);
   if (time !== undefined) return note('timestamp'), new Date(time).toJSON();
   if (depth === maxDepth) note('deep');
-  note('binary');
-  return [type, binary(bytes)];
+  return [type, binaryToJson(bytes, note, depth + 1)];
 }
 
 // === what a message is as a packet ===

@@ -27,9 +27,9 @@ const rule = (name, noted, says, errors, ...messages) =>
 export const msgpackRules = [
   rule('strings are UTF-8', 'utf-8', '(RFC 3629; the reference puts U+FFFD where it is not)', ['invalid_utf8'],
     event('\xa1\xff'), event('\xa3\xed\xa0\x80'), map(text('type'), '\x02', text('nsp'), text('/'), '\xa1\x80', '\xc0')),
-  rule('a message is at most 1,000 deep', 'deep', 'recursion exhausts the stack: error at the limit', ['depth_exceeded'],
+  rule('data is at most 1,000 deep, in JSON', 'deep', 'recursion exhausts the stack: error at the limit', ['depth_exceeded'],
     event(nest(999)), event(nest(1000)), packet('\x01', '/', 'x', nest(1000)), packet('\x01', '/', 'x', nest(1001)),
-    event(`${'\x91'.repeat(999)}\xd4\x05\x00`)),
+    event(`${'\x91'.repeat(997)}\xd4\x05\x00`), event(`${'\x91'.repeat(998)}\xd4\x05\x00`), event(`${'\x91'.repeat(999)}\xc4\x01a`)),
   rule('keys of data are strings or integers', 'key', 'msgpack::write_json: keys of a map: strings; integers as their decimal text. Others fail',
     ['wrong_kind'], event(map('\xc0', '\x01')), event(map('\xcb\x3f\xf8\0\0\0\0\0\0', '\x01')), event(map('\xc4\x01a', '\x01'))),
   rule('a namespace begins with / and has no comma', 'nsp', "Namespace: from '/' to the first comma or the end.", ['invalid_namespace'],
