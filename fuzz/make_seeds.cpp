@@ -118,6 +118,12 @@ void add_socketio(corpora& out, std::string_view vectors, std::vector<item> cons
     out.socketio.add(seed);
 }
 
+// A message of the MessagePack parser, as msgpack_fuzz and socketio_fuzz know it.
+void add_msgpack(corpora& out, std::string const& message) {
+    out.msgpack.add(message);
+    out.socketio.add('\4' + message);
+}
+
 void add_vector(corpora& out, std::string_view vectors, json::text line) {
     for (auto const member : {"in", "out"}) {
         auto const items = read_items(line, member);
@@ -127,7 +133,7 @@ void add_vector(corpora& out, std::string_view vectors, json::text line) {
         else if (vectors.find("msgpack") == std::string_view::npos)
             add_socketio(out, vectors, items);
         else if (items.front().kind == frame_kind::binary)
-            out.msgpack.add(items.front().data);
+            add_msgpack(out, items.front().data);
     }
 }
 
@@ -138,6 +144,9 @@ void add_happening(corpora& out, json::text line) {
     auto const message = text ? text->get<std::string>().value_or("") : "";
     if (message.starts_with("0{")) out.engineio.add('\10' + message.substr(1));
     if (message.starts_with('4')) out.socketio.add('\0' + message.substr(1));
+    auto const binary = line.find("binary");
+    auto const bytes = binary ? support::from_hex(binary->get<std::string>().value_or("")).value_or("") : "";
+    if (socketio::decode_msgpack(bytes)) add_msgpack(out, bytes);
 }
 
 // A step of stack_fuzz that takes a text: the step, a length in one byte and the characters.

@@ -1,6 +1,7 @@
 // Socket.IO: headers and whole packets agree, packets survive being encoded again, and it makes no difference whether
 // the assembler borrows its input or keeps it. The first byte of the input sets revision and limits; behind it are
-// messages, separated by 0xff (which is in no text); one that begins with 0xfe is binary.
+// messages, separated by 0xff (which is in no text); one that begins with 0xfe is binary. Or the first byte says that
+// what is behind it is one message of the MessagePack parser: its packet survives being encoded by either side.
 
 #include "input.hpp"
 #include "tools/rewrite.hpp"
@@ -133,6 +134,46 @@ void check_messages(std::span<frame const> frames, revision r, limits const& l) 
     }
 }
 
+std::string encode_as_msgpack(socketio::message const& m, sender from) {
+    argument const whole(m.packet.data, m.attachments);
+    auto const write = [&whole](json::writer& out) { out.value(whole); };
+    outgoing_packet::write_function const payload(write);
+    auto const type = socketio::detail::without_attachments(m.packet.type);
+    bool const has_payload = !m.packet.data.empty();
+    std::string nsp(m.packet.nsp);
+    if (m.packet.query) nsp += '?' + std::string(*m.packet.query);
+    std::string encoded;
+    auto const kind =
+        msgpack_parser.encode({type, nsp, m.packet.id, from, has_payload ? &payload : nullptr}, encoded, limits());
+    check(kind == frame_kind::binary);
+    return encoded;
+}
+
+void check_msgpack(std::string_view bytes, revision r, limits const& l) {
+    auto const p = decode_msgpack(bytes, l);
+    if (!p) fuzz::check_offset(p.error(), bytes);
+    if (p) check(fuzz::is_within(p->nsp, bytes) && fuzz::is_within(p->data.raw(), bytes));
+
+    socketio::detail::packets_of_parser packets(msgpack_parser, sender::server);
+    auto const m = packets.decode({frame_kind::binary, bytes}, text_check::due, r, l);
+    if (!m) return;
+    check(p.has_value() &&
+          json::validate(m->packet.data.empty() ? "0" : m->packet.data.raw(), l.max_depth).has_value());
+    check_arguments(*m);
+    // Encoded once, a packet stays as it is: what JSON has not is gone, and so is -0.
+    auto const once = encode_as_msgpack(*m, sender::server);
+    socketio::detail::packets_of_parser others(msgpack_parser, sender::client);
+    auto const again = others.decode({frame_kind::binary, once}, text_check::due, r, l);
+    check(again && again->packet.type == m->packet.type && again->packet.nsp == m->packet.nsp &&
+          again->packet.query == m->packet.query && again->packet.id == m->packet.id);
+    check(std::ranges::equal(elements(*m), elements(*again), [](argument const& a, argument const& b) {
+        return shown(a) == shown(b); // reads -0 as 0
+    }));
+    auto const twice = encode_as_msgpack(*again, sender::client);
+    auto const by_client = packets.decode({frame_kind::binary, twice}, text_check::due, r, l);
+    check(by_client && same(*by_client, *again) && encode_as_msgpack(*by_client, sender::server) == once);
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
@@ -145,6 +186,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         l.max_attachments = 2;
         l.max_attachments_size = 16;
     }
+    if ((options & 4u) != 0) return check_msgpack(in.rest(), r, l), 0;
     auto const frames = split(in.rest());
     for (frame const f : frames)
         if (f.kind == frame_kind::text) check_text(f.data, r, l);
