@@ -23,6 +23,8 @@ const { values: options } = parseArgs({
 });
 const count = Number(options.count);
 const shownFailures = 10;
+// Codecs with more to choose from.
+const shares = { 'socketio-msgpack': 1.7 };
 
 if (!options.transcode) {
   console.error('usage: node differential.mjs --transcode PATH [--seed N] [--count N] [--codec NAME]');
@@ -44,6 +46,8 @@ const exampleLines = (list, codec) => list.flatMap((rule) => rule.examples[codec
 // A seed of its own for each codec: --codec gives it the same inputs as a whole run.
 const seedFor = (name) => [...name].reduce((hash, c) => Math.imul(hash, 31) + c.charCodeAt(0), Number(options.seed));
 
+const countFor = (name) => count * (shares[name] ?? 1);
+
 /** `count` encodings of random packets and as many mutations, of those and of the vectors. */
 async function decodeCases(codec) {
   const random = createRandom(seedFor(codec));
@@ -51,7 +55,7 @@ async function decodeCases(codec) {
   const vectors = vectorLines(codec);
   const lines = [...examples, ...vectors];
   let others = toFrames(lines[0]);
-  for (let i = 0; i < count; ++i) {
+  for (let i = 0; i < countFor(codec); ++i) {
     const encoding = random.pick(encodings(codec));
     const frames = vary(random, codec, await encode(encoding, randomPacket(random, encoding)));
     const start = random.chance(0.2) ? toFrames(random.pick(random.chance(0.5) ? examples : lines)) : frames;
@@ -64,7 +68,7 @@ async function decodeCases(codec) {
 function encodeCases(encoding) {
   const random = createRandom(seedFor(encoding) + 1);
   const lines = exampleLines(encodeRules, encoding);
-  for (let i = 0; i < count; ++i) lines.push(JSON.stringify(randomPacket(random, encoding)));
+  for (let i = 0; i < countFor(encoding); ++i) lines.push(JSON.stringify(randomPacket(random, encoding)));
   return lines;
 }
 

@@ -106,7 +106,8 @@ const longLengths = [65_535, 65_536];
 
 /** Values whose sizes and signs choose among the formats of MessagePack. */
 function wideValue(random) {
-  const length = random.chance(0.002) ? random.pick(longLengths) : random.chance(0.2) ? random.pick(lengths) : random.below(8);
+  const from = random.chance(0.0005) ? longLengths : random.chance(0.05) ? lengths : [0, 1, 2, 3, 4, 5];
+  const length = random.pick(from);
   switch (random.below(7)) {
     case 0: return 'x'.repeat(length);
     case 1: return 'é'.repeat(length / 2) + 'x'.repeat(length % 2);

@@ -27,7 +27,8 @@ class Reader {
   }
 
   length(size) {
-    return Number(this.unsigned(size));
+    const bytes = this.take(size);
+    return bytes.length === 0 ? 0 : bytes.readUIntBE(0, size);
   }
 
   text(size) {
@@ -77,7 +78,9 @@ class Reader {
   named(format) {
     if (format === 0xc0) return { kind: 'nil' };
     if (format === 0xc2 || format === 0xc3) return { kind: 'boolean', boolean: format === 0xc3 };
-    if (format >= 0xc4 && format <= 0xc6) return { kind: 'binary', bytes: this.take(this.length(lengthBytes(format, 0xc4))) };
+    if (format >= 0xc4 && format <= 0xc6) {
+      return { kind: 'binary', bytes: this.take(this.length(lengthBytes(format, 0xc4))) };
+    }
     if (format >= 0xc7 && format <= 0xc9) {
       const width = lengthBytes(format, 0xc7);
       return this.extension(this.length(width), width);
@@ -190,10 +193,13 @@ function extensionToJson(node, note, depth) {
 
 // === what a message is as a packet ===
 
-function* nodes(node, depth = 0) {
-  yield [node, depth];
-  for (const item of node.items ?? []) yield* nodes(item, depth + 1);
-  for (const [key, value] of node.members ?? []) yield* nodes(key, depth + 1), yield* nodes(value, depth + 1);
+function forEachNode(tree, visit) {
+  const due = [[tree, 0]];
+  while (due.length > 0) {
+    const [node, depth] = due.pop();
+    visit(node, depth);
+    for (const part of node.items ?? node.members?.flat() ?? []) due.push([part, depth + 1]);
+  }
 }
 
 const numberOf = ({ kind, integer, float }) =>
@@ -201,7 +207,8 @@ const numberOf = ({ kind, integer, float }) =>
 
 const types = ['connect', 'disconnect', 'event', 'ack', 'connect_error'];
 const reservedNames = ['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'];
-const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && !('$binary' in value);
+const isObject = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !('$binary' in value);
 
 function hasGoodPayload(type, data, note) {
   if (type === 'disconnect') return data === undefined;
@@ -218,18 +225,18 @@ function hasGoodPayload(type, data, note) {
 }
 
 /**
- * What socketless must make of a message: a `packet` or none, and the `notes` of all that it sees in another way than the
- * reference does.
+ * What socketless must make of a message: a `packet` or none, and the `notes` of all that it sees in another way than
+ * the reference does.
  */
 export function readPacket(message) {
   const notes = new Set();
   const note = (name) => notes.add(name);
   const { tree } = typeof message === 'string' ? {} : parse(message);
   if (!tree) return { notes };
-  for (const [node, depth] of tree.kind === 'map' ? nodes(tree) : []) {
+  forEachNode(tree, (node, depth) => {
     if (node.isWrong) note('utf-8');
     if (depth > maxDepth && (node.items || node.members)) note('deep');
-  }
+  });
 
   const member = {};
   for (const [key, value] of tree.members ?? []) {
@@ -307,17 +314,24 @@ function writeExtension(random, type, bytes, hasLength) {
   return Buffer.concat([start, Buffer.of(type & 0xff), bytes]);
 }
 
+const someTypes = [1, 5, 127, -1, -2, -128];
+const manySizes = [0, 1, 2, 3, 4, 8, 12, 16, 17];
+const floats = [NaN, Infinity, -Infinity, -0, 1e300, 0.1, 3.5, 2 ** 53, 2 ** 63, 2 ** 64];
+
+// Dates of many years are `near` 1970: the others are most often out of range.
+const near = (random, sign) =>
+  Buffer.concat([Buffer.of(sign, sign, Math.abs(sign - random.below(99))), random.bytes(5)]);
+
 // What JSON has not.
 const strangers = [
   (random) => writeExtension(random, 0, random.bytes(1), false), // undefined
-  (random) => writeExtension(random, 0, random.bytes(random.pick([0, 1, 4, 8, 300])), true), // an ArrayBuffer
-  (random) => writeExtension(random, 0, Buffer.concat([Buffer.of(0, 0, random.below(256)), random.bytes(5)]), false),
-  (random) => writeExtension(random, 0, random.bytes(8), false), // a Date, most often out of range
-  (random) => writeExtension(random, 0, Buffer.concat([Buffer.of(0xff, 0xff, 0xff - random.below(60)), random.bytes(5)]), false),
-  (random) => writeExtension(random, -1, random.bytes(random.pick([4, 8])), false),
-  (random) => writeExtension(random, -1, Buffer.concat([random.bytes(4), Buffer.of(0, 0, 0, random.below(9)), random.bytes(4)]), true),
-  (random) => writeExtension(random, random.pick([1, 5, 127, -1, -2, -128]), random.bytes(random.pick([0, 1, 2, 3, 4, 8, 12, 16, 17])), random.chance(0.3)),
-  (random) => writeFloat(random, random.pick([NaN, Infinity, -Infinity, -0, 1e300, 0.1, 3.5, 2 ** 53, 2 ** 63, 2 ** 64])),
+  (random) => writeExtension(random, 0, random.bytes(random.pick([...manySizes, 300])), true), // an ArrayBuffer
+  (random) => writeExtension(random, 0, random.bytes(8), false), // Dates
+  (random) => writeExtension(random, 0, near(random, random.pick([0, 0xff])), false),
+  (random) => writeExtension(random, -1, random.bytes(random.pick([4, 8])), false), // timestamps
+  (random) => writeExtension(random, -1, Buffer.concat([random.bytes(4), near(random, random.pick([0, 0xff]))]), true),
+  (random) => writeExtension(random, random.pick(someTypes), random.bytes(random.pick(manySizes)), random.chance(0.3)),
+  (random) => writeFloat(random, random.pick(floats)),
   (random) => writeInteger(random, random.pick(edges)),
 ];
 
@@ -326,18 +340,22 @@ export const edges = [5n, 7n, 8n, 15n, 16n, 31n, 32n, 52n, 53n, 54n, 62n, 63n, 6
   .flatMap((bits) => [2n ** bits - 1n, 2n ** bits, 2n ** bits + 1n, -(2n ** bits) - 1n, -(2n ** bits), 1n - 2n ** bits])
   .filter((integer) => integer >= -(2n ** 63n) && integer < 2n ** 64n);
 
-const isAnyOf = (key, ...names) => names.includes(key.text);
-
 function writeMembers(random, { members }, isPacket, strangeness) {
-  const odd = isPacket && random.chance(0.3) ? members.toSorted(() => random.below(3) - 1) : members;
-  const all = odd.flatMap(([key, value]) => {
-    const member = [write(random, key, 0), write(random, value, isPacket && !isAnyOf(key, 'data', 'id') ? 0 : strangeness)];
-    if (!random.chance(strangeness / 4)) return [member];
+  const inOrder = isPacket && random.chance(0.3) ? members.toSorted(() => random.below(3) - 1) : members;
+  const parts = inOrder.flatMap(([key, value]) => {
+    const mayBeStrange = !isPacket || key.text === 'data' || key.text === 'id';
+    const [name, item] = [write(random, key, 0), write(random, value, mayBeStrange ? strangeness : 0)];
+    if (!random.chance(strangeness / 4)) return [name, item];
     const other = random.pick([...strangers, () => writeInteger(random, 7n), () => Buffer.of(0xa1, 0x61)])(random);
-    // Doubled, with another name, or with a key that is no string.
-    return random.pick([[member, member], [[member[0], other], member], [member, [member[0], other]], [member, [other, member[1]]]]);
+    // Doubled, with another value, with another key.
+    return random.pick([
+      [name, item, name, item],
+      [name, other, name, item],
+      [name, item, name, other],
+      [name, item, other, item],
+    ]);
   });
-  return [all.length, all.flat()];
+  return [parts.length / 2, parts];
 }
 
 function write(random, node, strangeness, isPacket = false) {
@@ -355,14 +373,20 @@ function write(random, node, strangeness, isPacket = false) {
       const start = isShort ? Buffer.of(0xa0 | bytes.length) : anyHead(random, 0xd9, [1, 2, 4], bytes.length);
       return Buffer.concat([start, bytes]);
     }
-    case 'array': return writeItems(random, node.items.length, 0x90, 0xdc, node.items.map((item) => write(random, item, strangeness)));
-    default: return writeItems(random, ...writeMembers(random, node, isPacket, strangeness).toSpliced(1, 0, 0x80, 0xde));
+    case 'array': {
+      const items = node.items.map((item) => write(random, item, strangeness));
+      return writeItems(random, items.length, 0x90, 0xdc, items);
+    }
+    default: {
+      const [count, parts] = writeMembers(random, node, isPacket, strangeness);
+      return writeItems(random, count, 0x80, 0xde, parts);
+    }
   }
 }
 
-function writeItems(random, count, fix, narrowest, items) {
+function writeItems(random, count, fix, narrowest, parts) {
   const start = count < 16 && random.chance(0.8) ? Buffer.of(fix | count) : anyHead(random, narrowest, [2, 4], count);
-  return Buffer.concat([start, ...items]);
+  return Buffer.concat([start, ...parts]);
 }
 
 /** The values of a good message in other widths, with values in some places that JSON has not. */
