@@ -177,6 +177,7 @@ function mapToJson({ members }, note, depth) {
     if (name === '__proto__') note('__proto__');
     object.set(name, toJson(value, note, depth + 1));
   }
+  if (object.get('_placeholder') === true) note('like a placeholder');
   return Object.fromEntries(object);
 }
 
@@ -262,6 +263,7 @@ export function readPacket(message) {
   if (dataNode && !isUndefined(dataNode)) {
     packet.data = toJson(dataNode, note, 0);
     if (notes.has('binary') && type.startsWith('connect')) note('binary payload');
+    else if (notes.has('binary') && notes.has('like a placeholder')) note('placeholder');
     if (type === 'connect_error' && isDate(dataNode)) note('date as a reason');
   }
   return { packet: hasGoodPayload(type, packet.data, note) ? packet : undefined, notes };

@@ -87,6 +87,13 @@ const refusals = [
     ['unexpected_binary'],
     packet('\0', '/', 'data', map(text('a'), '\xc4\x01b')), packet('\x04', '/', 'data', map(text('a'), '\xc4\x01b')),
   ),
+  rule(
+    'beside binary values, no data looks like a placeholder', 'placeholder',
+    'Placeholder: an object with `_placeholder` exactly true [...] a bad num is an error.',
+    ['invalid_placeholder'],
+    event('\xc4\x01b', map(text('_placeholder'), '\xc3', text('num'), '\0')),
+    event('\xc4\x01b', map(text('_placeholder'), '\xc3')),
+  ),
 ];
 
 const readings = [

@@ -217,7 +217,9 @@ TEST_CASE("a session holds packets in MessagePack to the rules of all packets", 
              "84" + type(2) + data + "91a26869" + "a1780181a16101" + root, // trailing members
              "83" + type(2) + data + "91a26869" + "a36e7370a161",          // "a" is no namespace
              "83" + type(2) + data + "91a26869" + "a36e7370a32f2c61",      // "/,a" neither
-             "83" + type(2) + data + "92a2686981" + "c001" + root,         // a key that is null
+             // data that looks like a placeholder, beside binary data: a default encoding could not tell them apart
+             "83" + type(2) + data + "93a161c4010182ac5f706c616365686f6c646572c3a36e756d00" + root,
+             "83" + type(2) + data + "92a2686981" + "c001" + root, // a key that is null
          }) {
         INFO(bad);
         CHECK(taken_hex(bad) == "closed: parse error");

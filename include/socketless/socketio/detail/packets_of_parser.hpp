@@ -104,8 +104,10 @@ private:
         if (auto const good = check_payload(p.type, p.data, r); !good) return good.error().code;
         if (!memory_.incoming.attachments.empty()) {
             if (!is_event(p.type) && !is_ack(p.type)) return error{errc::unexpected_binary};
+            auto const count = memory_.incoming.attachments.size();
+            if (auto const good = check_own_placeholders(p.data.raw(), count); !good) return good.error();
             p.type = with_attachments(p.type);
-            p.attachments = static_cast<std::uint32_t>(memory_.incoming.attachments.size());
+            p.attachments = static_cast<std::uint32_t>(count);
         }
         return message{p, memory_.incoming.attachments};
     }
