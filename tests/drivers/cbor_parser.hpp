@@ -1,6 +1,6 @@
-// A parser of one's own: packets as CBOR (RFC 8949) behind a length of four bytes. A packet is an array of its type, its
-// namespace, its id or null, and its payload, if it has one. Complete, but for what JSON values never need: tags and
-// half floats.
+// A parser of one's own: packets as CBOR (RFC 8949) behind a length of four bytes. A packet is an array of its type,
+// its namespace, its id or null, and its payload, if it has one. Complete, but for what JSON values never need: tags
+// and half floats.
 #pragma once
 
 #include <socketless/json/sink.hpp>

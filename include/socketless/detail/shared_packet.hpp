@@ -24,8 +24,8 @@ namespace socketless::inline v0::detail {
 // One after another: each packet replaces the one before.
 class shared_packet {
 public:
-    // `queue` knows the parser, if there is one, and outlives this. The text of a packet and its attachments are those of the default encoding
-    // whatever the parser: they are kept, read and added to.
+    // `queue` knows the parser, if there is one, and outlives this. The text of a packet and its attachments are those
+    // of the default encoding whatever the parser: they are kept, read and added to.
     explicit shared_packet(socketio::message_queue& queue) noexcept : queue_(&queue) {}
 
     // Encodes an event.

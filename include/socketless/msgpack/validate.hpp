@@ -166,8 +166,8 @@ constexpr result<void> check(char const* const begin, char const* const end, std
 /// maps open at once, and returns it. Keys of any kind, the same key twice and extensions of any type pass.
 ///
 /// Beyond a depth of 170, a message may be too deep sooner: if the numbers of values that are still to come on each
-/// level do not fit into 1,024 bytes together. A level with up to 127 values left takes one byte, and a level whose last
-/// value is open next to nothing.
+/// level do not fit into 1,024 bytes together. A level with up to 127 values left takes one byte, and a level whose
+/// last value is open next to nothing.
 /// Errors: errc::invalid_msgpack at the first byte of a value that is cut, has no format or has too great a length, or
 /// behind the value; errc::invalid_utf8 at the byte that is wrong; errc::depth_exceeded at the container.
 /// Linear; constant stack; no allocation.

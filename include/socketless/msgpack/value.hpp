@@ -119,8 +119,8 @@ public:
         return msgpack::extension{detail::type_of(raw_, head()), as_bytes(contents())};
     }
 
-    /// Whether this stands for JavaScript's undefined, as notepack.io before 3.0 writes it: an extension of one byte and
-    /// type 0. Constant time.
+    /// Whether this stands for JavaScript's undefined, as notepack.io before 3.0 writes it: an extension of one byte
+    /// and type 0. Constant time.
     [[nodiscard]] constexpr bool is_undefined() const noexcept { return detail::is_undefined(raw_, head()); }
 
     /// The elements of an array, in order. Empty for any other kind.
@@ -170,10 +170,10 @@ public:
     ///     type 0
     ///   other extensions            an array of the type and an attachment
     ///
-    /// Integers keep all their digits, and doubled keys are all written. An empty value is null. What `validate` may refuse
-    /// as too deep fails here (errc::depth_exceeded). Linear; no recursion, no allocation of its own.
+    /// Integers keep all their digits, and doubled keys are all written. An empty value is null. What `validate` may
+    /// refuse as too deep fails here (errc::depth_exceeded). Linear; no recursion, no allocation of its own.
     ///
-    /// The other way needs no function of its own: a json::text is written as MessagePack by `msgpack::write(target, text)`.
+    /// The other way needs no function of its own: `msgpack::write(target, text)` writes a json::text as MessagePack.
     friend void write_json(json::writer& out, value const& v) {
         if (v.empty())
             out.null();

@@ -37,8 +37,8 @@ struct client_options {
     /// Bytes that may wait for `poll_transmit`; more ends the connection (disconnect_reason::queue_overflow). A packet
     /// that is larger alone is refused (errc::message_too_large).
     std::size_t max_queued = std::size_t{16} * 1024 * 1024;
-    /// How packets become messages, if not in the default way, such as &msgpack_parser: the server has to use the same parser.
-    /// It outlives the client. Its packets come and go whole: the limits of attachments do not matter for it.
+    /// How packets become messages, if not in the default way, such as &msgpack_parser: the server has to use the same
+    /// parser. It outlives the client. Its packets come and go whole: the limits of attachments do not matter for it.
     socketio::parser const* parser = nullptr;
     /// How much one packet may hold.
     socketless::limits limits = {};

@@ -191,8 +191,8 @@ template <output_target Target, class... Args>
 /// The parser of socket.io-msgpack-parser 3: each packet is one binary message, smaller than JSON where there are
 /// numbers and binary values. Both sides have to use it:
 ///
-///     options.parser = &socketless::socketio::msgpack_parser;            // C++: client_options, server_options.sockets
-///     const io = new Server({ parser: require("socket.io-msgpack-parser") });     // JavaScript
+///     options.parser = &socketless::socketio::msgpack_parser;          // C++: client_options, server_options.sockets
+///     new Server({ parser: require("socket.io-msgpack-parser") });      // JavaScript: Server, io
 ///
 /// What applications get is JSON whatever the parser, so what JSON has not arrives as JSON.stringify would write it:
 /// NaN and the infinities as null, a Date as text in ISO 8601, undefined as null or not at all; of an extension of any

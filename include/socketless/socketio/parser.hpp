@@ -112,8 +112,8 @@ struct incoming_packet {
 /// See `msgpack_parser` for one that is complete.
 class parser {
 public:
-    /// Writes the message that carries the packet to `message`, which is empty, and returns which kind of message it is.
-    /// An error is that of the call that sends the packet, and nothing ends.
+    /// Writes the message that carries the packet to `message`, which is empty, and returns which kind of message it
+    /// is. An error is that of the call that sends the packet, and nothing ends.
     [[nodiscard]] virtual result<frame_kind> encode(outgoing_packet const& packet, std::string& message,
                                                     limits const& bounds) const = 0;
 
