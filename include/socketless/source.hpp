@@ -13,6 +13,7 @@
 
 #include <socketless/impl/client.hpp>
 #include <socketless/impl/number.hpp>
+#include <socketless/impl/parser.hpp>
 #include <socketless/impl/server.hpp>
 #include <socketless/impl/wire_client.hpp>
 #include <socketless/impl/wire_server.hpp>

@@ -134,14 +134,8 @@ private:
 
 } // namespace socketless::inline v0::socketio
 
-#include <socketless/socketio/detail/packets_of_parser.hpp>
-
-namespace socketless::inline v0::socketio {
-
-inline std::unique_ptr<detail::parsed_packets> parser::begin(socketio::sender own_side) const {
-    return std::make_unique<detail::packets_of_parser>(*this, own_side);
-}
-
-} // namespace socketless::inline v0::socketio
-
 #include <socketless/core/detail/epilogue.hpp>
+
+#ifndef SOCKETLESS_SEPARATE_COMPILATION
+#include <socketless/impl/parser.hpp>
+#endif

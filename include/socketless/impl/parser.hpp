@@ -1,6 +1,8 @@
-// How a parser is asked, and what it has decoded is looked at.
+// What sessions do with a parser: the part of socketio/parser.hpp that needs the rules of packets. With
+// SOCKETLESS_SEPARATE_COMPILATION only source.hpp includes it.
 #pragma once
 
+#include <socketless/core/detail/separate.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -12,9 +14,11 @@
 #include <socketless/socketio/detail/parsed_packets.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
+#include <socketless/socketio/parser.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 #include <socketless/text/utf8.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +27,9 @@
 
 #include <socketless/core/detail/prologue.hpp>
 
-namespace socketless::inline v0::socketio::detail {
+namespace socketless::inline v0::socketio {
+
+namespace detail {
 
 // The type of a packet, whether it has attachments or not.
 constexpr packet_type without_attachments(packet_type type) noexcept {
@@ -121,6 +127,12 @@ private:
     memory memory_;
 };
 
-} // namespace socketless::inline v0::socketio::detail
+} // namespace detail
+
+SOCKETLESS_INLINE std::unique_ptr<detail::parsed_packets> parser::begin(socketio::sender own_side) const {
+    return std::make_unique<detail::packets_of_parser>(*this, own_side);
+}
+
+} // namespace socketless::inline v0::socketio
 
 #include <socketless/core/detail/epilogue.hpp>
