@@ -10,10 +10,11 @@
 namespace support {
 
 inline std::string random_json_string(random_source& random) {
-    constexpr std::string_view pieces[] = {"a", "b", "\u00e9", "\U0001f600", R"(\n)", R"(\")",     R"(\\)",
-                                           " ", "}", ",",      R"(\/)",      "]",     R"(\u0000)", R"(\ud83d\ude00)"};
+    constexpr std::string_view parts_of_strings[] = {
+        "a", "b", "\u00e9", "\U0001f600", R"(\n)", R"(\")",     R"(\\)",
+        " ", "}", ",",      R"(\/)",      "]",     R"(\u0000)", R"(\ud83d\ude00)"};
     std::string s = "\"";
-    for (std::size_t n = random.below(5); n != 0; --n) s += random.pick(pieces);
+    for (std::size_t n = random.below(5); n != 0; --n) s += random.pick(parts_of_strings);
     return s + '"';
 }
 
