@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { Manager } from 'socket.io-client';
 import legacyClient from 'socket.io-client-2';
+import * as msgpackParser from 'socket.io-msgpack-parser';
 import { check, launch, sleep, start, until } from './harness.mjs';
 import { pack, unpack } from './values.mjs';
 
@@ -27,6 +28,16 @@ export const modern = {
     dial: (url, nsps, transport, { auth }) =>
         dialNode(new Manager(url, { ...quick, transports: transports[transport] }), nsps, { auth }),
     host: (url, transport) => hostNode('socket.io-client', url, transport),
+};
+
+// The same with another parser, which the server has to use too.
+export const msgpack = {
+    ...modern,
+    name: 'socket.io-client 4.8.4, msgpack',
+    parser: 'msgpack',
+    dial: (url, nsps, transport, { auth }) =>
+        dialNode(new Manager(url, { ...quick, transports: transports[transport], parser: msgpackParser }), nsps,
+            { auth }),
 };
 
 // Revision 3 has no auth, but each namespace its query.
@@ -134,6 +145,16 @@ function take(map, key) {
     return value;
 }
 
+// Servers with the same options, one for each parser: `serverOf(peer)`.
+export async function serveAll(...args) {
+    const servers = new Map([[undefined, await serve(...args)],
+        ['msgpack', await serve(...args, '--parser', 'msgpack')]]);
+    return {
+        serverOf: ({ parser }) => servers.get(parser),
+        stop: () => Promise.all([...servers.values()].map((server) => server.stop())),
+    };
+}
+
 // Runs `body` with each of their clients, over each transport. Disconnects its clients in the end.
 export function each(what, body, { of = peers, over = Object.keys(transports) } = {}) {
     for (const peer of of)
@@ -183,7 +204,8 @@ export class Caller {
     }
     // A server for this test alone.
     async serve(...args) {
-        const server = await serve(...args);
+        const { parser } = this.peer;
+        const server = await serve(...args, ...parser ? ['--parser', parser] : []);
         this.finally(server.kill);
         return server;
     }

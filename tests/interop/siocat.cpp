@@ -1,5 +1,6 @@
 // siocat: a Socket.IO client for the terminal, and for programs that drive it line by line.
 #include "command_line.hpp"
+#include "parser_option.hpp"
 #include "posix/end_signals.hpp"
 #include "posix/network.hpp"
 #include "posix/stream.hpp"
@@ -41,6 +42,7 @@ namespace behind it if that is not /, and a query for the server: ?token=abc.
 
   --transport T           polling, websocket or upgrade: polling first, which is the default
   --protocol N            4, the default, or 3: that of Engine.IO; 3 is for servers of Socket.IO 1 and 2
+  --parser P              default, or msgpack: how packets are sent; the server must use the same
   --path P                the path of the server, /socket.io/ by default
   --nsp N                 joins this namespace instead; may be given several times
   --auth JSON             an object that goes along when these are joined; not with protocol 3
@@ -130,6 +132,7 @@ options read_options(int argc, char** argv) {
     command_line line(usage);
     line.option("--transport", [&o](std::string_view value) { return read_transport(value, o.client); });
     line.option("--protocol", [&o](std::string_view value) { return read_protocol(value, o.client); });
+    declare_parser(line, o.client.parser);
     line.option("--path", o.client.path);
     line.option("--nsp", [&o](std::string_view value) { return o.namespaces.emplace_back(value), true; });
     line.option("--auth", [&o](std::string_view value) { return read_auth(value, o.auth); });

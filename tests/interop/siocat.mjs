@@ -14,6 +14,16 @@ export const legacy = { name: 'socket.io 2.5.1', program: [npm, '--package', 'so
 export const python = { name: 'python-socketio 5.7.2', program: ['peers/socketio_server.py'], revision: 4 };
 export const ours = { name: 'socketless', program: ['socketio_server'], revision: 4 };
 export const peers = [modern, legacy, python, ours];
+// With another parser than the default one.
+const withParser = (peer, parser) => ({
+    ...peer,
+    name: `${peer.name}, ${parser}`,
+    program: [...peer.program, '--parser', parser],
+    options: ['--parser', parser],
+});
+export const msgpack = withParser(modern, 'msgpack');
+export const ownMsgpack = withParser(ours, 'msgpack');
+export const packed = [msgpack, ownMsgpack];
 
 export const serve = (peer, ...args) => start(...peer.program, ...args);
 
@@ -104,7 +114,7 @@ class Caller {
         const { revision } = this.peer;
         const query = revision === 3 && auth ? `?${new URLSearchParams(auth)}` : '';
         const cat = new Siocat(url, '--transport', this.transport, '--protocol', `${revision}`,
-            '--reconnect-delay', '100', ...nsps.flatMap((nsp) => ['--nsp', `${nsp}${query}`]),
+            '--reconnect-delay', '100', ...this.peer.options ?? [], ...nsps.flatMap((nsp) => ['--nsp', `${nsp}${query}`]),
             ...auth && revision === 4 ? ['--auth', JSON.stringify(auth)] : [], ...args);
         this.#cats.push(cat);
         return cat;

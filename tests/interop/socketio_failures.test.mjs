@@ -1,14 +1,15 @@
 // Other Socket.IO clients when the network, a client or our server fails, or says goodbye.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
-import { ask, collect, each, gone, heard, isOurs, legacy, modern, python, serve } from './clients.mjs';
+import { ask, collect, each, gone, heard, isOurs, legacy, modern, msgpack, python, serveAll } from './clients.mjs';
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
 
 const heartbeat = ['--ping-interval', '300', '--ping-timeout', '1000'];
-const server = await serve('--allow-v3', '--max-payload', '10000', ...heartbeat);
-const recovering = await serve('--recovery', ...heartbeat);
-after(() => Promise.all([server.stop(), recovering.stop()]));
+const servers = await serveAll('--allow-v3', '--max-payload', '10000', ...heartbeat);
+const recovering = await serveAll('--recovery', ...heartbeat);
+after(() => Promise.all([servers.stop(), recovering.stop()]));
+const serverOf = (their) => servers.serverOf(their.peer);
 
 // Python tells no reasons.
 async function disconnected(socket, peer, ...reasons) {
@@ -17,12 +18,12 @@ async function disconnected(socket, peer, ...reasons) {
 }
 
 // The server no longer knows the session.
-const forgotten = (peer, session, { url } = server) => gone(`${url}/socket.io/`, session, peer.revision);
+const forgotten = (peer, session, { url } = servers.serverOf(peer)) => gone(`${url}/socket.io/`, session, peer.revision);
 
 // All of them wait most of the time.
 describe('failures', { concurrency: 4 }, () => {
     each('stays connected through heartbeats', async (their) => {
-        const socket = await their.connect(server.url);
+        const socket = await their.connect(serverOf(their).url);
         const { id } = socket;
         await sleep(2000); // longer than anything goes without
         assert.deepEqual(await ask(socket, 'any'), []);
@@ -30,7 +31,7 @@ describe('failures', { concurrency: 4 }, () => {
     });
 
     async function freeze(their) {
-        const { socket, child } = their.host(server.url);
+        const { socket, child } = their.host(serverOf(their).url);
         await heard(socket, 'connect');
         child.kill('SIGSTOP');
         await forgotten(their.peer, socket.engine());
@@ -86,14 +87,14 @@ describe('failures', { concurrency: 4 }, () => {
     });
 
     each('the client closes: the server forgets its session', async (their) => {
-        const socket = await their.connect(server.url);
+        const socket = await their.connect(serverOf(their).url);
         const session = socket.engine();
         socket.disconnect();
         await forgotten(their.peer, session);
     });
 
     each('a connection that is cut is made anew', async (their) => {
-        const network = await relay(server.port);
+        const network = await relay(serverOf(their).port);
         their.finally(network.close);
         const socket = await their.connect(network.url);
         await ask(socket, 'any');
@@ -108,10 +109,11 @@ describe('failures', { concurrency: 4 }, () => {
     });
 
     each('after a cut the socket is recovered, with what it missed', async (their) => {
-        const network = await relay(recovering.port);
+        const own = recovering.serverOf(their.peer);
+        const network = await relay(own.port);
         their.finally(network.close);
         const socket = await their.connect(network.url);
-        const other = await their.connect(recovering.url);
+        const other = await their.connect(own.url);
         const said = collect(socket, 'said');
         const shouted = collect(socket, 'shouted');
         const { id } = socket;
@@ -123,7 +125,7 @@ describe('failures', { concurrency: 4 }, () => {
         const lost = heard(socket, 'disconnect');
         network.cut();
         for (let i = 1; i <= 50; ++i) await ask(other, 'say', their.transport, i, Buffer.alloc(i, i));
-        await Promise.all([lost, forgotten(their.peer, session, recovering)]);
+        await Promise.all([lost, forgotten(their.peer, session, own)]);
         for (let i = 51; i <= 100; ++i) await ask(other, 'say', their.transport, i, Buffer.alloc(i, i));
         await ask(other, 'shout', their.transport);
         network.mend();
@@ -135,10 +137,10 @@ describe('failures', { concurrency: 4 }, () => {
         assert.deepEqual(said.map(([first]) => first), [...Array(101).keys(), 'in the room still']);
         assert.deepEqual(said[100][1], Buffer.alloc(100, 100));
         assert.equal(shouted.filter(([text]) => text === their.transport).length, 1);
-    }, { of: [modern] });
+    }, { of: [modern, msgpack] });
 
     each('who leaves on purpose is not recovered', async (their) => {
-        const socket = await their.connect(recovering.url);
+        const socket = await their.connect(recovering.serverOf(their.peer).url);
         const { id } = socket;
         await ask(socket, 'join', 'room'); // there is an offset by now
         socket.disconnect();
@@ -146,7 +148,7 @@ describe('failures', { concurrency: 4 }, () => {
         await heard(socket, 'connect');
         assert.equal(socket.recovered, false);
         assert.notEqual(socket.id, id);
-    }, { of: [modern] });
+    }, { of: [modern, msgpack] });
 
     each('what a server does not know cannot be recovered', async (their) => {
         const own = await their.serve('--recovery');
@@ -159,11 +161,11 @@ describe('failures', { concurrency: 4 }, () => {
         assert.equal(socket.recovered, false);
         assert.notEqual(socket.id, id);
         assert.deepEqual(await ask(socket, 'any'), []);
-    }, { of: [modern] });
+    }, { of: [modern, msgpack] });
 
     async function sendsTooMuch(their) {
-        const other = await their.connect(server.url);
-        const socket = await their.connect(server.url);
+        const other = await their.connect(serverOf(their).url);
+        const socket = await their.connect(serverOf(their).url);
         const lost = disconnected(socket, their.peer, 'transport close', 'transport error');
         socket.emit('message', 'x'.repeat(20_000));
         await lost;

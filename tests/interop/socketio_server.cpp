@@ -11,6 +11,7 @@
 //
 // in the namespaces "/" and "/custom", which tell who joins its auth (event auth), and "/guarded", whose auth is
 // {"token":"123"}.
+#include "parser_option.hpp"
 #include "server_program.hpp"
 
 #include <socketless/core/system_random.hpp>
@@ -133,12 +134,14 @@ private:
 int main(int argc, char** argv) {
     std::string const usage = "socketio_server [option]..." + std::string(server_arguments::usage) + R"(
   --connect-timeout MS              for a client to join a namespace
+  --parser P                        msgpack, or default: how packets are sent; clients must use the same
   --recovery                        keeps the state of connections that are lost for two minutes)";
     server_arguments arguments{.path = "/socket.io/"};
     server_options options;
     command_line line(usage);
     arguments.declare(line);
     line.option("--connect-timeout", options.sockets.connect_timeout);
+    declare_parser(line, options.sockets.parser);
     line.flag("--recovery", [&options] { options.recovery.emplace(); });
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
     options.engine = arguments.engine;

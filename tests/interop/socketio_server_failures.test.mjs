@@ -5,11 +5,11 @@ import { certify } from './certificates.mjs';
 import { gone } from './clients.mjs';
 import { sleep } from './harness.mjs';
 import { relay } from './relay.mjs';
-import { each, legacy, modern, ours, peers, python, serve } from './siocat.mjs';
+import { each, legacy, modern, msgpack, ours, ownMsgpack, packed, peers, python, serve } from './siocat.mjs';
 
 const heartbeat = ['--ping-interval', '300', '--ping-timeout', '1000'];
 const servers = new Map();
-for (const peer of peers) servers.set(peer, await serve(peer, ...heartbeat, '--max-payload', '10000'));
+for (const peer of [...peers, ...packed]) servers.set(peer, await serve(peer, ...heartbeat, '--max-payload', '10000'));
 after(() => Promise.all([...servers.values()].map((server) => server.kill())));
 
 // A connection through a relay of the test, and the Engine.IO session that the relay has overheard.
@@ -138,7 +138,7 @@ describe('failures', { concurrency: 6 }, () => {
         const said = (await cat.hearEvents('said', 101)).map((args) => args.slice(0, -1));
         assert.deepEqual(said, [...missed, ['in the room still']]);
         assert.deepEqual(cat.take('shouted').map(([text]) => text), ['to all']);
-    }, { of: [modern, ours] });
+    }, { of: [modern, ours, ...packed] });
 
     each('what a server does not know cannot be recovered', async (our) => {
         const own = await our.serve('--recovery');
@@ -150,7 +150,7 @@ describe('failures', { concurrency: 6 }, () => {
         assert.equal(recovered, false);
         assert.notEqual(sid, cat.sid);
         assert.deepEqual(await cat.ask('any'), []);
-    }, { of: [modern, ours] });
+    }, { of: [modern, ours, ...packed] });
 
     each('a message over the limit costs its sender the connection, nobody else', async (our) => {
         const { url } = servers.get(our.peer);

@@ -1,13 +1,15 @@
 // Our client with other Socket.IO servers, while all goes well.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { each, legacy, peers, python, serve } from './siocat.mjs';
+import { each as eachOf, legacy, packed, peers, python, serve } from './siocat.mjs';
 import { bytes, names, numbers, values } from './values.mjs';
 
 const servers = new Map();
-for (const peer of peers) servers.set(peer, await serve(peer, '--max-payload', '10000000'));
+const all = [...peers, ...packed];
+for (const peer of all) servers.set(peer, await serve(peer, '--max-payload', '10000000'));
 after(() => Promise.all([...servers.values()].map((server) => server.kill())));
 const url = (our) => servers.get(our.peer).url;
+const each = (what, body, options) => eachOf(what, body, { of: all, ...options });
 
 each('connects, its auth arrives', async (our) => {
     const cat = await our.connect(url(our), { nsps: ['/custom'], auth: { token: 'abc' } });
@@ -86,6 +88,14 @@ each('binaries at any depth, among text', async (our) => {
     assert.deepEqual(await cat.hearEvents('message-back', 2), [args, ['text behind it']]);
 });
 
+each('more binaries than the default parser allows', async (our) => {
+    const cat = await our.connect(url(our));
+    const args = [numbers(100).map(bytes), ...numbers(20).map((i) => ({ i, part: bytes(i * 100) }))];
+    cat.emit('message', ...args);
+    assert.deepEqual(await cat.ask('message-with-ack', ...args), args);
+    assert.deepEqual(await cat.hearEvents('message-back', 1), [args]);
+}, { of: packed });
+
 each('1,000 events at once, both ways, in order', async (our) => {
     const cat = await our.connect(url(our));
     const sent = numbers(1000).map((i) => [i, i % 10 ? 'text' : bytes(i)]);
@@ -140,7 +150,7 @@ each('a socket is a room by its id', async (our) => {
     const [ada, bob] = await Promise.all(numbers(2).map(() => our.connect(url(our))));
     ada.emit('say', bob.sid, 'to one');
     assert.deepEqual(await bob.hearEvents('said', 1), [['to one']]);
-}, { of: peers.filter((peer) => peer !== legacy) }); // which tells nobody his id
+}, { of: all.filter((peer) => peer !== legacy) }); // which tells nobody his id
 
 each('a broadcast reaches all in the namespace', async (our) => {
     const cats = await Promise.all(numbers(3).map(() => our.connect(url(our))));

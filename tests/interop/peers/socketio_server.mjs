@@ -1,11 +1,13 @@
 // socketio_server.cpp once more, on the Socket.IO server of npm, to check the tests and compare our figures.
 //   node socketio_server.mjs --port N [--ping-interval ms] [--ping-timeout ms] [--max-payload bytes]
 //       [--upgrade-timeout ms] [--connect-timeout ms] [--transports polling,websocket] [--path /socket.io/]
-//       [--allow-v3] [--recovery] [--package socket.io|socket.io-2] [--cert FILE --key FILE]
+//       [--allow-v3] [--recovery] [--parser default|msgpack]
+//       [--package socket.io|socket.io-2] [--cert FILE --key FILE]
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { parseArgs } from 'node:util';
+import * as msgpackParser from 'socket.io-msgpack-parser';
 
 const { values: options } = parseArgs({
     options: {
@@ -19,6 +21,7 @@ const { values: options } = parseArgs({
         'path': { type: 'string', default: '/socket.io/' },
         'allow-v3': { type: 'boolean', default: false },
         'recovery': { type: 'boolean', default: false },
+        'parser': { type: 'string', default: 'default' },
         'package': { type: 'string', default: 'socket.io' },
         'cert': { type: 'string' },
         'key': { type: 'string' },
@@ -39,6 +42,7 @@ const io = new Server(http, given({
     connectTimeout: number('connect-timeout'),
     transports: options.transports?.split(','),
     allowEIO3: options['allow-v3'],
+    parser: options.parser === 'msgpack' ? msgpackParser : undefined,
     connectionStateRecovery: options.recovery ? {} : undefined,
     cors: options.package === 'socket.io' ? { origin: '*' } : undefined,
 }));
