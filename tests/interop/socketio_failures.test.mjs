@@ -1,7 +1,7 @@
 // Other Socket.IO clients when the network, a client or our server fails, or says goodbye.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
-import { ask, collect, each, gone, heard, isOurs, legacy, modern, msgpack, python, serveAll } from './clients.mjs';
+import { ask, Caller, collect, each, gone, heard, isOurs, legacy, modern, msgpack, peers, python, serveAll } from './clients.mjs';
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
 
@@ -75,7 +75,7 @@ describe('failures', { concurrency: 4 }, () => {
         socket.emit('message', 'afterwards');
         await until(() => got.at(-1)?.[0] === 'afterwards');
         if (their.peer !== python) assert.deepEqual(got, [['while there is no server'], ['afterwards']]);
-    });
+    }, { of: [...peers, msgpack] });
 
     each('the server closes: clients are told, it ends', async (their) => {
         if (!isOurs && their.transport === 'polling') return; // which does not wait for the next poll
@@ -106,7 +106,7 @@ describe('failures', { concurrency: 4 }, () => {
         network.mend();
         await heard(socket, 'connect');
         assert.deepEqual(await ask(socket, 'any'), []);
-    });
+    }, { of: [...peers, msgpack] });
 
     each('after a cut the socket is recovered, with what it missed', async (their) => {
         const own = recovering.serverOf(their.peer);
@@ -161,6 +161,20 @@ describe('failures', { concurrency: 4 }, () => {
         assert.equal(socket.recovered, false);
         assert.notEqual(socket.id, id);
         assert.deepEqual(await ask(socket, 'any'), []);
+    }, { of: [modern, msgpack] });
+
+    // Its first packet ends the connection: a parse error.
+    each('a client with another parser is let go, nobody else', async (their) => {
+        const { url } = servers.serverOf(their.peer === modern ? msgpack : modern);
+        const own = new Caller(their.peer === modern ? msgpack : modern, their.transport);
+        their.finally(() => own.hangUp());
+        const friend = await own.connect(url);
+        const socket = their.dial(url);
+        const session = await new Promise((resolve) => socket.io.once('open', () => resolve(socket.engine())));
+        await heard(socket.io, 'close');
+        await gone(`${url}/socket.io/`, session);
+        assert.equal(socket.connected, false);
+        assert.deepEqual(await ask(friend, 'any', 1), [1]);
     }, { of: [modern, msgpack] });
 
     async function sendsTooMuch(their) {

@@ -1,11 +1,14 @@
 // Our client when the network, a side or a certificate fails, or the server says goodbye.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
+import { Server } from 'socket.io';
+import * as msgpackParser from 'socket.io-msgpack-parser';
+import * as defaultParser from 'socket.io-parser';
 import { certify } from './certificates.mjs';
 import { gone } from './clients.mjs';
 import { sleep } from './harness.mjs';
 import { relay } from './relay.mjs';
-import { each, legacy, modern, msgpack, ours, ownMsgpack, packed, peers, python, serve } from './siocat.mjs';
+import { each, legacy, modern, msgpack, ours, packed, peers, python, serve } from './siocat.mjs';
 
 const heartbeat = ['--ping-interval', '300', '--ping-timeout', '1000'];
 const servers = new Map();
@@ -87,7 +90,7 @@ describe('failures', { concurrency: 6 }, () => {
         if (our.peer !== legacy) assert.notEqual(another, sid);
         cat.emit('message', 'afterwards');
         assert.deepEqual(await cat.hearEvents('message-back', 2), [['while there is no server'], ['afterwards']]);
-    });
+    }, { of: [...peers, ...packed] });
 
     each('the server closes: clients are told, it ends', async (our) => {
         const own = await our.serve();
@@ -114,7 +117,7 @@ describe('failures', { concurrency: 6 }, () => {
         network.mend();
         await cat.hear('connect');
         assert.deepEqual(await cat.ask('any'), []);
-    });
+    }, { of: [...peers, ...packed] });
 
     each('after a cut the socket is recovered, with what it missed', async (our) => {
         const own = await our.serve('--recovery', ...heartbeat);
@@ -161,6 +164,25 @@ describe('failures', { concurrency: 6 }, () => {
         await cat.hear('connect');
         for (const each of [other, cat]) assert.deepEqual(await each.ask('any', 1), [1]);
     });
+
+    each('a server with another parser is left', async (our) => {
+        const { url } = servers.get(our.peer);
+        const parser = packed.includes(our.peer) ? 'default' : 'msgpack';
+        const cat = our.dial(url, { args: ['--parser', parser, '--no-reconnect'] });
+        assert.equal(await cat.ended, 1);
+        assert.ok(lost.includes((await cat.hear('close')).reason)); // the server says no more
+    }, { of: [modern, ours, ...packed] });
+
+    // A server that understands the client, and answers in another encoding.
+    each('what does not parse ends the connection', async (our) => {
+        const encoder = our.peer === modern ? msgpackParser : defaultParser;
+        const { Decoder } = our.peer === modern ? defaultParser : msgpackParser;
+        const io = new Server(0, { parser: { Encoder: encoder.Encoder, Decoder } });
+        our.finally(() => io.close());
+        const cat = our.dial(`http://127.0.0.1:${io.httpServer.address().port}`, { args: ['--no-reconnect'] });
+        assert.equal(await cat.ended, 1);
+        await cat.hear('close', { reason: 'parse error' });
+    }, { of: [modern, msgpack] });
 
     each('an acknowledgement that does not come in time is given up', async (our) => {
         const own = await our.serve();
