@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,19 +15,6 @@
 namespace bench {
 
 //=== decoding ===//
-
-// Looks at all that a packet says: type, namespace, id, name, each argument.
-inline bool read_all(socketio::packet const& p, std::span<byte_view const> attachments = {}) {
-    keep(p.type);
-    keep(p.nsp);
-    keep(p.id);
-    keep(p.event_name());
-    for (socketio::argument const a : socketio::arguments(p, attachments)) {
-        keep(a.json());
-        keep(a.binary());
-    }
-    return true;
-}
 
 inline bool read_event(engineio::packet const& message) {
     auto const p = socketio::decode(message.data, socketio::revision::v5, {}, text_check::done);

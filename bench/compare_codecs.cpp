@@ -47,7 +47,11 @@ int main(int argc, char** argv) {
 
     contestant socketless("socketless");
     socketless.about(SOCKETLESS_BENCH_COMPILER);
+    contestant beside_msgpack("socketless, JSON");
     for_each_codec_case(c, v, [&](std::string const& name, std::size_t packets, auto work) {
+        bool const is_body = name.ends_with("P6") || name.ends_with("P7");
+        if (!is_body && (name.starts_with("decode/") || name.starts_with("encode/")))
+            beside_msgpack.add("msgpack_" + name, packets, work);
         if (name.starts_with("decode/") || name.starts_with("encode/")) socketless.add(name, packets, std::move(work));
     });
     socketless.add("decode/mix", mix.size(), [&] { return decode_mix(mix); });

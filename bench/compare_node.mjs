@@ -1,5 +1,6 @@
 // bench/compare's contestant: npm's parsers on Node, from the bytes of a frame or body, as ws gives them to socket.io,
-// to a packet, and back to bytes. The arguments are the corpus's directory and the file of the mix. See contestant.hpp.
+// to a packet, and back to bytes. The arguments are the corpus's directory, the
+// file of the mix and the directory of the packets as MessagePack. See contestant.hpp.
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
@@ -9,8 +10,9 @@ import { createInterface } from 'node:readline';
 const require = createRequire(new URL('../tests/differential/', import.meta.url));
 const engine = require('engine.io-parser-5');
 const { Decoder, Encoder, PacketType } = require('socket.io-parser-4');
+const msgpack = require('socket.io-msgpack-parser');
 
-const [, , corpus, mixFile] = process.argv;
+const [, , corpus, mixFile, msgpackDirectory] = process.argv;
 const file = (name) => readFileSync(`${corpus}/${name}`);
 
 const fail = (why) => {
@@ -83,7 +85,7 @@ function addPair(name, decode, encode, bytes) {
 
 const version = (name) => require(`./node_modules/${name}/package.json`).version;
 console.log(`about\tNode\t${process.version}, engine.io-parser ${version('engine.io-parser-5')}, ` +
-  `socket.io-parser ${version('socket.io-parser-4')}`);
+  `socket.io-parser ${version('socket.io-parser-4')}, socket.io-msgpack-parser ${version('socket.io-msgpack-parser')}`);
 
 for (const name of ['P1', 'P2', 'P3', 'P4', 'P5']) {
   const frame = file(`${name}.txt`);
@@ -100,6 +102,28 @@ for (const name of ['P6', 'P7']) {
 }
 const mix = readFileSync(mixFile, 'utf8').trimEnd().split('\n').map((line) => Buffer.from(line));
 addPair('mix', () => mix.forEach(decodeText), (all) => all.forEach(encodePacket), mix.at(-1));
+
+// The parser as it stands in for the default one.
+const msgpackEncoder = new msgpack.Encoder();
+const msgpackDecoder = new msgpack.Decoder();
+msgpackDecoder.on('decoded', (packet) => {
+  decoded = packet;
+});
+for (const name of ['P1', 'P2', 'P3', 'P4', 'P5']) {
+  const frame = readFileSync(`${msgpackDirectory}/${name}.msgpack`);
+  const decode = () => msgpackDecoder.add(engine.decodePacket(frame, 'nodebuffer').data);
+  decode();
+  const packet = decoded;
+  const encode = () => {
+    frames = [];
+    for (const data of msgpackEncoder.encode(packet))
+      engine.encodePacket({ type: 'message', data }, true, (encoded) => frames.push(encoded));
+  };
+  encode();
+  if (!frames[0].equals(frame)) fail(`${name} is encoded to ${frames[0].toString('hex').slice(0, 600)}`);
+  add(`msgpack_decode/${name}`, 1, decode);
+  add(`msgpack_encode/${name}`, 1, encode);
+}
 
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -253,6 +254,21 @@ inline std::vector<file_part> read_files(body const& b) {
                          std::string(as_characters(m.attachments[0]))});
     });
     return files;
+}
+
+//=== the packets read ===//
+
+// Looks at all that a packet says: type, namespace, id, name, each argument.
+inline bool read_all(socketio::packet const& p, std::span<byte_view const> attachments = {}) {
+    keep(p.type);
+    keep(p.nsp);
+    keep(p.id);
+    keep(p.event_name());
+    for (socketio::argument const a : socketio::arguments(p, attachments)) {
+        keep(a.json());
+        keep(a.binary());
+    }
+    return true;
 }
 
 //=== the packets encoded ===//

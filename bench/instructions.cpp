@@ -17,5 +17,6 @@ int main() {
     bench::counter const count;
     bench::for_each_codec_case(c, v, count);
     bench::count_stacks(count);
+    bench::count_msgpack(count);
     return 0;
 }

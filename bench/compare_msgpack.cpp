@@ -1,0 +1,31 @@
+// bench/compare's contestant: the MessagePack parser of this library. It writes the packets as MessagePack to files in
+// the directory that the argument names, P1.msgpack to P5.msgpack, for others to read.
+
+#include "contestant.hpp"
+#include "msgpack_codecs.hpp"
+
+#include <cstddef>
+#include <fstream>
+#include <string>
+#include <utility>
+
+int main(int argc, char** argv) {
+    using namespace bench;
+    require(argc == 2, "compare_msgpack DIRECTORY");
+    corpus const c;
+    values const v(c);
+    for (std::size_t i = 0; i != c.packets.size(); ++i) {
+        msgpack_encoder encode(i, v, c);
+        require(encode(), c.packets[i].name + " is not encoded");
+        std::ofstream file(argv[1] + ("/" + c.packets[i].name) + ".msgpack", std::ios::binary);
+        require(bool(file << encode.message()), "a file cannot be written");
+    }
+    contestant in_place("socketless");
+    contestant session("socketless, to JSON");
+    for_each_msgpack_case(c, v, [&](std::string name, auto work) {
+        bool const converts = name.starts_with("msgpack_session/");
+        if (converts) name.replace(0, name.find('/'), "msgpack_decode");
+        (converts ? session : in_place).add(name, 1, std::move(work));
+    });
+    return contestant::serve();
+}
