@@ -1,7 +1,9 @@
 // Other Socket.IO clients with our server, while all goes well.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { ask, Caller, collect, each as eachOf, heard, legacy, modern, msgpack, peers, python, serveAll } from './clients.mjs';
+import {
+    ask, Caller, collect, each as eachOf, heard, legacy, modern, msgpack, peers, python, serveAll,
+} from './clients.mjs';
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
 import { bytes, names, numbers, packable, values as allValues } from './values.mjs';

@@ -1,7 +1,9 @@
 // Other Socket.IO clients when the network, a client or our server fails, or says goodbye.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
-import { ask, Caller, collect, each, gone, heard, isOurs, legacy, modern, msgpack, peers, python, serveAll } from './clients.mjs';
+import {
+    ask, Caller, collect, each, gone, heard, isOurs, legacy, modern, msgpack, peers, python, serveAll,
+} from './clients.mjs';
 import { sleep, until } from './harness.mjs';
 import { relay } from './relay.mjs';
 
@@ -18,7 +20,8 @@ async function disconnected(socket, peer, ...reasons) {
 }
 
 // The server no longer knows the session.
-const forgotten = (peer, session, { url } = servers.serverOf(peer)) => gone(`${url}/socket.io/`, session, peer.revision);
+const forgotten = (peer, session, { url } = servers.serverOf(peer)) =>
+    gone(`${url}/socket.io/`, session, peer.revision);
 
 // All of them wait most of the time.
 describe('failures', { concurrency: 4 }, () => {
