@@ -28,8 +28,8 @@ struct counter {
     }
 };
 
-// Events through whole stacks, and the parser of MessagePack. In files of their own: how much a compiler inlines depends
-// on all that it sees, and the codecs are to be counted as a small program has them.
+// Events through whole stacks, and the parser of MessagePack. In files of their own: how much a compiler inlines
+// depends on all that it sees, and the codecs are to be counted as a small program has them.
 void count_stacks(counter const& count);
 void count_msgpack(counter const& count);
 
