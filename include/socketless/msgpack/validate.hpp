@@ -97,14 +97,15 @@ private:
 // The most bytes that are looked at for a value of a fixed size or a short string.
 inline constexpr std::size_t longest_common = std::max<std::size_t>(18, 1 + kernels::block::size);
 
-// Where nothing is wrong, the count of values that are due tells where the outermost one ends. No value takes less than
-// a byte, so that more values cannot be due than bytes are left.
-constexpr result<void> check(char const* const begin, char const* const end, std::uint32_t max_depth) noexcept {
+// Checks the value at `at`, and moves that behind it. Where nothing is wrong, the count of values that are due tells
+// where the outermost one ends. No value takes less than a byte, so that more values cannot be due than bytes are left.
+constexpr result<void> check_value(char const* const begin, char const*& at, char const* const end,
+                                   std::uint32_t max_depth) noexcept {
     using kernels::block;
-    auto const wrong = [begin](char const* at) {
-        return error{errc::invalid_msgpack, static_cast<std::size_t>(at - begin)};
+    auto const wrong = [begin](char const* where) {
+        return error{errc::invalid_msgpack, static_cast<std::size_t>(where - begin)};
     };
-    char const* p = begin;
+    char const* p = at;
     std::uint64_t due = 1; // the value at `p` and those behind it
     depth_bound depth(max_depth);
     do {
@@ -151,12 +152,11 @@ constexpr result<void> check(char const* const begin, char const* const end, std
         }
         p = contents + h.length;
     } while (--due != 0);
-    if (p != end) return wrong(p);
-
     if (depth.may_be_exceeded()) [[unlikely]] {
-        char const* const deeper = find_deeper(begin, end, max_depth);
-        if (deeper != end) return error{errc::depth_exceeded, static_cast<std::size_t>(deeper - begin)};
+        char const* const deeper = find_deeper(at, p, max_depth);
+        if (deeper != p) return error{errc::depth_exceeded, static_cast<std::size_t>(deeper - begin)};
     }
+    at = p;
     return {};
 }
 
@@ -174,8 +174,10 @@ constexpr result<void> check(char const* const begin, char const* const end, std
 [[nodiscard]] constexpr result<value> validate(std::string_view bytes,
                                                std::uint32_t max_depth = limits{}.max_depth) noexcept {
     char const* const begin = bytes.data();
-    auto const good = detail::check(begin, begin + bytes.size(), std::min(max_depth, limits::deepest));
+    char const* p = begin;
+    auto const good = detail::check_value(begin, p, begin + bytes.size(), std::min(max_depth, limits::deepest));
     if (!good) return good.error();
+    if (p != begin + bytes.size()) return error{errc::invalid_msgpack, static_cast<std::size_t>(p - begin)};
     return value::trusted(bytes);
 }
 

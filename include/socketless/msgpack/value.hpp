@@ -97,20 +97,23 @@ public:
 
     /// The contents of a string, a part of these bytes. Errors: errc::wrong_kind. Constant time.
     [[nodiscard]] constexpr result<std::string_view> borrow_string() const noexcept {
-        if (!is(msgpack::kind::string)) return error{errc::wrong_kind};
-        return contents();
+        auto const h = head();
+        if (h.kind != msgpack::kind::string) return error{errc::wrong_kind};
+        return detail::contents_of(raw_, h);
     }
 
     /// Whether this is a string whose contents are `contents`. Neither copies nor allocates.
     [[nodiscard]] constexpr bool equals(std::string_view contents) const noexcept {
-        return is(msgpack::kind::string) && this->contents() == contents;
+        auto const h = head();
+        return h.kind == msgpack::kind::string && detail::contents_of(raw_, h) == contents;
     }
 
     /// The bytes of a binary value, a part of these; nothing for any other kind, but for an ArrayBuffer as notepack.io
     /// before 3.0 writes it: an extension of type 0 whose length is written out. Constant time.
     [[nodiscard]] std::optional<byte_view> binary() const noexcept {
-        if (!is(msgpack::kind::binary) && !detail::is_array_buffer(raw_, head())) return std::nullopt;
-        return as_bytes(contents());
+        auto const h = head();
+        if (h.kind != msgpack::kind::binary && !detail::is_array_buffer(raw_, h)) return std::nullopt;
+        return as_bytes(detail::contents_of(raw_, h));
     }
 
     /// The type and the bytes of an extension. Constant time.
@@ -213,12 +216,16 @@ constexpr char const* end_of(member const& m) noexcept {
     return end_of(m.value);
 }
 
-constexpr void read_item(char const* p, char const* end, value& item) noexcept {
-    item = value_at(p, end);
+// The last item ends where all of them do: it need not be walked.
+constexpr value item_at(char const* p, char const* end, bool is_last) noexcept {
+    return is_last ? value::trusted({p, static_cast<std::size_t>(end - p)}) : value_at(p, end);
 }
-constexpr void read_item(char const* p, char const* end, member& item) noexcept {
+constexpr void read_item(char const* p, char const* end, bool is_last, value& item) noexcept {
+    item = item_at(p, end, is_last);
+}
+constexpr void read_item(char const* p, char const* end, bool is_last, member& item) noexcept {
     item.key = value_at(p, end);
-    item.value = value_at(end_of(item.key), end);
+    item.value = item_at(end_of(item.key), end, is_last);
 }
 
 // Walks the inside of an array or a map, an Item at a time.
@@ -255,7 +262,7 @@ public:
 private:
     constexpr void read(char const* p) noexcept {
         if (p == end_) left_ = 0; // also where there are fewer bytes than were promised
-        if (left_ != 0) read_item(p, end_, item_);
+        if (left_ != 0) read_item(p, end_, left_ == 1, item_);
     }
 
     Item item_;

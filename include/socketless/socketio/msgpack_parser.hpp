@@ -14,6 +14,7 @@
 #include <socketless/socketio/packet.hpp>
 #include <socketless/socketio/parser.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,57 @@ struct msgpack_packet {
     msgpack::value data;
 };
 
+namespace detail {
+
+// The members of a packet, of each the last one.
+struct msgpack_members {
+    msgpack::value type;
+    msgpack::value nsp;
+    msgpack::value id;
+    msgpack::value data;
+
+    // Where the value of a member of this name belongs; null if it is none of a packet's.
+    constexpr msgpack::value* find(std::string_view name) noexcept {
+        if (is(name, "type")) return &type;
+        if (is(name, "data")) return &data;
+        if (is(name, "nsp")) return &nsp;
+        return is(name, "id") ? &id : nullptr;
+    }
+
+private:
+    // Compares numbers, where a comparison of texts would call a function.
+    template <std::size_t Size>
+    static constexpr bool is(std::string_view name, char const (&known)[Size]) noexcept {
+        using msgpack::detail::load;
+        return name.size() == Size - 1 && load<Size - 1>(name.data()) == load<Size - 1>(known);
+    }
+};
+
+// Checks a message and finds its members in one pass. False if that cannot be done: msgpack::validate tells why.
+constexpr bool read_members(std::string_view message, std::uint32_t max_depth, msgpack_members& to) noexcept {
+    char const* const begin = message.data();
+    char const* const end = begin + message.size();
+    msgpack::detail::head const map = msgpack::detail::read_head(begin, end);
+    if (map.kind != msgpack::kind::map || max_depth == 0) return false;
+    char const* p = begin + map.size;
+    for (std::uint32_t left = map.length; left != 0; --left) {
+        msgpack::detail::head const key = msgpack::detail::read_head(p, end);
+        msgpack::value* member = nullptr;
+        if (key.kind == msgpack::kind::string && key.length < static_cast<std::size_t>(end - p) - key.size)
+            member = to.find({p + key.size, key.length});
+        if (member != nullptr)
+            p += key.size + std::size_t{key.length};
+        else if (!msgpack::detail::check_value(begin, p, end, max_depth - 1))
+            return false;
+        char const* const value = p;
+        if (!msgpack::detail::check_value(begin, p, end, max_depth - 1)) return false;
+        if (member != nullptr) *member = msgpack::value::trusted({value, static_cast<std::size_t>(p - value)});
+    }
+    return p == end;
+}
+
+} // namespace detail
+
 /// Decodes a packet in MessagePack and checks that all of the message is MessagePack:
 ///
 ///     packet = map of: type 0 to 4, nsp string, [ data any ], [ id 0 to 2^53-1 ], members of other names
@@ -47,22 +99,15 @@ struct msgpack_packet {
 /// Source: socket.io-msgpack-parser 3.0.2, Decoder.checkPacket.
 [[nodiscard]] constexpr result<msgpack_packet> decode_msgpack(std::string_view message,
                                                               limits const& bounds = {}) noexcept {
-    auto const whole = msgpack::validate(message, bounds.max_depth + (bounds.max_depth < limits::deepest ? 1 : 0));
-    if (!whole) return whole.error();
-    msgpack::value type;
-    msgpack::value nsp;
-    msgpack::value id;
-    msgpack_packet packet;
-    for (msgpack::member const m : whole->members()) {
-        if (m.key.equals("type"))
-            type = m.value;
-        else if (m.key.equals("nsp"))
-            nsp = m.value;
-        else if (m.key.equals("data"))
-            packet.data = m.value.is_undefined() ? msgpack::value() : m.value;
-        else if (m.key.equals("id"))
-            id = m.value.is_undefined() ? msgpack::value() : m.value;
+    std::uint32_t const max_depth = bounds.max_depth + (bounds.max_depth < limits::deepest ? 1 : 0);
+    detail::msgpack_members members;
+    if (!detail::read_members(message, std::min(max_depth, limits::deepest), members)) [[unlikely]] {
+        if (auto const whole = msgpack::validate(message, max_depth); !whole) return whole.error();
+        return error{errc::unknown_packet_type}; // no map
     }
+    auto const [type, nsp, id, data] = members;
+    msgpack_packet packet;
+    if (!data.is_undefined()) packet.data = data;
     auto const offset_of = [message](msgpack::value v) {
         return v.empty() ? 0 : static_cast<std::size_t>(v.raw().data() - message.data());
     };
@@ -73,7 +118,7 @@ struct msgpack_packet {
     auto const name = nsp.borrow_string();
     if (!name) return error{errc::invalid_namespace, offset_of(nsp)};
     packet.nsp = *name;
-    if (!id.empty()) {
+    if (!id.empty() && !id.is_undefined()) {
         auto const number = id.get<std::uint64_t>();
         if (!number || *number > max_ack_id) return error{errc::invalid_ack_id, offset_of(id)};
         packet.id = *number;
