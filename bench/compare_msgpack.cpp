@@ -21,11 +21,12 @@ int main(int argc, char** argv) {
         require(bool(file << encode.message()), "a file cannot be written");
     }
     contestant in_place("socketless");
-    contestant session("socketless, to JSON");
+    contestant session("socketless, a session");
     for_each_msgpack_case(c, v, [&](std::string name, auto work) {
-        bool const converts = name.starts_with("msgpack_session/");
-        if (converts) name.replace(0, name.find('/'), "msgpack_decode");
-        (converts ? session : in_place).add(name, 1, std::move(work));
+        std::string const kind = name.substr(0, name.find('/'));
+        bool const is_session = kind == "msgpack_session" || kind == "msgpack_emit";
+        if (is_session) name.replace(0, kind.size(), kind == "msgpack_emit" ? "msgpack_encode" : "msgpack_decode");
+        (is_session ? session : in_place).add(name, 1, std::move(work));
     });
     return contestant::serve();
 }

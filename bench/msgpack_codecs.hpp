@@ -6,37 +6,25 @@
 #include <socketless/socketless.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace bench {
 
-// Calls `use(outgoing_packet const&)` with the packet with the index `i`, from the C++ values that JSON is made of too.
-template <class Use>
-bool with_outgoing_packet(std::size_t i, values const& v, corpus const& c, Use use) {
-    auto const with = [&use](std::string_view nsp, std::optional<std::uint64_t> id, auto const& write) {
-        socketio::outgoing_packet::write_function const payload(write);
-        return use(socketio::outgoing_packet{.nsp = nsp, .id = id, .payload = &payload});
-    };
-    auto const event = [&with](std::string_view name, auto const&... args) {
-        return with("/", std::nullopt, [&](json::writer& out) {
-            out.begin_array().string(name);
-            (out.value(args), ...);
-            out.end_array();
-        });
-    };
+// Encodes the packet with the index `i` from the C++ values that JSON is made of too. `event(address, name, args...)`
+// does the work.
+template <class Event>
+bool encode_msgpack(std::size_t i, values const& v, corpus const& c, Event event) {
     switch (i) {
-    case 0: return event("message", "hello world");
-    case 1:
-        return with("/admin", 17,
-                    [&v](json::writer& out) { out.begin_array().string("update").value(v.ada).end_array(); });
-    case 2: return event("history", v.chat);
-    case 3: return event("sync", v.posts);
-    default: return event("img", as_bytes(c.attachments[0]), json::object("meta", "x"), as_bytes(c.attachments[1]));
+    case 0: return event(socketio::address(), "message", "hello world");
+    case 1: return event(socketio::address{.nsp = "/admin", .id = 17}, "update", v.ada);
+    case 2: return event(socketio::address(), "history", v.chat);
+    case 3: return event(socketio::address(), "sync", v.posts);
+    default:
+        return event(socketio::address(), "img", as_bytes(c.attachments[0]), json::object("meta", "x"),
+                     as_bytes(c.attachments[1]));
     }
 }
 
@@ -46,19 +34,39 @@ public:
 
     bool operator()() {
         message_.clear();
-        return with_outgoing_packet(i_, *values_, *corpus_, [this](socketio::outgoing_packet const& p) {
-            socketio::parser const& parser = socketio::msgpack_parser;
-            return parser.encode(p, message_, limits()).has_value();
+        return encode_msgpack(i_, *values_, *corpus_, [this](auto const& to, auto const& name, auto const&... args) {
+            return socketio::encode_msgpack_event(message_, socketio::sender::server, to, name, args...).has_value();
         });
     }
 
     [[nodiscard]] std::string const& message() const { return message_; }
 
-private:
+protected:
     std::size_t i_;
     values const* values_;
     corpus const* corpus_;
     std::string message_;
+};
+
+// The same as a session does it: the values come through a json::writer.
+class msgpack_emitter : msgpack_encoder {
+public:
+    using msgpack_encoder::message;
+    using msgpack_encoder::msgpack_encoder;
+
+    bool operator()() {
+        message_.clear();
+        return encode_msgpack(i_, *values_, *corpus_, [this](auto const& to, auto const& name, auto const&... args) {
+            auto const write = [&](json::writer& out) {
+                out.begin_array().string(name);
+                (out.value(args), ...);
+                out.end_array();
+            };
+            socketio::outgoing_packet::write_function const payload(write);
+            socketio::parser const& parser = socketio::msgpack_parser;
+            return parser.encode({.nsp = to.nsp, .id = to.id, .payload = &payload}, message_, limits()).has_value();
+        });
+    }
 };
 
 // All that a message says, read in place: type, namespace, id, name, each argument.
@@ -110,10 +118,12 @@ void for_each_msgpack_case(corpus const& c, values const& v, Measure measure) {
     for (std::size_t i = 0; i != c.packets.size(); ++i) {
         std::string const& name = c.packets[i].name;
         msgpack_encoder encode(i, v, c);
-        require(encode(), name + " is not encoded");
+        msgpack_emitter emit(i, v, c);
+        require(encode() && emit() && emit.message() == encode.message(), name + " is not encoded");
         measure("msgpack_decode/" + name, msgpack_decoder(encode.message()));
         measure("msgpack_session/" + name, msgpack_session(encode.message()));
         measure("msgpack_encode/" + name, std::move(encode));
+        measure("msgpack_emit/" + name, std::move(emit));
     }
 }
 

@@ -202,8 +202,8 @@ private:
 
     // What encloses the innermost container: where its own head is, and how many keys and values it has so far.
     struct container {
-        std::size_t head = 0;
-        std::uint64_t items = 0;
+        std::size_t head;
+        std::uint64_t items;
     };
     // A container whose size takes more than the byte that its head has.
     struct large_container {
@@ -315,7 +315,7 @@ private:
                               unsigned{is_map ? detail::format::map16 : detail::format::array16}});
         else
             fail(errc::out_of_range);
-        container outer;
+        container outer{};
         if (--depth_ < std::size(outer_)) {
             outer = outer_[depth_];
         } else {
@@ -356,7 +356,7 @@ private:
     std::size_t head_ = 0;    // of the innermost container
     std::uint64_t items_ = 0; // its keys and values
     std::size_t depth_ = 0;
-    container outer_[8];
+    container outer_[8]; // those that enclose it, as many as `depth_` says; the rest is not made
     std::vector<container> more_outer_;
     std::vector<large_container> large_;
     errc failure_{};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/core/assert.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/output.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
@@ -128,56 +129,69 @@ constexpr bool read_members(std::string_view message, std::uint32_t max_depth, m
 
 namespace detail {
 
+// Puts a literal, which may hold zeros, with constant-size stores where there is room.
+template <std::size_t N>
+SOCKETLESS_ALWAYS_INLINE void put_literal(core_detail::output& out, char const (&text)[N]) {
+    constexpr std::size_t size = N - 1;
+    if (out.has_room(size)) [[likely]]
+        out.advance(std::copy_n(static_cast<char const*>(text), size, out.position()));
+    else
+        out.put(std::string_view(text, size));
+}
+
 // Writes a packet, whose members stand in the order in which the reference puts them; write(msgpack::writer&) writes
 // its payload and returns a result.
 template <class WritePayload>
 result<void> put_msgpack_packet(core_detail::output& out, packet_type type, address const& to, sender from,
                                 bool has_payload, WritePayload write) {
-    constexpr std::string_view undefined("\xd4\0\0", 3);
     msgpack::writer w(out);
-    auto const put_id = [&] {
-        out.put(std::string_view("\xa2id"));
-        w.number(*to.id);
-    };
     bool const by_client = from == sender::client;
     bool const has_options = by_client && is_event(type);
     bool const has_data = has_payload || (by_client && type == packet_type::connect);
     bool const has_id = to.id.has_value();
+    auto const put_id = [&] {
+        put_literal(out, "\xa2id");
+        w.number(*to.id);
+    };
     out.put(static_cast<char>(0x82 + (has_data ? 1 : 0) + (has_id ? 1 : 0) + (has_options ? 1 : 0)));
     bool const id_first = has_id && is_ack(type);
     if (id_first && !by_client) put_id();
-    out.put(std::string_view("\xa4type"));
+    put_literal(out, "\xa4type");
     out.put(static_cast<char>(type));
     if (id_first && by_client) put_id();
     if (has_data) {
-        out.put(std::string_view("\xa4"
-                                 "data"));
+        put_literal(out, "\xa4"
+                         "data");
         std::size_t const begin = out.size();
         if (!has_payload)
-            out.put(undefined);
-        else if (auto const written = write(w); !written)
+            put_literal(out, "\xd4\0\0"); // undefined
+        else if (auto const written = write(w); !written) [[unlikely]]
             return written;
         // The reference's server always names a pid.
         if (!by_client && type == packet_type::connect && !out.overflowed() &&
             out.kept(begin).starts_with("\x81\xa3sid")) {
             out.replace(begin, '\x82');
-            out.put(std::string_view("\xa3pid"));
-            out.put(undefined);
+            put_literal(out, "\xa3pid\xd4\0\0");
         }
     }
     if (has_options)
-        out.put(std::string_view("\xa7options\x81\xa8"
-                                 "compress\xc3"));
+        put_literal(out, "\xa7options\x81\xa8"
+                         "compress\xc3");
     if (has_id && !id_first) put_id();
-    out.put(std::string_view("\xa3nsp"));
-    w.string(to.nsp);
+    if (to.nsp.size() == 1) { // "/"
+        put_literal(out, "\xa3nsp\xa1/");
+    } else {
+        put_literal(out, "\xa3nsp");
+        w.string(to.nsp);
+    }
     return w.finish();
 }
 
 template <output_target Target, class... Args>
 [[nodiscard]] result<std::size_t> encode_msgpack(Target&& target, packet_type type, address const& to, sender from,
                                                  Args const&... args) {
-    if (auto const good = check_address(to); !good) return good.error();
+    if (!is_default(to))
+        if (auto const good = check_address(to); !good) return good.error();
     return core_detail::write_to(target, [&](core_detail::output& out) {
         return put_msgpack_packet(out, type, to, from, true, [&](msgpack::writer& w) -> result<void> {
             w.begin_array();
