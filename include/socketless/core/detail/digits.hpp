@@ -152,7 +152,8 @@ inline constexpr std::size_t longest_integer = 20;
 // Writes an integer of any type at `out`, where there is room for the longest, and returns the end of it.
 template <std::integral T>
 constexpr char* write_decimal(T n, char* out) noexcept {
-    auto magnitude = static_cast<std::uint64_t>(n);
+    // The sign is looked at below.
+    auto magnitude = static_cast<std::uint64_t>(n); // NOLINT(bugprone-signed-char-misuse,cert-str34-c)
     if constexpr (std::is_signed_v<T>) {
         if (n < 0) {
             *out++ = '-';
