@@ -226,6 +226,43 @@ TEST_CASE("a session holds packets in MessagePack to the rules of all packets", 
     }
 }
 
+TEST_CASE("a key that is an array or a map is refused, and nothing of it comes to stand beside the payload",
+          "[msgpack][hostile]") {
+    std::string const nsp_and_data = "83" + type(2) + root + data;
+    for (std::string const& bad : {
+             nsp_and_data + "92a17881" + "93d40000010203", // an array whose first element is undefined
+             nsp_and_data + "92a17881" + "92d40000a4726f6c65" + "a561646d696e",
+             nsp_and_data + "92a17881" + "81d4000001" + "c0", // a map
+             nsp_and_data + "92a17881" + "c0d40000",          // null: undefined
+         }) {
+        INFO(bad);
+        CHECK(taken_hex(bad) == "closed: parse error");
+    }
+    socketio::incoming_packet packet;
+    std::string const connect = *support::from_hex("83" + type(0) + root + data + "8192d40000a4726f6c65a561646d696e");
+    CHECK_FALSE(socketio::msgpack_parser.decode({frame_kind::binary, connect}, packet, {}).has_value());
+    CHECK(packet.payload.empty());
+}
+
+TEST_CASE("many binary values that are nearly empty are refused before they take memory", "[msgpack][hostile]") {
+    auto const with = [](std::size_t count, std::string_view value) {
+        std::string bytes = *support::from_hex("83" + type(2) + root + data + "92a26869dd");
+        for (unsigned i = 4; i-- != 0;) bytes += static_cast<char>(count >> i * 8u & 0xffu);
+        for (std::size_t i = 0; i != count; ++i) bytes += value;
+        return bytes;
+    };
+    std::string const empty("\xc4\0", 2);
+    std::string const extension("\xd4\x01x", 3);
+    std::string const undefined("\xd4\0\0", 3);
+    std::string const full = "\xc4\x10" + std::string(16, 'x');
+    CHECK(taken(with(1'000, empty)).starts_with("event "));
+    CHECK(taken(with(2'000, empty)) == "closed: parse error");
+    CHECK(taken(with(400'000, empty)) == "closed: parse error");
+    CHECK(taken(with(2'000, extension)) == "closed: parse error");
+    CHECK(taken(with(20'000, undefined)).starts_with("event "));
+    CHECK(taken(with(20'000, full)).starts_with("event "));
+}
+
 TEST_CASE("every prefix and every changed byte of a packet is taken or refused, without a crash",
           "[msgpack][hostile]") {
     std::string const good = *support::from_hex("85" + type(2) + data + "96a26869c4020102cb3ff8000000000000" +

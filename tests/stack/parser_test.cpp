@@ -223,6 +223,65 @@ TEST_CASE("limits of size and depth hold with every parser, and nothing ends", "
     }
 }
 
+TEST_CASE("data that looks like a placeholder is refused beside binary data by every call, with every parser",
+          "[parser]") {
+    auto const like_one = json::text::trusted(R"({"_placeholder":true,"num":0})");
+    auto const bytes = as_bytes("x");
+    for (auto const& [name, parser] : all_parsers) {
+        INFO(name);
+        told_world w(over({transport::websocket}, parser), with(parser));
+        auto const socket = *w.client(0).connect();
+        CHECK(w.client(0).emit(socket, "early", like_one, bytes).error().code == errc::invalid_placeholder);
+        w.settle();
+        CHECK(w.client(0).emit(socket, "x", like_one, bytes).error().code == errc::invalid_placeholder);
+        CHECK(w.server.emit(w.last, "x", like_one, bytes).error().code == errc::invalid_placeholder);
+        CHECK(w.server.in("/").emit("x", like_one, bytes).error().code == errc::invalid_placeholder);
+        CHECK(w.client(0).emit(socket, "alone", like_one));
+        w.settle();
+        CHECK(w.told.back().ends_with("alone " + std::string(like_one.raw())));
+    }
+}
+
+namespace {
+
+class choosy_parser final : public socketio::parser {
+public:
+    [[nodiscard]] result<frame_kind> encode(socketio::outgoing_packet const& packet, std::string& message,
+                                            limits const& bounds) const override {
+        auto const kind = socketio::msgpack_parser.encode(packet, message, bounds);
+        if (kind && message.size() > 200) return error{errc::out_of_range};
+        return kind;
+    }
+    [[nodiscard]] result<void> decode(frame message, socketio::incoming_packet& packet,
+                                      limits const& bounds) const override {
+        return socketio::msgpack_parser.decode(message, packet, bounds);
+    }
+};
+
+} // namespace
+
+TEST_CASE("what a parser does not encode is an error of the call, also where the packet would wait", "[parser]") {
+    choosy_parser const choosy;
+    for (bool const recovery : {false, true}) {
+        auto of_server = with(&choosy);
+        if (recovery) of_server.recovery.emplace();
+        of_server.sockets.connect_timeout = 1h;
+        told_world w(over({transport::websocket}, &choosy), of_server);
+        std::string const large(300, 'x');
+        auto const socket = *w.client(0).connect();
+        CHECK(w.client(0).emit(socket, "early", large).error().code == errc::out_of_range);
+        CHECK(w.client(0).emit(socket, "early"));
+        w.settle();
+        CHECK(w.told.back() == "server " + std::to_string(static_cast<int>(event_type::event)) + " / early");
+        CHECK(w.client(0).emit(socket, "x", large).error().code == errc::out_of_range);
+        CHECK(w.server.emit(w.last, "x", large).error().code == errc::out_of_range);
+        CHECK(w.server.in("/").emit("x", large).error().code == errc::out_of_range);
+        CHECK(w.server.emit(w.last, "good"));
+        w.settle();
+        CHECK(w.client(0).is_connected(socket));
+    }
+}
+
 TEST_CASE("what a parser refuses closes the connection, as does a message of another parser", "[parser]") {
     for (auto const& [mine, own] : all_parsers) {
         for (auto const& [other, peers] : all_parsers) {

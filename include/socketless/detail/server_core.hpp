@@ -138,6 +138,7 @@ public:
 
     // Works until there is an event, or nothing to do.
     void poll_event(std::optional<event>& e) {
+        connections_.queue().shrink_parsed();
         if (ended_) forget(*std::exchange(ended_, std::nullopt));
         while (!e) {
             if (!own_events_.empty()) return take_own_event(e);

@@ -89,6 +89,7 @@ private:
         if (!message) return message.error();
         if (message->data.size() > max_size) return error{errc::message_too_large};
         messages_.emplace_back(*message);
+        queue_->parsed().shrink_message();
         return {};
     }
 

@@ -44,12 +44,23 @@ class packets_of_parser final : public parsed_packets {
 public:
     packets_of_parser(parser const& p, sender own_side) noexcept : parser_(&p), sender_(own_side) {}
 
-    [[nodiscard]] result<frame> encode_array(packet_type type, address const& to, json::detail::values const& array,
-                                             limits const& bounds) override {
+    result<void> put_array(destination const& where, packet_type type, address const& to,
+                           json::detail::values const& array, limits const& bounds) override {
         if (auto const good = check_address(to); !good) return good.error();
-        auto const write = [&array](json::writer& out) { out.value(array); };
+        bool is_suspicious = false;
+        auto const write = [&](json::writer& out) {
+            out.value(array);
+            is_suspicious = out.may_hold_placeholders();
+        };
         outgoing_packet::write_function const payload(write);
-        return encode({type, to.nsp, to.id, sender_, &payload}, bounds);
+        auto const message = encode({type, to.nsp, to.id, sender_, &payload}, bounds);
+        if (is_suspicious && message) { // the receiver would refuse what the default encoding refuses: see `check`
+            std::string text;
+            attachment_list attachments;
+            auto const good = encode_packet(text, &attachments, no_limits, type, to, payload_shape::known, write);
+            if (!good) return good.error();
+        }
+        return push(where, message);
     }
     [[nodiscard]] result<frame> encode_again(std::string_view text, std::span<byte_view const> attachments) override {
         header const h = decode_header(text, revision::v5, no_limits).value_or(header());
@@ -60,44 +71,57 @@ public:
                       no_limits);
     }
 
-    [[nodiscard]] result<frame> encode_again(encode_function encode) override {
+    result<void> put(destination const& where, encode_function encode) override {
         std::string text;
         attachment_list attachments;
         if (auto const encoded = encode(text, attachments); !encoded) return encoded.error();
-        return encode_again(text, attachments);
+        return push(where, encode_again(text, attachments));
     }
 
     [[nodiscard]] result<message> decode(frame f, text_check text, revision r, limits const& bounds) override {
-        memory_.incoming.clear();
+        incoming_.clear();
         if (f.kind == frame_kind::text && text == text_check::due)
             if (auto const valid = utf8::validate(f.data); !valid) return valid.error();
-        if (auto const decoded = parser_->decode(f, memory_.incoming, bounds); !decoded) return decoded.error();
+        if (auto const decoded = parser_->decode(f, incoming_, bounds); !decoded) return decoded.error();
         return check(r);
     }
 
-    void shrink() noexcept override {
-        if (memory_.message.capacity() + memory_.incoming.size() <= largest_idle_buffer) return;
-        memory fresh; // a string that is assigned an empty one would keep its memory
-        std::swap(memory_, fresh);
+    // A string that is assigned an empty one would keep its memory.
+    void shrink_message() noexcept override {
+        if (message_.capacity() > largest_idle_buffer) std::string().swap(message_);
+    }
+    void shrink_packet() noexcept override {
+        if (incoming_.size() <= largest_idle_buffer) return;
+        incoming_packet fresh;
+        std::swap(incoming_, fresh);
     }
 
 private:
+    result<void> push(destination const& where, result<frame> const& message) {
+        if (!message) return message.error();
+        if (message->data.size() > where.max_size) return error{errc::message_too_large};
+        char const head = message->kind == frame_kind::text ? where.before.text : where.before.attachment;
+        where.queue.push(message->kind, {&head, head == core_detail::frame_queue::none ? 0u : 1u}, message->data);
+        shrink_message();
+        return {};
+    }
+
     [[nodiscard]] result<frame> encode(outgoing_packet packet, limits const& bounds) {
         packet.sender = sender_;
-        memory_.message.clear();
-        auto const kind = parser_->encode(packet, memory_.message, bounds);
+        message_.clear();
+        auto const kind = parser_->encode(packet, message_, bounds);
         if (!kind) return kind.error();
-        return frame{*kind, memory_.message};
+        return frame{*kind, message_};
     }
     static constexpr std::size_t largest_idle_buffer = 4096;
 
     // What the default encoding cannot say, no other may: whoever keeps or passes on a packet relies on that.
     [[nodiscard]] result<message> check(revision r) const {
         packet p;
-        if (is_binary(memory_.incoming.type)) return error{errc::unknown_packet_type};
-        p.type = memory_.incoming.type;
-        p.nsp = memory_.incoming.nsp;
-        p.id = memory_.incoming.id;
+        if (is_binary(incoming_.type)) return error{errc::unknown_packet_type};
+        p.type = incoming_.type;
+        p.nsp = incoming_.nsp;
+        p.id = incoming_.id;
         if (auto const good = check_address({p.nsp, p.id}); !good) return good.error();
         if (is_ack(p.type) && !p.id) return error{errc::missing_ack_id};
         if (r == revision::v4 && p.type == packet_type::connect) {
@@ -106,25 +130,22 @@ private:
                 p.nsp = p.nsp.substr(0, question);
             }
         }
-        p.data = json::text::trusted(memory_.incoming.payload);
+        p.data = json::text::trusted(incoming_.payload);
         if (auto const good = check_payload(p.type, p.data, r); !good) return good.error().code;
-        if (!memory_.incoming.attachments.empty()) {
+        if (!incoming_.attachments.empty()) {
             if (!is_event(p.type) && !is_ack(p.type)) return error{errc::unexpected_binary};
-            auto const count = memory_.incoming.attachments.size();
+            auto const count = incoming_.attachments.size();
             if (auto const good = check_own_placeholders(p.data.raw(), count); !good) return good.error();
             p.type = with_attachments(p.type);
             p.attachments = static_cast<std::uint32_t>(count);
         }
-        return message{p, memory_.incoming.attachments};
+        return message{p, incoming_.attachments};
     }
 
     parser const* parser_;
     sender sender_;
-    struct memory {
-        std::string message;
-        incoming_packet incoming;
-    };
-    memory memory_;
+    std::string message_;
+    incoming_packet incoming_;
 };
 
 } // namespace detail

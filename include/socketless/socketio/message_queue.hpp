@@ -4,7 +4,6 @@
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/frame_queue.hpp>
 #include <socketless/core/detail/function_ref.hpp>
-#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -53,7 +52,9 @@ struct packet_bounds {
 };
 
 /// Where the messages of a session wait until its `poll_transmit` takes them. One queue may serve any number of
-/// sessions if each is drained before another is called: idle sessions then hold no memory for it.
+/// sessions if each is drained before another is called: idle sessions then hold no memory for it. With a parser they
+/// also share the memory of the packet that was decoded last: an event is valid until the next `poll_event` of any of
+/// them.
 class message_queue : private core_detail::frame_queue {
 public:
     /// Whether nothing waits.
@@ -68,7 +69,7 @@ public:
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
     result<void> put(std::size_t max_size, encode_function encode) {
         if (parser_ != nullptr) [[unlikely]]
-            return push_parsed(max_size, parsed().encode_again(encode));
+            return parsed().put(parsed_to(max_size), encode);
         if (below_ != nullptr) return below_->put(*heads_below_, attachments_, max_size, encode);
         return frame_queue::put({}, attachments_, max_size, encode);
     }
@@ -111,9 +112,9 @@ public:
         if (!parsed_) parsed_ = parser_->begin(side_);
         return *parsed_;
     }
-    /// Gives back the memory for large packets. The packet that was decoded last is not valid then.
+    /// Gives back the memory for a large packet. The packet that was decoded last is not valid then.
     void shrink_parsed() noexcept {
-        if (parsed_) parsed_->shrink();
+        if (parsed_) parsed_->shrink_packet();
     }
 
     using frame_queue::clear;
@@ -127,21 +128,15 @@ private:
     result<void> put_array(packet_bounds const& bounds, packet_type type, address const& to,
                            json::detail::values const& array) {
         if (parser_ != nullptr) [[unlikely]]
-            return push_parsed(bounds.max_size, parsed().encode_array(type, to, array, bounds.limits));
+            return parsed().put_array(parsed_to(bounds.max_size), type, to, array, bounds.limits);
         return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
             return detail::encode_payload(text, &attachments, bounds.limits, type, to, array);
         });
     }
 
-    SOCKETLESS_NEVER_INLINE result<void> push_parsed(std::size_t max_size, result<frame> const& message) {
-        if (!message) return message.error();
-        if (message->data.size() > max_size) return error{errc::message_too_large};
-        frame_queue& queue = below_ != nullptr ? *below_ : *this;
-        char const head = below_ == nullptr                   ? none
-                          : message->kind == frame_kind::text ? heads_below_->text
-                                                              : heads_below_->attachment;
-        queue.push(message->kind, {&head, head == none ? 0u : 1u}, message->data);
-        return {};
+    [[nodiscard]] detail::parsed_packets::destination parsed_to(std::size_t max_size) noexcept {
+        if (below_ != nullptr) return {*below_, *heads_below_, max_size};
+        return {*this, {}, max_size};
     }
 
     core_detail::frame_queue* below_ = nullptr; // during a call

@@ -204,6 +204,11 @@ template <output_target Target, class... Args>
 
 class msgpack_parser final : public parser {
 public:
+    // Binary values of a packet whatever its size, and bytes of the message for each of the others: an empty one takes
+    // two there, but its placeholder about thirty.
+    static constexpr std::size_t few_attachments = 1'000;
+    static constexpr std::size_t bytes_per_attachment = 16;
+
     constexpr msgpack_parser() noexcept = default;
 
     [[nodiscard]] result<frame_kind> encode(outgoing_packet const& p, std::string& message,
@@ -223,7 +228,15 @@ public:
         to.nsp = p->nsp;
         to.id = p->id;
         if (p->data.empty()) return {};
+        if (has_too_many_attachments(p->data.raw())) return error{errc::too_many_attachments};
         return to.write_payload(bounds, [&](json::writer& out) { out.value(p->data); });
+    }
+
+private:
+    static bool has_too_many_attachments(std::string_view data) noexcept {
+        if (data.size() / 2 <= few_attachments) return false;
+        return msgpack::detail::json_converter::count_binary(data) >
+               few_attachments + data.size() / bytes_per_attachment;
     }
 };
 
@@ -255,8 +268,10 @@ template <output_target Target, class... Args>
 ///
 /// What applications get is JSON whatever the parser, so what JSON has not arrives as JSON.stringify would write it:
 /// NaN and the infinities as null, a Date as text in ISO 8601, undefined as null or not at all; of an extension of any
-/// other type an array of the type and its bytes. What applications send goes out as it is: NaN as NaN.
-/// Packets are encoded byte for byte as the reference does.
+/// other type an array of the type and its bytes. An event for one socket that is connected goes out as it is, NaN as
+/// NaN; one that is kept first, or for many, has been JSON too. Otherwise packets are encoded byte for byte as the
+/// reference does. Maps have strings and integers as keys, and only events and acknowledgements have binary values:
+/// anything else closes the connection; so do more than 1,000 binary values of less than 16 bytes each.
 inline constexpr detail::msgpack_parser msgpack_parser;
 
 } // namespace socketless::inline v0::socketio

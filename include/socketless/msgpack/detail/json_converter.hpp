@@ -35,11 +35,16 @@ public:
             p = v.end();
             --left;
             if (is_key) {
+                // A container would stand here without what is in it.
+                if (v.head.kind != kind::string && v.head.kind != kind::integer) {
+                    out_->fail(errc::wrong_kind);
+                    break;
+                }
                 if (part const member(p, end); is_undefined(member.raw, member.head)) {
                     p = member.end(); // JSON.stringify leaves the member out
                     --left;
-                } else if (!write_key(v)) {
-                    break;
+                } else {
+                    write_key(v);
                 }
             } else if (v.head.kind == kind::array || v.head.kind == kind::map) {
                 if (depth_ == limits::deepest || !outer_.push(left)) {
@@ -55,6 +60,17 @@ public:
         }
         if (in_map() && left % 2 != 0) out_->null(); // bytes are missing
         while (depth_ != 0) close();
+    }
+
+    // How many binary values come of it. Linear.
+    [[nodiscard]] static std::size_t count_binary(std::string_view raw) noexcept {
+        std::size_t count = 0;
+        for (char const *p = raw.data(), *const end = p + raw.size(); p != end;) {
+            part const v(p, end);
+            p = v.end();
+            count += v.head.kind == kind::binary || (v.head.kind == kind::extension && is_binary(v)) ? 1u : 0u;
+        }
+        return count;
     }
 
 private:
@@ -87,20 +103,17 @@ private:
         --depth_;
     }
 
-    bool write_key(part const& v) {
+    // Precondition: a string or an integer.
+    void write_key(part const& v) {
         if (v.head.kind == kind::string) {
             out_->key(v.contents());
-        } else if (v.head.kind == kind::integer) {
-            auto const i = read_any_integer(v.raw);
-            if (i.is_negative)
-                out_->key(core_detail::decimal_text(i.as_signed()).view());
-            else
-                out_->key(core_detail::decimal_text(i.bits).view());
-        } else {
-            out_->fail(errc::wrong_kind);
-            return false;
+            return;
         }
-        return true;
+        auto const i = read_any_integer(v.raw);
+        if (i.is_negative)
+            out_->key(core_detail::decimal_text(i.as_signed()).view());
+        else
+            out_->key(core_detail::decimal_text(i.bits).view());
     }
 
     void write_scalar(part const& v) {
@@ -117,6 +130,10 @@ private:
         case kind::extension: write_extension(v); break;
         default: out_->null(); break;
         }
+    }
+
+    [[nodiscard]] static bool is_binary(part const& v) noexcept {
+        return is_array_buffer(v.raw, v.head) || (!is_undefined(v.raw, v.head) && !date_of(v.raw));
     }
 
     void write_extension(part const& v) {

@@ -219,7 +219,7 @@ protected:
 
     // The application has handled what the last events borrowed.
     void release() noexcept {
-        inbox_.release(out_.queue);
+        inbox_.release();
         if (!is_current_) return;
         is_current_ = false;
         stored_packet handled; // a string that is assigned an empty one would keep its memory

@@ -217,10 +217,12 @@ private:
         std::uint64_t try_id = 0; // on the wire
     };
 
-    [[nodiscard]] result<stored_packet> store(client_outbox const& out, std::optional<std::uint64_t> id,
+    [[nodiscard]] result<stored_packet> store(client_outbox& out, std::optional<std::uint64_t> id,
                                               std::string_view event, json::detail::values const& args) const {
         auto packet = stored_packet::event(out.bounds(), {name_, id}, event, args);
         if (packet && packet->size() > out.options.max_buffered - out.buffered) return error{errc::buffer_full};
+        if (packet && out.queue.has_parser()) [[unlikely]]
+            if (auto const good = packet->check(out.queue.parsed()); !good) return good.error();
         return packet;
     }
 

@@ -76,8 +76,7 @@ public:
     }
 
     // The application has handled the last packet: gives back the memory that it kept.
-    void release(message_queue& queue) noexcept {
-        queue.shrink_parsed();
+    void release() noexcept {
         if (assembler_ && assembler_->attachments_due() == 0 && !assembler_->is_idle()) assembler_->reset();
     }
 

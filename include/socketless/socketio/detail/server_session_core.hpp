@@ -143,7 +143,7 @@ protected:
         }
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
-            inbox_.release(*queue_);
+            inbox_.release();
             if (!lost_) return false;
             return lose(*lost_), true;
         }

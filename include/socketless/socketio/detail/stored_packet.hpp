@@ -52,6 +52,15 @@ public:
         return {std::move(text), attachments};
     }
 
+    // Whether a parser makes a message of it.
+    [[nodiscard]] result<void> check(parsed_packets& parsed) const {
+        std::vector<byte_view> attachments;
+        for (std::string const& a : attachments_) attachments.push_back(as_bytes(a));
+        auto const message = parsed.encode_again(text_, attachments);
+        parsed.shrink_message();
+        return message ? result<void>() : message.error();
+    }
+
     // The memory that it takes.
     [[nodiscard]] std::size_t size() const noexcept {
         std::size_t size = sizeof *this + text_.size();
