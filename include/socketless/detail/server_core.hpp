@@ -138,12 +138,11 @@ public:
 
     // Works until there is an event, or nothing to do.
     void poll_event(std::optional<event>& e) {
-        connections_.queue().shrink_parsed();
         if (ended_) forget(*std::exchange(ended_, std::nullopt));
         while (!e) {
             if (!own_events_.empty()) return take_own_event(e);
             std::uint32_t const index = connections_.poll_event(e);
-            if (index == server_connections::none) return;
+            if (index == server_connections::none) return connections_.queue().shrink_parsed();
             if (!translate(index, *e)) e.reset();
         }
     }

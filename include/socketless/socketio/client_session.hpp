@@ -182,8 +182,7 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
-        out_.queue.shrink_parsed();
-        if (!due_) return;
+        if (!due_) return out_.queue.shrink_parsed(); // the last event is handled
         core_detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && due_) due_ = step(e);
         if (e && e->type == event_type::event) due_ = has_more();

@@ -4,6 +4,7 @@
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/frame_queue.hpp>
 #include <socketless/core/detail/function_ref.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
@@ -69,7 +70,7 @@ public:
     /// Queues nothing if that fails or throws, or if the messages are larger together than `max_size`.
     result<void> put(std::size_t max_size, encode_function encode) {
         if (parser_ != nullptr) [[unlikely]]
-            return parsed().put(parsed_to(max_size), encode);
+            return put_parsed(max_size, encode);
         if (below_ != nullptr) return below_->put(*heads_below_, attachments_, max_size, encode);
         return frame_queue::put({}, attachments_, max_size, encode);
     }
@@ -128,12 +129,19 @@ private:
     result<void> put_array(packet_bounds const& bounds, packet_type type, address const& to,
                            json::detail::values const& array) {
         if (parser_ != nullptr) [[unlikely]]
-            return parsed().put_array(parsed_to(bounds.max_size), type, to, array, bounds.limits);
+            return put_parsed(bounds, type, to, array);
         return put(bounds.max_size, [&](std::string& text, attachment_list& attachments) {
             return detail::encode_payload(text, &attachments, bounds.limits, type, to, array);
         });
     }
 
+    SOCKETLESS_NEVER_INLINE result<void> put_parsed(std::size_t max_size, encode_function encode) {
+        return parsed().put(parsed_to(max_size), encode);
+    }
+    SOCKETLESS_NEVER_INLINE result<void> put_parsed(packet_bounds const& bounds, packet_type type, address const& to,
+                                                    json::detail::values const& array) {
+        return parsed().put_array(parsed_to(bounds.max_size), type, to, array, bounds.limits);
+    }
     [[nodiscard]] detail::parsed_packets::destination parsed_to(std::size_t max_size) noexcept {
         if (below_ != nullptr) return {*below_, *heads_below_, max_size};
         return {*this, {}, max_size};

@@ -228,15 +228,10 @@ public:
         to.nsp = p->nsp;
         to.id = p->id;
         if (p->data.empty()) return {};
-        if (has_too_many_attachments(p->data.raw())) return error{errc::too_many_attachments};
-        return to.write_payload(bounds, [&](json::writer& out) { out.value(p->data); });
-    }
-
-private:
-    static bool has_too_many_attachments(std::string_view data) noexcept {
-        if (data.size() / 2 <= few_attachments) return false;
-        return msgpack::detail::json_converter::count_binary(data) >
-               few_attachments + data.size() / bytes_per_attachment;
+        std::string_view const data = p->data.raw();
+        std::size_t const most = few_attachments + data.size() / bytes_per_attachment;
+        return to.write_payload(bounds,
+                                [&](json::writer& out) { msgpack::detail::json_converter(out, most).write(data); });
     }
 };
 

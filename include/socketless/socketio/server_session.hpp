@@ -189,7 +189,6 @@ public:
     }
     /// The same in place, for the layers above: events are large. Precondition: `e` is empty.
     void poll_event(std::optional<event>& e) {
-        queue_->shrink_parsed();
         core_detail::rollback undo([this]() noexcept { break_off(); });
         while (!e && step(e)) {
         }

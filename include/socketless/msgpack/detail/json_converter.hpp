@@ -23,7 +23,9 @@ namespace socketless::inline v0::msgpack::detail {
 // Writes one value as JSON, and what is in it. What JavaScript's objects and arrays are made of is walked in one loop.
 class json_converter {
 public:
-    explicit json_converter(json::writer& out) noexcept : out_(&out) {}
+    // With more than `max_binary` binary values it fails (errc::too_many_attachments).
+    explicit json_converter(json::writer& out, std::size_t max_binary = static_cast<std::size_t>(-1)) noexcept
+        : out_(&out), binary_left_(max_binary) {}
 
     void write(std::string_view raw) {
         char const* p = raw.data();
@@ -60,17 +62,6 @@ public:
         }
         if (in_map() && left % 2 != 0) out_->null(); // bytes are missing
         while (depth_ != 0) close();
-    }
-
-    // How many binary values come of it. Linear.
-    [[nodiscard]] static std::size_t count_binary(std::string_view raw) noexcept {
-        std::size_t count = 0;
-        for (char const *p = raw.data(), *const end = p + raw.size(); p != end;) {
-            part const v(p, end);
-            p = v.end();
-            count += v.head.kind == kind::binary || (v.head.kind == kind::extension && is_binary(v)) ? 1u : 0u;
-        }
-        return count;
     }
 
 private:
@@ -126,30 +117,38 @@ private:
         }
         case kind::floating: out_->number(read_double(v.raw)); break;
         case kind::string: out_->string(v.contents()); break;
-        case kind::binary: out_->binary(as_bytes(v.contents())); break;
+        case kind::binary: write_binary(v.contents()); break;
         case kind::extension: write_extension(v); break;
         default: out_->null(); break;
         }
     }
 
-    [[nodiscard]] static bool is_binary(part const& v) noexcept {
-        return is_array_buffer(v.raw, v.head) || (!is_undefined(v.raw, v.head) && !date_of(v.raw));
+    void write_binary(std::string_view contents) {
+        if (binary_left_-- == 0) {
+            out_->fail(errc::too_many_attachments);
+            binary_left_ = 0;
+        } else {
+            out_->binary(as_bytes(contents));
+        }
     }
 
     void write_extension(part const& v) {
         if (is_array_buffer(v.raw, v.head)) {
-            out_->binary(as_bytes(v.contents()));
+            write_binary(v.contents());
         } else if (is_undefined(v.raw, v.head)) {
             out_->null();
         } else if (auto const date = date_of(v.raw)) {
             date_text const text(*date);
             text.view().empty() ? out_->null() : out_->string(text.view());
         } else {
-            out_->begin_array().number(type_of(v.raw, v.head)).binary(as_bytes(v.contents())).end_array();
+            out_->begin_array().number(type_of(v.raw, v.head));
+            write_binary(v.contents());
+            out_->end_array();
         }
     }
 
     json::writer* out_;
+    std::size_t binary_left_;
     std::uint32_t depth_ = 0;
     levels outer_;
     std::uint8_t maps_[limits::deepest / 8]; // a bit a level: whether it is a map. A byte is written when it is reached

@@ -144,6 +144,7 @@ protected:
         if (!inbox_.has_next()) {
             if (!inbox_.empty()) return true;
             inbox_.release();
+            queue_->shrink_parsed();
             if (!lost_) return false;
             return lose(*lost_), true;
         }
