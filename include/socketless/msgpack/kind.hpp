@@ -8,18 +8,7 @@
 namespace socketless::inline v0::msgpack {
 
 /// What a MessagePack value is. `none` is the kind of an empty `value`: no MessagePack at all.
-enum class kind : std::uint8_t {
-    none,
-    null,
-    boolean,
-    integer,
-    floating,
-    string,
-    binary,
-    array,
-    map,
-    extension,
-};
+enum class kind : std::uint8_t { none, null, boolean, integer, floating, string, binary, array, map, extension };
 
 } // namespace socketless::inline v0::msgpack
 

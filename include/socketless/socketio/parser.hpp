@@ -125,8 +125,6 @@ public:
 
 protected:
     parser() = default;
-    parser(parser const&) = default;
-    parser& operator=(parser const&) = default;
     ~parser() = default;
 
 private:
