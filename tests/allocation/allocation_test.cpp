@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -140,6 +141,31 @@ TEST_CASE("reading the arguments of an event as the types they have does not all
                      args.get<bool>().error().code == errc::wrong_kind;
           }) == 0);
     CHECK(good);
+}
+
+TEST_CASE("decoding a packet in MessagePack and reading its arguments does not allocate", "[allocation][msgpack]") {
+    std::string message;
+    auto const written = socketio::encode_msgpack_event(message, socketio::sender::client, {"/admin", 17}, "update",
+                                                        json::object("id", 123, "pos", std::vector{1.5, -2.25}),
+                                                        as_bytes("bytes"), std::vector<int>(100, 1));
+    REQUIRE(written.has_value());
+    std::size_t seen = 0;
+    CHECK(allocations_in([&] {
+              auto const p = socketio::decode_msgpack(message);
+              if (!p) return;
+              for (msgpack::value const v : p->data.elements()) {
+                  ++seen;
+                  if (auto const id = v.find("id")) seen += id->get<std::size_t>().value_or(0);
+                  for (msgpack::value const element : v.elements()) seen += element.get<std::size_t>().value_or(0);
+                  if (auto const bytes = v.binary()) seen += bytes->size();
+              }
+          }) == 0);
+    CHECK(seen == 4 + 123 + 5 + 100);
+    CHECK(allocations_in([&] {
+              for (std::size_t size = 0; size != message.size(); ++size)
+                  static_cast<void>(socketio::decode_msgpack(std::string_view(message).substr(0, size)));
+              static_cast<void>(msgpack::validate("\xdd\xff\xff\xff\xff"));
+          }) == 0);
 }
 
 TEST_CASE("a refused packet does not allocate either", "[allocation]") {

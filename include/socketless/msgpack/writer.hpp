@@ -31,7 +31,7 @@
 namespace socketless::inline v0::msgpack {
 
 /// Writes one MessagePack value, piece by piece, as a json::writer writes JSON. A write_json that is a template serves
-/// both; one that takes a json::writer is served through `sink`, which takes about three times as long:
+/// both; one that takes a json::writer is served through `sink`, which takes two to three times as long:
 ///
 ///     template <class Writer>
 ///     void write_json(Writer& out, point const& p) {
