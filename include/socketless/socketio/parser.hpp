@@ -21,10 +21,6 @@
 
 namespace socketless::inline v0::socketio {
 
-namespace detail {
-class packets_of_parser;
-} // namespace detail
-
 /// Which side sends a packet.
 enum class sender : std::uint8_t { client, server };
 
