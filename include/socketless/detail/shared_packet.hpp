@@ -60,6 +60,7 @@ public:
         if (queue_->has_parser()) {
             attachments_.assign(attachments.begin(), attachments.end());
             attachment_list borrowed;
+            borrowed.reserve(attachments.size());
             for (auto const& a : attachments) borrowed.push_back(as_bytes(a.wire().substr(1))); // behind its type
             if (!encode_again(borrowed, no_bound)) messages_.clear();
             return;

@@ -54,9 +54,8 @@ public:
 
     // Whether a parser makes a message of it.
     [[nodiscard]] result<void> check(parsed_packets& parsed) const {
-        std::vector<byte_view> attachments;
-        for (std::string const& a : attachments_) attachments.push_back(as_bytes(a));
-        auto const message = parsed.encode_again(text_, attachments);
+        attachment_list attachments;
+        auto const message = parsed.encode_again(text_, view(attachments).attachments);
         parsed.shrink_message();
         return message ? result<void>() : message.error();
     }
