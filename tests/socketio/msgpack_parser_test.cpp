@@ -253,13 +253,13 @@ TEST_CASE("many binary values that are nearly empty are refused before they take
     };
     std::string const empty("\xc4\0", 2);
     std::string const extension("\xd4\x01x", 3);
-    std::string const undefined("\xd4\0\0", 3);
+    std::string const left_out("\xd4\0\0", 3);
     std::string const full = "\xc4\x10" + std::string(16, 'x');
     CHECK(taken(with(1'000, empty)).starts_with("event "));
     CHECK(taken(with(2'000, empty)) == "closed: parse error");
     CHECK(taken(with(400'000, empty)) == "closed: parse error");
     CHECK(taken(with(2'000, extension)) == "closed: parse error");
-    CHECK(taken(with(20'000, undefined)).starts_with("event "));
+    CHECK(taken(with(20'000, left_out)).starts_with("event "));
     CHECK(taken(with(20'000, full)).starts_with("event "));
 }
 

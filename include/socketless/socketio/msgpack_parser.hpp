@@ -41,7 +41,15 @@ struct msgpack_packet {
 namespace detail {
 
 // The members of a packet, of each the last one.
-struct msgpack_members {
+class msgpack_members {
+    // Compares numbers, where a comparison of texts would call a function. Clang 14 wants it before its first use.
+    template <std::size_t Size>
+    static constexpr bool is(std::string_view name, char const (&known)[Size]) noexcept {
+        using msgpack::detail::load;
+        return name.size() == Size - 1 && load<Size - 1>(name.data()) == load<Size - 1>(known);
+    }
+
+public:
     msgpack::value type;
     msgpack::value nsp;
     msgpack::value id;
@@ -53,14 +61,6 @@ struct msgpack_members {
         if (is(name, "data")) return &data;
         if (is(name, "nsp")) return &nsp;
         return is(name, "id") ? &id : nullptr;
-    }
-
-private:
-    // Compares numbers, where a comparison of texts would call a function.
-    template <std::size_t Size>
-    static constexpr bool is(std::string_view name, char const (&known)[Size]) noexcept {
-        using msgpack::detail::load;
-        return name.size() == Size - 1 && load<Size - 1>(name.data()) == load<Size - 1>(known);
     }
 };
 
