@@ -111,7 +111,7 @@ TEST_CASE("integers take the shortest form", "[msgpack]") {
     };
     for (auto const& [n, expected] : rows) {
         CHECK(hex(n) == expected);
-        if (n == static_cast<std::int64_t>(static_cast<double>(n)) && n != std::numeric_limits<std::int64_t>::max())
+        if (n != std::numeric_limits<std::int64_t>::max() && n == static_cast<std::int64_t>(static_cast<double>(n)))
             CHECK(hex(static_cast<double>(n)) == expected);
         if (n >= 0) CHECK(hex(static_cast<std::uint64_t>(n)) == expected);
     }
