@@ -23,8 +23,18 @@
 
 namespace socketless::inline v0::msgpack {
 
-class element_range;
-class member_range;
+class value;
+struct member;
+
+namespace detail {
+template <class Item>
+class item_range;
+} // namespace detail
+
+/// The elements of an array: a forward range of `value`.
+using element_range = detail::item_range<value>;
+/// The members of a map: a forward range of `member`.
+using member_range = detail::item_range<member>;
 
 /// A value of a type that MessagePack leaves to its users. Types below 0 are the specification's own: -1 is a point in
 /// time.
@@ -270,47 +280,24 @@ private:
     std::uint32_t left_ = 0;
 };
 
+// What an array or a map holds: no items, or the first `count` that stand in `inside`.
+template <class Item>
+class item_range {
+public:
+    using iterator = item_iterator<Item>;
+
+    constexpr item_range() noexcept = default;
+    constexpr item_range(std::string_view inside, std::uint32_t count) noexcept : inside_(inside), count_(count) {}
+    [[nodiscard]] constexpr iterator begin() const noexcept { return {inside_, count_}; }
+    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0 || inside_.empty(); }
+
+private:
+    std::string_view inside_;
+    std::uint32_t count_ = 0;
+};
+
 } // namespace detail
-
-/// The elements of an array: a forward range of `value`.
-class element_range {
-public:
-    /// A forward iterator.
-    using iterator = detail::item_iterator<value>;
-
-    /// No elements, or the first `count` that stand in `inside`. `value::elements` makes it.
-    constexpr element_range() noexcept = default;
-    constexpr element_range(std::string_view inside, std::uint32_t count) noexcept : inside_(inside), count_(count) {}
-    /// Where the range begins, and where it ends.
-    [[nodiscard]] constexpr iterator begin() const noexcept { return {inside_, count_}; }
-    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
-    /// Whether it has no elements.
-    [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0 || inside_.empty(); }
-
-private:
-    std::string_view inside_;
-    std::uint32_t count_ = 0;
-};
-
-/// The members of a map: a forward range of `member`.
-class member_range {
-public:
-    /// A forward iterator.
-    using iterator = detail::item_iterator<member>;
-
-    /// No members, or the first `count` that stand in `inside`. `value::members` makes it.
-    constexpr member_range() noexcept = default;
-    constexpr member_range(std::string_view inside, std::uint32_t count) noexcept : inside_(inside), count_(count) {}
-    /// Where the range begins, and where it ends.
-    [[nodiscard]] constexpr iterator begin() const noexcept { return {inside_, count_}; }
-    [[nodiscard]] constexpr std::default_sentinel_t end() const noexcept { return {}; }
-    /// Whether it has no members.
-    [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0 || inside_.empty(); }
-
-private:
-    std::string_view inside_;
-    std::uint32_t count_ = 0;
-};
 
 constexpr element_range value::elements() const noexcept {
     auto const h = head();
