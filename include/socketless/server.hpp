@@ -33,6 +33,10 @@ namespace engineio {
 class server_session;
 } // namespace engineio
 
+namespace cluster::detail {
+class local_sockets;
+} // namespace cluster::detail
+
 /// A whole server: all connections of a process, or of one of its threads; two servers share nothing. "/" is there from
 /// the start; declare other namespaces by name or by a predicate.
 ///
@@ -237,6 +241,8 @@ public:
     }
 
 private:
+    friend class cluster::detail::local_sockets;
+
     // The templates above, without the types of their values.
     result<void> refuse_with(socket_handle socket, std::string_view message, json::detail::values const& data);
     result<void> emit_event(socket_handle socket, std::string_view name, json::detail::values const& args);

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,21 @@ namespace socketless::inline v0::detail {
 //
 // Names and strings come as views, so that each function is made once for literals of all lengths.
 class server_emitter : public server_core {
+    // How the packet of a broadcast is made: from values, or from an event that was encoded elsewhere.
+    [[nodiscard]] auto packet_of(std::string_view name, json::detail::values const& args) {
+        return [this, name, &args](std::uint32_t nsp, std::optional<std::uint64_t> id,
+                                   socketio::recovery_offset const* offset) {
+            if (offset == nullptr) return make_packet(nsp, id, name, args);
+            return make_packet(nsp, id, name, json::detail::values_of(args, offset->view()));
+        };
+    }
+    [[nodiscard]] auto packet_of(encoded_event const& encoded) {
+        return
+            [this, &encoded](std::uint32_t, std::optional<std::uint64_t> id, socketio::recovery_offset const* offset) {
+                return packet_.assign(encoded, id, offset, options_.sockets.max_queued);
+            };
+    }
+
 public:
     using server_core::server_core;
 
@@ -122,70 +138,66 @@ public:
 
     // Each returns how many receivers there are.
     result<std::size_t> broadcast(audience const& whom, std::string_view name, json::detail::values const& args) {
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (!nsp) return std::size_t{0};
-        auto const found = look_up(whom, *nsp);
-        if (recovery_) {
-            auto const offset = recovery_->next_offset();
-            if (auto const made = make_packet(*nsp, std::nullopt, name, json::detail::values_of(args, offset.view()));
-                !made)
-                return made.error();
-            keep_for(whom, *nsp, offset);
-        } else if (auto const made = make_packet(*nsp, std::nullopt, name, args); !made) {
-            return made.error();
-        }
-        std::size_t receivers = 0;
-        for_each(whom, found, [&](std::uint32_t number) { receivers += reaches(number) ? 1u : 0u; });
-        return receivers;
+        return broadcast_by(whom, packet_of(name, args));
     }
-
     result<std::size_t> broadcast_volatile(audience const& whom, std::string_view name,
                                            json::detail::values const& args) {
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (!nsp) return std::size_t{0};
-        if (auto const made = make_packet(*nsp, std::nullopt, name, args); !made) return made.error();
-        auto const since = recovery_ ? recovery_->misleading(packet_.text()) : std::nullopt;
-        std::size_t receivers = 0;
-        for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
-            if (!is_writable(sockets_[number])) return;
-            auto* const claimed = sockets_[number].recovery();
-            if (since && claimed != nullptr) claimed->raise_since(*since);
-            receivers += reaches(number) ? 1u : 0u;
-        });
-        return receivers;
+        return broadcast_volatile_by(whom, packet_of(name, args));
     }
-
     // Returns the id of the acknowledgements.
     result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
                                              std::string_view name, json::detail::values const& args) {
-        auto const id = ++last_ack_id_;
-        reserve_own_events();
-        auto const nsp = namespaces_.find(whom.nsp_);
-        if (nsp)
-            if (auto const made = make_packet(*nsp, id, name, args); !made) return made.error();
-        // All acknowledgements are awaited before the first is asked for: if it throws, nobody was asked.
-        std::vector<std::uint32_t> asked;
-        broadcast_acks& acks = broadcast_acks_[id];
-        core_detail::rollback undo([&]() noexcept {
-            for (std::uint32_t const number : asked)
-                session_of(sockets_[number]).forget_ack(sockets_[number].local, id);
-            broadcast_acks_.erase(id);
-        });
-        if (nsp) {
-            for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
-                core_detail::reserve(asked, asked.size() + 1);
-                if (awaits(sockets_[number], id, timeout)) asked.push_back(number);
-            });
+        return broadcast_with_ack_by(whom, timeout, packet_of(name, args));
+    }
+
+    // The same of events that were encoded elsewhere.
+    result<std::size_t> broadcast(audience const& whom, encoded_event const& encoded) {
+        return broadcast_by(whom, packet_of(encoded));
+    }
+    result<std::size_t> broadcast_volatile(audience const& whom, encoded_event const& encoded) {
+        return broadcast_volatile_by(whom, packet_of(encoded));
+    }
+    result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
+                                             encoded_event const& encoded) {
+        return broadcast_with_ack_by(whom, timeout, packet_of(encoded));
+    }
+
+    // How many sockets a broadcast has asked for acknowledgements.
+    [[nodiscard]] std::size_t acks_due(std::uint64_t id) const noexcept {
+        auto const found = broadcast_acks_.find(id);
+        return found == broadcast_acks_.end() ? 0 : found->second.expected;
+    }
+
+    // The id of a socket that has joined its namespace, or whose state is kept; empty for others.
+    [[nodiscard]] std::string_view sid_of(socket_handle socket) {
+        if (auto const* const s = sockets_.find(socket)) {
+            bool const has_joined = s->state == socket_state::connected || s->state == socket_state::ended;
+            return has_joined ? s->sid() : std::string_view();
         }
-        if (asked.empty()) {
-            own_events_.push({socketio::event_type::acks_complete, {}, false, id});
-            return id;
-        }
-        undo.commit();
-        acks.expected = asked.size();
-        // A connection that cannot take it ends, and the acknowledgement with it.
-        for (std::uint32_t const number : asked) reaches(number);
-        return id;
+        auto const* const kept = recovery_ ? recovery_->find_of(socket, connections_.now()) : nullptr;
+        return kept == nullptr ? std::string_view() : kept->sid;
+    }
+    // Whether a socket is in the room of the namespace; the id of a socket is a room.
+    [[nodiscard]] bool has_room(std::string_view nsp, std::string_view room) const {
+        auto const number = namespaces_.find(nsp);
+        return number && (!rooms_.members(*number, room).empty() || sockets_.find_number(number, room));
+    }
+    // Whether events of the namespace may be kept for sockets whose connection is lost.
+    [[nodiscard]] bool keeps_sessions(std::string_view nsp) const {
+        auto const number = namespaces_.find(nsp);
+        return recovery_ && number && recovery_->refers_to(*number);
+    }
+    // The names of the rooms of the namespace, without the ids of sockets.
+    [[nodiscard]] std::vector<std::string> room_names(std::string_view nsp) const {
+        auto const number = namespaces_.find(nsp);
+        if (!number) return {};
+        auto const names = rooms_.room_names(*number);
+        return {names.begin(), names.end()};
+    }
+    // Whether a socket is in the namespace.
+    [[nodiscard]] bool has_sockets(std::string_view nsp) const {
+        auto const number = namespaces_.find(nsp);
+        return number && !rooms_.members(*number).empty();
     }
 
 private:
@@ -295,14 +307,29 @@ private:
     [[nodiscard]] std::vector<std::uint32_t> numbers_to(audience const& whom, std::uint32_t nsp,
                                                         std::vector<std::uint32_t> const& except) const {
         std::vector<std::uint32_t> numbers;
+        std::vector<std::string_view> sorted; // the rooms to leave out, once they are needed
         for (std::string_view const room : whom.to_) {
             auto const number = sockets_.find_number(nsp, room);
             if (!number || std::ranges::count(except, *number) != 0 || std::ranges::count(numbers, *number) != 0)
                 continue;
-            auto const is_in = [&](std::string_view other) { return rooms_.contains(*number, other); };
-            if (std::ranges::none_of(whom.except_, is_in)) numbers.push_back(*number);
+            if (sorted.empty() && !whom.except_.empty()) {
+                sorted = whom.except_;
+                std::ranges::sort(sorted);
+            }
+            if (!is_in_any(*number, sorted)) numbers.push_back(*number);
         }
         return numbers;
+    }
+
+    // Whether the socket is in one of these rooms, which are sorted. It takes as long as the shorter of the two lists:
+    // a message of another server may name thousands of rooms for each of thousands of sockets.
+    [[nodiscard]] bool is_in_any(std::uint32_t number, std::vector<std::string_view> const& sorted) const {
+        if (rooms_.rooms_of(number) >= sorted.size())
+            return std::ranges::any_of(sorted, [&](std::string_view room) { return rooms_.contains(number, room); });
+        bool is_found = false;
+        rooms_.for_each_room(
+            number, [&](std::string_view room) { is_found = is_found || std::ranges::binary_search(sorted, room); });
+        return is_found;
     }
 
     template <class F>
@@ -331,10 +358,7 @@ private:
     void keep_for(audience const& whom, std::uint32_t nsp, socketio::recovery_offset const& offset) {
         auto except = whom.except_;
         for (socket_handle const socket : whom.except_sockets_)
-            if (auto const* const s = sockets_.find(socket))
-                except.push_back(s->sid());
-            else if (auto const* const kept = recovery_->find_of(socket, connections_.now()))
-                except.push_back(kept->sid);
+            if (auto const sid = sid_of(socket); !sid.empty()) except.push_back(sid);
         keep_packet(offset, {nsp, whom.to_, except});
     }
 
@@ -351,6 +375,73 @@ private:
         bool is_sent = false;
         core_detail::attempt([&] { is_sent = send_packet(number).has_value(); });
         return is_sent;
+    }
+
+    //=== broadcasts, however their packets are made: make(nsp, id, offset) makes packet_ ===//
+
+    template <class Make>
+    result<std::size_t> broadcast_by(audience const& whom, Make make) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
+        auto const found = look_up(whom, *nsp);
+        if (recovery_) {
+            auto const offset = recovery_->next_offset();
+            if (auto const made = make(*nsp, std::nullopt, &offset); !made) return made.error();
+            keep_for(whom, *nsp, offset);
+        } else if (auto const made = make(*nsp, std::nullopt, nullptr); !made) {
+            return made.error();
+        }
+        std::size_t receivers = 0;
+        for_each(whom, found, [&](std::uint32_t number) { receivers += reaches(number) ? 1u : 0u; });
+        return receivers;
+    }
+
+    template <class Make>
+    result<std::size_t> broadcast_volatile_by(audience const& whom, Make make) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return std::size_t{0};
+        if (auto const made = make(*nsp, std::nullopt, nullptr); !made) return made.error();
+        auto const since = recovery_ ? recovery_->misleading(packet_.text()) : std::nullopt;
+        std::size_t receivers = 0;
+        for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
+            if (!is_writable(sockets_[number])) return;
+            auto* const claimed = sockets_[number].recovery();
+            if (since && claimed != nullptr) claimed->raise_since(*since);
+            receivers += reaches(number) ? 1u : 0u;
+        });
+        return receivers;
+    }
+
+    template <class Make>
+    result<std::uint64_t> broadcast_with_ack_by(audience const& whom, std::optional<milliseconds> timeout, Make make) {
+        auto const id = ++last_ack_id_;
+        reserve_own_events();
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (nsp)
+            if (auto const made = make(*nsp, id, nullptr); !made) return made.error();
+        // All acknowledgements are awaited before the first is asked for: if it throws, nobody was asked.
+        std::vector<std::uint32_t> asked;
+        broadcast_acks& acks = broadcast_acks_[id];
+        core_detail::rollback undo([&]() noexcept {
+            for (std::uint32_t const number : asked)
+                session_of(sockets_[number]).forget_ack(sockets_[number].local, id);
+            broadcast_acks_.erase(id);
+        });
+        if (nsp) {
+            for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
+                core_detail::reserve(asked, asked.size() + 1);
+                if (awaits(sockets_[number], id, timeout)) asked.push_back(number);
+            });
+        }
+        if (asked.empty()) {
+            own_events_.push({socketio::event_type::acks_complete, {}, false, id});
+            return id;
+        }
+        undo.commit();
+        acks.expected = asked.size();
+        // A connection that cannot take it ends, and the acknowledgement with it.
+        for (std::uint32_t const number : asked) reaches(number);
+        return id;
     }
 
     //=== packets ===//

@@ -138,6 +138,8 @@ public:
 
     //=== namespaces ===//
 
+    // Whether a session or a packet of the namespace is kept.
+    [[nodiscard]] bool refers_to(std::uint32_t nsp) const noexcept { return store_.refers_to(nsp); }
     // Frees the number of a namespace for another; false while a kept session refers to it.
     [[nodiscard]] bool release(std::uint32_t nsp) noexcept {
         if (store_.refers_to(nsp)) return false;

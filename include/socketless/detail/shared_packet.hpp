@@ -1,6 +1,8 @@
 // A Socket.IO packet that is encoded once: all its receivers share the bytes.
 #pragma once
 
+#include <socketless/core/detail/digits.hpp>
+#include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/engineio/outbox.hpp>
@@ -10,6 +12,7 @@
 #include <socketless/socketio/recovery_offset.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
@@ -21,6 +24,13 @@
 
 namespace socketless::inline v0::detail {
 
+// An event that was encoded elsewhere: the text of its packet, without an id. Borrowed.
+struct encoded_event {
+    std::string_view text;
+    std::size_t arguments_begin;        // in the text: of the array of the name and the arguments
+    attachment_list const& attachments; // NOLINT(*-ref-data-members): it lives for one call
+};
+
 // One after another: each packet replaces the one before.
 class shared_packet {
 public:
@@ -31,20 +41,11 @@ public:
     // Encodes an event.
     result<void> encode(socketio::packet_bounds const& bounds, socketio::address const& to, std::string_view name,
                         json::detail::values const& args) {
-        messages_.clear();
-        attachments_.clear();
         text_.clear();
         attachment_list attachments;
         auto const encoded = socketio::detail::encode_event_within(text_, attachments, bounds, to, name, args);
         if (!encoded) return encoded;
-        if (queue_->has_parser()) {
-            for (byte_view const a : attachments)
-                attachments_.emplace_back(frame{frame_kind::binary, as_characters(a)});
-            return encode_again(attachments, bounds.max_size);
-        }
-        messages_.emplace_back(frame{frame_kind::text, text_});
-        for (byte_view const a : attachments) messages_.emplace_back(frame{frame_kind::binary, as_characters(a)});
-        return {};
+        return share(attachments, bounds.max_size);
     }
 
     // Takes an event that was encoded before, and adds an offset to its arguments.
@@ -52,10 +53,7 @@ public:
     void assign(std::string_view text, std::span<engineio::shared_message const> attachments,
                 std::optional<socketio::recovery_offset> const& offset) {
         text_ = text;
-        if (offset) {
-            text_.pop_back(); // the bracket at the end of its arguments
-            text_.append(",\"").append(offset->view()).append("\"]");
-        }
+        add(offset ? &*offset : nullptr);
         messages_.clear();
         if (queue_->has_parser()) {
             attachments_.assign(attachments.begin(), attachments.end());
@@ -67,6 +65,19 @@ public:
         }
         messages_.emplace_back(frame{frame_kind::text, text_});
         messages_.insert(messages_.end(), attachments.begin(), attachments.end());
+    }
+
+    // Takes an event that another server has encoded, without an id: adds one before its arguments, which begin at
+    // `event.arguments_begin`, or an offset to them.
+    result<void> assign(encoded_event const& event, std::optional<std::uint64_t> id,
+                        socketio::recovery_offset const* offset, std::size_t max_size) {
+        text_.assign(event.text.substr(0, event.arguments_begin));
+        if (id) text_.append(core_detail::decimal_text(*id).view());
+        text_.append(event.text.substr(event.arguments_begin));
+        add(offset);
+        if (socketio::message_queue::is_too_large(text_.size(), event.attachments, max_size))
+            return error{errc::message_too_large};
+        return share(event.attachments, max_size);
     }
 
     [[nodiscard]] std::string const& text() const noexcept { return text_; }
@@ -84,6 +95,26 @@ public:
 
 private:
     static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
+
+    void add(socketio::recovery_offset const* offset) {
+        if (offset == nullptr) return;
+        text_.pop_back(); // the bracket at the end of its arguments
+        text_.append(",\"").append(offset->view()).append("\"]");
+    }
+
+    // Makes the messages of the text and the attachments.
+    result<void> share(attachment_list const& attachments, std::size_t max_size) {
+        messages_.clear();
+        attachments_.clear();
+        if (queue_->has_parser()) {
+            for (byte_view const a : attachments)
+                attachments_.emplace_back(frame{frame_kind::binary, as_characters(a)});
+            return encode_again(attachments, max_size);
+        }
+        messages_.emplace_back(frame{frame_kind::text, text_});
+        for (byte_view const a : attachments) messages_.emplace_back(frame{frame_kind::binary, as_characters(a)});
+        return {};
+    }
 
     result<void> encode_again(attachment_list const& attachments, std::size_t max_size) {
         auto const message = queue_->parsed().encode_again(text_, attachments);
