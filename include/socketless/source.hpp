@@ -12,6 +12,8 @@
 #endif
 
 #include <socketless/impl/client.hpp>
+#include <socketless/impl/cluster.hpp>
+#include <socketless/impl/cluster_messages.hpp>
 #include <socketless/impl/number.hpp>
 #include <socketless/impl/parser.hpp>
 #include <socketless/impl/server.hpp>

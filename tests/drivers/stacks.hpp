@@ -38,7 +38,9 @@ public:
         std::map<std::uint64_t, std::uint64_t> exchanges;
     };
 
-    explicit stacks(socketless::server_options options = {}) : server(std::move(options), counting_random(), now) {}
+    // Servers with different numbers have different secrets.
+    explicit stacks(socketless::server_options options = {}, std::uint64_t number = 1)
+        : server(std::move(options), counting_random(number), now) {}
 
     std::function<void(event&)> on_server_event = [](event&) {};
     std::function<void(std::size_t client, event&)> on_client_event = [](std::size_t, event&) {};

@@ -73,6 +73,9 @@ enum class errc : std::uint8_t {
     too_many_acks,
     buffer_full,
 
+    // clusters
+    too_many_requests,
+
     // HTTP
     invalid_start_line,
     unsupported_http_version,
@@ -155,6 +158,7 @@ inline constexpr errc_text errc_texts[] = {
     {errc::already_acknowledged, "already_acknowledged", "the event was acknowledged, or asked for no acknowledgement"},
     {errc::too_many_acks, "too_many_acks", "the limit of awaited acknowledgements is reached"},
     {errc::buffer_full, "buffer_full", "the events that wait for the socket to connect would exceed the limit"},
+    {errc::too_many_requests, "too_many_requests", "the limit of requests that wait for other nodes is reached"},
     {errc::invalid_start_line, "invalid_start_line", "the first line of the HTTP message cannot be read"},
     {errc::unsupported_http_version, "unsupported_http_version", "the version of HTTP is neither 1.0 nor 1.1"},
     {errc::target_too_long, "target_too_long", "the request target is longer than the limit"},
