@@ -3,7 +3,21 @@
 
 #include "corpus.hpp"
 
-#include <socketless/socketless.hpp>
+#include <socketless/client.hpp>
+#include <socketless/engineio/packet.hpp>
+#include <socketless/engineio/payload.hpp>
+#include <socketless/json/text.hpp>
+#include <socketless/json/validate.hpp>
+#include <socketless/json/writer.hpp>
+#include <socketless/msgpack/validate.hpp>
+#include <socketless/msgpack/value.hpp>
+#include <socketless/msgpack/writer.hpp>
+#include <socketless/server.hpp>
+#include <socketless/socketio/arguments.hpp>
+#include <socketless/socketio/assembler.hpp>
+#include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/msgpack_parser.hpp>
+#include <socketless/socketio/packet.hpp>
 
 #include <cstddef>
 #include <memory>

@@ -53,10 +53,11 @@ struct corpora {
         : json(d / "json_fuzz"), msgpack(d / "msgpack_fuzz"), engineio(d / "engineio_fuzz"),
           socketio(d / "socketio_fuzz"), stack(d / "stack_fuzz"), websocket(d / "websocket_fuzz"),
           http(d / "http_fuzz"), wire(d / "wire_fuzz"), wire_client(d / "wire_client_fuzz"),
-          kernels(d / "kernels_fuzz") {}
+          kernels(d / "kernels_fuzz"), cluster(d / "cluster_fuzz") {}
 
-    [[nodiscard]] std::array<seeds const*, 10> all() const {
-        return {&json, &msgpack, &engineio, &socketio, &stack, &websocket, &http, &wire, &wire_client, &kernels};
+    [[nodiscard]] std::array<seeds const*, 11> all() const {
+        return {&json, &msgpack, &engineio,    &socketio, &stack,  &websocket,
+                &http, &wire,    &wire_client, &kernels,  &cluster};
     }
 
     seeds json;
@@ -69,6 +70,7 @@ struct corpora {
     seeds wire;
     seeds wire_client;
     seeds kernels;
+    seeds cluster;
 };
 
 struct item {
@@ -147,6 +149,14 @@ void add_happening(corpora& out, json::text line) {
     auto const binary = line.find("binary");
     auto const bytes = binary ? support::from_hex(binary->get<std::string>().value_or("")).value_or("") : "";
     if (socketio::decode_msgpack(bytes)) add_msgpack(out, bytes);
+}
+
+// What was published on Redis, as cluster_fuzz knows it.
+void add_published(seeds& out, json::text line) {
+    auto const kind = line.find("kind").value_or(json::text());
+    char const choice = kind.equals("broadcast") ? '\0' : kind.equals("request") ? '\1' : '\2';
+    auto const hex = line.find("message_hex").value_or(json::text()).get<std::string>().value_or("");
+    if (auto const bytes = support::from_hex(hex); bytes && !bytes->empty()) out.add(choice + *bytes);
 }
 
 // A step of stack_fuzz that takes a text: the step, a length in one byte and the characters.
@@ -360,9 +370,13 @@ int main(int argc, char** argv) {
     std::map<std::string, stack_programs> programs;
     bool const read = read_lines(data / "vectors", [&out](std::string const& vectors,
                                                           json::text line) { add_vector(out, vectors, line); }) &&
-                      read_lines(data / "captures", [&](std::string const& capture, json::text line) {
-                          add_happening(out, line);
-                          programs[capture].add(line);
+                      read_lines(data / "captures",
+                                 [&](std::string const& capture, json::text line) {
+                                     add_happening(out, line);
+                                     programs[capture].add(line);
+                                 }) &&
+                      read_lines(data / "cluster", [&out](std::string const& file, json::text line) {
+                          if (file.starts_with("redis-pubsub")) add_published(out.cluster, line);
                       });
     if (!read) {
         std::cerr << "make_seeds: " << data << " has no vectors or no captures\n";

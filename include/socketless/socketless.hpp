@@ -5,6 +5,16 @@
 #include <socketless/audience.hpp>
 #include <socketless/client.hpp>
 #include <socketless/client_options.hpp>
+#include <socketless/cluster/audience.hpp>
+#include <socketless/cluster/bus_transmit.hpp>
+#include <socketless/cluster/emitter.hpp>
+#include <socketless/cluster/event.hpp>
+#include <socketless/cluster/message_node.hpp>
+#include <socketless/cluster/node.hpp>
+#include <socketless/cluster/options.hpp>
+#include <socketless/cluster/redis_command.hpp>
+#include <socketless/cluster/redis_node.hpp>
+#include <socketless/cluster/redis_options.hpp>
 #include <socketless/core/callback.hpp>
 #include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>

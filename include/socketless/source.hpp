@@ -13,7 +13,9 @@
 
 #include <socketless/impl/client.hpp>
 #include <socketless/impl/cluster.hpp>
+#include <socketless/impl/cluster_emitter.hpp>
 #include <socketless/impl/cluster_messages.hpp>
+#include <socketless/impl/cluster_redis.hpp>
 #include <socketless/impl/number.hpp>
 #include <socketless/impl/parser.hpp>
 #include <socketless/impl/server.hpp>
