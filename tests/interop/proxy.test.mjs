@@ -11,6 +11,7 @@ import { io } from 'socket.io-client';
 import { ask, collect, gone, heard, modern, python, transports } from './clients.mjs';
 import { check, launch, run, sleep, start, until } from './harness.mjs';
 import { request } from './protocol.mjs';
+import { startRedis } from './redis.mjs';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'socketless-nginx-'));
 const log = () => readFileSync(path.join(directory, 'access.log'), 'utf8').trim().split('\n');
@@ -20,7 +21,10 @@ const server = await start('socketio_server', ...limits);
 const hidden = await start('socketio_server'); // for what others must not disturb
 const red = await start('socketio_server', '--cookie', 'red');
 const blue = await start('socketio_server', '--cookie', 'blue');
-const servers = [server, hidden, red, blue];
+const redis = await startRedis();
+const nodes = await Promise.all(['node_a', 'node_b'].map((cookie) =>
+    start('socketio_server', '--cookie', cookie, '--redis', redis.address)));
+const servers = [server, hidden, red, blue, ...nodes];
 
 // Ports that are free now.
 async function freePorts(count) {
@@ -30,13 +34,17 @@ async function freePorts(count) {
     await Promise.all(listeners.map((one) => once(one.close(), 'close')));
     return ports;
 }
-const names = ['buffering', 'streaming', 'plain', 'impatient', 'by_cookie', 'by_address'];
+const names = ['buffering', 'streaming', 'plain', 'impatient', 'by_cookie', 'by_address', 'cluster'];
 const ports = Object.fromEntries((await freePorts(names.length)).map((port, i) => [names[i], port]));
 // By name: Python's clients keep no cookies of an address.
 const url = Object.fromEntries(names.map((name) => [name, `http://localhost:${ports[name]}`]));
 
 const modernHttp = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; ' +
     'proxy_set_header Connection $connection_upgrade;';
+// Two servers on one Redis, in the words of README.md.
+const cluster = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').match(/^```nginx\n(.*?)^```$/ms)[1]
+    .replaceAll('3001', nodes[0].port).replaceAll('3002', nodes[1].port)
+    .replace('listen 80', `listen 127.0.0.1:${ports.cluster}`);
 const site = (name, upstream, lines = '', forwarding = modernHttp) => `
     server {
         listen 127.0.0.1:${ports[name]};
@@ -58,10 +66,7 @@ http {
     ${temporary.map((name) => `${name}_temp_path ${directory}/${name};`).join('\n    ')}
     log_format upstream '$request_method $server_port $upstream_addr $status $http_x_who';
     access_log ${directory}/access.log upstream;
-    map $http_upgrade $connection_upgrade {
-        default upgrade;
-        '' '';
-    }
+    ${cluster}
     map $http_cookie $sticky {
         default both;
         '~\\bred=' red;
@@ -95,6 +100,7 @@ async function proxy() {
 let nginx = await proxy();
 after(async () => {
     await Promise.all(servers.map((one) => one.stop()));
+    await redis.kill();
     nginx.kill('SIGKILL');
     rmSync(directory, { recursive: true });
 });
@@ -227,6 +233,27 @@ describe('two servers behind a proxy', { concurrency: 6 }, () => {
 check('nginx 1.22', 'server', 'upgrade', 'both servers had clients', () => {
     const both = [red, blue].map(({ port }) => `127.0.0.1:${port}`).sort();
     for (const [site, some] of Object.entries(used)) assert.deepEqual([...some].sort(), both, site);
+});
+
+// Clients come to one server and to the other in turn, with a cookie or in one WebSocket.
+through('cluster', 'one conversation is heard on both servers', async (connect, transport) => {
+    const sockets = [];
+    const isAt = () => new Set(log().filter((line) => line.endsWith(` cluster-${transport}`))
+        .map((line) => line.split(' ')[2]));
+    while (sockets.length < 2 || transport !== 'websocket' && isAt().size < 2) // a WebSocket is logged when it ends
+        sockets.push(await connect({ withCredentials: true, extraHeaders: { 'X-Who': `cluster-${transport}` } }));
+    const got = sockets.map((socket) => collect(socket, 'shouted'));
+    const hears = (i, word) => got[i].some(([said]) => said === word);
+    for (const [i, socket] of sockets.entries()) {
+        const word = `from ${i}`;
+        socket.emit('shout', word);
+        await until(() => sockets.every((_, k) => hears(k, word)));
+        assert.deepEqual(await ask(socket, 'any', i), [i]);
+    }
+    await Promise.all(sockets.map((socket) => ask(socket, 'join', 'room')));
+    const said = sockets.slice(1).map((socket) => heard(socket, 'said'));
+    sockets[0].emit('say', 'room', 'hello');
+    for (const one of said) assert.deepEqual(await one, ['hello']);
 });
 
 describe('a proxy that is started anew', () => {

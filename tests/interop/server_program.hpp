@@ -5,6 +5,7 @@
 #include "posix/end_signals.hpp"
 #include "posix/network.hpp"
 #include "posix/stream.hpp"
+#include "posix/watchers.hpp"
 
 #include <socketless/engineio/server_options.hpp>
 #include <socketless/wire/server_options.hpp>
@@ -70,15 +71,16 @@ struct server_arguments {
     }
 };
 
-// Serves until a signal comes, and then closes all in good order; `listening` gets the port. Returns the exit code of
-// the program. See posix/network.hpp.
+// Serves until a signal comes, and then closes all in good order; `listening` gets the port, `companion` runs beside
+// it. Returns the exit code of the program. See posix/network.hpp.
 template <class Wire, class Application>
 int serve(Wire& io, Application& application, server_arguments const& arguments,
-          std::function<void(std::uint16_t)> const& listening = {}) try {
+          std::function<void(std::uint16_t)> const& listening = {}, posix_driver::companion* companion = nullptr) try {
     bool const is_secure = !arguments.certificate.empty();
     using tls = posix_driver::tls_context;
     posix_driver::network network(io, application, is_secure ? tls(arguments.certificate, arguments.key) : tls());
     posix_driver::end_signals const signals;
+    if (companion != nullptr) network.accompany(*companion);
     auto const port = network.listen(arguments.port);
     std::printf("listening on %u\n", static_cast<unsigned>(port));
     if (listening) listening(port);

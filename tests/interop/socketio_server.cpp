@@ -9,9 +9,11 @@
 //                               answered, with that answer
 //     kick                      disconnects the socket
 //
-// in the namespaces "/" and "/custom", which tell who joins its auth (event auth), and "/guarded", whose auth is
-// {"token":"123"}.
+// and with --redis what cluster_commands.hpp lists, in the namespaces "/" and "/custom", which tell who joins its auth
+// (event auth), and "/guarded", whose auth is {"token":"123"}.
+#include "cluster_commands.hpp"
 #include "parser_option.hpp"
+#include "redis_cluster.hpp"
 #include "server_program.hpp"
 
 #include <socketless/core/system_random.hpp>
@@ -40,13 +42,17 @@ namespace {
 
 class test_application {
 public:
-    explicit test_application(server& io) : io_(io) {
-        io_.declare("/", admission::ask);
-        io_.declare("/custom", admission::ask);
-        io_.declare("/guarded", admission::ask);
+    // `node` is null without --redis.
+    test_application(server& io, cluster::redis_node* node) : io_(io), node_(node) {
+        for (auto const* const nsp : {"/", "/custom", "/guarded"}) {
+            io_.declare(nsp, admission::ask);
+            if (node_ != nullptr) node_->declare(nsp);
+        }
+        if (node_ != nullptr) commands_.emplace(io_, *node_);
     }
 
     void handle(socketio::event& e) {
+        if (node_ != nullptr && node_->handle(e)) return;
         switch (e.type) {
         case event_type::connecting: return admit(e);
         case event_type::connected: return greet(e);
@@ -55,6 +61,7 @@ public:
         default: return;
         }
     }
+    void handle(cluster::event& e) { commands_->handle(e); }
 
 private:
     void admit(socketio::event const& e) {
@@ -99,12 +106,14 @@ private:
         } else if (e.name() == "say") {
             say(e);
         } else if (e.name() == "shout") {
-            io_.in(e.nsp).emit("shouted", spread(args)).ignore();
+            to_all(e.nsp, [&](auto all) { all.emit("shouted", spread(args)).ignore(); });
         } else if (e.name() == "ask") {
             if (auto const id = io_.emit_with_ack(e.socket, std::nullopt, "question", spread(args)))
                 askers_.emplace(*id, e.socket);
         } else if (e.name() == "kick") {
             return io_.disconnect(e.socket);
+        } else if (commands_) {
+            commands_->take(e);
         }
         if (e.ack) io_.acknowledge(e.ack, spread(args)).ignore();
     }
@@ -116,7 +125,13 @@ private:
         auto const room = rest.front().get<std::string>();
         if (!room) return;
         rest.erase(rest.begin());
-        io_.in(e.nsp).to(*room).except(e.socket).emit("said", spread(rest)).ignore();
+        to_all(e.nsp, [&](auto all) { all.to(*room).except(e.socket).emit("said", spread(rest)).ignore(); });
+    }
+
+    // The audience is that of all servers, or of this one.
+    template <class Emit>
+    void to_all(std::string_view nsp, Emit emit) {
+        node_ != nullptr ? emit(node_->in(nsp)) : emit(io_.in(nsp));
     }
 
     void take_answer(socketio::event const& e) {
@@ -126,20 +141,25 @@ private:
     }
 
     server& io_;
+    cluster::redis_node* node_;
+    std::optional<cluster_test::commands> commands_;
     std::unordered_map<std::uint64_t, socketio::socket_handle> askers_;
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-    std::string const usage = "socketio_server [option]..." + std::string(server_arguments::usage) + R"(
+    std::string const usage = "socketio_server [option]..." + std::string(server_arguments::usage) +
+                              std::string(cluster_arguments::usage) + R"(
   --connect-timeout MS              for a client to join a namespace
   --parser P                        msgpack, or default: how packets are sent; clients must use the same
   --recovery                        keeps the state of connections that are lost for two minutes)";
     server_arguments arguments{.path = "/socket.io/"};
+    cluster_arguments cluster;
     server_options options;
     command_line line(usage);
     arguments.declare(line);
+    cluster.declare(line);
     line.option("--connect-timeout", options.sockets.connect_timeout);
     declare_parser(line, options.sockets.parser);
     line.flag("--recovery", [&options] { options.recovery.emplace(); });
@@ -148,6 +168,10 @@ int main(int argc, char** argv) {
     options.path = arguments.path;
 
     wire::server<> io(std::move(options), arguments.wire(), system_random(), std::chrono::steady_clock::now());
-    test_application application(io.protocol());
-    return serve(io, application, arguments);
+    cluster.node.write_data = [&io](socketio::socket_handle socket, json::writer& out) {
+        out.raw(json::text::trusted(*io.protocol().data<std::string>(socket)));
+    };
+    redis_cluster redis(cluster, io.protocol());
+    test_application application(io.protocol(), redis.node());
+    return serve(io, application, arguments, {}, redis.link(application));
 }

@@ -3,6 +3,7 @@
 //       [--upgrade-timeout ms] [--connect-timeout ms] [--transports polling,websocket] [--path /socket.io/]
 //       [--allow-v3] [--recovery] [--parser default|msgpack]
 //       [--package socket.io|socket.io-2] [--cert FILE --key FILE]
+//       [--redis HOST:PORT] [--redis-prefix P] [--redis-timeout ms]
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -25,6 +26,9 @@ const { values: options } = parseArgs({
         'package': { type: 'string', default: 'socket.io' },
         'cert': { type: 'string' },
         'key': { type: 'string' },
+        'redis': { type: 'string' },
+        'redis-prefix': { type: 'string' },
+        'redis-timeout': { type: 'string' },
     },
 });
 const number = (name) => (options[name] === undefined ? undefined : Number(options[name]));
@@ -47,6 +51,18 @@ const io = new Server(http, given({
     cors: options.package === 'socket.io' ? { origin: '*' } : undefined,
 }));
 
+if (options.redis) {
+    const { createAdapter } = await import('@socket.io/redis-adapter');
+    const { createClient } = await import('redis');
+    const commands = createClient({ url: `redis://${options.redis}` });
+    const subscriptions = commands.duplicate();
+    for (const client of [commands, subscriptions]) client.on('error', () => {}); // it connects again by itself
+    process.on('unhandledRejection', () => {}); // the adapter awaits no command, and some are lost with Redis
+    await Promise.all([commands.connect(), subscriptions.connect()]);
+    const settings = given({ key: options['redis-prefix'], requestsTimeout: number('redis-timeout') });
+    io.adapter(createAdapter(commands, subscriptions, settings));
+}
+
 // Revision 4 has no auth: there it is the query of the namespace, or of the connection.
 const auth = (socket) => socket.handshake.auth ?? socket.handshake.query;
 
@@ -59,9 +75,32 @@ const handlers = new Map(Object.entries({
     'shout': (socket, args) => socket.nsp.emit('shouted', ...args),
     'ask': (socket, args) => socket.emit('question', ...args, (...answer) => socket.emit('answered', ...answer)),
     'kick': (socket) => socket.disconnect(),
+    // Those of cluster_commands.hpp.
+    'tell': (socket, [who, ...args]) => among(socket, who).emit('told', ...args),
+    'whisper': (socket, [who, ...args]) => among(socket, who).volatile.emit('told', ...args),
+    'ask-all': (socket, [who, timeout, ...args]) =>
+        among(socket, who).timeout(timeout).emit('question', ...args, report(socket)),
+    'join-all': (socket, [who, room]) => among(socket, who).socketsJoin(room),
+    'leave-all': (socket, [who, room]) => among(socket, who).socketsLeave(room),
+    'kick-all': (socket, [who]) => among(socket, who).disconnectSockets(),
+    'drop-all': (socket, [who]) => among(socket, who).disconnectSockets(true),
+    'fetch': (socket, [who]) => among(socket, who).fetchSockets().then(
+        (found) => report(socket)(null, found.map(about)), (error) => report(socket)(error, [])),
+    'note': (socket, args) => socket.nsp.serverSideEmit('note', ...args),
+    'survey': (socket, args) => socket.nsp.serverSideEmit('survey', ...args, report(socket)),
 }));
+function among(socket, { rooms = [], except = [] }) {
+    return socket.nsp.to(rooms).except(except);
+}
+const about = ({ id, rooms, data, handshake }) => ({ id, rooms: [...rooms], data, handshake });
+// Tells a client the answers that have come.
+const report = (socket) => (error, answers) => {
+    for (const answer of answers) socket.emit('answer', answer);
+    socket.emit('complete', !error, answers.length);
+};
 
 function serve(socket) {
+    socket.data = auth(socket);
     socket.emit('auth', auth(socket));
     const on = (handle, args) => {
         const reply = typeof args.at(-1) === 'function' ? args.pop() : undefined;
@@ -77,7 +116,12 @@ function serve(socket) {
     });
 }
 
-for (const nsp of ['/', '/custom', '/guarded']) io.of(nsp).on('connection', serve);
+for (const name of ['/', '/custom', '/guarded']) {
+    const nsp = io.of(name).on('connection', serve);
+    if (!options.redis) continue;
+    nsp.on('note', (...args) => nsp.local.emit('noted', ...args));
+    nsp.on('survey', (...args) => args.pop()(args));
+}
 io.of('/guarded').use((socket, next) => {
     if (auth(socket).token === '123') return next();
     next(Object.assign(new Error('not authorized'), { data: { code: 401 } }));

@@ -5,6 +5,7 @@
 #include "connector.hpp"
 #include "descriptor.hpp"
 #include "stream.hpp"
+#include "watchers.hpp"
 
 #include <socketless/core/time.hpp>
 #include <socketless/wire/transmit.hpp>
@@ -22,7 +23,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,10 +42,15 @@ using socketless::time_point;
 /// options of a server ask for other paths, it also has `wire::response answer(wire::request const&)`, whose views live
 /// until the next one.
 template <class Wire, class Application>
-class network {
+class network : public watchers {
 public:
     network(Wire& io, Application& application, tls_context tls = {})
         : io_(io), application_(application), tls_(std::move(tls)), input_(std::size_t{64} * 1024) {}
+    network(network const&) = delete;
+    network& operator=(network const&) = delete;
+    ~network() {
+        if (companion_ != nullptr) companion_->end();
+    }
 
     /// Server: listens on all addresses of the machine. Returns the port, which 0 leaves to the system. Throws if that
     /// fails.
@@ -56,9 +61,11 @@ public:
         return listening.port;
     }
 
-    /// Calls `ready` whenever the descriptor can be read, until `unwatch`.
-    void watch(int fd, std::function<void()> ready) { watchers_.insert_or_assign(fd, std::move(ready)); }
-    void unwatch(int fd) { watchers_.erase(fd); }
+    /// Runs `other` beside the wire. Precondition: it outlives the network.
+    void accompany(companion& other) {
+        companion_ = &other;
+        other.begin(*this);
+    }
 
     /// Runs until `at_rest` says so: it is called whenever both polls have run dry, and returns whether to go on.
     template <class AtRest>
@@ -105,7 +112,9 @@ private:
     static time_point now() { return std::chrono::steady_clock::now(); }
 
     void handle_events() {
-        while (auto e = io_.poll_event()) application_.handle(*e);
+        do {
+            while (auto e = io_.poll_event()) application_.handle(*e);
+        } while (companion_ != nullptr && companion_->drive(now()));
         if constexpr (requires { application_.answer(*io_.poll_request()); })
             while (auto const r = io_.poll_request()) io_.respond(r->exchange, application_.answer(*r), now()).ignore();
     }
@@ -200,14 +209,10 @@ private:
 
     void take_all() {
         for (std::size_t i = 0; i != watched_.size(); ++i) {
-            if (i >= watchers_before_) {
+            if (i < watchers_before_)
+                tell(watched_[i]);
+            else
                 take(ids_[i - watchers_before_], watched_[i].revents);
-            } else if (watched_[i].revents != 0) {
-                auto const found = watchers_.find(watched_[i].fd);
-                if (found == watchers_.end()) continue;
-                auto const ready = found->second; // it may unwatch itself
-                ready();
-            }
         }
     }
 
@@ -287,7 +292,7 @@ private:
         if (accepts_again_ && *accepts_again_ <= now()) accept_again();
         watched_.clear();
         ids_.clear();
-        for (auto const& [fd, ready] : watchers_) watched_.push_back({fd, POLLIN, 0});
+        add_to(watched_);
         watchers_before_ = watched_.size();
         bool has_unread = false;
         for (auto const& [id, c] : connections_) {
@@ -295,7 +300,8 @@ private:
             ids_.push_back(id);
             has_unread = has_unread || c.bytes.has_unread();
         }
-        auto const next = socketless::earlier(io_.poll_timeout(), accepts_again_);
+        auto next = socketless::earlier(io_.poll_timeout(), accepts_again_);
+        if (companion_ != nullptr) next = socketless::earlier(next, companion_->poll_timeout());
         if (!next || has_unread) return has_unread ? 0 : -1;
         auto const wait = std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count(); // not too early
         return static_cast<int>(std::clamp<std::int64_t>(wait, 0, 1'000'000));
@@ -307,7 +313,7 @@ private:
     descriptor listener_;
     // No descriptors were left: when to accept again, unless a connection goes before.
     std::optional<time_point> accepts_again_;
-    std::map<int, std::function<void()>> watchers_;
+    companion* companion_ = nullptr;
     std::map<wire::connection_id, connection> connections_;
     wire::connection_id last_id_ = 0; // of a server
     std::vector<pollfd> watched_;     // first those of the watchers, then those of the connections

@@ -132,12 +132,6 @@ private:
         throw bad_input("no such command: " + std::string(name) + " (/help)");
     }
 
-    static json::text read_value(std::string_view word) {
-        auto const json = json::validate(word);
-        if (!json) throw bad_input("not JSON: " + std::string(word) + " (text is \"quoted\")");
-        return *json;
-    }
-
     void read_event(command& c, std::string_view name) {
         if (name.empty()) throw bad_input("no event to emit (/help)");
         auto const quoted = name.starts_with('"') ? read_value(name).get<std::string>() : std::string(name);

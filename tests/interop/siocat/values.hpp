@@ -2,6 +2,7 @@
 #pragma once
 
 #include <socketless/json/text.hpp>
+#include <socketless/json/validate.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/socketio/arguments.hpp>
 
@@ -24,6 +25,13 @@ using namespace socketless;
 struct bad_input : std::runtime_error {
     using runtime_error::runtime_error;
 };
+
+/// A value as the user types it.
+inline json::text read_value(std::string_view word) {
+    auto const json = json::validate(word);
+    if (!json) throw bad_input("not JSON: " + std::string(word) + " (text is \"quoted\")");
+    return *json;
+}
 
 inline constexpr std::string_view binary_key = "$binary";
 

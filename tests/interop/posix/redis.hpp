@@ -1,0 +1,150 @@
+// The two connections of a cluster::redis_node to Redis, on hiredis.
+#pragma once
+
+#include "watchers.hpp"
+
+#include <socketless/cluster/redis_node.hpp>
+#include <socketless/core/time.hpp>
+
+#include <hiredis/async.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace posix_driver {
+
+namespace cluster = socketless::cluster;
+
+/// Connects, and connects again after a loss: at once, and then ever more slowly.
+class redis final : public companion {
+public:
+    /// `handle` gets the events of the node.
+    redis(cluster::redis_node& node, std::string host, std::uint16_t port, std::function<void(cluster::event&)> handle)
+        : node_(node), host_(std::move(host)), port_(port), handle_(std::move(handle)) {
+        std::signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that are lost
+    }
+
+    void begin(watchers& network) override { network_ = &network; }
+    void end() override {
+        for (link& l : links_)
+            if (l.context != nullptr) ::redisAsyncFree(l.context);
+    }
+
+    bool drive(socketless::time_point now) override {
+        bool has_acted = false;
+        node_.handle_timeout(now);
+        for (link& l : links_)
+            if (l.context == nullptr && l.due <= now) connect(l);
+        for (; auto e = node_.poll_event(); has_acted = true) handle_(*e);
+        for (; auto const command = node_.poll_transmit(); has_acted = true) send(*command);
+        return has_acted;
+    }
+
+    [[nodiscard]] std::optional<socketless::time_point> poll_timeout() const override {
+        auto next = node_.poll_timeout();
+        for (link const& l : links_)
+            if (l.context == nullptr) next = socketless::earlier(next, l.due);
+        return next;
+    }
+
+private:
+    static constexpr std::chrono::milliseconds first_delay{50}, longest_delay{2'000};
+
+    struct link { // one of the connections
+        redis* owner;
+        cluster::redis_connection connection;
+        redisAsyncContext* context = nullptr; // frees itself when it is lost
+        std::chrono::milliseconds delay = first_delay;
+        socketless::time_point due = {}; // without a context: when to connect
+    };
+
+    static auto now() { return std::chrono::steady_clock::now(); }
+    static link& of(redisAsyncContext const* context) { return *static_cast<link*>(context->data); }
+
+    void connect(link& l) {
+        auto* const c = ::redisAsyncConnect(host_.c_str(), port_);
+        if (c == nullptr) return lose(l);
+        if (c->err != 0) return ::redisAsyncFree(c), lose(l);
+        l.context = c;
+        c->data = &l;
+        void (*const unwatch_all)(void*) = [](void* p) { unwatch<POLLIN>(p), unwatch<POLLOUT>(p); };
+        c->ev = {c, watch<POLLIN>, unwatch<POLLIN>, watch<POLLOUT>, unwatch<POLLOUT>, unwatch_all};
+        ::redisAsyncSetConnectCallback(c, [](redisAsyncContext const* made, int status) {
+            if (status != REDIS_OK) return lose(of(made));
+            of(made).delay = first_delay;
+            of(made).owner->node_.connected(of(made).connection, now());
+        });
+        ::redisAsyncSetDisconnectCallback(c, [](redisAsyncContext const* lost, int) {
+            lose(of(lost));
+            of(lost).owner->node_.lost(of(lost).connection, now());
+        });
+    }
+
+    template <short What>
+    static void watch(void* p) {
+        auto* const c = static_cast<redisAsyncContext*>(p);
+        constexpr auto handle = What == POLLIN ? ::redisAsyncHandleRead : ::redisAsyncHandleWrite;
+        of(c).owner->network_->watch(c->c.fd, std::bind_front(handle, c), What);
+    }
+    template <short What>
+    static void unwatch(void* p) {
+        auto const* const c = static_cast<redisAsyncContext*>(p);
+        of(c).owner->network_->unwatch(c->c.fd, What);
+    }
+
+    static void lose(link& l) {
+        l.context = nullptr;
+        l.due = now() + l.delay;
+        l.delay = std::min(l.delay * 2, longest_delay);
+    }
+
+    void send(cluster::redis_command const& command) {
+        std::vector<char const*> words;
+        std::vector<std::size_t> sizes;
+        for (auto const word : command.words) words.push_back(word.data()), sizes.push_back(word.size());
+        auto* const token = reinterpret_cast<void*>(static_cast<std::uintptr_t>(command.token));
+        ::redisAsyncCommandArgv(links_[static_cast<std::size_t>(command.connection)].context, take, token,
+                                static_cast<int>(words.size()), words.data(), sizes.data());
+    }
+
+    // A reply, or what a subscription brings; nothing where the connection is lost.
+    static void take(redisAsyncContext* context, void* said, void* token) {
+        if (said == nullptr) return;
+        parts kept;
+        cluster::redis_reply const reply = translate(*static_cast<redisReply*>(said), kept);
+        auto& node = of(context).owner->node_;
+        bool const is_push = of(context).connection == cluster::redis_connection::subscriptions;
+        is_push ? node.pushed(reply, now()) : node.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
+    }
+
+    // `kept` holds the elements of arrays, which a reply borrows.
+    using parts = std::deque<std::vector<cluster::redis_reply>>;
+    static cluster::redis_reply translate(redisReply const& from, parts& kept) {
+        using kind = cluster::redis_reply::kind;
+        if (from.type == REDIS_REPLY_NIL) return {};
+        if (from.type == REDIS_REPLY_INTEGER) return {.type = kind::integer, .integer = from.integer};
+        if (from.type == REDIS_REPLY_ERROR) return {.type = kind::error, .text = {from.str, from.len}};
+        if (from.type != REDIS_REPLY_ARRAY) return {.type = kind::text, .text = {from.str, from.len}};
+        auto& elements = kept.emplace_back();
+        for (std::size_t i = 0; i != from.elements; ++i) elements.push_back(translate(*from.element[i], kept));
+        return {.type = kind::array, .elements = elements};
+    }
+
+    cluster::redis_node& node_;
+    std::string host_;
+    std::uint16_t port_;
+    std::function<void(cluster::event&)> handle_;
+    watchers* network_ = nullptr;
+    link links_[2] = {{this, cluster::redis_connection::commands}, {this, cluster::redis_connection::subscriptions}};
+};
+
+} // namespace posix_driver

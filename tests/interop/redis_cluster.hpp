@@ -1,0 +1,62 @@
+// The common part of the servers that act as one over Redis.
+#pragma once
+
+#include "command_line.hpp"
+#include "posix/redis.hpp"
+#include "posix/watchers.hpp"
+#include "redis_option.hpp"
+
+#include <socketless/cluster/options.hpp>
+#include <socketless/cluster/redis_node.hpp>
+#include <socketless/core/system_random.hpp>
+#include <socketless/server.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+struct cluster_arguments {
+    redis_arguments redis = {};
+    socketless::cluster::node_options node = {};
+
+    static constexpr std::string_view usage = R"(
+  --redis HOST:PORT                 acts as one with all servers on this Redis, those of Node too
+  --redis-prefix P                  what the names of channels begin with: socket.io
+  --redis-mode M                    pubsub: as @socket.io/redis-adapter does it
+  --redis-timeout MS                how long answers of other servers are awaited: 5000)";
+
+    void declare(command_line& line) {
+        redis.declare(line);
+        line.option("--redis-timeout", node.request_timeout);
+        line.option("--redis-mode", [&line](std::string_view mode) {
+            if (mode != "pubsub") line.fail("--redis-mode: there is none but pubsub");
+            return true;
+        });
+    }
+};
+
+// The node of a server, and its link to Redis; neither without --redis.
+class redis_cluster {
+public:
+    redis_cluster(cluster_arguments const& arguments, socketless::server& io) : redis_(arguments.redis) {
+        if (redis_.host.empty()) return;
+        node_.emplace(io, arguments.node, socketless::cluster::redis_options{.prefix = redis_.prefix},
+                      socketless::system_random(), std::chrono::steady_clock::now());
+    }
+
+    [[nodiscard]] socketless::cluster::redis_node* node() { return node_ ? &*node_ : nullptr; }
+
+    // The application's `handle` gets the events of the node.
+    template <class Application>
+    [[nodiscard]] posix_driver::companion* link(Application& application) {
+        if (!node_) return nullptr;
+        return &link_.emplace(*node_, redis_.host, redis_.port,
+                              [&application](socketless::cluster::event& e) { application.handle(e); });
+    }
+
+private:
+    redis_arguments redis_;
+    std::optional<socketless::cluster::redis_node> node_;
+    std::optional<posix_driver::redis> link_;
+};

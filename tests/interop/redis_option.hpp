@@ -1,0 +1,33 @@
+// `--redis` of the programs: the Redis over which servers act as one.
+#pragma once
+
+#include "command_line.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+struct redis_arguments {
+    std::string host = {}; // empty without --redis
+    std::uint16_t port = 0;
+    std::string prefix = "socket.io";
+
+    void declare(command_line& line) {
+        line.option("--redis", [this](std::string_view address) { return read(address); });
+        line.option("--redis-prefix", prefix);
+    }
+
+private:
+    // HOST:PORT
+    bool read(std::string_view address) {
+        auto const colon = std::min(address.rfind(':'), address.size());
+        host = address.substr(0, colon);
+        auto const digits = address.substr(std::min(colon + 1, address.size()));
+        auto const end = digits.data() + digits.size();
+        auto const done = std::from_chars(digits.data(), end, port);
+        return !host.empty() && done.ec == std::errc() && done.ptr == end;
+    }
+};
