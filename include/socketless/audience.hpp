@@ -19,10 +19,6 @@
 namespace socketless::inline v0 {
 
 class server;
-
-namespace cluster::detail {
-class local_sockets;
-} // namespace cluster::detail
 namespace detail {
 class server_emitter;
 } // namespace detail
@@ -110,7 +106,6 @@ public:
 private:
     friend class server;
     friend class detail::server_emitter;
-    friend class cluster::detail::local_sockets;
 
     audience(detail::server_emitter& server, std::string_view nsp) noexcept : server_(&server), nsp_(nsp) {}
 

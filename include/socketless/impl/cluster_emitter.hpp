@@ -8,6 +8,7 @@
 #include <socketless/cluster/emitter.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 #include <socketless/core/detail/separate.hpp>
 #include <socketless/socketio/encode.hpp>
+#include <socketless/socketio/message_queue.hpp>
 
 #include <algorithm>
 #include <string>
@@ -20,9 +21,6 @@
 namespace socketless::inline v0::cluster {
 
 namespace detail {
-
-// The sender that the reference names.
-inline constexpr std::string_view emitter_uid = "emitter";
 
 // What a Namespace of the reference keeps for itself: such an event would pass for its own.
 [[nodiscard]] inline bool is_reserved_for_servers(std::string_view name) noexcept {
@@ -51,7 +49,7 @@ SOCKETLESS_INLINE emitter::emitter(std::string nsp, std::string prefix)
 }
 
 SOCKETLESS_INLINE void emitter::add(std::vector<std::string>& rooms, std::string room) {
-    if (std::ranges::find(rooms, room) == rooms.end()) rooms.push_back(std::move(room));
+    detail::add_room(rooms, room);
 }
 
 SOCKETLESS_INLINE result<publication> emitter::broadcast(bool is_volatile, std::string_view name,
@@ -65,11 +63,11 @@ SOCKETLESS_INLINE result<publication> emitter::broadcast(bool is_volatile, std::
         out.by_json_writer([&args](json::writer& w) { w.value(args); });
         out.end_array().member("nsp", nsp_).end_object();
         out.begin_object();
-        detail::put_names(out, "rooms", to_);
+        detail::write_names(out, "rooms", to_);
         out.key("flags").begin_object();
         if (is_volatile) out.member("volatile", true);
         out.end_object();
-        detail::put_names(out, "except", except_);
+        detail::write_names(out, "except", except_);
         out.end_object().end_array();
     };
     return detail::publication_of(detail::broadcast_channel(prefix_, nsp_, to_),
@@ -109,8 +107,7 @@ SOCKETLESS_INLINE result<publication> emitter::emit_to_servers(std::string_view 
     if (detail::is_reserved_for_servers(name)) return error{errc::reserved_event_name};
     auto m = detail::message_of(detail::message_type::server_side_emit);
     m.uid = detail::emitter_uid;
-    auto const made = detail::write_json_with(
-        m.text, [&](json::writer& out) { out.begin_array().string(name).value(args).end_array(); });
+    auto const made = detail::write_json_with(m.text, socketio::detail::array_of(name, args));
     if (!made) return made.error();
     return request(m);
 }

@@ -36,7 +36,7 @@ public:
     result<void> emit(std::string_view nsp, std::span<std::string_view const> to,
                       std::span<std::string_view const> except, std::span<socketio::socket_handle const> except_sockets,
                       bool is_volatile, std::string_view name, json::detail::values const& args) {
-        socketless::audience here(*emitter_, nsp);
+        auto here = server_->in(nsp);
         for (auto const room : to) here.to(room);
         for (auto const room : except) here.except(room);
         for (auto const socket : except_sockets) here.except(socket);
@@ -105,7 +105,7 @@ public:
 
 private:
     [[nodiscard]] socketless::audience whom(message const& m) const {
-        socketless::audience here(*emitter_, m.nsp);
+        auto here = server_->in(m.nsp);
         for (auto const& room : m.rooms) here.to(room);
         for (auto const& room : m.except) here.except(room);
         return here;

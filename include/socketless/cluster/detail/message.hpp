@@ -6,6 +6,7 @@
 #include <socketless/json/text.hpp>
 #include <socketless/socketio/arguments.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,14 @@ enum class message_type : std::uint8_t {
 // Bytes of the name of a node or a request. The reference's have 16; what is kept of others must not be as long as they
 // like.
 inline constexpr std::size_t max_id_size = 256;
+
+// What all emitters call themselves. They are no nodes, and answer nothing.
+inline constexpr std::string_view emitter_uid = "emitter";
+
+// Adds a room that is not among them yet.
+inline void add_room(std::vector<std::string>& rooms, std::string_view room) {
+    if (std::ranges::find(rooms, room) == rooms.end()) rooms.emplace_back(room);
+}
 
 // One message. What comes is written over one object again and again. Attachments are borrowed: from what was emitted,
 // or from the bytes that came.
@@ -90,12 +99,6 @@ struct message {
     }
     [[nodiscard]] socketio::argument value() const noexcept { return {payload(), attachments}; }
 };
-
-[[nodiscard]] constexpr bool is_response(message_type type) noexcept {
-    using enum message_type;
-    return type == fetch_sockets_response || type == server_side_emit_response || type == broadcast_client_count ||
-           type == broadcast_ack;
-}
 
 } // namespace socketless::inline v0::cluster::detail
 

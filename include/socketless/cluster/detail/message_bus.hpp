@@ -115,9 +115,6 @@ public:
     [[nodiscard]] std::size_t node_count() const noexcept { return nodes_.size(); }
 
 private:
-    // What emitters call themselves, all of them: they are no nodes, and answer nothing.
-    static constexpr std::string_view emitter_uid = "emitter";
-
     struct queued_message {
         std::string to;
         std::string bytes;

@@ -1,5 +1,5 @@
-// Messages as the maps that socket.io-adapter 2.5 makes of them: in MessagePack, as the Redis Streams adapter publishes
-// them and a bus of the caller's own carries them; their data in JSON too, as it stands in the entries of a stream.
+// Messages in MessagePack as the maps that socket.io-adapter 2.5 makes of them, and the Redis Streams adapter
+// publishes: what a bus of the caller's own carries.
 #pragma once
 
 #include <socketless/cluster/detail/message.hpp>
@@ -26,40 +26,7 @@ namespace socketless::inline v0::cluster::detail {
 
 //=== writing ===//
 
-template <class Writer>
-void write_names(Writer& out, std::string_view key, std::vector<std::string> const& names) {
-    out.key(key).begin_array();
-    for (auto const& name : names) out.string(name);
-    out.end_array();
-}
-
-template <class Writer>
-void write_flags(Writer& out, message const& m) {
-    out.key("flags").begin_object();
-    if (m.is_volatile) out.member("volatile", true);
-    if (m.timeout) out.member("timeout", m.timeout->count());
-    out.end_object();
-}
-
-// { rooms, except, flags }
-template <class Writer>
-void write_options(Writer& out, message const& m) {
-    out.key("opts").begin_object();
-    write_names(out, "rooms", m.rooms);
-    write_names(out, "except", m.except);
-    write_flags(out, m);
-    out.end_object();
-}
-
-// { type, data, nsp }, of an event
-template <class Writer>
-void write_packet(Writer& out, message const& m) {
-    out.begin_object().member("type", static_cast<std::uint8_t>(socketio::packet_type::event));
-    out.key("data").value(m.value()).member("nsp", m.nsp).end_object();
-}
-
-template <class Writer>
-void write_data(Writer& out, message const& m) {
+inline void write_data(msgpack::writer& out, message const& m) {
     using enum message_type;
     out.begin_object();
     if (m.type == broadcast) {
@@ -71,10 +38,10 @@ void write_data(Writer& out, message const& m) {
     switch (m.type) {
     case broadcast:
     case disconnect_sockets:
-    case fetch_sockets: write_options(out, m); break;
+    case fetch_sockets: write_options(out.key("opts"), m); break;
     case sockets_join:
     case sockets_leave:
-        write_options(out, m);
+        write_options(out.key("opts"), m);
         write_names(out, "rooms", m.others);
         break;
     case fetch_sockets_response: out.member("sockets", m.value()); break;
@@ -93,7 +60,7 @@ void write_data(Writer& out, message const& m) {
 
 // Appends a message. Errors: those of msgpack::write_with.
 inline result<void> encode(std::string& to, message const& m) {
-    auto const written = msgpack::write_with(to, [&](msgpack::writer& out) {
+    return write_msgpack_with(to, [&](msgpack::writer& out) {
         using enum message_type;
         bool const has_data = m.type != initial_heartbeat && m.type != heartbeat && m.type != adapter_close;
         out.begin_object().member("type", static_cast<std::uint8_t>(m.type));
@@ -103,28 +70,13 @@ inline result<void> encode(std::string& to, message const& m) {
         }
         out.member("uid", m.uid).member("nsp", m.nsp).end_object();
     });
-    return written ? result<void>() : written.error();
 }
 
 //=== reading ===//
 
-// A packet that is an event, in the namespace of the message.
-template <class Value>
-[[nodiscard]] bool read_packet(Value packet, message& m, limits const& bounds) {
-    auto const type = packet.find("type");
-    auto const data = packet.find("data");
-    auto const event = static_cast<std::uint8_t>(socketio::packet_type::event);
-    auto const binary_event = static_cast<std::uint8_t>(socketio::packet_type::binary_event);
-    if (!type || !data) return false;
-    auto const number = type->template get<std::uint8_t>();
-    if (!number || (*number != event && *number != binary_event)) return false;
-    return make_packet(m, bounds, as_json(*data, bounds)).has_value();
-}
-
 // Nothing, or JavaScript's undefined, leaves the text empty.
-template <class Value>
-[[nodiscard]] bool read_value(std::optional<Value> const& value, message& m, limits const& bounds) {
-    if (!value || is_undefined(*value)) return true;
+[[nodiscard]] inline bool read_value(std::optional<msgpack::value> const& value, message& m, limits const& bounds) {
+    if (!value || value->is_undefined()) return true;
     return make_value(m, bounds, as_json(*value, bounds)).has_value();
 }
 
@@ -144,15 +96,17 @@ template <class Value>
     return array.is(json::kind::array) && std::ranges::all_of(array.elements(), is_socket);
 }
 
-template <class Value>
-[[nodiscard]] bool read_data(Value data, message& m, limits const& bounds, std::size_t max_rooms) {
+[[nodiscard]] inline bool read_data(msgpack::value data, message& m, limits const& bounds, std::size_t max_rooms) {
     using enum message_type;
     m.request_id = text_of(data, "requestId");
     if (m.request_id.size() > max_id_size) return false;
     if (auto const options = data.find("opts"); options && !read_options(*options, m, max_rooms)) return false;
     auto const packet = data.find("packet");
     switch (m.type) {
-    case broadcast: return packet && read_packet(*packet, m, bounds);
+    case broadcast: {
+        auto const event = packet ? event_data(*packet) : error{errc::invalid_payload};
+        return event && make_packet(m, bounds, as_json(*event, bounds));
+    }
     case sockets_join:
     case sockets_leave: {
         auto const rooms = data.find("rooms");
@@ -167,12 +121,7 @@ template <class Value>
     case server_side_emit: return packet && read_value(packet, m, bounds) && is_server_side_event(m.payload());
     case server_side_emit_response:
     case broadcast_ack: return read_value(packet, m, bounds);
-    case broadcast_client_count: {
-        auto const count = data.find("clientCount");
-        auto const n = count ? count->template get<std::uint64_t>() : result<std::uint64_t>(error{errc::wrong_kind});
-        m.count = n.value_or(0);
-        return n.has_value();
-    }
+    case broadcast_client_count: return read_client_count(data, m);
     default: return true;
     }
 }
@@ -180,12 +129,9 @@ template <class Value>
 // Reads a message. Its attachments are borrowed from the bytes. False if it is none, or breaks a limit.
 [[nodiscard]] inline bool decode(std::string_view bytes, message& m, limits const& bounds, std::size_t max_rooms) {
     m.clear();
-    // Around what an application wrote there are the message, its data and a packet.
-    constexpr std::uint32_t around = 3;
-    if (!msgpack::validate(bytes, std::min(bounds.max_depth, limits::deepest - around) + around)) return false;
+    if (!msgpack::validate(bytes, max_depth_of_message(bounds))) return false;
     auto const whole = msgpack::value::trusted(bytes);
-    auto const type = whole.find("type");
-    auto const number = type ? type->get<std::uint8_t>() : result<std::uint8_t>(error{errc::wrong_kind});
+    auto const number = member<std::uint8_t>(whole, "type");
     constexpr auto last = static_cast<std::uint8_t>(message_type::adapter_close);
     if (!number || *number == 0 || *number > last) return false;
     m.type = static_cast<message_type>(*number);

@@ -279,27 +279,23 @@ private:
     }
     [[nodiscard]] message message_to(message_type type, audience const& whom) const {
         message m = message_in(type, whom.nsp_);
-        auto const add = [](std::vector<std::string>& rooms, std::string_view room) {
-            if (std::ranges::find(rooms, room) == rooms.end()) rooms.emplace_back(room);
-        };
-        for (auto const room : whom.to_) add(m.rooms, room);
-        for (auto const room : whom.except_) add(m.except, room);
+        for (auto const room : whom.to_) add_room(m.rooms, room);
+        for (auto const room : whom.except_) add_room(m.except, room);
         for (auto const socket : whom.except_sockets_)
-            if (auto const sid = here_.sid_of(socket); !sid.empty()) add(m.except, sid);
+            if (auto const sid = here_.sid_of(socket); !sid.empty()) add_room(m.except, sid);
         return m;
     }
 
     result<void> make_event(message& m, std::string_view name, json::detail::values const& args) const {
-        auto const array = [&](json::writer& out) { out.begin_array().string(name).value(args).end_array(); };
-        if (auto const made = make_packet(m, bounds(), array); !made) return made;
+        if (auto const made = make_packet(m, bounds(), socketio::detail::array_of(name, args)); !made) return made;
         std::size_t const max_size = server_->options().sockets.max_queued;
         bool const is_large = socketio::message_queue::is_too_large(m.text.size(), m.attachments, max_size);
         return is_large ? result<void>(error{errc::message_too_large}) : result<void>();
     }
     result<void> make_server_side_event(message& m, std::string_view name, json::detail::values const& args) const {
-        return make_value(m, bounds(),
-                          [&](json::writer& out) { out.begin_array().string(name).value(args).end_array(); });
+        return make_value(m, bounds(), socketio::detail::array_of(name, args));
     }
+
     //=== acting here ===//
 
     result<void> change(message_type type, audience const& whom, std::string_view room) {

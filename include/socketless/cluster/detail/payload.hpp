@@ -4,6 +4,7 @@
 #include <socketless/cluster/detail/message.hpp>
 #include <socketless/core/detail/digits.hpp>
 #include <socketless/core/detail/output.hpp>
+#include <socketless/core/error.hpp>
 #include <socketless/core/frame.hpp>
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
@@ -14,6 +15,7 @@
 #include <socketless/msgpack/detail/json_converter.hpp>
 #include <socketless/msgpack/kind.hpp>
 #include <socketless/msgpack/value.hpp>
+#include <socketless/msgpack/writer.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
 
@@ -29,6 +31,53 @@
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::cluster::detail {
+
+//=== writing ===//
+
+template <class Writer>
+void write_names(Writer& out, std::string_view key, std::vector<std::string> const& names) {
+    out.key(key).begin_array();
+    for (std::string const& name : names) out.string(name);
+    out.end_array();
+}
+
+// { rooms, except } and maybe more: the caller ends the object.
+template <class Writer>
+void begin_targets(Writer& out, message const& m) {
+    out.begin_object();
+    write_names(out, "rooms", m.rooms);
+    write_names(out, "except", m.except);
+}
+
+// { rooms, except, flags }
+inline void write_options(msgpack::writer& out, message const& m) {
+    begin_targets(out, m);
+    out.key("flags").begin_object();
+    if (m.is_volatile) out.member("volatile", true);
+    if (m.timeout) out.member("timeout", m.timeout->count());
+    out.end_object().end_object();
+}
+
+// { type, data, nsp }, of an event
+inline void write_packet(msgpack::writer& out, message const& m) {
+    out.begin_object().member("type", static_cast<int>(socketio::packet_type::event));
+    out.member("data", m.value()).member("nsp", m.nsp).end_object();
+}
+
+// Calls `f(msgpack::writer&)`, which writes one value, and appends that.
+template <class F>
+[[nodiscard]] result<void> write_msgpack_with(std::string& bytes, F f) {
+    auto const written = msgpack::write_with(bytes, f);
+    return written ? result<void>() : written.error();
+}
+
+//=== reading ===//
+
+// How deep a whole message may be: around what an application wrote there are at most three containers.
+[[nodiscard]] constexpr std::uint32_t max_depth_of_message(limits const& bounds) noexcept {
+    constexpr std::uint32_t around = 3;
+    return std::min(bounds.max_depth, limits::deepest - around) + around;
+}
 
 // Encodes an event as the packet of a broadcast: write(json::writer&) writes an array, the name and the arguments. It
 // is refused if no client with these limits would take it.
@@ -70,7 +119,8 @@ result<void> make_value(message& m, limits const& bounds, Write write) {
     return bounds;
 }
 
-// Writes MessagePack as JSON; its binary values become attachments, borrowed from it. JSON stays as it is.
+// Writes MessagePack as JSON; its binary values become attachments, borrowed from it. JSON stays as it is: it cannot
+// hold binary values, and what looks like a placeholder is data.
 [[nodiscard]] inline auto as_json(msgpack::value from, limits const& bounds) noexcept {
     return [from, max = bounds.max_attachments](json::writer& out) {
         if (from.empty())
@@ -122,17 +172,22 @@ template <class Value>
     return true;
 }
 
+// A member of an object.
+template <class T, class Value>
+[[nodiscard]] result<T> member(Value const& object, std::string_view key) {
+    auto const found = object.find(key);
+    return found ? found->template get<T>() : error{errc::wrong_kind};
+}
+
 // A member of an object as text; nothing if it is not there, or is no string.
 template <class Value>
 [[nodiscard]] std::string text_of(Value const& object, std::string_view key) {
-    auto const found = object.find(key);
-    return found ? found->template get<std::string>().value_or(std::string()) : std::string();
+    return member<std::string>(object, key).value_or(std::string());
 }
 
 template <class Value>
 [[nodiscard]] bool is_true(Value const& object, std::string_view key) {
-    auto const found = object.find(key);
-    return found && found->template get<bool>().value_or(false);
+    return member<bool>(object, key).value_or(false);
 }
 
 // Reads whom a message is for: { rooms, except, flags }. What is not there is empty.
@@ -145,10 +200,28 @@ template <class Value>
     auto const flags = options.find("flags");
     if (!flags) return true;
     m.is_volatile = is_true(*flags, "volatile");
-    if (auto const timeout = flags->find("timeout"))
-        if (auto const n = timeout->template get<double>(); n && *n >= 0)
-            m.timeout = milliseconds(static_cast<std::int64_t>(std::min(*n, 1e12)));
+    if (auto const n = member<double>(*flags, "timeout"); n && *n >= 0)
+        m.timeout = milliseconds(static_cast<std::int64_t>(std::min(*n, 1e12)));
     return true;
+}
+
+// The name and the arguments in a packet that is an event. Errors: errc::unknown_packet_type, errc::invalid_payload.
+template <class Value>
+[[nodiscard]] result<Value> event_data(Value const& packet) {
+    auto const type = member<std::uint8_t>(packet, "type");
+    bool const is_event = type && (*type == static_cast<std::uint8_t>(socketio::packet_type::event) ||
+                                   *type == static_cast<std::uint8_t>(socketio::packet_type::binary_event));
+    if (!is_event) return error{errc::unknown_packet_type};
+    auto const data = packet.find("data");
+    return data ? result<Value>(*data) : error{errc::invalid_payload};
+}
+
+// How many clients another node has asked. False if it does not say.
+template <class Value>
+[[nodiscard]] bool read_client_count(Value const& object, message& m) {
+    auto const count = member<std::uint64_t>(object, "clientCount");
+    m.count = count.value_or(0);
+    return count.has_value();
 }
 
 } // namespace socketless::inline v0::cluster::detail

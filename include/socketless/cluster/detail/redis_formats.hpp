@@ -53,21 +53,6 @@ enum class redis_type : std::uint8_t {
 
 //=== writing ===//
 
-template <class Writer>
-void put_names(Writer& out, std::string_view key, std::vector<std::string> const& names) {
-    out.key(key).begin_array();
-    for (std::string const& name : names) out.string(name);
-    out.end_array();
-}
-
-// { rooms, except } and maybe more: the caller ends the object.
-template <class Writer>
-void begin_targets(Writer& out, message const& m) {
-    out.begin_object();
-    put_names(out, "rooms", m.rooms);
-    put_names(out, "except", m.except);
-}
-
 // An attachment as JSON.stringify writes a Buffer.
 inline void put_buffer(json::writer& out, byte_view bytes) {
     out.begin_object().member("type", "Buffer").key("data").begin_array();
@@ -94,25 +79,6 @@ inline void put_plain(json::writer& out, message const& m) {
     out.raw_part(raw.substr(written)).end_raw();
 }
 
-// The payload as MessagePack, attachments where they belong.
-inline void put_payload(msgpack::writer& out, message const& m) {
-    out.by_json_writer([&m](json::writer& w) { w.value(m.value()); });
-}
-
-inline void put_packet(msgpack::writer& out, message const& m) {
-    out.begin_object().member("type", static_cast<int>(socketio::packet_type::event)).key("data");
-    put_payload(out, m);
-    out.member("nsp", m.nsp).end_object();
-}
-
-inline void put_options(msgpack::writer& out, message const& m) {
-    begin_targets(out, m);
-    out.key("flags").begin_object();
-    if (m.is_volatile) out.member("volatile", true);
-    if (m.timeout) out.member("timeout", m.timeout->count());
-    out.end_object().end_object();
-}
-
 // Calls `f(json::writer&)`, which writes one value.
 template <class F>
 [[nodiscard]] result<void> write_json_with(std::string& bytes, F f) {
@@ -123,20 +89,14 @@ template <class F>
     });
     return written ? result<void>() : written.error();
 }
-template <class F>
-[[nodiscard]] result<void> write_msgpack_with(std::string& bytes, F f) {
-    auto const written = msgpack::write_with(bytes, f);
-    return written ? result<void>() : written.error();
-}
-
 // All encoders append to `bytes`. Errors: errc::invalid_utf8, errc::out_of_range (longer than 2^32-1).
 
 // A broadcast that asks for no acknowledgements: [uid, packet, { rooms, except, flags }].
 [[nodiscard]] inline result<void> encode_redis_broadcast(std::string& bytes, message const& m) {
     return write_msgpack_with(bytes, [&m](msgpack::writer& out) {
         out.begin_array().string(m.uid);
-        put_packet(out, m);
-        put_options(out, m);
+        write_packet(out, m);
+        write_options(out, m);
         out.end_array();
     });
 }
@@ -156,9 +116,9 @@ void begin_request(Writer& out, message const& m, redis_type type) {
         return write_msgpack_with(bytes, [&m](msgpack::writer& out) {
             begin_request(out, m, redis_type::broadcast);
             out.key("packet");
-            put_packet(out, m);
+            write_packet(out, m);
             out.key("opts");
-            put_options(out, m);
+            write_options(out, m);
             out.end_object();
         });
     }
@@ -178,7 +138,7 @@ void begin_request(Writer& out, message const& m, redis_type type) {
         begin_targets(out, m);
         out.end_object();
         if (m.type == message_type::sockets_join || m.type == message_type::sockets_leave)
-            put_names(out, "rooms", m.others);
+            write_names(out, "rooms", m.others);
         else if (m.type == message_type::disconnect_sockets)
             out.member("close", m.closes);
         out.end_object();
@@ -190,7 +150,7 @@ void begin_request(Writer& out, message const& m, redis_type type) {
     if (m.type == message_type::broadcast_ack) {
         return write_msgpack_with(bytes, [&m](msgpack::writer& out) {
             out.begin_object().member("type", number_of(redis_type::ack)).member("requestId", m.request_id);
-            if (!m.payload().empty()) put_payload(out.key("packet"), m); // notepack.io leaves undefined out
+            if (!m.payload().empty()) out.member("packet", m.value()); // notepack.io leaves undefined out
             out.end_object();
         });
     }
@@ -221,7 +181,7 @@ void begin_request(Writer& out, message const& m, redis_type type) {
                                                      std::vector<std::string> const& names) {
     return write_json_with(bytes, [&](json::writer& out) {
         out.begin_object().member("requestId", request_id);
-        put_names(out, type == redis_type::all_rooms ? "rooms" : "sockets", names);
+        write_names(out, type == redis_type::all_rooms ? "rooms" : "sockets", names);
         out.end_object();
     });
 }
@@ -243,7 +203,7 @@ public:
     // Also false for a broadcast to another namespace: the channels of "/#a" look like rooms of "/".
     [[nodiscard]] result<bool> read_broadcast(std::string_view bytes, std::string_view nsp, message& m) const {
         begin(m, nsp);
-        auto const whole = msgpack::validate(bytes, depth());
+        auto const whole = msgpack::validate(bytes, max_depth_of_message(*bounds_));
         if (!whole) return whole.error();
         msgpack::value parts[3];
         std::size_t count = 0;
@@ -258,7 +218,7 @@ public:
         if (sender->size() > max_id_size) return error{errc::out_of_range};
         m.uid = *sender;
         auto const name = packet.find("nsp");
-        if (!name || is_nothing(*name) ? nsp != "/" : !name->equals(nsp)) return false;
+        if (!name || is_undefined(*name) ? nsp != "/" : !name->equals(nsp)) return false;
         m.type = message_type::broadcast;
         return finish(read_broadcast_of(packet, options, m));
     }
@@ -298,12 +258,6 @@ public:
     }
 
 private:
-    // Of the whole message: around what the application wrote there are an object, and a packet or a list.
-    [[nodiscard]] std::uint32_t depth() const noexcept {
-        constexpr std::uint32_t around = 3;
-        return std::min(bounds_->max_depth, limits::deepest - around) + around;
-    }
-
     static void begin(message& m, std::string_view nsp) {
         m.clear();
         m.nsp = nsp;
@@ -317,38 +271,20 @@ private:
     template <class T = bool, class Read>
     [[nodiscard]] result<T> read_either(std::string_view bytes, Read read) const {
         if (bytes.starts_with('{')) {
-            auto const whole = json::validate(bytes, depth());
+            auto const whole = json::validate(bytes, max_depth_of_message(*bounds_));
             return whole ? read(*whole) : whole.error();
         }
-        auto const whole = msgpack::validate(bytes, depth());
+        auto const whole = msgpack::validate(bytes, max_depth_of_message(*bounds_));
         if (!whole) return whole.error();
         return whole->is(msgpack::kind::map) ? read(*whole) : error{errc::invalid_payload};
     }
-
-    // What writes a value that came. JSON cannot hold binary values: what looks like a placeholder is data.
-    [[nodiscard]] static auto writer_of(json::text from, limits const& /*bounds*/) noexcept {
-        return [from](json::writer& out) { out.raw(from); };
-    }
-    [[nodiscard]] static auto writer_of(msgpack::value from, limits const& bounds) noexcept {
-        return as_json(from, bounds);
-    }
-
-    // JavaScript's undefined, as notepack.io before 3.0 writes it.
-    [[nodiscard]] static bool is_nothing(json::text /*v*/) noexcept { return false; }
-    [[nodiscard]] static bool is_nothing(msgpack::value v) noexcept { return v.is_undefined(); }
 
     [[nodiscard]] static bool is_object(json::text v) noexcept { return v.is(json::kind::object); }
     [[nodiscard]] static bool is_object(msgpack::value v) noexcept { return v.is(msgpack::kind::map); }
 
     template <class Value>
-    [[nodiscard]] static std::optional<std::uint8_t> type_of(Value const& object) {
-        auto const type = object.find("type");
-        auto const number = type ? type->template get<std::uint8_t>() : error{errc::wrong_kind};
-        return number ? std::optional(*number) : std::nullopt;
-    }
-    template <class Value>
     [[nodiscard]] static redis_type redis_type_of(Value const& object) {
-        auto const number = type_of(object);
+        auto const number = member<std::uint8_t>(object, "type");
         bool const is_known = number && *number < static_cast<std::uint8_t>(redis_type::unknown);
         return is_known ? static_cast<redis_type>(*number) : redis_type::unknown;
     }
@@ -427,14 +363,10 @@ private:
     template <class Value>
     [[nodiscard]] result<void> read_broadcast_of(Value const& packet, Value const& options, message& m) const {
         if (!is_object(packet)) return error{errc::invalid_payload};
-        auto const type = type_of(packet);
-        auto const data = packet.find("data");
-        bool const is_event = type == static_cast<std::uint8_t>(socketio::packet_type::event) ||
-                              type == static_cast<std::uint8_t>(socketio::packet_type::binary_event);
-        if (!is_event) return error{errc::unknown_packet_type};
-        if (!data) return error{errc::invalid_payload};
+        auto const data = event_data(packet);
+        if (!data) return data.error();
         if (auto const read = read_some(options, m); !read) return read;
-        return make_packet(m, *bounds_, writer_of(*data, *bounds_));
+        return make_packet(m, *bounds_, as_json(*data, *bounds_));
     }
 
     // An array whose first element is the name.
@@ -442,7 +374,7 @@ private:
     [[nodiscard]] result<void> read_event(Value const& request, message& m) const {
         auto const data = request.find("data");
         if (!data) return error{errc::invalid_payload};
-        if (auto const made = make_value(m, *bounds_, writer_of(*data, *bounds_)); !made) return made;
+        if (auto const made = make_value(m, *bounds_, as_json(*data, *bounds_)); !made) return made;
         auto const elements = m.payload().elements();
         if (elements.empty()) return error{errc::invalid_event_name};
         auto const name = *elements.begin();
@@ -456,11 +388,7 @@ private:
         switch (redis_type_of(response)) {
         case redis_type::count: {
             m.type = message_type::broadcast_client_count;
-            auto const count = response.find("clientCount");
-            auto const n = count ? count->template get<std::uint64_t>() : error{errc::wrong_kind};
-            if (!n) return error{errc::invalid_payload};
-            m.count = *n;
-            return {};
+            return read_client_count(response, m) ? result<void>() : error{errc::invalid_payload};
         }
         case redis_type::ack: return read_answer(response, "packet", message_type::broadcast_ack, m);
         case redis_type::server_side_emit:
@@ -471,7 +399,7 @@ private:
         auto const sockets = response.find("sockets");
         if (!sockets) return error{errc::invalid_payload};
         limits const bounds = bounds_of_descriptions(*bounds_);
-        if (auto const made = make_value(m, bounds, writer_of(*sockets, bounds)); !made) return made;
+        if (auto const made = make_value(m, bounds, as_json(*sockets, bounds)); !made) return made;
         return m.payload().is(json::kind::array) ? result<void>() : error{errc::invalid_payload};
     }
 
@@ -480,8 +408,8 @@ private:
                                            message& m) const {
         m.type = type;
         auto const answer = response.find(key);
-        if (!answer || is_nothing(*answer)) return {};
-        return make_value(m, *bounds_, writer_of(*answer, *bounds_));
+        if (!answer || is_undefined(*answer)) return {};
+        return make_value(m, *bounds_, as_json(*answer, *bounds_));
     }
 
     limits const* bounds_;
