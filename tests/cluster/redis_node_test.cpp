@@ -9,6 +9,7 @@
 #include <socketless/cluster/redis_node.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -264,15 +265,24 @@ TEST_CASE("messages that are too large are neither sent nor read") {
 
 //=== requests ===//
 
+namespace {
+
+// Two nodes: the first has a socket, the second has two.
+struct one_and_two : fake_redis {
+    static constexpr std::array<std::size_t, 2> nodes{0, 1};
+
+    one_and_two() {
+        for (std::size_t i = 0; i != nodes.size(); ++i) add_connected();
+        for (std::size_t const n : {nodes[0], nodes[1], nodes[1]}) join(n);
+        for (std::size_t const n : nodes) commands(n);
+    }
+};
+
+} // namespace
+
 TEST_CASE("a request is published once Redis has said that there are other nodes") {
-    fake_redis redis;
-    auto const a = redis.add_connected();
-    auto const b = redis.add_connected();
-    redis.join(a);
-    redis.join(b);
-    redis.join(b);
-    redis.commands(a);
-    redis.commands(b);
+    auto const [a, b] = one_and_two::nodes;
+    one_and_two redis;
     CHECK(redis.node(a).in("/").fetch_sockets());
     redis.settle();
     CHECK(outlined(redis.commands(a)) == asked_first);
@@ -305,14 +315,8 @@ TEST_CASE("other nodes reply to a server-side event") {
 }
 
 TEST_CASE("a broadcast that asks for acknowledgements is published at once, and Redis is asked beside it") {
-    fake_redis redis;
-    auto const a = redis.add_connected();
-    auto const b = redis.add_connected();
-    redis.join(a);
-    redis.join(b);
-    redis.join(b);
-    redis.commands(a);
-    redis.commands(b);
+    auto const [a, b] = one_and_two::nodes;
+    one_and_two redis;
     CHECK(redis.node(a).in("/").emit_with_ack(std::nullopt, "ask", 1));
     redis.settle();
     CHECK(outlined(redis.commands(a)) == lines{asked_first[1], asked_first[0]});

@@ -45,13 +45,13 @@ public:
     explicit emitter(std::string nsp = "/", std::string prefix = "socket.io");
 
     /// Adds the sockets of a room, or leaves out those of a room. The id of a socket is a room that it is in.
-    [[nodiscard]] emitter to(std::string room) const {
+    [[nodiscard]] emitter to(std::string_view room) const {
         emitter more(*this);
-        return add(more.to_, std::move(room)), more;
+        return add(more.to_, room), more;
     }
-    [[nodiscard]] emitter except(std::string room) const {
+    [[nodiscard]] emitter except(std::string_view room) const {
         emitter more(*this);
-        return add(more.except_, std::move(room)), more;
+        return add(more.except_, room), more;
     }
 
     /// An event for all these sockets. Errors: errc::reserved_event_name, errc::invalid_namespace, errc::invalid_utf8,
@@ -83,7 +83,7 @@ public:
 
 private:
     // Each room once, as in the Set that the reference has.
-    static void add(std::vector<std::string>& rooms, std::string room);
+    static void add(std::vector<std::string>& rooms, std::string_view room);
     result<publication> broadcast(bool is_volatile, std::string_view name, json::detail::values const& args) const;
     result<publication> emit_to_servers(std::string_view name, json::detail::values const& args) const;
     result<publication> request(detail::message& m) const;

@@ -48,7 +48,7 @@ SOCKETLESS_INLINE emitter::emitter(std::string nsp, std::string prefix)
     if (!nsp_.starts_with('/')) nsp_.insert(nsp_.begin(), '/');
 }
 
-SOCKETLESS_INLINE void emitter::add(std::vector<std::string>& rooms, std::string room) {
+SOCKETLESS_INLINE void emitter::add(std::vector<std::string>& rooms, std::string_view room) {
     detail::add_room(rooms, room);
 }
 
