@@ -20,6 +20,7 @@
 #include <socketless/socketio/packet.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -46,6 +47,12 @@ enum class redis_type : std::uint8_t {
     ack,
     unknown
 };
+
+// By their numbers.
+inline constexpr auto redis_types = [] {
+    using enum redis_type;
+    return std::array{sockets, all_rooms, join, leave, disconnect, fetch, server_side_emit, broadcast, count, ack};
+}();
 
 [[nodiscard]] constexpr int number_of(redis_type type) noexcept {
     return static_cast<int>(type);
@@ -285,8 +292,7 @@ private:
     template <class Value>
     [[nodiscard]] static redis_type redis_type_of(Value const& object) {
         auto const number = member<std::uint8_t>(object, "type");
-        bool const is_known = number && *number < static_cast<std::uint8_t>(redis_type::unknown);
-        return is_known ? static_cast<redis_type>(*number) : redis_type::unknown;
+        return number && *number < redis_types.size() ? redis_types[*number] : redis_type::unknown;
     }
 
     template <class Value>
