@@ -5,7 +5,12 @@
 //   node load.mjs compare [--rounds 5] [--seconds 5] [--row flood]...
 //       Our server and npm's, in turns, on one core, with load_generator on another: echoes, broadcasts, memory. --row
 //       names one row of the table, and may come more than once.
-// --server names another program of ours: `compare` takes epoll_server, the fastest network, `soak` socketio_server.
+//   node load.mjs cluster [--clients 3000] [--seconds 60] [--rounds 1] [--window 10] [--mode pubsub|streams]
+//       Three servers that act as one over Redis: ours, and then npm's, on the same Redis. A client of each server has
+//       all clients of all servers told something, with `window` broadcasts under way. Fails if a client misses one,
+//       hears one twice or out of order.
+// --server names another program of ours: `compare` takes epoll_server, the fastest network, the other jobs
+// socketio_server.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -13,15 +18,18 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { here, launch, sleep, start, startExample } from './harness.mjs';
+import { startRedis, startTogether } from './redis.mjs';
 
 const { positionals: [job], values } = parseArgs({
     allowPositionals: true,
     options: {
         server: { type: 'string' },
-        clients: { type: 'string', default: '1000' },
+        clients: { type: 'string' },
         rate: { type: 'string', default: '4' },
         seconds: { type: 'string' },
-        rounds: { type: 'string', default: '5' },
+        rounds: { type: 'string' },
+        window: { type: 'string' },
+        mode: { type: 'string' },
         row: { type: 'string', multiple: true },
     },
 });
@@ -33,7 +41,7 @@ async function soak() {
     const margin = 1024; // KiB, what an allocator may still gather: less than ten bytes a message
     const server = await serve(values.server ?? 'socketio_server');
     const workers = await Promise.all([0, 1].map(() => work({ url: server.url, rate: number('rate') })));
-    const share = Math.ceil(number('clients') / workers.length);
+    const share = Math.ceil(number('clients', 1000) / workers.length);
     await Promise.all(workers.map((worker) => worker.ask('connect', share)));
     const clients = share * workers.length;
     console.log(`${clients} clients are connected, ${rss(server)} KiB`);
@@ -106,7 +114,7 @@ async function compare() {
             continue;
         }
         const results = Object.values(names).map(() => []);
-        for (let round = 0; round < number('rounds'); ++round)
+        for (let round = 0; round < number('rounds', 5); ++round)
             for (const [i, program] of Object.values(names).entries()) results[i].push(await measure(program, row));
         print(row, results, Object.keys(names));
     }
@@ -136,18 +144,56 @@ function print({ title, figures }, results, names) {
 // The server on one core, the generator on another.
 async function measure(program, row) {
     const server = await serve(program);
-    pin(server.child, 0);
     const seconds = row.job[0] === 'echo' ? ['--seconds', values.seconds ?? '5', '--warm-up', '2'] : [];
-    const generator = launch('load_generator', [...row.job, ...seconds, '--port', `${server.port}`, '--pid', `${server.child.pid}`]);
+    const result = await generate(program, [server], [...row.job, ...seconds]);
+    if (result.mode === 'broadcast') result.cost /= result.connections;
+    return { ...result, ...result.round_trip, ms: result.until_all?.p50 / 1000 };
+}
+
+// What load_generator says of these servers, which do not outlive it.
+async function generate(program, servers, job) {
+    const ends = servers.flatMap(({ port, child }) => ['--port', `${port}`, '--pid', `${child.pid}`]);
+    for (const { child } of servers) pin(child, 0);
+    const generator = launch('load_generator', [...job, ...ends]);
     pin(generator, 1);
     const exit = once(generator, 'exit');
     const line = await text(generator.stdout);
     const [code] = await exit;
-    await server.kill();
+    await Promise.all(servers.map((server) => server.kill()));
     if (code !== 0) throw new Error(`${program}: ${generator.errors}${line}`);
-    const result = JSON.parse(line);
-    if (result.mode === 'broadcast') result.cost /= result.connections;
-    return { ...result, ...result.round_trip, ms: result.until_all?.p50 / 1000 };
+    return JSON.parse(line);
+}
+
+// The three servers share a core, and Redis and the generator the other: both kinds of servers get the same machine,
+// and nobody else's work is in their CPU time. The rate is that of one core; the CPU time counts, idle or not.
+async function cluster() {
+    const names = { ours: values.server ?? 'socketio_server', 'socket.io 4.8.4': 'peers/socketio_server.mjs' };
+    const clients = number('clients', 3000);
+    const window = number('window', 10);
+    const job = ['cluster', '--connections', `${clients}`, '--window', `${window}`,
+        '--seconds', values.seconds ?? '60', '--warm-up', '2'];
+    const redis = await startRedis();
+    pin(redis.child, 1);
+    console.log(['', ...Object.keys(names), 'ratio'].map(column).join(''));
+    for (const mode of values.mode ? [values.mode] : ['pubsub', 'streams']) {
+        const results = Object.values(names).map(() => []);
+        for (let round = 0; round < number('rounds', 1); ++round)
+            for (const [i, program] of Object.values(names).entries()) {
+                const args = mode === 'pubsub' ? [] : ['--redis-mode', mode];
+                const servers = await startTogether(Array(3).fill(program), redis, ...args);
+                const result = await generate(program, servers, job);
+                results[i].push({ ...result, ms: result.until_all.p50 / 1000 });
+            }
+        print({
+            title: `three servers over Redis (${mode}), ${clients} clients, ${window} under way from each`,
+            figures: {
+                'deliveries a second': 'rate', 'for each core that the servers use': 'rate_of_core',
+                'until all have it, p50, ms': 'ms',
+            },
+        }, results, Object.keys(names));
+    }
+    await redis.kill();
+    return true;
 }
 
 // The examples take a port, other servers options.
@@ -180,6 +226,6 @@ const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const digits = (value) => (value < 100 ? value.toFixed(1) : String(Math.round(value)));
 const column = (cell, i) => (i === 0 ? cell.padEnd(48) : cell.padStart(17));
 
-const jobs = { soak, compare };
-if (!jobs[job]) throw new Error('load.mjs soak | compare');
+const jobs = { soak, compare, cluster };
+if (!jobs[job]) throw new Error('load.mjs soak | compare | cluster');
 process.exitCode = await jobs[job]() ? 0 : 1;

@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { Server } from 'socket.io';
 import { check, launch, start } from './harness.mjs';
+import { startRedis, startTogether } from './redis.mjs';
 
 const few = ['--connections', '5', '--connecting', '2'];
 
-async function generate(port, ...args) {
-    const child = launch('load_generator', [...args, ...few, '--port', `${port}`]);
+async function generate(ports, ...args) {
+    const child = launch('load_generator', [...args, ...few, ...ports.flatMap((port) => ['--port', `${port}`])]);
     const exit = once(child, 'exit');
     const line = await text(child.stdout);
     const [code] = await exit;
@@ -17,6 +18,7 @@ async function generate(port, ...args) {
 }
 
 const echo = ['echo', '--window', '3', '--seconds', '1', '--warm-up', '0'];
+const cluster = ['cluster', '--window', '3', '--seconds', '1', '--warm-up', '0'];
 const ways = { 'through the clients': [], 'as frames': ['--frames'] };
 
 for (const [peer, program] of Object.entries({
@@ -27,7 +29,7 @@ for (const [peer, program] of Object.entries({
         const server = await start(program, '--ping-interval', '200', '--ping-timeout', '200');
         test.after(() => server.kill());
         await body(async (...args) => {
-            const { code, errors, result } = await generate(server.port, '--pid', `${server.child.pid}`, ...args);
+            const { code, errors, result } = await generate([server.port], '--pid', `${server.child.pid}`, ...args);
             assert.equal(code, 0, errors);
             assert.equal(errors, '');
             assert.equal(result.faults, 0);
@@ -57,6 +59,20 @@ for (const [peer, program] of Object.entries({
         const result = await ask('idle', '--seconds', '1', '--before', '2');
         assert.ok(Number.isFinite(result.memory));
     });
+
+    check(peer, 'client', 'websocket', 'load: servers that act as one', async (test) => {
+        const redis = await startRedis();
+        test.after(() => redis.kill());
+        const servers = await startTogether([program, program, program], redis);
+        test.after(() => Promise.all(servers.map((server) => server.kill())));
+        const ports = servers.map(({ port }) => port);
+        const pids = servers.flatMap(({ child }) => ['--pid', `${child.pid}`]);
+        const { code, errors, result } = await generate(ports, ...cluster, ...pids);
+        assert.equal(code, 0, errors);
+        assert.equal(errors, '');
+        assert.deepEqual([result.servers, result.faults, result.missing], [3, 0, 0]);
+        assert.ok(result.deliveries > 100, `${result.deliveries}`);
+    });
 }
 
 // A server that answers message 7 otherwise than it should.
@@ -74,7 +90,7 @@ for (const [way, args] of Object.entries(ways))
                 if (args[0] === 7) answer(socket, args);
                 else socket.emit('message-back', ...args);
             }));
-            const { code, errors, result } = await generate(io.httpServer.address().port, ...echo, ...args);
+            const { code, errors, result } = await generate([io.httpServer.address().port], ...echo, ...args);
             await io.close();
             assert.equal(code, 1, fault);
             assert.match(errors, /instead of message/, fault);
@@ -82,10 +98,33 @@ for (const [way, args] of Object.entries(ways))
         }
     });
 
+check('socket.io 4.8.4', 'client', 'websocket', 'load: broadcasts lost, doubled, changed, late', async () => {
+    const faults = {
+        'lost': () => {},
+        'twice': (socket, said) => { for (let i = 0; i < 2; ++i) socket.emit('shouted', said); },
+        'changed': (socket, said) => socket.emit('shouted', { ...said, ok: false }),
+        'late': (socket, said) => setTimeout(() => socket.emit('shouted', said), 50),
+    };
+    for (const [fault, tell] of Object.entries(faults)) {
+        const io = new Server(0);
+        io.on('connection', (socket) => socket.on('shout', (said) => {
+            const [first, ...others] = io.sockets.sockets.values();
+            if (said.id === 7) tell(first, said);
+            else first.emit('shouted', said);
+            for (const other of others) other.emit('shouted', said);
+        }));
+        const { code, errors, result } = await generate([io.httpServer.address().port], ...cluster);
+        await io.close();
+        assert.equal(code, 1, fault);
+        assert.match(errors, /instead of broadcast/, fault);
+        assert.ok(result.faults > 0, fault);
+    }
+});
+
 check('socket.io 4.8.4', 'client', 'websocket', 'load: a server that is gone', async () => {
     const server = await start('peers/socketio_server.mjs');
     await server.kill();
-    const { code, errors } = await generate(server.port, 'idle', '--seconds', '0');
+    const { code, errors } = await generate([server.port], 'idle', '--seconds', '0');
     assert.equal(code, 1);
     assert.match(errors, /refused/);
 });

@@ -1,36 +1,34 @@
-// load_generator echo|idle|broadcast --port N [option]...: clients over WebSocket that keep a Socket.IO server busy.
+// load_generator echo|idle|broadcast|cluster --port N [option]...: clients over WebSocket that keep Socket.IO servers
+// busy.
 //
 //     echo       has `--window` numbered messages under way on each connection, and wants each of them back, in order
 //     idle       only connects, and answers pings
 //     broadcast  has the server tell all of them something, `--times` times, and waits until all have it
+//     cluster    shares its connections among several servers that act as one. One client of each has all of them told
+//                something, with `--window` numbered broadcasts under way. Each client wants each of them, in order
 //
 // Prints a line of JSON. Exit code 1: something was lost, out of order, or not what was sent.
 // The server answers the event message with message-back, and shout with shouted for all: socketio_server.cpp,
 // peers/socketio_server.mjs and examples/epoll_server.cpp do.
 #include "command_line.hpp"
+#include "load_figures.hpp"
 #include "load_pool.hpp"
 
 #include <socketless/json/text.hpp>
 #include <socketless/json/writer.hpp>
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace socketless;
 using std::chrono::seconds;
@@ -39,7 +37,7 @@ namespace {
 
 struct load_options {
     std::string mode;
-    std::uint16_t port = 0;
+    std::vector<std::uint16_t> ports;
     std::uint32_t connections = 50;
     std::uint32_t connecting = 200;
     std::uint32_t before = 200;
@@ -47,99 +45,26 @@ struct load_options {
     std::uint32_t seconds = 5;
     std::uint32_t warm_up = 1;
     std::uint32_t times = 20;
-    std::uint32_t pid = 0;
+    std::vector<std::uint32_t> pids;
     bool frames = false;
 };
-
-// Durations, counted in buckets that are at most 1/64 wide: their number does not grow with what is counted.
-class histogram {
-public:
-    void add(std::chrono::nanoseconds d) {
-        auto const value = static_cast<std::uint64_t>(std::max<std::int64_t>(d.count(), 0));
-        ++counts_[bucket_of(value)];
-        ++count_;
-        most_ = std::max(most_, value);
-    }
-    // In microseconds: no more than so many percent took less.
-    [[nodiscard]] double percentile(double percent) const {
-        auto rest = static_cast<std::uint64_t>(std::ceil(static_cast<double>(count_) * percent / 100));
-        for (std::size_t bucket = 0; bucket != counts_.size(); ++bucket) {
-            if (counts_[bucket] >= rest) return std::min(end_of(bucket), static_cast<double>(most_)) / 1000;
-            rest -= counts_[bucket];
-        }
-        return static_cast<double>(most_) / 1000;
-    }
-    friend void write_json(json::writer& out, histogram const& h) {
-        out.begin_object();
-        for (auto const& [name, percent] :
-             {std::pair("p50", 50.0), std::pair("p90", 90.0), std::pair("p99", 99.0), std::pair("p99_9", 99.9)})
-            out.member(std::string_view(name), h.percentile(percent));
-        out.member("max", static_cast<double>(h.most_) / 1000).end_object();
-    }
-
-private:
-    static constexpr unsigned bits = 6; // of a value that its bucket keeps
-    static constexpr std::size_t bucket_of(std::uint64_t value) {
-        auto const width = static_cast<unsigned>(std::bit_width(value));
-        if (width <= bits + 1) return value;
-        unsigned const shift = width - bits - 1;
-        return (std::size_t{shift} << bits) + (value >> shift);
-    }
-    static double end_of(std::size_t bucket) {
-        if (bucket < (2u << bits)) return static_cast<double>(bucket);
-        std::size_t const shift = (bucket >> bits) - 1;
-        return std::ldexp(static_cast<double>((bucket & ((1u << bits) - 1)) + (1u << bits) + 1),
-                          static_cast<int>(shift));
-    }
-
-    std::array<std::uint64_t, (65 - bits) << bits> counts_{};
-    std::uint64_t count_ = 0;
-    std::uint64_t most_ = 0;
-};
-
-// What a process has used, in microseconds of CPU time and in bytes.
-double cpu_of(std::uint32_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    std::istringstream fields(text.substr(std::min(text.rfind(')') + 2, text.size())));
-    std::string field;
-    for (int i = 0; i != 11; ++i) fields >> field;
-    double user = 0;
-    double system = 0;
-    fields >> user >> system;
-    return (user + system) * 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-double memory_of(std::uint32_t pid) { // smaps_rollup is exact, statm is not
-    std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
-    std::string word;
-    double kibibytes = 0;
-    while (file >> word)
-        if (word == "Rss:" && file >> kibibytes) break;
-    return kibibytes * 1024;
-}
-double own_cpu() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    auto const microseconds = [](timeval const& t) {
-        return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
-    };
-    return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
-}
 
 // The load, and what it costs.
 class load {
 public:
     explicit load(load_options options)
         : options_(std::move(options)),
-          pool_(options_.port, [this](load_member& m, socketio::event& e) { take(m, e); }) {}
+          pool_(options_.ports, [this](load_member& m, socketio::event& e) { take(m, e); }) {}
 
     int run() {
         if (options_.mode == "echo")
             echo();
         else if (options_.mode == "idle")
             idle();
-        else
+        else if (options_.mode == "broadcast")
             broadcast();
+        else
+            cluster();
         return pool_.faults() == 0 ? 0 : 1;
     }
 
@@ -151,11 +76,12 @@ private:
     };
     [[nodiscard]] sample take_sample() const {
         sample s;
-        if (options_.pid != 0) s.server = cpu_of(options_.pid);
+        for (auto const pid : options_.pids) s.server += cpu_of(pid);
         return s;
     }
 
     void take(load_member& m, socketio::event const& e) {
+        if (options_.mode == "cluster") return; // what the server says to whoever joins
         if (e.name() == "message-back") return take_echo(m, e);
         if (e.name() == "shouted") return take_broadcast(m, e);
     }
@@ -245,15 +171,20 @@ private:
     void idle() {
         pool_.connect(options_.before, options_.connecting); // what the server needs once
         settle();
-        double const before = memory_of(options_.pid);
+        double const before = memory();
         pool_.connect(options_.connections, options_.connecting);
         settle();
-        double const memory = (memory_of(options_.pid) - before) / options_.connections;
+        double const each = (memory() - before) / options_.connections;
         auto const first = take_sample();
         pool_.run_until(pool_.now() + seconds(options_.seconds));
         auto const last = take_sample();
         double const time = std::chrono::duration<double, std::micro>(last.time - first.time).count();
-        print("memory", memory, "load", (last.server - first.server) / time * 100);
+        print("memory", each, "load", (last.server - first.server) / time * 100);
+    }
+    [[nodiscard]] double memory() const {
+        double all = 0;
+        for (auto const pid : options_.pids) all += memory_of(pid);
+        return all;
     }
     void settle() { pool_.run_until(load_pool::clock::now() + milliseconds(500)); }
 
@@ -312,6 +243,94 @@ private:
         last_heard_ = pool_.now();
     }
 
+    //=== cluster ===//
+
+    // A client that has its server tell all. There is one on each server.
+    struct cluster_speaker {
+        struct broadcast {
+            time_point begin;
+            std::size_t heard = 0;
+        };
+        load_member* member;
+        std::vector<broadcast> under_way; // the place of number n is n % window
+        std::uint64_t sent = 0;
+        std::uint64_t done = 0; // heard by all
+    };
+
+    void cluster() {
+        pool_.connect(options_.connections, options_.connecting);
+        settle();
+        pool_.take_frames([this](load_member& m, std::string_view text) { return take_numbered(m, text); });
+        for (auto& m : pool_.members()) m.heard_of.resize(options_.ports.size());
+        for (std::size_t i = 0; i != options_.ports.size(); ++i)
+            speakers_.push_back({&pool_.members()[i], std::vector<cluster_speaker::broadcast>(options_.window)});
+
+        speak(seconds(options_.warm_up));
+        round_trips_ = {};
+        std::uint64_t const before = deliveries_;
+        auto const first = take_sample();
+        speak(seconds(options_.seconds));
+        auto const last = take_sample();
+        auto const count = static_cast<double>(deliveries_ - before);
+        auto const until_all = round_trips_;
+
+        pool_.run_until(pool_.now() + seconds(10), [&] { return missing() == 0 || pool_.faults() != 0; });
+        if (auto const n = missing(); n != 0) pool_.fault(std::to_string(n) + " broadcasts were not heard");
+        settle(); // what comes now comes twice
+
+        double const time = std::chrono::duration<double, std::micro>(last.time - first.time).count();
+        double const own = last.own - first.own;
+        double const server = last.server - first.server;
+        print("servers", speakers_.size(), "window", options_.window, "deliveries", count, "missing", missing(), "rate",
+              count / time * 1e6, "rate_of_core", count / server * 1e6, "until_all", until_all, "load",
+              server / time * 100, "own_load", own / time * 100);
+    }
+    void speak(seconds duration) {
+        pool_.run_until(load_pool::clock::now() + duration, [&] {
+            for (std::size_t i = 0; i != speakers_.size(); ++i) speak(i);
+            return pool_.faults() != 0;
+        });
+    }
+    // As much as the window lets it.
+    void speak(std::size_t which) {
+        auto& s = speakers_[which];
+        if (s.sent - s.done == options_.window) return;
+        for (; s.sent - s.done != options_.window; ++s.sent) {
+            s.under_way[s.sent % options_.window] = {pool_.now()};
+            pool_.put_frame(R"(42["shout",{"id":)" + std::to_string(s.sent * speakers_.size() + which) + p2_);
+        }
+        pool_.drive(*s.member);
+    }
+    bool take_numbered(load_member& m, std::string_view text) {
+        constexpr std::string_view begin = R"(42["shouted",{"id":)";
+        if (!text.starts_with(begin)) return false;
+        auto const rest = text.substr(begin.size());
+        std::uint64_t id = 0;
+        auto const end = std::from_chars(rest.data(), rest.data() + rest.size(), id).ptr;
+        auto const which = static_cast<std::size_t>(id % speakers_.size());
+        auto& s = speakers_[which];
+        auto& next = m.heard_of[which];
+        bool const is_right = rest.substr(static_cast<std::size_t>(end - rest.data())) == p2_ &&
+                              id / speakers_.size() == next && next != s.sent;
+        if (!is_right) {
+            pool_.fault("instead of broadcast " + std::to_string(next) + " of speaker " + std::to_string(which) + ": " +
+                        std::string(text));
+            return true;
+        }
+        auto& b = s.under_way[next % options_.window];
+        ++next;
+        ++deliveries_;
+        if (++b.heard != pool_.members().size()) return true;
+        ++s.done;
+        round_trips_.add(pool_.now() - b.begin);
+        return true;
+    }
+    [[nodiscard]] std::uint64_t missing() const {
+        std::uint64_t all = 0;
+        for (auto const& s : speakers_) all += s.sent * options_.connections;
+        return all - deliveries_;
+    }
+
     // A line of JSON: names and values.
     template <class... Values>
     void print(Values const&... values) {
@@ -333,24 +352,37 @@ private:
     std::string shouted_;
     std::size_t heard_ = 0;
     time_point last_heard_{};
+    std::vector<cluster_speaker> speakers_;
+    std::uint64_t deliveries_ = 0;
+    std::string p2_ = R"(,"name":"Ada","tags":["a","b"],"ok":true,"pos":[1.5,-2.25]}])"; // and an id before it
 };
+
+template <class Number>
+void add_list(command_line& line, std::string_view name, std::vector<Number>& to) {
+    line.option(name, [&to](std::string_view value) {
+        auto const end = value.data() + value.size();
+        auto const done = std::from_chars(value.data(), end, to.emplace_back());
+        return done.ec == std::errc() && done.ptr == end;
+    });
+}
 
 } // namespace
 
 int main(int argc, char** argv) {
     load_options options;
-    command_line line(R"(load_generator echo|idle|broadcast --port N [option]...
+    command_line line(R"(load_generator echo|idle|broadcast|cluster --port N [option]...
   --connections N     50
   --connecting N      how many connect at a time: 200
-  --window N          echo: messages under way on each connection: 20
-  --seconds N         echo, idle: how long it is measured: 5
-  --warm-up N         echo: seconds before that: 1
+  --window N          echo: messages under way on each connection; cluster: broadcasts of each server: 20
+  --seconds N         echo, idle, cluster: how long it is measured: 5
+  --warm-up N         echo, cluster: seconds before that: 1
   --before N          idle: connections that are made before the memory is read: 200
   --times N           broadcast: 20
   --frames            echo, broadcast: once the clients are connected, the messages do not go through them, but are
                       written (those of echo) and read as frames of WebSocket, which costs less
-  --pid N             the server, to read what it costs: CPU time and memory)");
-    line.option("--port", options.port);
+  --pid N             the server, to read what it costs: CPU time and memory
+--port and --pid may come several times.)");
+    add_list(line, "--port", options.ports);
     line.option("--connections", options.connections);
     line.option("--connecting", options.connecting);
     line.option("--window", options.window);
@@ -358,13 +390,13 @@ int main(int argc, char** argv) {
     line.option("--warm-up", options.warm_up);
     line.option("--before", options.before);
     line.option("--times", options.times);
-    line.option("--pid", options.pid);
+    add_list(line, "--pid", options.pids);
     line.flag("--frames", options.frames);
     auto const alone = line.parse(argc, argv);
-    if (alone.size() != 1) line.fail("one of echo, idle, broadcast");
+    constexpr std::array<std::string_view, 4> modes{"echo", "idle", "broadcast", "cluster"};
+    if (alone.size() != 1 || std::ranges::count(modes, alone.front()) == 0) line.fail("echo, idle, broadcast, cluster");
     options.mode = alone.front();
-    if (options.mode != "echo" && options.mode != "idle" && options.mode != "broadcast") line.fail(options.mode);
-    if (options.port == 0) line.fail("--port");
+    if (options.ports.empty() || options.ports.size() > options.connections) line.fail("--port");
     if (options.connections == 0 || options.connecting == 0 || options.window == 0) line.fail("0");
     return load(std::move(options)).run();
 }

@@ -56,6 +56,7 @@ struct load_member {
     socketless::wire::client<> io;
     socketless::socketio::socket_handle socket = {};
     socketless::wire::connection_id connection = 0;
+    std::uint16_t port = 0;
     int fd = -1;
     bool is_connecting = false; // TCP
     bool is_ready = false;      // the client has joined its namespace
@@ -66,6 +67,7 @@ struct load_member {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     std::vector<socketless::time_point> sent_at = {}; // of each message that is under way
+    std::vector<std::uint64_t> heard_of = {};         // each speaker: how many broadcasts
 };
 
 /// Connects clients and moves their bytes.
@@ -75,8 +77,10 @@ public:
     using handler = std::function<void(load_member&, socketless::socketio::event&)>;
     using frame_handler = std::function<bool(load_member&, std::string_view)>;
 
-    /// The clients of a server on this machine. `handle` gets the events of their sockets.
-    load_pool(std::uint16_t port, handler handle) : port_(port), handle_(std::move(handle)) { raise_limit(); }
+    /// The clients of servers on this machine, in turns. `handle` gets the events of their sockets.
+    load_pool(std::vector<std::uint16_t> ports, handler handle) : ports_(std::move(ports)), handle_(std::move(handle)) {
+        raise_limit();
+    }
 
     std::deque<load_member>& members() noexcept { return members_; }
     /// When the bytes came that are being read.
@@ -161,7 +165,9 @@ private:
         socketless::client_options options;
         options.transports = {socketless::engineio::transport::websocket};
         options.reconnection = false;
+        auto const port = ports_[members_.size() % ports_.size()];
         auto& m = members_.emplace_back(url_, std::move(options), now_ = clock::now());
+        m.port = port;
         ++under_way_;
         m.socket = m.io->connect().value();
         drive(m);
@@ -289,7 +295,7 @@ private:
         setsockopt(m.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         sockaddr_in address{};
         address.sin_family = AF_INET;
-        address.sin_port = htons(port_);
+        address.sin_port = htons(m.port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         m.is_connecting = true;
         if (::connect(m.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS)
@@ -316,7 +322,7 @@ private:
     }
 
     socketless::http::url url_ = socketless::http::parse_url("http://localhost/").value();
-    std::uint16_t port_;
+    std::vector<std::uint16_t> ports_;
     handler handle_;
     frame_handler take_frame_;
     std::string frames_;              // of the client that is being driven

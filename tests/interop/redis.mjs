@@ -1,7 +1,9 @@
-// Redis itself, for the tests of servers that act as one: on a port of this machine, and keeping nothing.
+// Redis itself, for the tests of servers that act as one: on a port of this machine, and keeping nothing. And such
+// servers.
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { freePort, launch } from './harness.mjs';
+import { io } from 'socket.io-client';
+import { freePort, launch, sleep, start } from './harness.mjs';
 
 // Resolves when it can be used. `address` is HOST:PORT, `kill` ends it at once.
 export async function startRedis(port) {
@@ -17,11 +19,26 @@ export async function startRedis(port) {
         child.on('exit', () => reject(new Error(`redis-server has ended: ${lines.join('\n')}`)));
     });
     return {
-        port,
+        child, port,
         address: `127.0.0.1:${port}`,
         kill: async () => {
             child.kill('SIGKILL');
             if (child.signalCode === null) await once(child, 'exit');
         },
     };
+}
+
+// Starts a server of each program. Resolves when each hears each other one: what one says before that may be lost.
+export async function startTogether(programs, redis, ...args) {
+    const servers = await Promise.all(programs.map((program) => start(program, '--redis', redis.address, ...args)));
+    const options = { transports: ['websocket'], forceNew: true, reconnection: false };
+    const clients = servers.map(({ url }) => io(url, options));
+    const heard = clients.map(() => new Set());
+    clients.forEach((client, i) => client.on('shouted', (number) => heard[i].add(number)));
+    while (heard.some((numbers) => numbers.size !== clients.length)) {
+        clients.forEach((client, i) => client.emit('shout', i));
+        await sleep(100);
+    }
+    clients.forEach((client) => client.disconnect());
+    return servers;
 }
