@@ -4,6 +4,7 @@
 
 #include "connector.hpp"
 #include "descriptor.hpp"
+#include "readiness.hpp"
 #include "stream.hpp"
 #include "watchers.hpp"
 
@@ -101,6 +102,7 @@ private:
         bool is_agreeing = false;  // on TLS
         bool has_ended = false;    // the peer's side
         std::string unsent = {};
+        pollfd awaited = {-1, 0, 0}; // as `readiness` knows it
 
         [[nodiscard]] pollfd watched() const noexcept {
             if (connecting) return {connecting->fd(), connecting->events(), 0};
@@ -125,6 +127,7 @@ private:
         if (t.type == wire::transmit_type::connect) return connect(t);
         auto const found = connections_.find(t.connection);
         if (found == connections_.end()) return;
+        touched_.push_back(t.connection);
         switch (t.type) {
         case wire::transmit_type::start_tls: return start_tls(t, found->second);
         case wire::transmit_type::send: return send(t, found->second);
@@ -137,6 +140,7 @@ private:
         failure_.clear();
         std::string const host(t.host);
         connection& c = connections_[t.connection];
+        touched_.push_back(t.connection);
         try {
             if (t.tls) c.tls_host = host;
             c.connecting = std::make_unique<connector>(host, t.port);
@@ -202,24 +206,24 @@ private:
 
     void forget(wire::connection_id id) {
         connections_.erase(id);
+        ready_.forget(id);
         accept_again(); // a descriptor is free
     }
 
     //=== what happened ===//
 
     void take_all() {
-        for (std::size_t i = 0; i != watched_.size(); ++i) {
-            if (i < watchers_before_)
-                tell(watched_[i]);
-            else
-                take(ids_[i - watchers_before_], watched_[i].revents);
-        }
+        for (std::size_t i = 0; i != watchers_before_; ++i) tell(watched_[i]);
+        for (auto const id : std::exchange(unread_, {})) take(id, POLLIN);
+        ready_.for_each_ready(watched_.data() + watchers_before_,
+                              [this](wire::connection_id id, short happened) { take(id, happened); });
     }
 
     void take(wire::connection_id id, short happened) {
         auto const found = connections_.find(id);
         if (found == connections_.end()) return;
         connection& c = found->second;
+        touched_.push_back(id);
         if (c.connecting || c.is_agreeing) return happened != 0 ? go_on(id, c) : void();
         if ((happened & POLLOUT) != 0 && !c.unsent.empty() && !write_rest(id, c)) return;
         if ((happened & ~POLLOUT) != 0 || c.bytes.wants_write() || c.bytes.has_unread()) read(id, c);
@@ -246,6 +250,7 @@ private:
             ::getnameinfo(generic, size, address.data(), address.size(), nullptr, 0, NI_NUMERICHOST);
             auto const id = ++last_id_;
             connection& c = connections_[id];
+            touched_.push_back(id);
             c.bytes = stream(std::move(socket));
             c.bytes.accept_tls(tls_);
             if constexpr (requires { io_.accepted(id, "", now()); }) io_.accepted(id, address.data(), now());
@@ -290,21 +295,29 @@ private:
     // Returns for how long, in milliseconds.
     [[nodiscard]] int prepare() {
         if (accepts_again_ && *accepts_again_ <= now()) accept_again();
+        for (auto const id : touched_) note_touched(id);
+        touched_.clear();
         watched_.clear();
-        ids_.clear();
         add_to(watched_);
         watchers_before_ = watched_.size();
-        bool has_unread = false;
-        for (auto const& [id, c] : connections_) {
-            watched_.push_back(c.watched());
-            ids_.push_back(id);
-            has_unread = has_unread || c.bytes.has_unread();
-        }
+        ready_.add_to(watched_);
         auto next = socketless::earlier(io_.poll_timeout(), accepts_again_);
         if (companion_ != nullptr) next = socketless::earlier(next, companion_->poll_timeout());
-        if (!next || has_unread) return has_unread ? 0 : -1;
+        if (!next || !unread_.empty()) return unread_.empty() ? -1 : 0;
         auto const wait = std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count(); // not too early
         return static_cast<int>(std::clamp<std::int64_t>(wait, 0, 1'000'000));
+    }
+
+    // What it waits for may have changed.
+    void note_touched(wire::connection_id id) {
+        auto const found = connections_.find(id);
+        if (found == connections_.end()) return;
+        connection& c = found->second;
+        auto const wanted = c.watched();
+        // The next socket of one that connects may have the number of the last.
+        bool const is_same = wanted.fd == c.awaited.fd && wanted.events == c.awaited.events && !c.connecting;
+        if (!is_same) ready_.await(id, c.awaited = wanted);
+        if (c.bytes.has_unread()) unread_.push_back(id);
     }
 
     Wire& io_;
@@ -316,9 +329,11 @@ private:
     companion* companion_ = nullptr;
     std::map<wire::connection_id, connection> connections_;
     wire::connection_id last_id_ = 0; // of a server
-    std::vector<pollfd> watched_;     // first those of the watchers, then those of the connections
+    readiness ready_;
+    std::vector<wire::connection_id> touched_; // what they wait for may have changed; some come twice
+    std::vector<wire::connection_id> unread_;  // has bytes that the system does not know of
+    std::vector<pollfd> watched_;              // first those of the watchers, then that of the connections
     std::size_t watchers_before_ = 0;
-    std::vector<wire::connection_id> ids_; // of these
     std::vector<char> input_;
     std::string buffer_;
     std::string failure_;
