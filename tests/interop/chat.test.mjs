@@ -1,143 +1,29 @@
 // The chat in a real browser: two windows talk over each transport, through faults of windows, networks and servers.
 // SCREENSHOT=DIRECTORY keeps pictures of the page there.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
-import { deflateSync } from 'node:zlib';
-import { chromium } from 'playwright-core';
+import { test } from 'node:test';
+import {
+    areHere, choose, comeIn, isConnected, noise, notes, painted, pictureFile, queries, say, sees, status, texts, visit,
+    withWindows,
+} from './chat_page.mjs';
 import { check, start } from './harness.mjs';
 import { relay } from './relay.mjs';
 
-let browser;
-before(async () => {
-    browser = await chromium.launch({
-        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-        args: [
-            '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-            '--disable-component-update', '--disable-sync',
-        ],
-    });
-});
-after(() => browser?.close());
-
-const queries = {
-    polling: '?transports=polling',
-    websocket: '?transports=websocket',
-    upgrade: '?transports=polling,websocket',
-};
-
-// Windows that were used and are empty again: opening one takes longer than most checks.
-const spare = [];
-
-async function openWindow(options) {
-    if (!options && spare.length > 0) return spare.pop();
-    const context = await browser.newContext(options);
-    context.setDefaultTimeout(20_000);
-    return context.newPage();
-}
-
-async function clearWindow(page) {
-    await page.context().setOffline(false);
-    await page.evaluate(() => sessionStorage.clear());
-    await page.goto('about:blank');
-}
-
 // Runs `body` with a server and the means to open windows of its page.
-async function withChat(transport, body, ...options) {
-    const windows = [];
+const withChat = (transport, body, ...options) => withWindows(transport, async ({ open, enter }) => {
     const chat = {
         server: await start('chat_server', ...options),
-        async open(url = chat.server.url, settings) {
-            const page = await openWindow(settings);
-            windows.push(page);
-            await page.goto(url + queries[transport]);
-            return page;
-        },
-        async enter(nickname, url, settings) {
-            const page = await chat.open(url, settings);
-            await comeIn(page, nickname);
-            await isConnected(page, transport);
-            return page;
-        },
+        open: (url = chat.server.url, settings) => open(url, settings),
+        enter: (nickname, url = chat.server.url, settings) => enter(nickname, url, settings),
         enterBoth: () => Promise.all([chat.enter('Ada'), chat.enter('Bob')]),
     };
     try {
         await body(chat);
-        await Promise.all(windows.map(clearWindow));
-        spare.push(...windows.splice(0));
     } finally {
-        await Promise.all(windows.map((page) => page.context().close()));
         await chat.server.kill();
     }
-}
-
-async function comeIn(page, nickname) {
-    await page.getByLabel('Nickname').fill(nickname);
-    await page.getByRole('button', { name: 'Come in' }).click();
-}
-
-// Waits until it has come in, over the wanted transport.
-async function isConnected(page, transport) {
-    const used = transport === 'polling' ? 'polling' : 'websocket';
-    await page.locator(`body[data-connection=good][data-transport=${used}]`).waitFor();
-    await page.locator('#member-list', { hasText: '(you)' }).waitFor({ state: 'attached' });
-}
-
-async function say(page, text) {
-    await page.getByLabel('Message', { exact: true }).fill(text);
-    await page.keyboard.press('Enter');
-}
-
-const visit = (page, room) => page.locator(`[data-room="${room}"]`).click();
-const texts = (page, text) => page.locator('#logs .log:visible .text', { hasText: text });
-const sees = (page, text) => texts(page, text).first().waitFor();
-const notes = (page, text) => page.locator('#logs .log:visible .note', { hasText: text }).first().waitFor();
-const status = (page, text) => page.locator('#status', { hasText: text }).waitFor();
-
-// Waits until the page shows these members and no others.
-async function areHere(page, ...expected) {
-    await page.waitForFunction((wanted) => {
-        const shown = [...document.querySelectorAll('#member-list bdi')].map((name) => name.textContent);
-        return shown.join() === wanted.join();
-    }, expected);
-}
-
-// A PNG of these pixels, three bytes each.
-function png(width, height, pixels) {
-    const chunk = (type, data) => {
-        const body = Buffer.concat([Buffer.from(type), data]);
-        const framed = Buffer.alloc(body.length + 8);
-        framed.writeUInt32BE(data.length);
-        body.copy(framed, 4);
-        framed.writeUInt32BE(crc32(body), body.length + 4);
-        return framed;
-    };
-    const header = Buffer.alloc(13);
-    header.writeUInt32BE(width, 0);
-    header.writeUInt32BE(height, 4);
-    header.set([8, 2], 8); // bits, RGB
-    const rows = Buffer.alloc(height * (width * 3 + 1)); // before each row, how it is filtered: not at all
-    for (let y = 0; y < height; ++y) pixels.copy(rows, y * (width * 3 + 1) + 1, y * width * 3, (y + 1) * width * 3);
-    const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-    const chunks = [chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))];
-    return Buffer.concat([signature, ...chunks]);
-}
-
-function crc32(bytes) {
-    let crc = ~0;
-    for (const byte of bytes) {
-        crc ^= byte;
-        for (let bit = 0; bit < 8; ++bit) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc >>> 0;
-}
-
-const painted = (width, height, colour) => png(width, height, Buffer.alloc(width * height * 3, Buffer.from(colour)));
-const noise = (width, height) => png(width, height, randomBytes(width * height * 3));
-
-const pictureFile = (name, buffer) => ({ name, mimeType: 'image/png', buffer });
-const choose = (page, file) => page.locator('#file').setInputFiles(file);
+});
 
 for (const transport of Object.keys(queries)) {
     const chatCheck = (what, body, ...options) =>
