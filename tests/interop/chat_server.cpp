@@ -1,10 +1,17 @@
 // A chat: nicknames, rooms, pictures, who is there and who is typing. Serves its page too.
+//
+// With --redis, all such servers on one Redis are one chat. A server that starts later, or has lost Redis, gets the rooms
+// and what was said there from the others, but no pictures from before.
 #include "chat/chat.hpp"
+#include "optional_cluster.hpp"
 #include "server_program.hpp"
 
+#include <socketless/cluster/event.hpp>
 #include <socketless/core/system_random.hpp>
 #include <socketless/http/fields.hpp>
+#include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
+#include <socketless/socketio/session.hpp>
 #include <socketless/wire/request.hpp>
 #include <socketless/wire/server.hpp>
 
@@ -67,13 +74,15 @@ struct site {
     page const& files;
 
     void handle(socketio::event& e) { chat.handle(e); }
+    void handle(cluster::event& e) { chat.handle(e); }
     [[nodiscard]] wire::response answer(wire::request const& r) const { return files.answer(r); }
 };
 
 } // namespace
 
 int main(int argc, char** argv) try {
-    std::string const usage = "chat_server [option]..." + std::string(server_arguments::usage) + R"(
+    std::string const usage =
+        "chat_server [option]..." + std::string(server_arguments::usage) + std::string(cluster_arguments::usage) + R"(
   --page DIRECTORY                  that has index.html
   --client DIRECTORY                that has socket.io.min.js
 The port is 3000 unless another is given.)";
@@ -81,10 +90,12 @@ The port is 3000 unless another is given.)";
     arguments.engine.max_payload = 5'000'000; // base64 of the largest picture takes 4'000'000
     arguments.engine.ping_interval = std::chrono::seconds(10);
     arguments.engine.ping_timeout = std::chrono::seconds(10);
+    cluster_arguments cluster;
     std::string directory = CHAT_PAGE;
     std::string client = CHAT_CLIENT;
     command_line line(usage);
     arguments.declare(line);
+    cluster.declare(line);
     line.option("--page", directory);
     line.option("--client", client);
     if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
@@ -93,14 +104,19 @@ The port is 3000 unless another is given.)";
     options.other_paths = wire::other_paths::application;
     wire::server<> io({.engine = arguments.engine, .recovery = socketio::recovery_options(), .path = arguments.path},
                       options, system_random(), std::chrono::steady_clock::now());
-    chat::application application(io.protocol());
+    cluster.node.write_data = [&io](socketio::socket_handle socket, json::writer& out) {
+        out.value(chat::application::nickname(io.protocol(), socket));
+    };
+    redis_cluster redis(cluster, io.protocol());
+    chat::application application(io.protocol(), redis.node());
     page const files(directory, client);
     site both{application, files};
     bool const is_secure = !arguments.certificate.empty();
-    return serve(io, both, arguments, [is_secure](std::uint16_t port) {
+    auto const invite = [is_secure](std::uint16_t port) {
         std::printf("\nOpen http%s://localhost:%u/ in two windows and talk. Ctrl-C ends it.\n", is_secure ? "s" : "",
                     static_cast<unsigned>(port));
-    });
+    };
+    return serve(io, both, arguments, invite, redis.link(both));
 } catch (std::exception const& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

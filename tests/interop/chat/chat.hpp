@@ -1,16 +1,26 @@
 // The chat itself: its members, and what they say in which room. Nothing here knows of a network.
+//
+// Several servers can be one chat. Each of them has the list of all rooms and the texts said there. It asks the others
+// who else is in a room, and whether a nickname is taken. Pictures reach everybody, but only the server that got one
+// keeps it for those who come later. A server that cannot reach the others goes on alone, and a nickname can get a
+// second owner. When they are back, each side hears what was said on the other one meanwhile.
 #pragma once
 
+#include "neighbours.hpp"
+#include "protocol.hpp"
+
+#include <socketless/cluster/event.hpp>
+#include <socketless/cluster/node.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
 #include <socketless/socketio/dispatcher.hpp>
-#include <socketless/socketio/typed_event.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,89 +35,11 @@ using namespace socketless;
 using socketio::event;
 using socketio::event_type;
 using socketio::socket_handle;
-using socketio::typed_event;
-
-// A text or a picture in a room.
-struct entry {
-    std::string key; // its author knows it by this, and says it again until it is acknowledged
-    std::string text = {};
-    std::vector<std::byte> picture = {};
-    std::string_view type = {}; // of the picture; empty for a text
-    std::string from = {};
-    std::uint64_t id = 0; // when it was said, in milliseconds since 1970, and greater than any before
-};
-
-inline void write_json(json::writer& out, entry const& e) {
-    out.begin_object().member("id", e.id).member("key", e.key).member("from", e.from);
-    if (e.type.empty())
-        out.member("text", e.text);
-    else
-        out.member("type", e.type).member("picture", e.picture);
-    out.end_object();
-}
-
-// Events of a client for a room. All but typing are acknowledged by an object: the one below, or {"error":text}. The
-// auth of a client names it: {"nickname":text,"secret":text}; a nickname belongs to whoever knows its secret.
-//
-//     join room, the last id that it has seen    {"members":[text...]}, and then what was said there since
-//     leave room                                 {}
-//     say room, key, text                        {"id":number}
-//     show room, key, picture                    {"id":number}
-//     typing room
-inline constexpr typed_event<std::string, std::uint64_t> join{"join"};
-inline constexpr typed_event<std::string> leave{"leave"};
-inline constexpr typed_event<std::string, std::string, std::string> say{"say"};
-inline constexpr typed_event<std::string, std::string, byte_view> show{"show"};
-inline constexpr typed_event<std::string> typing{"typing"};
-
-// Events for a client: which rooms there are; of a room: who has done what, what was said, who is typing.
-inline constexpr typed_event<std::vector<std::string>> rooms{"rooms"};
-inline constexpr typed_event<std::string, std::string, std::string> presence{"presence"};
-inline constexpr typed_event<std::string, entry> said{"said"};
-inline constexpr typed_event<std::string, std::string> is_typing{"is typing"};
-
-// In bytes. The page allows a third of it in UTF-16 units, none of which takes more than three.
-inline constexpr std::size_t longest_name = 60;
-inline constexpr std::size_t longest_text = 6'000;
-inline constexpr std::size_t longest_key = 40;
-inline constexpr std::size_t largest_picture = 3'000'000;
-inline constexpr std::size_t most_rooms = 30;
-// The history of each room, for those who come in.
-inline constexpr std::size_t history_entries = 100;
-inline constexpr std::size_t history_bytes = 4'000'000;
-
-// Neither empty nor too long, no control characters of ASCII, no space at the ends. Two names may look alike all the
-// same: Unicode has characters that cannot be seen, or that change how others are shown.
-inline bool is_name(std::string_view name) {
-    auto const is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    return !name.empty() && name.size() <= longest_name && name.front() != ' ' && name.back() != ' ' &&
-           std::ranges::none_of(name, is_control);
-}
-
-// The type of a picture that browsers show without running anything in it: by its first bytes, not by its author's
-// word.
-inline std::string_view picture_type(byte_view picture) {
-    using namespace std::string_view_literals;
-    auto const bytes = as_characters(picture);
-    if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return "image/png";
-    if (bytes.starts_with("\xff\xd8\xff"sv)) return "image/jpeg";
-    if (bytes.starts_with("GIF87a"sv) || bytes.starts_with("GIF89a"sv)) return "image/gif";
-    if (bytes.starts_with("RIFF"sv) && bytes.substr(0, 12).ends_with("WEBP"sv)) return "image/webp";
-    return {};
-}
-
-// "Ada" and "ada" are one name.
-struct less_name {
-    bool operator()(std::string_view a, std::string_view b) const {
-        auto const lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-        return std::ranges::lexicographical_compare(a, b, {}, lower, lower);
-    }
-};
 
 class application {
 public:
-    // Precondition: the server has connection state recovery.
-    explicit application(server& io) : io_(io) {
+    // Precondition: the server has connection state recovery. `node` is null where there is one server only.
+    application(server& io, cluster::node* node) : io_(io), others_(io, node, what_others_want()) {
         for (auto const* const name : {"#lobby", "#music", "#pictures"}) rooms_[name].is_permanent = true;
         io_.declare("/", admission::ask);
         handlers_.on(event_type::connecting, [this](event& e) { admit(e); });
@@ -126,13 +58,23 @@ public:
             publish(e, room, {.key = std::move(key), .picture = {picture.begin(), picture.end()}, .type = type});
         });
         handlers_.on(typing, [this](event& e, std::string const& room) {
-            if (is_member(e.socket, room))
-                io_.to(room).except(e.socket).emit_volatile(is_typing, room, nickname(e.socket)).ignore();
+            if (!is_member(e.socket, room)) return;
+            others_.to(room, [&](auto all) {
+                all.except(e.socket).emit_volatile(is_typing, room, nickname(io_, e.socket)).ignore();
+            });
         });
         handlers_.on_mismatch([this](event& e, error) { fail(e, "That was not understood."); });
     }
 
-    void handle(event& e) { handlers_.dispatch(e); }
+    void handle(event& e) {
+        if (!others_.handle(e)) handlers_.dispatch(e);
+    }
+    void handle(cluster::event& e) { others_.handle(e); }
+
+    // Precondition: the socket has been let in.
+    [[nodiscard]] static std::string const& nickname(server const& io, socket_handle socket) {
+        return io.data<person>(socket)->nickname;
+    }
 
 private:
     using clock = std::chrono::steady_clock;
@@ -140,13 +82,16 @@ private:
     struct person {
         std::string nickname;
         std::string secret;
-        socket_handle socket = {};
+        std::optional<socket_handle> socket = {};      // while he is here
         std::optional<clock::time_point> lost_at = {}; // the connection; it may come back
+        int asking = 0;                                // clients of his that wait to be let in
     };
+    using person_ptr = std::shared_ptr<person>;
 
     struct room_record {
         std::deque<entry> history;
-        std::size_t bytes = 0; // of its pictures
+        std::size_t bytes = 0;          // of its pictures
+        std::uint64_t last_dropped = 0; // id of an entry that is no longer in the history
         bool is_permanent = false;
     };
 
@@ -165,26 +110,56 @@ private:
         }
         forget_lost();
         auto& who = people_[nickname];
-        if (who && who->secret != secret) {
-            io_.refuse(e.socket, "That nickname is taken.").ignore();
-            return;
-        }
-        if (!who) {
-            who = std::make_shared<person>(person{.nickname = nickname, .secret = secret});
-        } else if (!who->lost_at) { // comes in twice, or comes back before we know that he has gone
-            io_.disconnect_connection(who->socket);
-            tell_rooms_of(who->socket, "left");
-        }
-        who->socket = e.socket;
+        if (!who) who = std::make_shared<person>(person{.nickname = nickname, .secret = secret});
+        if (who->secret != secret) return refuse_taken(e.socket);
+        ++who->asking;
+        others_.ask_if_taken(nickname, secret, [this, socket = e.socket, owner = who](bool taken) {
+            --owner->asking;
+            taken ? refuse_taken(socket) : let_in(socket, owner);
+            forget_if_gone(*owner);
+        });
+    }
+
+    void refuse_taken(socket_handle socket) { io_.refuse(socket, "That nickname is taken.").ignore(); }
+
+    void let_in(socket_handle socket, person_ptr const& who) {
+        disconnect(*who); // if he comes in twice, or comes back before we know that he has gone
+        io_.set_data(socket, who);
+        if (!io_.accept(socket)) return; // has given up
+        who->socket = socket;
         who->lost_at.reset();
-        io_.set_data(e.socket, who);
-        io_.accept(e.socket).ignore();
+    }
+
+    void disconnect(person& who) {
+        auto const socket = std::exchange(who.socket, std::nullopt);
+        if (!socket) return;
+        io_.disconnect_connection(*socket);
+        tell_rooms_of(*socket, "left");
+    }
+
+    void forget_if_gone(person const& who) {
+        if (!who.socket && !who.lost_at && who.asking == 0) people_.erase(who.nickname);
+    }
+
+    // Another server asks. Its client that knows the secret takes the place of the one here.
+    bool is_taken(std::string const& nickname, std::string const& secret) {
+        forget_lost();
+        auto const found = people_.find(nickname);
+        if (found == people_.end()) return false;
+        person_ptr const who = found->second;
+        if (who->secret != secret) return true;
+        disconnect(*who);
+        who->lost_at.reset();
+        forget_if_gone(*who);
+        return false;
     }
 
     // Nicknames are kept for those who may come back.
     void forget_lost() {
         auto const oldest = clock::now() - io_.options().recovery->max_disconnection_duration;
-        std::erase_if(people_, [oldest](auto const& p) { return p.second->lost_at && *p.second->lost_at < oldest; });
+        std::erase_if(people_, [oldest](auto const& p) {
+            return p.second->lost_at && *p.second->lost_at < oldest && p.second->asking == 0;
+        });
     }
 
     void greet(event const& e) {
@@ -196,14 +171,15 @@ private:
     }
 
     void part(event const& e) {
-        auto& who = *io_.data<person>(e.socket);
-        if (who.socket != e.socket) return; // has come in anew
+        auto* const who = io_.data<person>(e.socket);
+        if (who == nullptr || who->socket != e.socket) return; // has not been let in, or has come in anew
+        who->socket.reset();
         if (socketio::is_recoverable(e.reason)) {
-            who.lost_at = clock::now();
+            who->lost_at = clock::now();
             tell_rooms_of(e.socket, "lost the connection");
         } else {
-            people_.erase(who.nickname);
             tell_rooms_of(e.socket, "left");
+            forget_if_gone(*who);
         }
     }
 
@@ -215,22 +191,27 @@ private:
     }
 
     void tell(socket_handle socket, std::string_view room, std::string_view what) {
-        io_.to(room).except(socket).emit(presence, room, nickname(socket), what).ignore();
+        others_.to(room,
+                   [&](auto all) { all.except(socket).emit(presence, room, nickname(io_, socket), what).ignore(); });
     }
-
-    [[nodiscard]] std::string const& nickname(socket_handle socket) const { return io_.data<person>(socket)->nickname; }
 
     //=== rooms ===//
 
-    // The '#' tells names of rooms from ids of sockets, which are rooms too.
     void enter(event& e, std::string const& name, std::uint64_t seen) {
-        if (!is_name(name) || !name.starts_with('#') || name.size() == 1) return fail(e, "That is no name of a room.");
-        if (!rooms_.contains(name) && rooms_.size() == most_rooms) return fail(e, "There are too many rooms.");
+        if (!is_room_name(name)) return fail(e, "That is no name of a room.");
+        if (!rooms_.contains(name) && rooms_.size() >= most_rooms) {
+            close_empty_rooms(); // a server that has crashed leaves some
+            return fail(e, "There are too many rooms.");
+        }
         auto const& room = open(name);
         if (io_.join(e.socket, name)) tell(e.socket, name, "joined");
-        io_.acknowledge(e.ack, json::object("members", members(name))).ignore();
+        auto const since = seen - std::min(seen, others_.overlap());
         for (entry const& old : room.history)
-            if (old.id > seen) io_.emit(e.socket, said, name, old).ignore();
+            if (old.id > since) io_.emit(e.socket, said, name, old).ignore();
+        auto const ack = std::make_shared<socketio::ack_request>(std::move(e.ack));
+        others_.gather_members(name, [this, ack](auto const& nicknames) {
+            io_.acknowledge(*ack, json::object("members", nicknames)).ignore();
+        });
     }
 
     void go(event& e, std::string const& name) {
@@ -242,25 +223,43 @@ private:
     }
 
     room_record& open(std::string const& name) {
+        if (!rooms_.contains(name)) others_.tell(news, name, std::vector<entry>());
+        return open_here(name);
+    }
+    room_record& open_here(std::string const& name) {
         auto const [found, is_new] = rooms_.try_emplace(name);
         if (is_new) io_.in("/").emit(rooms, room_names()).ignore();
         return found->second;
     }
 
     void close_if_empty(std::string_view name) {
-        auto const found = rooms_.find(name);
-        if (found == rooms_.end() || found->second.is_permanent || io_.to(name).size() != 0) return;
-        rooms_.erase(found);
+        if (!can_close(name)) return;
+        others_.gather_members(name, [this, name = std::string(name)](auto const& nicknames) {
+            if (!nicknames.empty() || !can_close(name)) return;
+            close_here(name);
+            others_.tell(closed, name);
+        });
+    }
+    void close_here(std::string const& name) {
+        rooms_.erase(name);
         io_.in("/").emit(rooms, room_names()).ignore();
+    }
+    void close_empty_rooms() {
+        for (auto const& name : room_names()) close_if_empty(name);
+    }
+    // Nobody here keeps it open.
+    [[nodiscard]] bool can_close(std::string_view name) const {
+        auto const found = rooms_.find(name);
+        return found != rooms_.end() && !found->second.is_permanent && io_.to(name).size() == 0;
     }
 
     [[nodiscard]] bool is_member(socket_handle socket, std::string_view name) const {
         return rooms_.contains(name) && io_.is_in(socket, name);
     }
 
-    [[nodiscard]] std::vector<std::string> members(std::string_view name) {
+    [[nodiscard]] std::vector<std::string> members_here(std::string_view name) const {
         std::vector<std::string> nicknames;
-        io_.to(name).for_each([&](socket_handle member) { nicknames.push_back(nickname(member)); });
+        io_.to(name).for_each([&](socket_handle member) { nicknames.push_back(nickname(io_, member)); });
         return nicknames;
     }
 
@@ -275,26 +274,38 @@ private:
     void publish(event& e, std::string const& name, entry what) {
         if (!is_member(e.socket, name)) return fail(e, "You are not in this room.");
         if (what.key.size() > longest_key) return fail(e, "That was not understood.");
-        what.from = nickname(e.socket);
-        auto& history = rooms_[name].history;
-        auto const is_same = [&](entry const& old) { return old.from == what.from && old.key == what.key; };
-        auto const old = std::ranges::find_if(history, is_same);
-        if (old != history.end()) { // the acknowledgement was lost
+        what.from = nickname(io_, e.socket);
+        auto& room = rooms_[name];
+        if (auto const* const old = find(room, what)) { // the acknowledgement was lost
             io_.acknowledge(e.ack, json::object("id", old->id)).ignore();
             return;
         }
         what.id = last_id_ = std::max(last_id_ + 1, milliseconds_since_1970());
-        io_.to(name).except(e.socket).emit(said, name, what).ignore();
+        if (what.is_text()) {
+            io_.to(name).except(e.socket).emit(said, name, what).ignore();
+            others_.tell(news, name, std::vector{what}); // who show it to their members, and keep it
+        } else {
+            others_.to(name, [&](auto all) { all.except(e.socket).emit(said, name, what).ignore(); });
+        }
         io_.acknowledge(e.ack, json::object("id", what.id)).ignore();
-        keep(rooms_[name], std::move(what));
+        keep(room, std::move(what));
     }
 
+    static entry const* find(room_record const& room, entry const& what) {
+        auto const is_same = [&](entry const& old) { return old.from == what.from && old.key == what.key; };
+        auto const found = std::ranges::find_if(room.history, is_same);
+        return found == room.history.end() ? nullptr : &*found;
+    }
+
+    // In the order of the ids: what other servers tell can be older than what is known.
     static void keep(room_record& room, entry what) {
+        auto& history = room.history;
         room.bytes += what.picture.size();
-        room.history.push_back(std::move(what));
-        while (room.history.size() > history_entries || room.bytes > history_bytes) {
-            room.bytes -= room.history.front().picture.size();
-            room.history.pop_front();
+        history.insert(std::ranges::upper_bound(history, what.id, {}, &entry::id), std::move(what));
+        while (history.size() > history_entries || room.bytes > history_bytes) {
+            room.bytes -= history.front().picture.size();
+            room.last_dropped = std::max(room.last_dropped, history.front().id);
+            history.pop_front();
         }
     }
 
@@ -305,9 +316,56 @@ private:
 
     void fail(event& e, std::string_view why) { io_.acknowledge(e.ack, json::object("error", why)).ignore(); }
 
+    //=== the other servers ===//
+
+    [[nodiscard]] neighbours::listener what_others_want() {
+        return {
+            .begin = [this] { tell_rooms(), show_members(); },
+            .lose = [this] { close_empty_rooms(), show_members(); },
+            .learn = [this](std::string const& name, std::vector<entry> texts) { learn(name, std::move(texts)); },
+            .close = [this](std::string const& name) { can_close(name) ? close_here(name) : tell_room(name); },
+            .is_taken = [this](std::string const& name, std::string const& secret) { return is_taken(name, secret); },
+            .members = [this](std::string_view name) { return members_here(name); },
+        };
+    }
+
+    // What the others may not know: texts of rooms with members here, and of those that are always there.
+    void tell_rooms() {
+        for (auto const& [name, room] : rooms_)
+            if (!can_close(name)) tell_room(name);
+    }
+    void tell_room(std::string const& name) {
+        auto const found = rooms_.find(name);
+        if (found == rooms_.end()) return;
+        std::vector<entry> texts;
+        std::ranges::copy_if(found->second.history, std::back_inserter(texts), &entry::is_text);
+        others_.tell(news, name, texts);
+    }
+
+    void learn(std::string const& name, std::vector<entry> texts) {
+        if (!is_room_name(name) || (!rooms_.contains(name) && rooms_.size() >= most_rooms)) return;
+        auto& room = open_here(name);
+        for (entry& what : texts) {
+            if (what.id <= room.last_dropped || find(room, what) != nullptr) continue;
+            last_id_ = std::max(last_id_, what.id);
+            io_.to(name).emit(said, name, what).ignore();
+            keep(room, std::move(what));
+        }
+    }
+
+    // Others have come within reach, or are out of it.
+    void show_members() {
+        for (auto const& name : room_names()) {
+            if (io_.to(name).size() == 0) continue;
+            others_.gather_members(
+                name, [this, name](auto const& nicknames) { io_.to(name).emit(members, name, nicknames).ignore(); });
+        }
+    }
+
     server& io_;
+    neighbours others_;
     socketio::dispatcher handlers_;
-    std::map<std::string, std::shared_ptr<person>, less_name> people_;
+    std::map<std::string, person_ptr, less_name> people_;
     std::map<std::string, room_record, std::less<>> rooms_;
     std::uint64_t last_id_ = 0;
 };

@@ -53,6 +53,7 @@ function connect() {
         known = names;
         drawRooms();
     });
+    socket.on('members', (room, names) => joined.get(room)?.meet(names));
     socket.on('presence', (room, who, what) => joined.get(room)?.witness(who, what));
     socket.on('said', (room, entry) => joined.get(room)?.hear(entry));
     socket.on('is typing', (room, who) => joined.get(room)?.seeTyping(who));
@@ -77,6 +78,8 @@ class Room {
     lastId = 0;
     unread = 0;
     members = new Set();
+    changes = new Map(); // who has come (true) or gone while the server gathers the members
+    heard = new Set(); // authors and keys: other servers may tell again what is known, or tell it late
     pending = new Map(); // what the server has not acknowledged: key -> { packet, line }
     typing = new Map(); // who -> timer
     lines = element('ol');
@@ -109,6 +112,7 @@ class Room {
     }
 
     confirm(key, id) {
+        this.isNews(me.nickname, key);
         this.pending.get(key)?.line.classList.remove('pending');
         this.pending.delete(key);
         this.lastId = Math.max(this.lastId, id);
@@ -123,13 +127,21 @@ class Room {
 
     hear(entry) {
         if (this.pending.has(entry.key)) return this.confirm(entry.key, entry.id);
-        if (entry.id <= this.lastId) return;
-        this.lastId = entry.id;
+        if (!this.isNews(entry.from, entry.key)) return;
+        this.lastId = Math.max(this.lastId, entry.id);
         this.stopTyping(entry.from);
         this.add(messageLine(entry));
         if (this === current && document.hasFocus()) return;
         ++this.unread;
         drawRooms();
+    }
+
+    isNews(from, key) {
+        const id = JSON.stringify([from, key]);
+        if (this.heard.has(id)) return false;
+        this.heard.add(id);
+        if (this.heard.size > mostLines) this.heard.delete(this.heard.values().next().value);
+        return true;
     }
 
     note(text) {
@@ -152,8 +164,16 @@ class Room {
     witness(who, what) {
         const isHere = what === 'joined' || what === 'came back';
         isHere ? this.members.add(who) : this.members.delete(who);
+        if (!this.isEntered) this.changes.set(who, isHere);
         this.stopTyping(who);
         this.note(`${isolate(who)} ${what}`);
+        if (this === current) drawMembers();
+    }
+
+    meet(names) {
+        this.members = new Set(names);
+        for (const [who, isHere] of this.changes) isHere ? this.members.add(who) : this.members.delete(who);
+        this.changes.clear();
         if (this === current) drawMembers();
     }
 
@@ -188,6 +208,7 @@ function open(name) {
 
 async function enter(room) {
     room.isEntered = false;
+    room.changes.clear();
     const answer = await ask('join', room.name, room.lastId);
     if (!answer) return;
     if (answer.error) {
@@ -195,8 +216,7 @@ async function enter(room) {
         return complain(answer.error);
     }
     room.isEntered = true;
-    room.members = new Set(answer.members);
-    if (room === current) drawMembers();
+    room.meet(answer.members);
     room.deliverPending();
 }
 

@@ -1,0 +1,217 @@
+// The chat on two servers that one Redis makes one: its windows are in a real browser, half of them on each server.
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { io } from 'socket.io-client';
+import {
+    areHere, choose, comeIn, isConnected, notes, painted, pictureFile, say, sees, texts, visit, withWindows,
+} from './chat_page.mjs';
+import { check, freePort, start } from './harness.mjs';
+import { startRedis } from './redis.mjs';
+
+const redis = await startRedis();
+after(() => redis.kill());
+
+let prefixes = 0;
+function chatCheck(what, body, { address = redis.address } = {}) {
+    const prefix = `chat ${++prefixes}`;
+    const another = () => start('chat_server', '--redis', address, '--redis-prefix', prefix, '--redis-timeout', '2000');
+    check('Chromium', 'server', 'Redis', what, () => withWindows('websocket', async ({ open, enter }) => {
+        const servers = await Promise.all([another(), another()]);
+        const chat = {
+            open, enter, servers,
+            startAnother: async () => servers.at(servers.push(await another()) - 1),
+            // One on each server.
+            enterBoth: async () => {
+                const ada = await enter('Ada', servers[0].url);
+                return [ada, await enter('Bob', servers[1].url)];
+            },
+        };
+        try {
+            await body(chat);
+        } finally {
+            await Promise.all(servers.map((server) => server.kill()));
+        }
+    }));
+}
+
+chatCheck('windows on two servers talk and see who is there', async ({ enterBoth }) => {
+    const [ada, bob] = await enterBoth();
+    await notes(ada, /Bob.? joined/);
+    await areHere(ada, 'Ada', 'Bob');
+    await areHere(bob, 'Ada', 'Bob');
+    await say(ada, 'Hello, Bob ☕');
+    await sees(bob, 'Hello, Bob ☕');
+    await say(bob, 'Hello, Ada');
+    await sees(ada, 'Hello, Ada');
+    await bob.locator('.own:not(.pending)', { hasText: 'Hello, Ada' }).waitFor();
+    for (const page of [ada, bob]) assert.equal(await texts(page, 'Hello').count(), 2);
+    await bob.getByRole('button', { name: 'Log out' }).click();
+    await notes(ada, /Bob.? left/);
+    await areHere(ada, 'Ada');
+});
+
+chatCheck('typing is shown on the other server, and a picture', async ({ enterBoth }) => {
+    const [ada, bob] = await enterBoth();
+    await ada.getByLabel('Message', { exact: true }).pressSequentially('Hm');
+    await bob.locator('#typing', { hasText: /Ada.? is typing/ }).waitFor();
+    await choose(ada, pictureFile('red.png', painted(123, 45, [200, 30, 60])));
+    const picture = bob.getByAltText('Picture from Ada');
+    await picture.waitFor();
+    await picture.evaluate((image) => image.decode());
+    assert.deepEqual(await picture.evaluate((image) => [image.naturalWidth, image.naturalHeight]), [123, 45]);
+    await ada.locator('.pending').waitFor({ state: 'detached' });
+});
+
+chatCheck('what all say at once arrives, once', async ({ enterBoth }) => {
+    const pages = await enterBoth();
+    const numbers = [...Array(20).keys()];
+    await Promise.all(pages.map(async (page, p) => {
+        for (const n of numbers) await say(page, `${p}: number ${n}.`);
+    }));
+    for (const page of pages)
+        for (const p of [0, 1]) {
+            await sees(page, `${p}: number 19.`);
+            const shown = await texts(page, `${p}: `).allTextContents();
+            assert.deepEqual(shown, numbers.map((n) => `${p}: number ${n}.`));
+        }
+});
+
+chatCheck('a room is there on both servers, until nobody is in it', async ({ enterBoth }) => {
+    const [ada, bob] = await enterBoth();
+    const garden = (page) => page.locator('[data-room="#garden"]');
+    const leave = (page) => page.getByRole('button', { name: 'Leave room' }).click();
+    await ada.getByLabel('Name of a new room').fill('garden');
+    await ada.keyboard.press('Enter');
+    await areHere(ada, 'Ada');
+    await say(ada, 'Early');
+    await visit(bob, '#garden');
+    await sees(bob, 'Early');
+    await areHere(bob, 'Ada', 'Bob');
+    await leave(ada);
+    await areHere(bob, 'Bob');
+    await garden(ada).waitFor();
+    await leave(bob);
+    for (const page of [ada, bob]) await garden(page).waitFor({ state: 'detached' });
+});
+
+chatCheck('who comes later, on a server that starts later, reads what was said', async ({ enterBoth, ...chat }) => {
+    const [ada, bob] = await enterBoth();
+    await ada.getByLabel('Name of a new room').fill('garden');
+    await ada.keyboard.press('Enter');
+    await areHere(ada, 'Ada');
+    await say(ada, 'Roses');
+    await visit(ada, '#lobby');
+    await say(ada, 'First');
+    await sees(bob, 'First');
+    await say(bob, 'Second');
+    await sees(ada, 'Second');
+    const late = await chat.startAnother();
+    const grace = await chat.enter('Grace', late.url);
+    await sees(grace, 'Second');
+    assert.deepEqual(await texts(grace, '').allTextContents(), ['First', 'Second']);
+    await areHere(grace, 'Ada', 'Bob', 'Grace');
+    await visit(grace, '#garden');
+    await sees(grace, 'Roses');
+    await areHere(grace, 'Ada', 'Grace');
+});
+
+chatCheck('a nickname that is taken on the other server is refused', async ({ servers, enter, open }) => {
+    const ada = await enter('Ada', servers[0].url);
+    const other = await open(servers[1].url);
+    await comeIn(other, 'ada');
+    await other.getByRole('alert').filter({ hasText: 'taken' }).waitFor();
+    await comeIn(other, 'Grace');
+    await areHere(ada, 'Ada', 'Grace');
+    await ada.getByRole('button', { name: 'Log out' }).click();
+    await areHere(other, 'Grace');
+    await enter('Ada', servers[1].url); // the nickname is free again
+    await areHere(other, 'Ada', 'Grace');
+});
+
+chatCheck('of two who ask for a nickname at once, on two servers, no more than one gets it', async ({ servers }) => {
+    for (let round = 0; round < 20; ++round) {
+        const sockets = servers.map(({ url }, s) => io(url, {
+            transports: ['websocket'], forceNew: true, reconnection: false,
+            auth: { nickname: `Ada ${round}`, secret: `${s}` },
+        }));
+        const isIn = (socket) => new Promise((resolve) => {
+            socket.on('connect', () => resolve(true));
+            socket.on('connect_error', ({ message }) => resolve(!message.includes('taken')));
+        });
+        const answers = await Promise.all(sockets.map(isIn));
+        for (const socket of sockets) socket.disconnect();
+        assert.ok(!answers.every(Boolean));
+    }
+});
+
+chatCheck('whoever comes in on the other server leaves the first', async ({ servers, enterBoth, open }) => {
+    const [ada, bob] = await enterBoth();
+    await say(ada, 'Before');
+    await sees(bob, 'Before');
+    const session = await ada.evaluate(() => sessionStorage.getItem('chat'));
+    const second = await open(servers[1].url);
+    await second.evaluate((value) => sessionStorage.setItem('chat', value), session);
+    await second.reload();
+    await isConnected(second, 'websocket');
+    await ada.getByRole('alert').filter({ hasText: 'another window' }).waitFor();
+    await sees(second, 'Before');
+    await areHere(bob, 'Ada', 'Bob');
+    await areHere(second, 'Ada', 'Bob');
+    await say(second, 'It is me');
+    await sees(bob, 'It is me');
+    await comeIn(ada, 'Ada'); // with another secret
+    await ada.getByRole('alert').filter({ hasText: 'taken' }).waitFor();
+});
+
+chatCheck('a server that crashes does not keep nicknames', async ({ servers, enterBoth, enter }) => {
+    const [ada] = await enterBoth();
+    await servers[1].kill();
+    const bob = await enter('Bob', servers[0].url);
+    await areHere(bob, 'Ada', 'Bob');
+    await say(bob, 'Here again');
+    await sees(ada, 'Here again');
+});
+
+chatCheck('a server that does not answer keeps nobody out', async ({ servers, enter, enterBoth }) => {
+    const [ada, bob] = await enterBoth();
+    servers[1].freeze();
+    const grace = await enter('Grace', servers[0].url);
+    await areHere(grace, 'Ada', 'Grace'); // of the others nothing is known
+    await say(grace, 'Hello');
+    await sees(ada, 'Hello');
+    servers[1].thaw();
+    await sees(bob, 'Hello');
+    await areHere(bob, 'Ada', 'Bob', 'Grace');
+});
+
+const port = await freePort();
+chatCheck('Redis is lost: each server goes on alone, until it is back', async ({ servers, enter, enterBoth }) => {
+    let other = await startRedis(port);
+    try {
+        const [ada, bob] = await enterBoth();
+        await areHere(ada, 'Ada', 'Bob');
+        await say(ada, 'First');
+        await sees(bob, 'First');
+        await other.kill();
+        await areHere(ada, 'Ada');
+        await areHere(bob, 'Bob');
+        const grace = await enter('Grace', servers[0].url);
+        await areHere(grace, 'Ada', 'Grace');
+        await say(grace, 'Who is there?');
+        await sees(ada, 'Who is there?');
+        await say(bob, 'I am alone');
+        await bob.locator('.own:not(.pending)', { hasText: 'I am alone' }).waitFor();
+        other = await startRedis(port);
+        for (const page of [ada, bob, grace]) {
+            await areHere(page, 'Ada', 'Bob', 'Grace');
+            for (const text of ['First', 'Who is there?', 'I am alone']) await sees(page, text);
+        }
+        await say(bob, 'Last');
+        await sees(ada, 'Last');
+        for (const page of [ada, bob])
+            for (const text of ['First', 'Who is there?', 'I am alone', 'Last'])
+                assert.equal(await texts(page, text).count(), 1, text);
+    } finally {
+        await other.kill();
+    }
+}, { address: `127.0.0.1:${port}` });
