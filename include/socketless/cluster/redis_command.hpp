@@ -9,12 +9,14 @@
 
 namespace socketless::inline v0::cluster {
 
-/// The two connections to Redis that a node wants: one that subscribes can do nothing else in RESP 2.
+/// The connections to Redis that a node wants: one that subscribes, or waits for entries, can do nothing else.
 enum class redis_connection : std::uint8_t {
     /// Carries commands, each of which is answered by one reply.
     commands,
     /// Carries subscriptions: SUBSCRIBE, PSUBSCRIBE and their opposites, and what Redis pushes.
     subscriptions,
+    /// Streams only: reads the stream. A command waits for entries for some seconds before it is answered.
+    reader,
 };
 
 /// A command for Redis: a list of byte strings, as redisCommandArgv of hiredis takes it. Valid until the next call that

@@ -9,6 +9,16 @@
 
 namespace socketless::inline v0::cluster {
 
+/// By what messages go through Redis.
+enum class redis_mode : std::uint8_t {
+    /// Pub/Sub, as `@socket.io/redis-adapter` 8.3.0 does it.
+    pubsub,
+    /// A stream, as `@socket.io/redis-streams-adapter` 0.3.1 does it: messages are not lost while the connection to
+    /// Redis is, and clients have their state again on any server (server_options::recovery). What wants an answer goes
+    /// by Pub/Sub. Redis 6 or later.
+    streams,
+};
+
 /// What happens to messages while Redis is lost.
 enum class redis_fate : std::uint8_t {
     /// They are dropped, and told: event_type::dropped.
@@ -19,9 +29,19 @@ enum class redis_fate : std::uint8_t {
 
 /// How a node uses Redis.
 struct redis_options {
-    /// What the names of channels begin with: the option `key` of `@socket.io/redis-adapter`.
+    /// By what messages go through Redis. All servers must use the same.
+    redis_mode mode = redis_mode::pubsub;
+    /// What the names of channels begin with: the option `key` of `@socket.io/redis-adapter`, `channelPrefix` of
+    /// `@socket.io/redis-streams-adapter`.
     std::string prefix = "socket.io";
-    /// Answers go to a channel of the node that has asked, rather than to one that all nodes read: the option
+    /// Streams: the name of the stream, the option `streamName`.
+    std::string stream_name = "socket.io";
+    /// Streams: about how many entries Redis keeps, the option `maxLen`. A client can have its state again as long as
+    /// the last entry that it has heard of is there.
+    std::uint64_t stream_length = 10'000;
+    /// Streams: what the keys of lost sessions begin with, the option `sessionKeyPrefix`.
+    std::string session_prefix = "sio:session:";
+    /// Pub/Sub: answers go to a channel of the node that has asked, rather than to one that all nodes read: the option
     /// `publishOnSpecificResponseChannel`.
     bool publish_on_specific_response_channel = false;
     /// What happens to messages while Redis is lost.
