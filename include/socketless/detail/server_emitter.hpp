@@ -18,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -166,38 +165,6 @@ public:
     [[nodiscard]] std::size_t acks_due(std::uint64_t id) const noexcept {
         auto const found = broadcast_acks_.find(id);
         return found == broadcast_acks_.end() ? 0 : found->second.expected;
-    }
-
-    // The id of a socket that has joined its namespace, or whose state is kept; empty for others.
-    [[nodiscard]] std::string_view sid_of(socket_handle socket) {
-        if (auto const* const s = sockets_.find(socket)) {
-            bool const has_joined = s->state == socket_state::connected || s->state == socket_state::ended;
-            return has_joined ? s->sid() : std::string_view();
-        }
-        auto const* const kept = recovery_ ? recovery_->find_of(socket, connections_.now()) : nullptr;
-        return kept == nullptr ? std::string_view() : kept->sid;
-    }
-    // Whether a socket is in the room of the namespace; the id of a socket is a room.
-    [[nodiscard]] bool has_room(std::string_view nsp, std::string_view room) const {
-        auto const number = namespaces_.find(nsp);
-        return number && (!rooms_.members(*number, room).empty() || sockets_.find_number(number, room));
-    }
-    // Whether events of the namespace may be kept for sockets whose connection is lost.
-    [[nodiscard]] bool keeps_sessions(std::string_view nsp) const {
-        auto const number = namespaces_.find(nsp);
-        return recovery_ && number && recovery_->refers_to(*number);
-    }
-    // The names of the rooms of the namespace, without the ids of sockets.
-    [[nodiscard]] std::vector<std::string> room_names(std::string_view nsp) const {
-        auto const number = namespaces_.find(nsp);
-        if (!number) return {};
-        auto const names = rooms_.room_names(*number);
-        return {names.begin(), names.end()};
-    }
-    // Whether a socket is in the namespace.
-    [[nodiscard]] bool has_sockets(std::string_view nsp) const {
-        auto const number = namespaces_.find(nsp);
-        return number && !rooms_.members(*number).empty();
     }
 
 private:
