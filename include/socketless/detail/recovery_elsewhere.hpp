@@ -8,6 +8,7 @@
 #include <socketless/socketio/session.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,57 @@
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::detail {
+
+// The form of an offset of sessions that are kept elsewhere, `1700000000000-0`, read character by character.
+class offset_form {
+public:
+    constexpr void read(char c) noexcept {
+        if (c >= '0' && c <= '9')
+            part_ = part_ == part::start ? part::first : part_ == part::hyphen ? part::second : part_;
+        else
+            part_ = c == '-' && part_ == part::first ? part::hyphen : part::broken;
+    }
+    [[nodiscard]] constexpr bool is_whole() const noexcept { return part_ == part::second; }
+
+private:
+    enum class part : std::uint8_t { start, first, hyphen, second, broken };
+    part part_ = part::start;
+};
+
+[[nodiscard]] constexpr bool is_offset(std::string_view text) noexcept {
+    offset_form form;
+    for (char const c : text) form.read(c);
+    return form.is_whole();
+}
+
+// Whether clients take the end of an event for an offset, which it is not: they remember the last element of any event
+// that does not ask for an acknowledgement if it is a string. `event` is the text of such a packet.
+[[nodiscard]] constexpr bool misleads(std::string_view event) noexcept {
+    constexpr std::string_view space = " \t\r\n";
+    auto end = event.find_last_not_of(space);
+    if (end == std::string_view::npos || end == 0 || event[end] != ']') return false;
+    end = event.find_last_not_of(space, end - 1);
+    if (end == std::string_view::npos || event[end] != '"') return false;
+    std::string_view const before = event.substr(0, end);
+    auto const begin = before.find_last_not_of("0123456789-\\uDd"); // what an offset is written with, escaped or not
+    if (begin == std::string_view::npos || begin == 0 || before[begin] != '"' || before[begin - 1] == '\\')
+        return false;
+    offset_form form;
+    for (std::string_view text = before.substr(begin + 1); !text.empty();) {
+        bool const is_escape = text.front() == '\\';
+        if (!is_escape) {
+            form.read(text.front());
+        } else if (text.size() >= 6 && text.starts_with("\\u003")) {
+            form.read(text[5]); // a digit, or else the form is broken
+        } else if (text.size() >= 6 && (text.starts_with("\\u002d") || text.starts_with("\\u002D"))) {
+            form.read('-');
+        } else {
+            return false;
+        }
+        text.remove_prefix(is_escape ? 6 : 1);
+    }
+    return form.is_whole();
+}
 
 // An event that a client has missed: its text ends with the offset.
 struct missed_packet {

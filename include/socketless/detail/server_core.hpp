@@ -2,11 +2,13 @@
 #pragma once
 
 #include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/error.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/detail/asked_sockets.hpp>
 #include <socketless/detail/namespaces.hpp>
+#include <socketless/detail/recovery_elsewhere.hpp>
 #include <socketless/detail/server_connections.hpp>
 #include <socketless/detail/server_parts.hpp>
 #include <socketless/detail/server_recovery.hpp>
@@ -48,7 +50,7 @@ public:
 
     // Works until there is an event, or nothing to do.
     void poll_event(std::optional<event>& e) {
-        if (ended_) forget(*std::exchange(ended_, std::nullopt));
+        if (ended_) forget_told(*std::exchange(ended_, std::nullopt));
         while (!e) {
             if (!own_events_.empty()) return take_own_event(e);
             std::uint32_t const index = connections_.poll_event(e);
@@ -65,12 +67,29 @@ public:
         told.socket = own.socket;
         if (auto const* const s = sockets_.find(own.socket)) {
             told.nsp = namespaces_.name(s->nsp);
-            told.sid = s->sid();
+            if (own.type == socketio::event_type::connecting)
+                tell_auth(told, *s->details);
+            else
+                told.sid = s->sid();
         }
         told.recovered = own.recovered;
         told.id = own.id;
         told.expected = own.expected;
         told.answers = own.answers;
+    }
+
+    // The auth goes with the event: an idle socket keeps none.
+    void tell_auth(event& told, server_socket_details& of) noexcept {
+        told_auth_ = std::exchange(of.auth, {});
+        told.data = told_auth_.empty() ? json::text() : json::text::trusted(told_auth_);
+        ended_ = nobody;
+    }
+    // The application has handled the last event of a socket, or one that came with an auth.
+    void forget_told(std::uint32_t number) {
+        if (number == nobody)
+            std::string().swap(told_auth_);
+        else
+            forget(number);
     }
 
     // Puts an event of a session into the server's terms; false if it is for the server itself.
@@ -83,12 +102,17 @@ public:
         if (e.ack) e.ack = socketio::ack_request(e.socket, e.ack.id());
         if (e.type == socketio::event_type::ack) note_ack(e.id, e.outcome);
         if (e.type == socketio::event_type::disconnected) {
-            if (sockets_[number].state == socket_state::refused) return forget(number), false;
+            if (!is_known(sockets_[number].state)) return forget(number), false;
             core_detail::attempt([&] { persist(number, e.reason); }); // what cannot be kept cannot be recovered
             sockets_[number].state = socket_state::ended;
             ended_ = number;
         }
         return true;
+    }
+
+    // Whether the application knows the socket, and has yet to hear of its end.
+    [[nodiscard]] static bool is_known(socket_state state) noexcept {
+        return state != socket_state::refused && state != socket_state::restoring;
     }
 
     //=== letting clients in ===//
@@ -102,19 +126,96 @@ public:
         std::uint32_t const number = make_socket(index, local, *nsp, e.data);
         core_detail::rollback undo_socket([&]() noexcept { abandon(number); });
         e.socket = sockets_.handle(number);
-        e.recovered = find_kept(sockets_[number]) != nullptr;
-        bool const skips = e.recovered && options_.skip_middlewares;
-        bool const is_asked = namespaces_.admission(*nsp) == admission::ask && !skips;
-        if (auto* const claimed = sockets_[number].recovery(); is_asked && claimed != nullptr)
-            claimed->is_promised = e.recovered;
-        auto const accepted = is_asked ? result<void>() : let_in(e.socket);
+        auto const is_asked = begin_restoring(number, e) ? result<bool>(false) : decide(number, e.recovered);
         undo_socket.commit();
         undo.commit();
-        if (!accepted && accepted.error().code == errc::message_too_large) {
-            forget(number);
-            drop(index, local);
+        if (!is_asked) give_up(number, is_asked.error().code);
+        return is_asked.value_or(false);
+    }
+
+    // Lets a client in, or finds that the application is asked (true); and whether the client will have its state again.
+    [[nodiscard]] result<bool> decide(std::uint32_t number, bool& is_recovered) {
+        server_socket const& s = sockets_[number];
+        is_recovered = find_kept(s) != nullptr;
+        bool const skips = is_recovered && options_.skip_middlewares;
+        bool const is_asked = namespaces_.admission(s.nsp) == admission::ask && !skips;
+        if (auto* const claimed = s.recovery(); is_asked && claimed != nullptr) claimed->is_promised = is_recovered;
+        if (is_asked) return true;
+        auto const accepted = let_in(sockets_.handle(number));
+        return accepted ? result<bool>(false) : accepted.error();
+    }
+    // The client was not let in.
+    void give_up(std::uint32_t number, errc code) {
+        if (code != errc::message_too_large) return;
+        auto const index = sockets_[number].connection.index;
+        auto const local = sockets_[number].local;
+        forget(number);
+        drop(index, local);
+    }
+
+    //=== sessions that are kept elsewhere ===//
+
+    // From now on `elsewhere` keeps all sessions, and this server none; if it is null, nobody does. It outlives this,
+    // or its next call. Only a server whose options ask for recovery recovers anything. Precondition: there was no
+    // connection yet, or `elsewhere` is null.
+    void keep_elsewhere(recovery_elsewhere* elsewhere) noexcept {
+        if (!options_.recovery) return;
+        recovery_.reset();
+        elsewhere_ = elsewhere;
+        for (std::uint32_t number = 0; number != sockets_.numbers(); ++number) // they wait in vain
+            core_detail::attempt([&] { end_restoring(sockets_.handle(number), nullptr); });
+    }
+
+    // Whether the client of a new socket waits for its session.
+    [[nodiscard]] bool begin_restoring(std::uint32_t number, event const& e) {
+        return elsewhere_ != nullptr && claims_session(number) && asks_elsewhere(number, e);
+    }
+    [[nodiscard]] bool claims_session(std::uint32_t number) const noexcept {
+        auto const* const claimed = sockets_[number].recovery();
+        return claimed != nullptr && !claimed->pid.empty() && is_offset(claimed->offset);
+    }
+    [[nodiscard]] bool asks_elsewhere(std::uint32_t number, event const& e) {
+        server_socket& s = sockets_[number];
+        s.details->auth = e.data.raw();
+        s.state = socket_state::restoring;
+        if (elsewhere_->restore(e.socket, e.nsp, s.recovery()->pid, s.recovery()->offset)) return true;
+        s.state = socket_state::asked;
+        std::string().swap(s.details->auth);
+        return false;
+    }
+
+    // Whether the client still waits.
+    [[nodiscard]] bool is_restoring(socket_handle socket) const noexcept {
+        auto const* const s = sockets_.find(socket, socket_state::restoring);
+        if (s == nullptr || session_of(*s).nsp(s->local).empty()) return false;
+        auto const* const below = connections_.engine().find(s->connection);
+        return below != nullptr && below->is_open();
+    }
+
+    // The session that a client waits for was found, or was not: the server lets the client in, or asks the
+    // application. Does nothing if the client waits no longer. If it throws, the client's connection ends.
+    // Precondition: this is no call of `elsewhere`.
+    void end_restoring(socket_handle socket, std::unique_ptr<restored_elsewhere> found) {
+        if (!is_restoring(socket)) return;
+        server_socket& s = *sockets_.find(socket);
+        core_detail::rollback undo([&, index = s.connection.index]() noexcept {
+            s.state = socket_state::restoring; // the application does not hear of it
+            connections_.break_off(index);
+        });
+        reserve_own_events();
+        s.recovery()->restored = std::move(found);
+        s.state = socket_state::asked;
+        bool is_recovered = false;
+        auto const is_asked = decide(socket.index, is_recovered);
+        if (!is_asked && is_asked.error().code != errc::message_too_large) return; // it could not be let in
+        undo.commit();
+        if (is_asked && *is_asked) {
+            if (!is_recovered) s.recovery()->restored.reset();
+            own_events_.push({socketio::event_type::connecting, socket, is_recovered});
+        } else if (is_asked) {
+            std::string().swap(s.details->auth);
         }
-        return is_asked;
+        if (!is_asked) give_up(socket.index, errc::message_too_large);
     }
 
     // The socket of a client that asks to join. If it throws, a namespace that was made for the client goes too.
@@ -122,7 +223,7 @@ public:
                                             json::text auth) {
         core_detail::rollback undo([&]() noexcept { release_if_unused(nsp); });
         std::unique_ptr<server_socket_details> details;
-        if (recovery_ && connections_[index].session.revision() == socketio::revision::v5)
+        if (can_recover() && connections_[index].session.revision() == socketio::revision::v5)
             details =
                 std::make_unique<server_socket_details>(server_socket_details{.recovery = recovery_claim::of(auth)});
         std::uint32_t const number = sockets_.make();
@@ -197,15 +298,13 @@ public:
 
     // The client is in: it gets its state again if that was kept, and all that it has missed; early acts take effect.
     void welcome(server_socket& s, std::uint32_t number, socketio::recoverable_session const* kept) noexcept {
-        auto const restored = kept != nullptr ? std::optional(recovery_->restore(*s.recovery(), *kept)) : std::nullopt;
+        auto const restored = kept != nullptr ? std::optional(restore(*s.recovery(), *kept)) : std::nullopt;
         // Data that was set for the new connection stays. There are details: the claim is one.
         if (restored && !s.details->data) s.details->data = restored->session.data;
         s.state = socket_state::connected;
         own_events_.push({socketio::event_type::connected, sockets_.handle(number), restored.has_value()});
         connections_.flush_or_break_off(s.connection.index);
-        auto const send = [&](auto const& missed) { connections_.hand_down(s.connection, missed).ignore(); };
-        if (restored &&
-            !core_detail::attempt([&] { recovery_->for_each_missed(restored->session, restored->offset, send); }))
+        if (restored && !core_detail::attempt([&] { send_missed(number, *restored); }))
             connections_.break_off(s.connection.index); // the client may come back for what it has missed
         bool const is_whole = core_detail::attempt([&] {
             if (auto const early = asked_.take(number)) catch_up(s, number, *early);
@@ -216,13 +315,33 @@ public:
         }
     }
 
+    // Takes out the session that find_kept has given.
+    [[nodiscard]] restored_state restore(recovery_claim& claimed, socketio::recoverable_session const& kept) noexcept {
+        if (!claimed.restored) return recovery_->restore(claimed, kept);
+        auto const taken = std::move(claimed.restored);
+        std::string().swap(claimed.offset);
+        return {.session = std::move(taken->session), .missed = std::move(taken->missed)};
+    }
+
+    void send_missed(std::uint32_t number, restored_state const& restored) {
+        for (missed_packet const& missed : restored.missed) {
+            packet_.assign(missed.text, missed.attachments, std::nullopt);
+            send_packet(number).ignore();
+        }
+        if (!recovery_) return;
+        auto const connection = sockets_[number].connection;
+        auto const send = [&](auto const& missed) { connections_.hand_down(connection, missed).ignore(); };
+        recovery_->for_each_missed(restored.session, restored.offset, send);
+    }
+
     // Does now what the application asked for before it let the client in.
-    void catch_up(server_socket const& s, std::uint32_t number, early_acts const& early) {
+    void catch_up(server_socket& s, std::uint32_t number, early_acts const& early) {
         for (std::string const& room : early.rooms)
             if (room != s.sid() && rooms_.rooms_of(number) < options_.max_rooms) rooms_.join(number, room);
         for (early_packet const& p : early.packets) {
             auto const offset = recovery_ && !p.asks ? std::optional(recovery_->next_offset()) : std::nullopt;
             packet_.assign(p.text, p.attachments, offset);
+            if (elsewhere_ != nullptr && !p.asks && misleads(packet_.text())) s.may_recover = false;
             std::string_view const own = s.sid();
             if (offset && s.recovery() != nullptr) keep_packet(*offset, {s.nsp, {&own, 1}, {}});
             send_packet(number).ignore(); // if the connection is lost, the client may come back for it
@@ -305,24 +424,42 @@ public:
     [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
         if (s.recovery() == nullptr) return nullptr;
         recovery_claim const& claimed = *s.recovery();
-        auto const* const kept = recovery_->find(claimed, s.nsp, connections_.now());
+        auto const* kept = claimed.restored ? &claimed.restored->session : nullptr;
+        if (kept != nullptr && !is_random_id(kept->sid)) return nullptr;
+        if (kept == nullptr && recovery_) kept = recovery_->find(claimed, s.nsp, connections_.now());
         if (kept == nullptr || sockets_.is_taken(kept->sid)) return nullptr;
         constexpr std::size_t size_of_answer = 100; // CONNECT, without the name of the namespace
         auto const* const connection = connections_.engine().find(s.connection);
         if (connection == nullptr) return nullptr;
-        std::size_t const size = connection->queued() + namespaces_.name(s.nsp).size() + size_of_answer +
-                                 recovery_->size_of_missed(*kept, claimed.offset);
+        std::size_t const size =
+            connection->queued() + namespaces_.name(s.nsp).size() + size_of_answer + size_of_missed(claimed, *kept);
         return size <= options_.engine.max_queued ? kept : nullptr;
+    }
+    [[nodiscard]] std::size_t size_of_missed(recovery_claim const& claimed,
+                                             socketio::recoverable_session const& kept) const {
+        if (!claimed.restored) return recovery_->size_of_missed(kept, claimed.offset);
+        std::size_t size = 0;
+        for (missed_packet const& missed : claimed.restored->missed) size += 1 + missed.size(); // and its type
+        return size;
     }
 
     // Prepares a socket before its client is let in: as the session that is kept, or as a new one.
     void prepare_as(server_socket& s, std::uint32_t number, socketio::recoverable_session const& kept) {
         s.short_sid = id_from(kept.sid);
-        for (std::string const& room : kept.rooms) rooms_.join(number, room);
+        for (std::string const& room : kept.rooms) // those that were kept elsewhere include the id
+            if (room != kept.sid && rooms_.rooms_of(number) < options_.max_rooms) rooms_.join(number, room);
     }
     void prepare_afresh(server_socket& s) {
-        if (auto* const claimed = s.recovery()) recovery_->begin(*claimed, random_);
+        if (auto* const claimed = s.recovery()) begin(*s.details, *claimed);
         give_sid(s);
+    }
+    void begin(server_socket_details& of, recovery_claim& claimed) const {
+        if (recovery_)
+            recovery_->begin(claimed, random_);
+        else if (elsewhere_ != nullptr)
+            claimed = {.pid = std::string(view(make_random_id(random_))), .offset = {}};
+        else
+            of.recovery.reset(); // whoever kept sessions has gone
     }
 
     // Whether the state of a connected socket is kept when it ends for this reason.
@@ -336,10 +473,18 @@ public:
         server_socket const& s = sockets_[number];
         recovery_claim const* const claimed = s.recovery();
         if (claimed == nullptr || !is_kept(s, reason)) return;
+        if (!recovery_) return persist_elsewhere(number);
         socketio::recoverable_session lost{.pid = {}, .sid = std::string(s.sid()), .nsp = s.nsp, .data = s.data()};
         rooms_.for_each_room(number, [&](std::string_view room) { lost.rooms.emplace_back(room); });
         recovery_->persist(std::move(lost), *claimed, sockets_.handle(number), connections_.now());
         release_unused();
+    }
+
+    void persist_elsewhere(std::uint32_t number) {
+        if (elsewhere_ == nullptr) return;
+        server_socket const& s = sockets_[number];
+        elsewhere_->persist(sockets_.handle(number), namespaces_.name(s.nsp), s.recovery()->pid);
+        s.recovery()->is_kept_elsewhere = true;
     }
 
     // The application wants the client out: it may not have its state again.

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <socketless/audience.hpp>
+#include <socketless/core/detail/inlining.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/detail/shrink.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/detail/asked_sockets.hpp>
+#include <socketless/detail/recovery_elsewhere.hpp>
 #include <socketless/detail/server_core.hpp>
 #include <socketless/detail/server_sockets.hpp>
 #include <socketless/json/detail/values.hpp>
@@ -54,6 +56,8 @@ public:
 
     result<void> emit_event(socket_handle socket, std::string_view name, json::detail::values const& args) {
         if (recovery_) return emit_kept(socket, name, args);
+        if (elsewhere_ != nullptr) [[unlikely]]
+            return emit_elsewhere(socket, name, args);
         auto* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr) return emit_early(socket, name, args);
         return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args); });
@@ -63,7 +67,7 @@ public:
         auto* const s = find_live(socket);
         if (s == nullptr) return error{find_asked(socket) != nullptr ? errc::would_wait : errc::not_connected};
         if (!is_writable(*s)) return error{errc::would_wait};
-        if (s->recovery() == nullptr)
+        if (s->recovery() == nullptr || !can_recover())
             return with_session(*s, [&](auto& session) { return session.emit(s->local, name, args); });
         // What a parser has made cannot be read: the event is encoded in the default way too.
         bool const is_parsed = options_.sockets.parser != nullptr;
@@ -71,9 +75,7 @@ public:
             if (auto const made = make_packet(s->nsp, std::nullopt, name, args); !made) return made;
         return connections_.with_queue(s->connection.index, [&](auto& session) {
             auto const emitted = session.emit(s->local, name, args);
-            if (emitted)
-                if (auto const since = recovery_->misleading(is_parsed ? packet_.text() : connections_.queued_text()))
-                    s->recovery()->raise_since(*since);
+            if (emitted) note_end_of(is_parsed ? packet_.text() : connections_.queued_text(), socket.index);
             return emitted;
         });
     }
@@ -116,7 +118,7 @@ public:
         if (find_asked(socket) != nullptr) return asked_.leave(socket.index, room);
         auto const* const s = sockets_.find(socket, socket_state::connected);
         if (s == nullptr || !rooms_.contains(socket.index, room)) return false;
-        if (s->recovery() != nullptr) s->recovery()->note_left(room);
+        if (recovery_ && s->recovery() != nullptr) s->recovery()->note_left(room);
         return rooms_.leave(socket.index, room);
     }
 
@@ -151,14 +153,26 @@ public:
 
     // The same of events that were encoded elsewhere.
     result<std::size_t> broadcast(audience const& whom, encoded_event const& encoded) {
-        return broadcast_by(whom, packet_of(encoded));
+        return broadcast_by(whom, packet_of(encoded), !encoded.offset.empty());
     }
     result<std::size_t> broadcast_volatile(audience const& whom, encoded_event const& encoded) {
-        return broadcast_volatile_by(whom, packet_of(encoded));
+        encoded_event bare = encoded;
+        bare.offset = {};
+        return broadcast_volatile_by(whom, packet_of(bare));
     }
     result<std::uint64_t> broadcast_with_ack(audience const& whom, std::optional<milliseconds> timeout,
                                              encoded_event const& encoded) {
         return broadcast_with_ack_by(whom, timeout, packet_of(encoded));
+    }
+
+    // The audience has got, or missed, an event that nobody can give it again: it will not recover.
+    void spoil(audience const& whom) {
+        auto const nsp = namespaces_.find(whom.nsp_);
+        if (!nsp) return;
+        auto const found = look_up(whom, *nsp);
+        auto const spoil_one = [this](std::uint32_t number) { sockets_[number].may_recover = false; };
+        rooms_.for_each(found.nsp, whom.to_, whom.except_, found.except, spoil_one);
+        for (std::uint32_t const number : found.by_id) spoil_one(number);
     }
 
     // How many sockets a broadcast has asked for acknowledgements.
@@ -201,6 +215,32 @@ private:
         auto const sent = send_packet(socket.index);
         bool const is_lost = !sent && sent.error().code == errc::not_open; // `disconnected` has yet to be polled
         return is_lost && can_recover ? result<void>() : sent;
+    }
+
+    // The event comes back as a broadcast, with its offset.
+    SOCKETLESS_NEVER_INLINE result<void> emit_elsewhere(socket_handle socket, std::string_view name,
+                                                        json::detail::values const& args) {
+        auto const* const s = sockets_.find(socket);
+        if (s == nullptr || !is_there(*s)) return emit_early(socket, name, args);
+        return elsewhere_->emit(namespaces_.name(s->nsp), s->sid(), name, args);
+    }
+    // Whether a socket is connected, or its connection is lost and its session is kept elsewhere or will be.
+    [[nodiscard]] bool is_there(server_socket const& s) const noexcept {
+        if (s.state != socket_state::connected) return s.recovery() != nullptr && s.recovery()->is_kept_elsewhere;
+        if (is_live(s)) return true;
+        auto const reason = session_of(s).ending(s.local);
+        return reason && is_kept(s, *reason);
+    }
+
+    // The socket gets an event without an offset of its own, whose end may mislead its client. Precondition:
+    // can_recover().
+    void note_end_of(std::string_view text, std::uint32_t number) {
+        server_socket& s = sockets_[number];
+        if (elsewhere_ != nullptr) {
+            if (misleads(text)) s.may_recover = false;
+        } else if (auto const since = recovery_->misleading(text)) {
+            s.recovery()->raise_since(*since);
+        }
     }
 
     //=== one socket that has not been let in yet ===//
@@ -347,7 +387,7 @@ private:
     //=== broadcasts, however their packets are made: make(nsp, id, offset) makes packet_ ===//
 
     template <class Make>
-    result<std::size_t> broadcast_by(audience const& whom, Make make) {
+    result<std::size_t> broadcast_by(audience const& whom, Make make, bool has_offset = false) {
         auto const nsp = namespaces_.find(whom.nsp_);
         if (!nsp) return std::size_t{0};
         auto const found = look_up(whom, *nsp);
@@ -358,6 +398,8 @@ private:
         } else if (auto const made = make(*nsp, std::nullopt, nullptr); !made) {
             return made.error();
         }
+        if (elsewhere_ != nullptr && !has_offset && misleads(packet_.text())) [[unlikely]]
+            spoil(whom);
         std::size_t receivers = 0;
         for_each(whom, found, [&](std::uint32_t number) { receivers += reaches(number) ? 1u : 0u; });
         return receivers;
@@ -369,11 +411,13 @@ private:
         if (!nsp) return std::size_t{0};
         if (auto const made = make(*nsp, std::nullopt, nullptr); !made) return made.error();
         auto const since = recovery_ ? recovery_->misleading(packet_.text()) : std::nullopt;
+        bool const is_misleading = elsewhere_ != nullptr && misleads(packet_.text());
         std::size_t receivers = 0;
         for_each(whom, look_up(whom, *nsp), [&](std::uint32_t number) {
             if (!is_writable(sockets_[number])) return;
             auto* const claimed = sockets_[number].recovery();
             if (since && claimed != nullptr) claimed->raise_since(*since);
+            if (is_misleading) sockets_[number].may_recover = false;
             receivers += reaches(number) ? 1u : 0u;
         });
         return receivers;

@@ -11,6 +11,7 @@
 #include <socketless/detail/asked_sockets.hpp>
 #include <socketless/detail/namespaces.hpp>
 #include <socketless/detail/packet_limit.hpp>
+#include <socketless/detail/recovery_elsewhere.hpp>
 #include <socketless/detail/server_connections.hpp>
 #include <socketless/detail/server_recovery.hpp>
 #include <socketless/detail/server_sockets.hpp>
@@ -111,6 +112,9 @@ public:
         return session != nullptr && session->writable();
     }
 
+    // Whether clients may have their state again after their connection was lost.
+    [[nodiscard]] bool can_recover() const noexcept { return recovery_ || elsewhere_ != nullptr; }
+
     // Calls `f(session)` of the socket's connection and sends what the session has queued.
     template <class F>
     result<void> with_session(server_socket const& s, F f) {
@@ -194,6 +198,8 @@ public:
 protected:
     friend class socketless::server;
 
+    static constexpr std::uint32_t nobody = 0xffffffff;
+
     server_options options_;
     random_source random_;
     server_connections connections_;
@@ -201,12 +207,14 @@ protected:
     namespaces namespaces_;
     server_sockets sockets_;
     asked_sockets asked_;                // what the application did with sockets that are not in yet
-    std::optional<std::uint32_t> ended_; // the socket whose `disconnected` was polled last
+    std::optional<std::uint32_t> ended_; // whose `disconnected` was polled last; nobody: told_auth_ was told
     socketio::rooms rooms_;              // members are sockets, by their numbers
     core_detail::fifo<own_event> own_events_;
     std::uint64_t last_ack_id_ = 0;
     std::unordered_map<std::uint64_t, broadcast_acks> broadcast_acks_;
-    std::optional<server_recovery> recovery_;
+    std::optional<server_recovery> recovery_; // unless sessions are kept elsewhere
+    recovery_elsewhere* elsewhere_ = nullptr;
+    std::string told_auth_; // of the client of the last event, if that has waited for its session
     shared_packet packet_{connections_.queue()};
 };
 

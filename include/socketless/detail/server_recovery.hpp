@@ -3,6 +3,7 @@
 
 #include <socketless/core/random.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/detail/recovery_elsewhere.hpp>
 #include <socketless/engineio/outbox.hpp>
 #include <socketless/json/text.hpp>
 #include <socketless/socketio/recovery.hpp>
@@ -23,6 +24,13 @@
 
 namespace socketless::inline v0::detail {
 
+// Whether a text may be an id of this server or of another, Node's among them: they are as long, and of the same
+// characters.
+[[nodiscard]] inline bool is_random_id(std::string_view text) noexcept {
+    return text.size() == random_id{}.size() &&
+           text.find_first_not_of(core_detail::url_alphabet) == std::string_view::npos;
+}
+
 // What recovery knows of a socket: its own secret and, before it is connected, what its client claims.
 struct recovery_claim {
     std::string pid;
@@ -30,15 +38,18 @@ struct recovery_claim {
     // See recoverable_session.
     socketio::recovery_offset since = {};
     std::vector<std::string> left = {};
-    bool is_promised = false; // the application was told that the state will be recovered
+    std::unique_ptr<restored_elsewhere> restored = {}; // by recovery_elsewhere
+    bool is_promised = false;                          // the application was told that the state will be recovered
+    bool is_kept_elsewhere = false;                    // since the socket was lost
 
     // The claim of a CONNECT to the state of an earlier connection.
     [[nodiscard]] static recovery_claim of(json::text auth) {
+        constexpr std::size_t longest = 41; // of recovery_elsewhere: two numbers of 64 bits and a hyphen
+        static_assert(socketio::recovery_offset::size <= longest);
         recovery_claim claimed;
-        if (auto const pid = json::detail::string_member(auth, "pid"); pid.size() == random_id{}.size())
-            claimed.pid = pid;
+        if (auto const pid = json::detail::string_member(auth, "pid"); is_random_id(pid)) claimed.pid = pid;
         auto const offset = json::detail::string_member(auth, "offset");
-        if (offset.size() == socketio::recovery_offset::size) claimed.offset = offset;
+        if (offset.size() <= longest) claimed.offset = offset;
         return claimed;
     }
 
@@ -58,7 +69,8 @@ struct recovery_claim {
 // The state that a socket has again.
 struct restored_state {
     socketio::recoverable_session session;
-    std::string offset;
+    std::string offset = {};
+    std::vector<missed_packet> missed = {}; // if it was elsewhere
 };
 
 class server_recovery {

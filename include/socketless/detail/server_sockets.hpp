@@ -22,6 +22,7 @@
 namespace socketless::inline v0::detail {
 
 enum class server_socket_state : std::uint8_t {
+    restoring, // its client claims a session that is looked for elsewhere: the application does not know it yet
     asked,     // the client waits for an answer to its CONNECT
     refused,   // its acknowledgements are about to end
     connected, // it has joined its namespace
@@ -31,6 +32,7 @@ enum class server_socket_state : std::uint8_t {
 // What few sockets have, kept apart so that the others are smaller.
 struct server_socket_details {
     std::optional<recovery_claim> recovery = {};
+    std::string auth = {};     // of a client that waits for its session
     std::string long_sid = {}; // of a client of revision 4, in another namespace than "/"
     std::shared_ptr<void> data = {};
 };
@@ -40,7 +42,7 @@ struct server_socket : core_detail::slot {
     socketio::socket_handle local; // what its session calls it
     engineio::session_handle connection;
     server_socket_state state = server_socket_state::asked;
-    bool may_recover = true; // the application has not disconnected it
+    bool may_recover = true; // the application has not disconnected it, nor was its client misled
     random_id short_sid{};
     std::unique_ptr<server_socket_details> details;
 
@@ -111,6 +113,9 @@ public:
         if (find_number(s.nsp, s.sid()) == number) by_sid_.erase(number, key_of_socket());
         all_.free(number);
     }
+
+    // The numbers of all sockets are less.
+    [[nodiscard]] std::uint32_t numbers() const noexcept { return static_cast<std::uint32_t>(all_.indices()); }
 
     //=== ids ===//
 

@@ -29,6 +29,7 @@ struct encoded_event {
     std::string_view text;
     std::size_t arguments_begin;        // in the text: of the array of the name and the arguments
     attachment_list const& attachments; // NOLINT(*-ref-data-members): it lives for one call
+    std::string_view offset = {};       // of sessions that are kept elsewhere; nothing that JSON would escape
 };
 
 // One after another: each packet replaces the one before.
@@ -53,7 +54,7 @@ public:
     void assign(std::string_view text, std::span<engineio::shared_message const> attachments,
                 std::optional<socketio::recovery_offset> const& offset) {
         text_ = text;
-        add(offset ? &*offset : nullptr);
+        if (offset) add(offset->view());
         messages_.clear();
         if (queue_->has_parser()) {
             attachments_.assign(attachments.begin(), attachments.end());
@@ -68,13 +69,16 @@ public:
     }
 
     // Takes an event that another server has encoded, without an id: adds one before its arguments, which begin at
-    // `event.arguments_begin`, or an offset to them.
+    // `event.arguments_begin`, or an offset to them: this one, or else the event's own.
     result<void> assign(encoded_event const& event, std::optional<std::uint64_t> id,
                         socketio::recovery_offset const* offset, std::size_t max_size) {
         text_.assign(event.text.substr(0, event.arguments_begin));
         if (id) text_.append(core_detail::decimal_text(*id).view());
         text_.append(event.text.substr(event.arguments_begin));
-        add(offset);
+        if (offset != nullptr)
+            add(offset->view());
+        else if (!id && !event.offset.empty())
+            add(event.offset);
         if (socketio::message_queue::is_too_large(text_.size(), event.attachments, max_size))
             return error{errc::message_too_large};
         return share(event.attachments, max_size);
@@ -96,10 +100,9 @@ public:
 private:
     static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
 
-    void add(socketio::recovery_offset const* offset) {
-        if (offset == nullptr) return;
+    void add(std::string_view offset) {
         text_.pop_back(); // the bracket at the end of its arguments
-        text_.append(",\"").append(offset->view()).append("\"]");
+        text_.append(",\"").append(offset).append("\"]");
     }
 
     // Makes the messages of the text and the attachments.

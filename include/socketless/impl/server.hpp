@@ -187,10 +187,9 @@ SOCKETLESS_INLINE bool server::is_connected(socket_handle socket) const noexcept
 }
 SOCKETLESS_INLINE std::string_view server::sid(socket_handle socket) const noexcept {
     auto const* const s = core_->sockets_.find(socket);
-    return s != nullptr && s->state != detail::server_socket_state::asked &&
-                   s->state != detail::server_socket_state::refused
-               ? s->sid()
-               : std::string_view();
+    bool const has_joined = s != nullptr && (s->state == detail::server_socket_state::connected ||
+                                             s->state == detail::server_socket_state::ended);
+    return has_joined ? s->sid() : std::string_view();
 }
 SOCKETLESS_INLINE std::string_view server::nsp(socket_handle socket) const noexcept {
     auto const* const s = core_->sockets_.find(socket);

@@ -32,6 +32,9 @@ class local_sockets {
 public:
     explicit local_sockets(server& io) noexcept : server_(&io), emitter_(io.core_.get()) {}
 
+    // What the face of the server does not show.
+    [[nodiscard]] socketless::detail::server_emitter& emitter() const noexcept { return *emitter_; }
+
     // An event that no other node wants.
     result<void> emit(std::string_view nsp, std::span<std::string_view const> to,
                       std::span<std::string_view const> except, std::span<socketio::socket_handle const> except_sockets,
