@@ -123,11 +123,12 @@ public:
 
     /// Emits an event. A client that has not been let in yet gets it right after the answer: the server keeps at most
     /// `max_queued` bytes for its connection until then (errc::buffer_full). With recovery, also to a socket whose
-    /// connection is lost, while its state is kept: its client gets the event if it comes back. Errors:
-    /// errc::not_connected; errc::reserved_event_name, errc::invalid_utf8; if no client with the same limits would take
-    /// it: errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it
-    /// alone is larger than `max_queued`; errc::queue_overflow: with it more than `max_queued` bytes would wait, and
-    /// the connection ends.
+    /// connection is lost, while its state is kept: its client gets the event if it comes back. (Where a node of a
+    /// cluster keeps the states, this holds until `disconnected` was handled.) Errors: errc::not_connected;
+    /// errc::reserved_event_name, errc::invalid_utf8; if no client with the same limits would take it:
+    /// errc::too_many_attachments, errc::attachments_too_large, errc::depth_exceeded; errc::message_too_large: it alone
+    /// is larger than `max_queued`; errc::queue_overflow: with it more than `max_queued` bytes would wait, and the
+    /// connection ends.
     template <class... Args, socketio::event_name_for<Args...> Name>
     result<void> emit(socket_handle socket, Name const& name, Args const&... args) {
         return emit_event(socket, socketio::detail::name_of(name),
@@ -160,7 +161,7 @@ public:
     }
 
     /// Disconnects the socket from its namespace. Harmless if it is gone; if its connection is lost, its client can no
-    /// longer recover the state.
+    /// longer recover the state, unless a node of a cluster has it already.
     void disconnect(socket_handle socket);
     /// Disconnects all sockets of its connection and closes that.
     void disconnect_connection(socket_handle socket);

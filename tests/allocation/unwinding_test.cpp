@@ -1,6 +1,7 @@
 // When an allocation fails, the server undoes or finishes its work for one client or for many. Linked with
 // allocation_test.cpp, in which allocations fail.
 
+#include "drivers/memory_elsewhere.hpp"
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
 #include "tools/chance.hpp"
@@ -170,6 +171,70 @@ void come_back(bool skips) {
     CHECK(count(sent, "missed") == 1);
 }
 
+// A client is lost and comes back, while the nth allocation fails, to a server whose sessions are kept elsewhere. If it
+// is refused or cut off, it tries once more.
+void come_back_from_elsewhere(bool skips) {
+    server_options options;
+    options.recovery.emplace();
+    options.skip_middlewares = skips;
+    raw_server w(options);
+    support::common_memory memory;
+    support::memory_elsewhere node(w.server, memory);
+    w.server.declare("/", admission::ask);
+    std::set<std::uint32_t> known; // sockets of which the application has heard
+    socket_handle socket;
+    bool is_recovered = false;
+    w.on_event = [&](socketio::event& e) {
+        if (e.type == event_type::connecting) {
+            CHECK(known.insert(e.socket.index).second);
+            result<void> accepted;
+            if (!w.guarded([&] { accepted = w.server.accept(e.socket); })) accepted = w.server.accept(e.socket);
+            CHECK(accepted);
+        }
+        if (e.type == event_type::connected) {
+            known.insert(e.socket.index);
+            socket = e.socket;
+            is_recovered = e.recovered;
+        }
+        if (e.type == event_type::disconnected) CHECK(known.erase(e.socket.index) == 1);
+    };
+    w.open(1, "40");
+    REQUIRE(w.sent[1].size() == 1);
+    std::string const sid = member(w.sent[1][0], "sid");
+    std::string const pid = member(w.sent[1][0], "pid");
+    std::string const room = "a room with a name that is too long to be kept in place";
+    CHECK(w.server.join(socket, room));
+    CHECK(node.broadcast("/", "", "first"));
+    node.deliver();
+    w.drain();
+    w.lose(1);
+    CHECK(node.broadcast("/", room, "missed"));
+    node.deliver();
+    auto const kept = memory.sessions;
+
+    std::uint64_t last = 2;
+    for (bool is_careless : {true, false}) {
+        if (!is_careless && !w.closed.contains(2) && w.server.socket_count() != 0) break;
+        if (!is_careless) memory.sessions = kept;
+        last = is_careless ? 2 : 3;
+        w.is_careless = is_careless;
+        w.open(last, R"(40{"pid":")" + pid + R"(","offset":"1-0"})");
+        w.guarded([&] { node.answer(); });
+        w.drain();
+        w.is_careless = false;
+        node.answer();
+        w.drain();
+        CHECK(node.claims.empty());
+    }
+    CHECK(w.server.socket_count() == 1);
+    CHECK(w.server.is_connected(socket));
+    if (!is_recovered) CHECK(fate.has_thrown); // the session was lost on the way
+    if (!is_recovered) return;
+    CHECK(w.server.sid(socket) == sid);
+    CHECK(w.server.rooms_of(socket) == std::vector<std::string_view>{room});
+    CHECK(count(w.sent[last], "missed") == 1);
+}
+
 // Four clients, one of which owes an acknowledgement already, are asked for another, while the nth allocation fails.
 void ask_all() {
     raw_server w({});
@@ -257,6 +322,8 @@ TEST_CASE("a client that comes back while memory is short has its state again, t
           "[allocation][throwing]") {
     at_each_allocation([] { come_back(true); });
     at_each_allocation([] { come_back(false); });
+    at_each_allocation([] { come_back_from_elsewhere(true); });
+    at_each_allocation([] { come_back_from_elsewhere(false); });
 }
 
 TEST_CASE("a broadcast that fails half-way has asked nobody for an acknowledgement", "[allocation][throwing]") {

@@ -96,7 +96,8 @@ public:
     }
     template <class Change>
     void answer(Change change) {
-        for (claim const& c : std::exchange(claims, {})) {
+        for (; !claims.empty(); claims.erase(claims.begin())) { // a claim stays if this throws
+            claim const& c = claims.front();
             if (!emitter_->is_restoring(c.socket)) continue;
             auto found = take(c);
             if (found) change(*found);

@@ -95,13 +95,15 @@ public:
     recovery_elsewhere& operator=(recovery_elsewhere const&) = delete;
     virtual ~recovery_elsewhere() = default;
 
-    // The socket of a client that claims a session. False if that cannot be had now. Otherwise the client waits for
-    // server_core::end_restoring.
+    // The socket of a client that claims a session; the pid has the form of a random_id, and the offset its own. False
+    // if the session cannot be had now. Otherwise the client waits for server_core::end_restoring, which comes after
+    // this call.
     [[nodiscard]] virtual bool restore(socketio::socket_handle socket, std::string_view nsp, std::string_view pid,
                                        std::string_view offset) = 0;
-    // A socket is lost: its client may come back with this pid.
+    // A socket is lost: its client may come back with this pid. The socket can still be read. May throw: then the
+    // session is lost.
     virtual void persist(socketio::socket_handle socket, std::string_view nsp, std::string_view pid) = 0;
-    // Emits an event to one socket.
+    // Emits an event to one socket: to the room of its id.
     virtual result<void> emit(std::string_view nsp, std::string_view sid, std::string_view name,
                               json::detail::values const& args) = 0;
 };

@@ -133,7 +133,7 @@ public:
         return is_asked.value_or(false);
     }
 
-    // Lets a client in, or finds that the application is asked (true); and whether the client will have its state again.
+    // Lets a client in, or finds that the application is asked: true. Finds whether the client will recover, too.
     [[nodiscard]] result<bool> decide(std::uint32_t number, bool& is_recovered) {
         server_socket const& s = sockets_[number];
         is_recovered = find_kept(s) != nullptr;
