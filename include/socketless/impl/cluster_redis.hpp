@@ -4,6 +4,7 @@
 
 #include <socketless/cluster/detail/node_core.hpp>
 #include <socketless/cluster/detail/redis_bus.hpp>
+#include <socketless/cluster/detail/redis_pubsub.hpp>
 #include <socketless/cluster/redis_node.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/separate.hpp>
@@ -21,7 +22,7 @@ namespace socketless::inline v0::cluster {
 SOCKETLESS_INLINE redis_node::redis_node(server& io, node_options options, redis_options redis,
                                          random_source const& random, time_point now)
     : node(std::make_unique<detail::node_core>(io, std::move(options), random, now,
-                                               std::make_unique<detail::redis_bus>(std::move(redis)))) {}
+                                               std::make_unique<detail::redis_pubsub>(std::move(redis)))) {}
 SOCKETLESS_INLINE redis_node::~redis_node() = default;
 
 SOCKETLESS_INLINE detail::redis_bus& redis_node::bus() const noexcept {

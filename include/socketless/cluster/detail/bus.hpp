@@ -30,8 +30,9 @@ public:
     // Whether it is certain that no other node would get a message.
     [[nodiscard]] virtual bool is_alone() const noexcept = 0;
 
-    // A message for all other nodes. The core has filled in `uid`.
-    virtual result<void> publish(message const& m) = 0;
+    // A message for all other nodes. The core has filled in `uid`. Returns whether it comes back in its turn among
+    // those of others, by node_core::came_back: then the core acts on it, and not before.
+    virtual result<bool> publish(message const& m) = 0;
     // A request of the core's, with its `request_id`: the bus publishes it, and says who is to answer by
     // node_core::note_expected, now or later, if it can. `is_urgent`: it is published at once; otherwise it may wait
     // until that is known, and need not be published if nobody is there.

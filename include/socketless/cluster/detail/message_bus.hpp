@@ -43,7 +43,10 @@ public:
         return is_closed_ || (nodes_.empty() && core_->now() >= sure_at_);
     }
 
-    result<void> publish(message const& m) override { return send({}, m); }
+    result<bool> publish(message const& m) override {
+        auto const sent = send({}, m);
+        return sent ? result<bool>(false) : sent.error();
+    }
     result<void> ask(message const& m, bool) override {
         if (!is_alone())
             if (auto const sent = send({}, m); !sent) return sent;

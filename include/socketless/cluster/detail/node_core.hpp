@@ -85,6 +85,8 @@ public:
         else
             note_ignored();
     }
+    // One of this node's own.
+    void came_back(message const& m) { static_cast<void>(acts_on(m)); }
     void note_ignored() noexcept { ++counts_.ignored; }
     void note_received() noexcept { ++counts_.received; }
     void note_sent() noexcept { ++counts_.sent; }
@@ -128,9 +130,7 @@ public:
         message m = message_to(message_type::broadcast, whom);
         m.is_volatile = is_volatile;
         if (auto const made = make_event(m, name, args); !made) return made;
-        if (auto const published = bus_->publish(m); !published) return published;
-        here_.deliver(m);
-        return {};
+        return publish_and_act(m);
     }
 
     result<std::uint64_t> emit_with_ack(audience const& whom, std::optional<milliseconds> timeout,
@@ -186,7 +186,8 @@ public:
         if (bus_->is_alone()) return {};
         message m = message_in(message_type::server_side_emit, nsp);
         if (auto const made = make_server_side_event(m, name, args); !made) return made;
-        return bus_->publish(m);
+        auto const published = bus_->publish(m);
+        return published ? result<void>() : published.error();
     }
     result<std::uint64_t> server_side_emit_with_ack(std::string_view nsp, std::optional<milliseconds> timeout,
                                                     std::string_view name, json::detail::values const& args) {
@@ -304,9 +305,9 @@ private:
         return publish_and_act(m);
     }
     result<void> publish_and_act(message const& m) {
-        if (!bus_->is_alone())
-            if (auto const published = bus_->publish(m); !published) return published;
-        static_cast<void>(acts_on(m));
+        auto const comes_back = bus_->is_alone() ? result<bool>(false) : bus_->publish(m);
+        if (!comes_back) return comes_back.error();
+        if (!*comes_back) came_back(m);
         return {};
     }
 

@@ -1,4 +1,4 @@
-// The channels of Redis on which nodes meet, by the names that @socket.io/redis-adapter gives them.
+// The channels of Redis on which nodes meet, by the names that the adapters of Node give them.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,22 @@
 
 namespace socketless::inline v0::cluster::detail {
 
-// What stands between the prefix and the namespace. Source: @socket.io/redis-adapter 8.3.0, index.js.
+// What stands between the prefix and the namespace in the names of the channels of a namespace. What is empty is no
+// channel.
+struct redis_layout {
+    std::string_view broadcasts; // and, for each room, one that begins like it
+    std::string_view requests;
+    std::string_view responses;
+    std::string_view own_responses; // followed by the node that has asked
+};
+
+// Source: @socket.io/redis-adapter 8.3.0, index.js.
 inline constexpr std::string_view of_broadcasts = "#";
 inline constexpr std::string_view of_requests = "-request#";
 inline constexpr std::string_view of_responses = "-response#";
+inline constexpr redis_layout pubsub_layout{of_broadcasts, of_requests, of_responses, of_responses};
+// Source: @socket.io/redis-streams-adapter 0.3.1, adapter.js.
+inline constexpr redis_layout streams_layout{"", "#", "", "#"};
 
 // A channel of a namespace. `last` is a room, which may be empty, or the node for which responses are.
 [[nodiscard]] inline std::string channel_of(std::string_view prefix, std::string_view kind, std::string_view nsp,

@@ -16,16 +16,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::cluster::detail {
 
-// A command that owns its words.
-struct redis_words {
-    std::array<std::string, 4> words;
-    std::size_t count = 0;
-};
+// The words of a command.
+using redis_words = std::vector<std::string>;
 
 // Where a message has come from, within a namespace.
 enum class redis_channel : std::uint8_t { broadcasts, requests, responses, own_responses };
@@ -34,8 +32,8 @@ enum class redis_channel : std::uint8_t { broadcasts, requests, responses, own_r
 // polls, no more than its last state becomes a command.
 class redis_subscriptions {
 public:
-    redis_subscriptions(std::string prefix, std::size_t max_namespaces)
-        : prefix_(std::move(prefix)), max_namespaces_(max_namespaces) {}
+    redis_subscriptions(redis_layout const& layout, std::string prefix, std::size_t max_namespaces)
+        : layout_(layout), prefix_(std::move(prefix)), max_namespaces_(max_namespaces) {}
 
     void begin(std::string uid) {
         uid_ = std::move(uid);
@@ -81,7 +79,7 @@ public:
     // Whether all that is published there comes.
     [[nodiscard]] bool is_confirmed(std::string_view nsp) const {
         auto const found = spaces_.find(nsp);
-        return found != spaces_.end() && found->second.confirmed == all;
+        return found != spaces_.end() && found->second.confirmed == all();
     }
 
     void handle_timeout(time_point now) {
@@ -132,10 +130,10 @@ public:
         auto const found = is_pattern ? find_pattern(channel) : find_channel(channel);
         if (!found) return std::nullopt;
         space& s = spaces_.find(found->nsp)->second;
-        auto const bit = static_cast<std::uint8_t>(1u << static_cast<unsigned>(found->channel));
+        std::uint8_t const bit = bit_of(found->channel);
         std::uint8_t const before = s.confirmed;
         s.confirmed = static_cast<std::uint8_t>(has_begun ? before | bit : before & ~bit);
-        if (before == all || s.confirmed != all) return std::nullopt;
+        if (before == all() || s.confirmed != all()) return std::nullopt;
         return found->nsp;
     }
 
@@ -148,22 +146,22 @@ public:
     [[nodiscard]] std::optional<place> find_pattern(std::string_view pattern) const {
         if (!pattern.ends_with('*')) return std::nullopt;
         pattern.remove_suffix(1);
-        return find(unescape_glob(pattern), of_broadcasts, redis_channel::broadcasts);
+        return find(unescape_glob(pattern), redis_channel::broadcasts);
     }
     // The namespace and the kind of a channel that has no pattern.
     [[nodiscard]] std::optional<place> find_channel(std::string_view channel) const {
-        if (auto const found = find(channel, of_requests, redis_channel::requests)) return found;
-        if (auto const found = find(channel, of_responses, redis_channel::responses)) return found;
+        if (auto const found = find(channel, redis_channel::requests)) return found;
+        if (auto const found = find(channel, redis_channel::responses)) return found;
         std::string_view const own = channel.substr(0, channel.size() - std::min(channel.size(), uid_.size() + 1));
         if (channel.substr(own.size()) != uid_ + '#') return std::nullopt;
-        return find(own, of_responses, redis_channel::own_responses);
+        return find(own, redis_channel::own_responses);
     }
 
     //=== what to do ===//
 
     // The next command. Nothing while the connection is lost.
     [[nodiscard]] std::optional<redis_words> poll() {
-        if (next_.count != 0) return std::exchange(next_, {});
+        if (!next_.empty()) return std::exchange(next_, {});
         while (!changed_.empty()) {
             auto const found = spaces_.find(changed_.front());
             if (found == spaces_.end()) {
@@ -186,7 +184,26 @@ public:
     }
 
 private:
-    static constexpr std::uint8_t all = 0xf; // a bit for each redis_channel
+    [[nodiscard]] static constexpr std::uint8_t bit_of(redis_channel channel) noexcept {
+        return static_cast<std::uint8_t>(1u << static_cast<unsigned>(channel));
+    }
+    // The bits of all channels that there are.
+    [[nodiscard]] std::uint8_t all() const noexcept {
+        unsigned bits = 0;
+        for (auto const channel : channels)
+            if (!kind_of(channel).empty()) bits |= bit_of(channel);
+        return static_cast<std::uint8_t>(bits);
+    }
+    static constexpr std::array channels{redis_channel::broadcasts, redis_channel::requests, redis_channel::responses,
+                                         redis_channel::own_responses};
+    [[nodiscard]] std::string_view kind_of(redis_channel channel) const noexcept {
+        switch (channel) {
+        case redis_channel::broadcasts: return layout_.broadcasts;
+        case redis_channel::requests: return layout_.requests;
+        case redis_channel::responses: return layout_.responses;
+        default: return layout_.own_responses;
+        }
+    }
 
     struct space {
         bool is_declared = false;
@@ -227,20 +244,21 @@ private:
         at->second.is_changed = true;
     }
 
+    // The second one is empty if there is none.
     [[nodiscard]] std::pair<redis_words, redis_words> commands_for(std::string const& nsp, bool begins) const {
-        std::string pattern = escape_glob(channel_of(prefix_, of_broadcasts, nsp)) + '*';
-        redis_words const patterns{{begins ? "PSUBSCRIBE" : "PUNSUBSCRIBE", std::move(pattern)}, 2};
-        redis_words const channels{{begins ? "SUBSCRIBE" : "UNSUBSCRIBE", channel_of(prefix_, of_requests, nsp),
-                                    channel_of(prefix_, of_responses, nsp),
-                                    channel_of(prefix_, of_responses, nsp, uid_)},
-                                   4};
-        return {patterns, channels};
+        redis_words names{begins ? "SUBSCRIBE" : "UNSUBSCRIBE"};
+        names.push_back(channel_of(prefix_, layout_.requests, nsp));
+        if (!layout_.responses.empty()) names.push_back(channel_of(prefix_, layout_.responses, nsp));
+        names.push_back(channel_of(prefix_, layout_.own_responses, nsp, uid_));
+        if (layout_.broadcasts.empty()) return {std::move(names), {}};
+        std::string pattern = escape_glob(channel_of(prefix_, layout_.broadcasts, nsp)) + '*';
+        return {{begins ? "PSUBSCRIBE" : "PUNSUBSCRIBE", std::move(pattern)}, std::move(names)};
     }
 
     // The namespace of which this is the channel, if the node takes part in it.
-    [[nodiscard]] std::optional<place> find(std::string_view channel, std::string_view kind,
-                                            redis_channel which) const {
-        if (!channel.starts_with(prefix_) || !channel.ends_with('#')) return std::nullopt;
+    [[nodiscard]] std::optional<place> find(std::string_view channel, redis_channel which) const {
+        std::string_view const kind = kind_of(which);
+        if (kind.empty() || !channel.starts_with(prefix_) || !channel.ends_with('#')) return std::nullopt;
         channel.remove_prefix(prefix_.size());
         if (channel.size() <= kind.size() || !channel.starts_with(kind)) return std::nullopt;
         channel.remove_prefix(kind.size());
@@ -250,6 +268,7 @@ private:
         return place{found->first, which};
     }
 
+    redis_layout layout_;
     std::string prefix_;
     std::size_t max_namespaces_;
     std::string uid_;
