@@ -159,6 +159,15 @@ void add_published(seeds& out, json::text line) {
     if (auto const bytes = support::from_hex(hex); bytes && !bytes->empty()) out.add(choice + *bytes);
 }
 
+// An entry of a stream, or a session.
+void add_streamed(seeds& out, json::text line) {
+    if (auto const value = line.find("value")) return out.add('\6' + value->get<std::string>().value_or(""));
+    std::string last; // the field `data`
+    for (auto const word : line.find("fields").value_or(json::text()).elements())
+        last = word.get<std::string>().value_or("");
+    out.add('\4' + last);
+}
+
 // A step of stack_fuzz that takes a text: the step, a length in one byte and the characters.
 std::string step(char which, std::string_view text) {
     std::string all(1, which);
@@ -368,16 +377,22 @@ int main(int argc, char** argv) {
     std::filesystem::path const directory = argv[2];
     corpora out(directory);
     std::map<std::string, stack_programs> programs;
-    bool const read = read_lines(data / "vectors", [&out](std::string const& vectors,
-                                                          json::text line) { add_vector(out, vectors, line); }) &&
-                      read_lines(data / "captures",
-                                 [&](std::string const& capture, json::text line) {
-                                     add_happening(out, line);
-                                     programs[capture].add(line);
-                                 }) &&
-                      read_lines(data / "cluster", [&out](std::string const& file, json::text line) {
-                          if (file.starts_with("redis-pubsub")) add_published(out.cluster, line);
-                      });
+    bool const read =
+        read_lines(data / "vectors",
+                   [&out](std::string const& vectors, json::text line) { add_vector(out, vectors, line); }) &&
+        read_lines(data / "captures",
+                   [&](std::string const& capture, json::text line) {
+                       add_happening(out, line);
+                       programs[capture].add(line);
+                   }) &&
+        read_lines(data / "cluster", [&out](std::string const& file, json::text line) {
+            if (file.starts_with("redis-pubsub")) add_published(out.cluster, line);
+            if (file.starts_with("redis-streams")) add_streamed(out.cluster, line);
+            if (file.starts_with("messages"))
+                if (auto const bytes =
+                        support::from_hex(line.find("hex").value_or(json::text()).get<std::string>().value_or("")))
+                    out.cluster.add('\5' + *bytes);
+        });
     if (!read) {
         std::cerr << "make_seeds: " << data << " has no vectors or no captures\n";
         return 1;

@@ -116,7 +116,12 @@ public:
         claims.push_back({socket, std::string(nsp), std::string(pid), std::string(offset)});
         return true;
     }
-    void persist(socket_handle socket, std::string_view nsp, std::string_view pid) override {
+    void forget_session(std::string_view pid) override {
+        asked.push_back("forget");
+        memory_->sessions.erase(std::string(pid));
+    }
+    [[nodiscard]] std::string position() const override { return "0-0"; }
+    void persist(socket_handle socket, std::string_view nsp, std::string_view pid, std::string_view) override {
         socketless::socketio::recoverable_session s{.pid = std::string(pid), .sid = std::string(server_->sid(socket))};
         std::string rooms;
         for (std::string_view const room : server_->rooms_of(socket)) {

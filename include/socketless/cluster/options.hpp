@@ -4,9 +4,11 @@
 #include <socketless/core/callback.hpp>
 #include <socketless/core/time.hpp>
 #include <socketless/json/writer.hpp>
+#include <socketless/socketio/arguments.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <cstddef>
+#include <memory>
 
 #include <socketless/core/detail/prologue.hpp>
 
@@ -30,9 +32,13 @@ struct node_options {
     std::size_t max_events = std::size_t{64} * 1024 * 1024;
     /// Rooms that one message names. Others are ignored, and counted.
     std::size_t max_rooms = 10'000;
-    /// Writes the application's data of a socket as one JSON value, for `fetch_sockets` of all nodes. Without it that
-    /// is an empty object.
+    /// Writes the application's data of a socket as one JSON value, for `fetch_sockets` of all nodes, and for sessions
+    /// that are kept in Redis. Without it that is an empty object.
     callback<void(socketio::socket_handle, json::writer&)> write_data = {};
+    /// Makes the data of a socket, as `server::set_data` takes it, from what `write_data` of this node or of another
+    /// has written: the client has its state again. Without it the socket has no data then. Whatever a program that
+    /// uses the same Redis has written comes here.
+    callback<std::shared_ptr<void>(socketio::argument const&)> read_data = {};
     /// Writes the handshake of a socket as one JSON value. Without it that is an object of what the server knows:
     /// address, url, query, headers.
     callback<void(socketio::socket_handle, json::writer&)> write_handshake = {};

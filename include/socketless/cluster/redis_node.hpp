@@ -21,9 +21,18 @@ namespace detail {
 class redis_bus;
 } // namespace detail
 
-/// A node over Redis Pub/Sub: it acts as one with servers of Node that use `@socket.io/redis-adapter` 8, and takes what
-/// `@socket.io/redis-emitter` 5 and cluster::emitter publish. The caller keeps two connections to Redis and carries
-/// commands and replies:
+/// A node over Redis: it acts as one with servers of Node.
+///
+/// redis_mode::pubsub: with those that use `@socket.io/redis-adapter` 8; it takes what `@socket.io/redis-emitter` 5 and
+/// cluster::emitter publish.
+///
+/// redis_mode::streams: with those that use `@socket.io/redis-streams-adapter` 0.3. If `server_options::recovery` is
+/// set too, sessions are kept in Redis: a client has its state again on whatever server it comes back to, and gets all
+/// that it has missed. Then the node must be there before the server's first connection, and what it emits is delivered
+/// when Redis has given it its place among the events of all servers. Only the node's own functions and server::emit do
+/// so: a broadcast of the server alone (server::to) is not kept.
+///
+/// The caller keeps two connections to Redis, or three, and carries commands and replies:
 ///
 ///     cluster::redis_node node(server, {}, {}, system_random(), now);
 ///     ...
@@ -33,13 +42,14 @@ class redis_bus;
 ///     while (auto e = node.poll_event()) ...
 ///     while (auto c = node.poll_transmit()) send(c->connection, c->token, c->words);
 ///
-/// A connection that is lost is told, and told again when it is back: the node subscribes anew then. What others have
-/// published meanwhile is lost, as always with Pub/Sub.
-/// Source: `@socket.io/redis-adapter` 8.3.0.
+/// A connection that is lost is told, and told again when it is back: the node subscribes anew then, and reads on in
+/// the stream where it was. What others have published meanwhile is lost, as always with Pub/Sub. Source:
+/// `@socket.io/redis-adapter` 8.3.0, `@socket.io/redis-streams-adapter` 0.3.1.
 class redis_node final : public node {
 public:
     /// Precondition: the server outlives the node.
-    redis_node(server& io, node_options options, redis_options redis, random_source const& random, time_point now);
+    redis_node(server& io, node_options options, redis_options const& redis, random_source const& random,
+               time_point now);
     ~redis_node() override;
 
     /// The node takes part in a namespace from now on: other nodes reach its sockets there. A namespace of which a

@@ -15,7 +15,7 @@ enum class redis_mode : std::uint8_t {
     pubsub,
     /// A stream, as `@socket.io/redis-streams-adapter` 0.3.1 does it: messages are not lost while the connection to
     /// Redis is, and clients have their state again on any server (server_options::recovery). What wants an answer goes
-    /// by Pub/Sub. Redis 6 or later.
+    /// by Pub/Sub. Redis 6.2 or later.
     streams,
 };
 

@@ -84,6 +84,7 @@ struct missed_packet {
 struct restored_elsewhere {
     socketio::recoverable_session session; // without the number of the namespace, and what only a store needs
     std::vector<missed_packet> missed;
+    bool is_of_namespace = true; // otherwise that is not known: if the namespace asks, it asks again
 };
 
 // Whoever keeps the sessions, and the events for them: the server gives each event to it, which gives it back to be
@@ -100,9 +101,15 @@ public:
     // this call.
     [[nodiscard]] virtual bool restore(socketio::socket_handle socket, std::string_view nsp, std::string_view pid,
                                        std::string_view offset) = 0;
-    // A socket is lost: its client may come back with this pid. The socket can still be read. May throw: then the
-    // session is lost.
-    virtual void persist(socketio::socket_handle socket, std::string_view nsp, std::string_view pid) = 0;
+    // A socket is lost: its client may come back with this pid. `since` is the `position` at which its session has
+    // begun, or an offset that its client has had since. The socket can still be read. May throw: then the session is
+    // lost.
+    virtual void persist(socketio::socket_handle socket, std::string_view nsp, std::string_view pid,
+                         std::string_view since) = 0;
+    // The application wants a client out whose session is kept.
+    virtual void forget_session(std::string_view pid) = 0;
+    // The offset of the last event so far: a new socket gets only later ones. Empty if there is none.
+    [[nodiscard]] virtual std::string position() const = 0;
     // Emits an event to one socket: to the room of its id.
     virtual result<void> emit(std::string_view nsp, std::string_view sid, std::string_view name,
                               json::detail::values const& args) = 0;

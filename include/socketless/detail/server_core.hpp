@@ -10,8 +10,8 @@
 #include <socketless/detail/namespaces.hpp>
 #include <socketless/detail/recovery_elsewhere.hpp>
 #include <socketless/detail/server_connections.hpp>
-#include <socketless/detail/server_parts.hpp>
 #include <socketless/detail/server_recovery.hpp>
+#include <socketless/detail/server_sessions.hpp>
 #include <socketless/detail/server_sockets.hpp>
 #include <socketless/json/detail/values.hpp>
 #include <socketless/json/text.hpp>
@@ -32,9 +32,9 @@
 
 namespace socketless::inline v0::detail {
 
-class server_core : public server_parts {
+class server_core : public server_sessions {
 public:
-    using server_parts::server_parts;
+    using server_sessions::server_sessions;
 
     //=== time ===//
 
@@ -137,9 +137,11 @@ public:
     [[nodiscard]] result<bool> decide(std::uint32_t number, bool& is_recovered) {
         server_socket const& s = sockets_[number];
         is_recovered = find_kept(s) != nullptr;
-        bool const skips = is_recovered && options_.skip_middlewares;
+        auto* const claimed = s.recovery();
+        bool const was_let_in = claimed == nullptr || !claimed->restored || claimed->restored->is_of_namespace;
+        bool const skips = is_recovered && options_.skip_middlewares && was_let_in;
         bool const is_asked = namespaces_.admission(s.nsp) == admission::ask && !skips;
-        if (auto* const claimed = s.recovery(); is_asked && claimed != nullptr) claimed->is_promised = is_recovered;
+        if (is_asked && claimed != nullptr) claimed->is_promised = is_recovered;
         if (is_asked) return true;
         auto const accepted = let_in(sockets_.handle(number));
         return accepted ? result<bool>(false) : accepted.error();
@@ -168,28 +170,17 @@ public:
 
     // Whether the client of a new socket waits for its session.
     [[nodiscard]] bool begin_restoring(std::uint32_t number, event const& e) {
-        return elsewhere_ != nullptr && claims_session(number) && asks_elsewhere(number, e);
-    }
-    [[nodiscard]] bool claims_session(std::uint32_t number) const noexcept {
         auto const* const claimed = sockets_[number].recovery();
-        return claimed != nullptr && !claimed->pid.empty() && is_offset(claimed->offset);
+        bool const claims_session = claimed != nullptr && !claimed->pid.empty() && is_offset(claimed->offset);
+        return elsewhere_ != nullptr && claims_session && asks_elsewhere(sockets_[number], *claimed, e);
     }
-    [[nodiscard]] bool asks_elsewhere(std::uint32_t number, event const& e) {
-        server_socket& s = sockets_[number];
+    [[nodiscard]] bool asks_elsewhere(server_socket& s, recovery_claim const& claimed, event const& e) {
         s.details->auth = e.data.raw();
         s.state = socket_state::restoring;
-        if (elsewhere_->restore(e.socket, e.nsp, s.recovery()->pid, s.recovery()->offset)) return true;
+        if (elsewhere_->restore(e.socket, e.nsp, claimed.pid, claimed.offset)) return true;
         s.state = socket_state::asked;
         std::string().swap(s.details->auth);
         return false;
-    }
-
-    // Whether the client still waits.
-    [[nodiscard]] bool is_restoring(socket_handle socket) const noexcept {
-        auto const* const s = sockets_.find(socket, socket_state::restoring);
-        if (s == nullptr || session_of(*s).nsp(s->local).empty()) return false;
-        auto const* const below = connections_.engine().find(s->connection);
-        return below != nullptr && below->is_open();
     }
 
     // The session that a client waits for was found, or was not: the server lets the client in, or asks the
@@ -198,19 +189,21 @@ public:
     void end_restoring(socket_handle socket, std::unique_ptr<restored_elsewhere> found) {
         if (!is_restoring(socket)) return;
         server_socket& s = *sockets_.find(socket);
+        auto* const claimed = s.recovery();
+        if (claimed == nullptr) return; // never: it has claimed a session
         core_detail::rollback undo([&, index = s.connection.index]() noexcept {
             s.state = socket_state::restoring; // the application does not hear of it
             connections_.break_off(index);
         });
         reserve_own_events();
-        s.recovery()->restored = std::move(found);
+        claimed->restored = std::move(found);
         s.state = socket_state::asked;
         bool is_recovered = false;
         auto const is_asked = decide(socket.index, is_recovered);
         if (!is_asked && is_asked.error().code != errc::message_too_large) return; // it could not be let in
         undo.commit();
         if (is_asked && *is_asked) {
-            if (!is_recovered) s.recovery()->restored.reset();
+            if (!is_recovered) claimed->restored.reset();
             own_events_.push({socketio::event_type::connecting, socket, is_recovered});
         } else if (is_asked) {
             std::string().swap(s.details->auth);
@@ -298,7 +291,9 @@ public:
 
     // The client is in: it gets its state again if that was kept, and all that it has missed; early acts take effect.
     void welcome(server_socket& s, std::uint32_t number, socketio::recoverable_session const* kept) noexcept {
-        auto const restored = kept != nullptr ? std::optional(restore(*s.recovery(), *kept)) : std::nullopt;
+        auto* const claimed = s.recovery();
+        auto const restored =
+            kept != nullptr && claimed != nullptr ? std::optional(restore(*claimed, *kept)) : std::nullopt;
         // Data that was set for the new connection stays. There are details: the claim is one.
         if (restored && !s.details->data) s.details->data = restored->session.data;
         s.state = socket_state::connected;
@@ -315,25 +310,6 @@ public:
         }
     }
 
-    // Takes out the session that find_kept has given.
-    [[nodiscard]] restored_state restore(recovery_claim& claimed, socketio::recoverable_session const& kept) noexcept {
-        if (!claimed.restored) return recovery_->restore(claimed, kept);
-        auto const taken = std::move(claimed.restored);
-        std::string().swap(claimed.offset);
-        return {.session = std::move(taken->session), .missed = std::move(taken->missed)};
-    }
-
-    void send_missed(std::uint32_t number, restored_state const& restored) {
-        for (missed_packet const& missed : restored.missed) {
-            packet_.assign(missed.text, missed.attachments, std::nullopt);
-            send_packet(number).ignore();
-        }
-        if (!recovery_) return;
-        auto const connection = sockets_[number].connection;
-        auto const send = [&](auto const& missed) { connections_.hand_down(connection, missed).ignore(); };
-        recovery_->for_each_missed(restored.session, restored.offset, send);
-    }
-
     // Does now what the application asked for before it let the client in.
     void catch_up(server_socket& s, std::uint32_t number, early_acts const& early) {
         for (std::string const& room : early.rooms)
@@ -341,7 +317,7 @@ public:
         for (early_packet const& p : early.packets) {
             auto const offset = recovery_ && !p.asks ? std::optional(recovery_->next_offset()) : std::nullopt;
             packet_.assign(p.text, p.attachments, offset);
-            if (elsewhere_ != nullptr && !p.asks && misleads(packet_.text())) s.may_recover = false;
+            if (elsewhere_ != nullptr && !p.asks) s.may_recover = false; // it would be missed, or mislead
             std::string_view const own = s.sid();
             if (offset && s.recovery() != nullptr) keep_packet(*offset, {s.nsp, {&own, 1}, {}});
             send_packet(number).ignore(); // if the connection is lost, the client may come back for it
@@ -356,15 +332,6 @@ public:
         sockets_.free(number);
         namespaces_.exit(nsp);
         release_if_unused(nsp);
-    }
-
-    // Frees the number of a namespace that no socket is in and no lost socket can come back to.
-    void release_if_unused(std::uint32_t nsp) {
-        if (!namespaces_.is_idle(nsp) || (recovery_ && !recovery_->release(nsp))) return;
-        namespaces_.release(nsp);
-    }
-    void release_unused() {
-        while (auto const nsp = recovery_->take_unreferenced()) release_if_unused(*nsp);
     }
 
     // Keeps a client out that has asked to join.
@@ -401,97 +368,6 @@ public:
         if (s == nullptr || !connections_.contains(s->connection.index)) return;
         connections_[s->connection.index].may_recover = false; // even if it is already lost
         connections_.end(s->connection.index, socketio::disconnect_reason::server_namespace_disconnect);
-    }
-
-    //=== ids ===//
-
-    // Clients of revision 4 know themselves by the id of their connection, in other namespaces than "/" by `/nsp#id`.
-    // In revision 5 the id of the connection is a secret: no socket has it.
-    void give_sid(server_socket& s) const {
-        auto const* const connection = connections_.engine().find(s.connection);
-        auto const id = connection == nullptr ? std::string_view() : connection->id();
-        bool const v4 = session_of(s).revision() == socketio::revision::v4;
-        s.short_sid = v4 && !id.empty() ? id_from(id) : sockets_.new_sid(random_, id);
-        std::string_view const nsp = namespaces_.name(s.nsp);
-        if (!v4 || nsp == "/") return;
-        if (!s.details) s.details = std::make_unique<server_socket_details>();
-        s.details->long_sid = std::string(nsp) + "#" + std::string(view(s.short_sid));
-    }
-
-    //=== recovery ===//
-
-    // The kept session that an asked socket may have again: its id is free, and all that it missed can be queued.
-    [[nodiscard]] socketio::recoverable_session const* find_kept(server_socket const& s) {
-        if (s.recovery() == nullptr) return nullptr;
-        recovery_claim const& claimed = *s.recovery();
-        auto const* kept = claimed.restored ? &claimed.restored->session : nullptr;
-        if (kept != nullptr && !is_random_id(kept->sid)) return nullptr;
-        if (kept == nullptr && recovery_) kept = recovery_->find(claimed, s.nsp, connections_.now());
-        if (kept == nullptr || sockets_.is_taken(kept->sid)) return nullptr;
-        constexpr std::size_t size_of_answer = 100; // CONNECT, without the name of the namespace
-        auto const* const connection = connections_.engine().find(s.connection);
-        if (connection == nullptr) return nullptr;
-        std::size_t const size =
-            connection->queued() + namespaces_.name(s.nsp).size() + size_of_answer + size_of_missed(claimed, *kept);
-        return size <= options_.engine.max_queued ? kept : nullptr;
-    }
-    [[nodiscard]] std::size_t size_of_missed(recovery_claim const& claimed,
-                                             socketio::recoverable_session const& kept) const {
-        if (!claimed.restored) return recovery_->size_of_missed(kept, claimed.offset);
-        std::size_t size = 0;
-        for (missed_packet const& missed : claimed.restored->missed) size += 1 + missed.size(); // and its type
-        return size;
-    }
-
-    // Prepares a socket before its client is let in: as the session that is kept, or as a new one.
-    void prepare_as(server_socket& s, std::uint32_t number, socketio::recoverable_session const& kept) {
-        s.short_sid = id_from(kept.sid);
-        for (std::string const& room : kept.rooms) // those that were kept elsewhere include the id
-            if (room != kept.sid && rooms_.rooms_of(number) < options_.max_rooms) rooms_.join(number, room);
-    }
-    void prepare_afresh(server_socket& s) {
-        if (auto* const claimed = s.recovery()) begin(*s.details, *claimed);
-        give_sid(s);
-    }
-    void begin(server_socket_details& of, recovery_claim& claimed) const {
-        if (recovery_)
-            recovery_->begin(claimed, random_);
-        else if (elsewhere_ != nullptr)
-            claimed = {.pid = std::string(view(make_random_id(random_))), .offset = {}};
-        else
-            of.recovery.reset(); // whoever kept sessions has gone
-    }
-
-    // Whether the state of a connected socket is kept when it ends for this reason.
-    [[nodiscard]] bool is_kept(server_socket const& s, socketio::disconnect_reason reason) const noexcept {
-        bool const may_recover = s.may_recover && connections_[s.connection.index].may_recover;
-        return s.recovery() != nullptr && may_recover && s.state == socket_state::connected &&
-               socketio::is_recoverable(reason);
-    }
-
-    void persist(std::uint32_t number, socketio::disconnect_reason reason) {
-        server_socket const& s = sockets_[number];
-        recovery_claim const* const claimed = s.recovery();
-        if (claimed == nullptr || !is_kept(s, reason)) return;
-        if (!recovery_) return persist_elsewhere(number);
-        socketio::recoverable_session lost{.pid = {}, .sid = std::string(s.sid()), .nsp = s.nsp, .data = s.data()};
-        rooms_.for_each_room(number, [&](std::string_view room) { lost.rooms.emplace_back(room); });
-        recovery_->persist(std::move(lost), *claimed, sockets_.handle(number), connections_.now());
-        release_unused();
-    }
-
-    void persist_elsewhere(std::uint32_t number) {
-        if (elsewhere_ == nullptr) return;
-        server_socket const& s = sockets_[number];
-        elsewhere_->persist(sockets_.handle(number), namespaces_.name(s.nsp), s.recovery()->pid);
-        s.recovery()->is_kept_elsewhere = true;
-    }
-
-    // The application wants the client out: it may not have its state again.
-    void forget_kept(socket_handle socket) {
-        if (!recovery_) return;
-        recovery_->forget(socket, connections_.now());
-        release_unused();
     }
 };
 

@@ -41,7 +41,8 @@ class server;
 
 namespace socketless::inline v0::detail {
 
-// server_core adds how a socket comes and goes, server_emitter what is done with it; `server` is the face of all.
+// server_sessions adds what is kept of lost sockets, server_core how a socket comes and goes, server_emitter what is
+// done with it; `server` is the face of all.
 class server_parts {
 public:
     server_parts(server_parts const&) = delete; // the sessions refer to the options

@@ -5,6 +5,7 @@
 #include <socketless/cluster/detail/node_core.hpp>
 #include <socketless/cluster/detail/redis_bus.hpp>
 #include <socketless/cluster/detail/redis_pubsub.hpp>
+#include <socketless/cluster/detail/redis_streams.hpp>
 #include <socketless/cluster/redis_node.hpp> // NOLINT(misc-header-include-cycle): it ends with this file
 #include <socketless/core/assert.hpp>
 #include <socketless/core/detail/separate.hpp>
@@ -19,10 +20,18 @@
 
 namespace socketless::inline v0::cluster {
 
-SOCKETLESS_INLINE redis_node::redis_node(server& io, node_options options, redis_options redis,
+namespace detail {
+
+[[nodiscard]] inline std::unique_ptr<detail::bus> make_redis_bus(redis_options const& options) {
+    if (options.mode == redis_mode::streams) return std::make_unique<redis_streams>(options);
+    return std::make_unique<redis_pubsub>(options);
+}
+
+} // namespace detail
+
+SOCKETLESS_INLINE redis_node::redis_node(server& io, node_options options, redis_options const& redis,
                                          random_source const& random, time_point now)
-    : node(std::make_unique<detail::node_core>(io, std::move(options), random, now,
-                                               std::make_unique<detail::redis_pubsub>(std::move(redis)))) {}
+    : node(std::make_unique<detail::node_core>(io, std::move(options), random, now, detail::make_redis_bus(redis))) {}
 SOCKETLESS_INLINE redis_node::~redis_node() = default;
 
 SOCKETLESS_INLINE detail::redis_bus& redis_node::bus() const noexcept {

@@ -28,7 +28,7 @@ const add = (type, data, note) => {
 add("INITIAL_HEARTBEAT");
 add("HEARTBEAT");
 add("ADAPTER_CLOSE");
-const packet = (...data) => ({ type: 2, data, nsp });
+const packet = (...data) => ({ type: 2, data });
 add("BROADCAST", { packet: packet("hello"), opts: opts() });
 add("BROADCAST", { packet: packet("hello", 1, -1, 1.5, "é", null, true, [], {}, { a: [1] }), opts: opts(["room1"], ["room2"]) });
 add("BROADCAST", { packet: packet("volatile"), opts: opts([], [], { volatile: true }) });

@@ -48,6 +48,9 @@ public:
     virtual void note_namespace(std::string_view nsp) = 0;
     virtual void note_empty_namespace(std::string_view nsp) = 0;
 
+    // The application handles that a socket is connected, or that it has ended.
+    virtual void note_sockets_changed() {}
+
     virtual void handle_timeout(time_point now) = 0;
     [[nodiscard]] virtual std::optional<time_point> poll_timeout() const noexcept = 0;
 };

@@ -9,11 +9,13 @@
 #include <socketless/core/limits.hpp>
 #include <socketless/core/result.hpp>
 #include <socketless/core/time.hpp>
+#include <socketless/detail/recovery_elsewhere.hpp>
 #include <socketless/detail/server_emitter.hpp>
 #include <socketless/detail/shared_packet.hpp>
 #include <socketless/json/detail/values.hpp>
 #include <socketless/json/writer.hpp>
 #include <socketless/server.hpp>
+#include <socketless/server_options.hpp>
 #include <socketless/socketio/session.hpp>
 
 #include <cstddef>
@@ -32,6 +34,8 @@ class local_sockets {
 public:
     explicit local_sockets(server& io) noexcept : server_(&io), emitter_(io.core_.get()) {}
 
+    [[nodiscard]] server const& io() const noexcept { return *server_; }
+    [[nodiscard]] server_options const& options() const noexcept { return server_->options(); }
     // What the face of the server does not show.
     [[nodiscard]] socketless::detail::server_emitter& emitter() const noexcept { return *emitter_; }
 
@@ -51,7 +55,9 @@ public:
     void deliver(message const& m) {
         auto const delivered = m.is_volatile ? emitter_->broadcast_volatile(whom(m), event_of(m))
                                              : emitter_->broadcast(whom(m), event_of(m));
-        delivered.ignore();
+        // Its receivers will not say that they have heard of it, or have not got it.
+        bool const has_place = delivered && !m.offset.empty();
+        if (keeps_elsewhere_ && !has_place && !m.is_volatile) emitter_->spoil(whom(m));
     }
     // The same, and asks for acknowledgements: the server's events have the id that is returned.
     result<std::uint64_t> ask(message const& m, milliseconds timeout) {
@@ -94,6 +100,16 @@ public:
     // Whether events may be kept for lost sockets of the namespace.
     [[nodiscard]] bool keeps_sessions(std::string_view nsp) const { return emitter_->keeps_sessions(nsp); }
 
+    //=== sessions that are kept elsewhere ===//
+
+    // Null: no more.
+    void keep_elsewhere(socketless::detail::recovery_elsewhere* keeper) {
+        keeps_elsewhere_ = keeper != nullptr;
+        emitter_->keep_elsewhere(keeper);
+    }
+
+    //=== what is there ===//
+
     // The rooms of a namespace, the ids of sockets among them.
     [[nodiscard]] std::vector<std::string> room_names(std::string_view nsp) const {
         auto names = emitter_->room_names(nsp);
@@ -114,11 +130,12 @@ private:
         return here;
     }
     [[nodiscard]] static socketless::detail::encoded_event event_of(message const& m) noexcept {
-        return {m.text, m.payload_begin, m.attachments};
+        return {m.text, m.payload_begin, m.attachments, m.offset};
     }
 
     server* server_;
     socketless::detail::server_emitter* emitter_;
+    bool keeps_elsewhere_ = false;
 };
 
 } // namespace socketless::inline v0::cluster::detail

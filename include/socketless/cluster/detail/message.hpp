@@ -76,6 +76,9 @@ struct message {
     std::size_t payload_begin = 0;
     attachment_list attachments;
 
+    // broadcast: what clients that come back will say that they have heard of last. Empty where none is known.
+    std::string offset;
+
     void clear() {
         type = message_type::heartbeat;
         uid.clear();
@@ -91,6 +94,7 @@ struct message {
         text.clear();
         payload_begin = 0;
         attachments.clear();
+        offset.clear();
     }
 
     // The JSON without the head of a packet.

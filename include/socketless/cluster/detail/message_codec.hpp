@@ -26,13 +26,12 @@ namespace socketless::inline v0::cluster::detail {
 
 //=== writing ===//
 
-inline void write_data(msgpack::writer& out, message const& m) {
+// What a message says: a map. As JSON only if it has no attachments.
+template <class Writer>
+void write_data(Writer& out, message const& m) {
     using enum message_type;
     out.begin_object();
-    if (m.type == broadcast) {
-        out.key("packet");
-        write_packet(out, m);
-    }
+    if (m.type == broadcast) begin_packet(out.key("packet"), m).end_object();
     bool const id_first = m.type != fetch_sockets;
     if (id_first && !m.request_id.empty()) out.member("requestId", m.request_id);
     switch (m.type) {
@@ -75,8 +74,9 @@ inline result<void> encode(std::string& to, message const& m) {
 //=== reading ===//
 
 // Nothing, or JavaScript's undefined, leaves the text empty.
-[[nodiscard]] inline bool read_value(std::optional<msgpack::value> const& value, message& m, limits const& bounds) {
-    if (!value || value->is_undefined()) return true;
+template <class Value>
+[[nodiscard]] bool read_value(std::optional<Value> const& value, message& m, limits const& bounds) {
+    if (!value || is_undefined(*value)) return true;
     return make_value(m, bounds, as_json(*value, bounds)).has_value();
 }
 
@@ -96,7 +96,8 @@ inline result<void> encode(std::string& to, message const& m) {
     return array.is(json::kind::array) && std::ranges::all_of(array.elements(), is_socket);
 }
 
-[[nodiscard]] inline bool read_data(msgpack::value data, message& m, limits const& bounds, std::size_t max_rooms) {
+template <class Value>
+[[nodiscard]] bool read_data(Value const& data, message& m, limits const& bounds, std::size_t max_rooms) {
     using enum message_type;
     m.request_id = text_of(data, "requestId");
     if (m.request_id.size() > max_id_size) return false;

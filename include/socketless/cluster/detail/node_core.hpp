@@ -22,11 +22,9 @@
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <set>
@@ -72,7 +70,7 @@ public:
     [[nodiscard]] bool has_sockets(std::string_view nsp) const {
         return here_.has_sockets(nsp) || here_.keeps_sessions(nsp);
     }
-    [[nodiscard]] local_sockets const& here() const noexcept { return here_; }
+    [[nodiscard]] local_sockets& here() noexcept { return here_; }
     // Whether a request of this node with this id waits.
     [[nodiscard]] bool awaits(std::string_view request_id) const noexcept {
         return requests_.number_of(request_id) != 0;
@@ -129,6 +127,15 @@ public:
         }
         message m = message_to(message_type::broadcast, whom);
         m.is_volatile = is_volatile;
+        if (auto const made = make_event(m, name, args); !made) return made;
+        return publish_and_act(m);
+    }
+
+    // To one room: that of a socket.
+    result<void> emit_to(std::string_view nsp, std::string_view room, std::string_view name,
+                         json::detail::values const& args) {
+        message m = message_in(message_type::broadcast, nsp);
+        m.rooms.emplace_back(room);
         if (auto const made = make_event(m, name, args); !made) return made;
         return publish_and_act(m);
     }
@@ -217,11 +224,13 @@ public:
     // An event of the server. Returns whether it was for the node only.
     [[nodiscard]] bool handle(socketio::event const& e) {
         tell_empty_namespaces();
+        if (e.type == socketio::event_type::connected || e.type == socketio::event_type::disconnected)
+            bus_->note_sockets_changed();
         switch (e.type) {
         case socketio::event_type::ack: return take_ack(e);
         case socketio::event_type::acks_complete: return take_end_of_acks(e.id);
-        case socketio::event_type::connected: bus_->note_namespace(e.nsp); return false;
-        case socketio::event_type::disconnected: note_left_namespace(e.nsp); return false;
+        case socketio::event_type::connected: return bus_->note_namespace(e.nsp), false;
+        case socketio::event_type::disconnected: return note_left_namespace(e.nsp), false;
         default: return false;
         }
     }
@@ -254,14 +263,6 @@ private:
         std::string nsp;
         std::string request_id;
     };
-
-    [[nodiscard]] static std::uint64_t number_from(random_source const& random) {
-        std::array<std::byte, sizeof(std::uint64_t)> bytes{};
-        random(bytes);
-        std::uint64_t n = 0;
-        std::memcpy(&n, bytes.data(), sizeof n);
-        return n;
-    }
 
     void tell(kept_event e) { events_.push(std::move(e)); }
 

@@ -18,6 +18,7 @@
 #include <socketless/msgpack/writer.hpp>
 #include <socketless/socketio/encode.hpp>
 #include <socketless/socketio/packet.hpp>
+#include <socketless/text/base64.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -50,7 +51,8 @@ void begin_targets(Writer& out, message const& m) {
 }
 
 // { rooms, except, flags }
-inline void write_options(msgpack::writer& out, message const& m) {
+template <class Writer>
+void write_options(Writer& out, message const& m) {
     begin_targets(out, m);
     out.key("flags").begin_object();
     if (m.is_volatile) out.member("volatile", true);
@@ -58,10 +60,11 @@ inline void write_options(msgpack::writer& out, message const& m) {
     out.end_object().end_object();
 }
 
-// { type, data, nsp }, of an event
-inline void write_packet(msgpack::writer& out, message const& m) {
+// { type, data } of an event, and maybe more: the caller ends the object.
+template <class Writer>
+Writer& begin_packet(Writer& out, message const& m) {
     out.begin_object().member("type", static_cast<int>(socketio::packet_type::event));
-    out.member("data", m.value()).member("nsp", m.nsp).end_object();
+    return out.member("data", m.value());
 }
 
 // Calls `f(msgpack::writer&)`, which writes one value, and appends that.
@@ -69,6 +72,24 @@ template <class F>
 [[nodiscard]] result<void> write_msgpack_with(std::string& bytes, F f) {
     auto const written = msgpack::write_with(bytes, f);
     return written ? result<void>() : written.error();
+}
+
+// Calls `f(json::writer&)`, which writes one value, and appends that.
+template <class F>
+[[nodiscard]] result<void> write_json_with(std::string& bytes, F f) {
+    auto const written = core_detail::write_to(bytes, [&f](core_detail::output& out) {
+        json::writer w(out);
+        f(w);
+        return w.status();
+    });
+    return written ? result<void>() : written.error();
+}
+
+// Appends bytes as base64.
+inline void append_base64(std::string& to, std::string_view bytes) {
+    auto const begin = to.size();
+    to.resize(begin + base64::encoded_size(bytes.size()));
+    base64::encode(bytes, to.data() + begin);
 }
 
 //=== reading ===//

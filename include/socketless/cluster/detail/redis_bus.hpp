@@ -51,7 +51,7 @@ public:
         question q{m.nsp, m.request_id, {}, question_state::waits_to_listen};
         if (!is_urgent)
             q.bytes = std::move(bytes);
-        else if (!publish(request_channel(m.nsp), std::move(bytes)))
+        else if (!publish_on(request_channel(m.nsp), std::move(bytes)))
             return {};
         if (is_heard && has_room_for(q.size()))
             add_question(std::move(q));
@@ -109,7 +109,7 @@ public:
         auto const count = subscribers_in(reply);
         auto const others = count ? std::optional(*count == 0 ? 0 : *count - 1) : std::nullopt;
         // If Redis does not tell, there may be others: the request ends when its time runs out.
-        if (!q.bytes.empty() && others != std::size_t{0} && !publish(request_channel(q.nsp), std::move(q.bytes)))
+        if (!q.bytes.empty() && others != std::size_t{0} && !publish_on(request_channel(q.nsp), std::move(q.bytes)))
             return;
         if (others) core().note_expected(q.request_id, *others);
     }
@@ -158,7 +158,7 @@ protected:
     redis_bus(redis_layout const& layout, redis_options options)
         : when_lost_(options.when_lost), subscriptions_(layout, std::move(options.prefix), options.max_namespaces) {}
 
-    [[nodiscard]] node_core& core() const noexcept { return *core_; }
+    [[nodiscard]] node_core& core() const noexcept { return *core_; } // since `begin`
     [[nodiscard]] std::string const& prefix() const noexcept { return subscriptions_.prefix(); }
     [[nodiscard]] bool is_too_large(std::string_view bytes) const noexcept {
         return bytes.size() > core().options().max_message;
@@ -187,11 +187,11 @@ protected:
     //=== commands ===//
 
     // False if the message was dropped.
-    bool publish(std::string channel, std::string bytes) {
-        return publish({"PUBLISH", std::move(channel), std::move(bytes)});
+    bool publish_on(std::string channel, std::string bytes) {
+        return push_message({"PUBLISH", std::move(channel), std::move(bytes)});
     }
     // The same of any command that carries one message for others, or keeps one.
-    bool publish(redis_words words) {
+    bool push_message(redis_words words) {
         command c{new_token(true), std::move(words)};
         if (!has_room_for(c.size())) {
             core().note_dropped(1);
@@ -233,7 +233,7 @@ private:
 
         [[nodiscard]] std::size_t size() const noexcept {
             std::size_t n = sizeof(command);
-            for (std::string const& word : words) n += sizeof word + word.size();
+            for (std::string const& word : words) n += sizeof(std::string) + word.size();
             return n;
         }
     };

@@ -86,23 +86,13 @@ inline void put_plain(json::writer& out, message const& m) {
     out.raw_part(raw.substr(written)).end_raw();
 }
 
-// Calls `f(json::writer&)`, which writes one value.
-template <class F>
-[[nodiscard]] result<void> write_json_with(std::string& bytes, F f) {
-    auto const written = core_detail::write_to(bytes, [&f](core_detail::output& out) {
-        json::writer w(out);
-        f(w);
-        return w.status();
-    });
-    return written ? result<void>() : written.error();
-}
 // All encoders append to `bytes`. Errors: errc::invalid_utf8, errc::out_of_range (longer than 2^32-1).
 
 // A broadcast that asks for no acknowledgements: [uid, packet, { rooms, except, flags }].
 [[nodiscard]] inline result<void> encode_redis_broadcast(std::string& bytes, message const& m) {
     return write_msgpack_with(bytes, [&m](msgpack::writer& out) {
         out.begin_array().string(m.uid);
-        write_packet(out, m);
+        begin_packet(out, m).member("nsp", m.nsp).end_object();
         write_options(out, m);
         out.end_array();
     });
@@ -122,8 +112,7 @@ void begin_request(Writer& out, message const& m, redis_type type) {
     if (m.type == message_type::broadcast) {
         return write_msgpack_with(bytes, [&m](msgpack::writer& out) {
             begin_request(out, m, redis_type::broadcast);
-            out.key("packet");
-            write_packet(out, m);
+            begin_packet(out.key("packet"), m).member("nsp", m.nsp).end_object();
             out.key("opts");
             write_options(out, m);
             out.end_object();

@@ -23,7 +23,7 @@ namespace socketless::inline v0::cluster::detail {
 
 class redis_pubsub final : public redis_bus {
 public:
-    explicit redis_pubsub(redis_options options)
+    explicit redis_pubsub(redis_options const& options)
         : redis_bus(pubsub_layout, options), has_specific_responses_(options.publish_on_specific_response_channel) {}
 
     result<bool> publish(message const& m) override {
@@ -32,8 +32,8 @@ public:
         if (auto const made = is_broadcast ? encode_redis_broadcast(bytes, m) : encode_redis_request(bytes, m); !made)
             return made.error();
         if (is_too_large(bytes)) return error{errc::message_too_large};
-        redis_bus::publish(is_broadcast ? broadcast_channel(prefix(), m.nsp, m.rooms) : request_channel(m.nsp),
-                           std::move(bytes));
+        publish_on(is_broadcast ? broadcast_channel(prefix(), m.nsp, m.rooms) : request_channel(m.nsp),
+                   std::move(bytes));
         return false;
     }
 
@@ -43,7 +43,7 @@ public:
         if (is_too_large(bytes)) return error{errc::message_too_large};
         // The reference replies to server-side events on the channel of all nodes, whatever its option says.
         bool const is_for_all = m.type == message_type::server_side_emit_response;
-        redis_bus::publish(response_channel(m.nsp, is_for_all ? std::string_view() : node), std::move(bytes));
+        publish_on(response_channel(m.nsp, is_for_all ? std::string_view() : node), std::move(bytes));
         return {};
     }
 
@@ -100,7 +100,7 @@ private:
         std::string answer;
         bool const is_good =
             encode_redis_names(answer, incoming_.request_id, *type, names).has_value() && !is_too_large(answer);
-        if (is_good) redis_bus::publish(response_channel(incoming_.nsp, incoming_.uid), std::move(answer));
+        if (is_good) publish_on(response_channel(incoming_.nsp, incoming_.uid), std::move(answer));
         is_good ? core().note_received() : core().note_ignored();
         return true;
     }
@@ -123,7 +123,7 @@ private:
         core().received(incoming_);
         std::string bytes;
         if (!encode_redis_confirmation(bytes, id) || is_too_large(bytes)) return;
-        redis_bus::publish(response_channel(incoming_.nsp, incoming_.uid), std::move(bytes));
+        publish_on(response_channel(incoming_.nsp, incoming_.uid), std::move(bytes));
     }
 
     bool has_specific_responses_;

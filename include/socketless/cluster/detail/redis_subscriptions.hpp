@@ -250,9 +250,9 @@ private:
         names.push_back(channel_of(prefix_, layout_.requests, nsp));
         if (!layout_.responses.empty()) names.push_back(channel_of(prefix_, layout_.responses, nsp));
         names.push_back(channel_of(prefix_, layout_.own_responses, nsp, uid_));
-        if (layout_.broadcasts.empty()) return {std::move(names), {}};
+        if (layout_.broadcasts.empty()) return {std::move(names), redis_words()};
         std::string pattern = escape_glob(channel_of(prefix_, layout_.broadcasts, nsp)) + '*';
-        return {{begins ? "PSUBSCRIBE" : "PUNSUBSCRIBE", std::move(pattern)}, std::move(names)};
+        return {redis_words{begins ? "PSUBSCRIBE" : "PUNSUBSCRIBE", std::move(pattern)}, std::move(names)};
     }
 
     // The namespace of which this is the channel, if the node takes part in it.

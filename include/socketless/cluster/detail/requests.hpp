@@ -2,11 +2,14 @@
 #pragma once
 
 #include <socketless/core/detail/rollback.hpp>
+#include <socketless/core/random.hpp>
 #include <socketless/core/time.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <set>
@@ -19,6 +22,14 @@
 #include <socketless/core/detail/prologue.hpp>
 
 namespace socketless::inline v0::cluster::detail {
+
+[[nodiscard]] inline std::uint64_t number_from(random_source const& random) {
+    std::array<std::byte, sizeof(std::uint64_t)> bytes{};
+    random(bytes);
+    std::uint64_t n = 0;
+    std::memcpy(&n, bytes.data(), sizeof n);
+    return n;
+}
 
 inline constexpr std::size_t id_length = 16;
 

@@ -41,22 +41,32 @@ inline void write_handshake(json::writer& out, engineio::handshake_request const
     out.end_object().end_object();
 }
 
-inline void write_socket(json::writer& out, server const& io, socketio::socket_handle socket,
-                         node_options const& options) {
-    auto const sid = io.sid(socket);
-    out.begin_object().member("id", sid).key("handshake");
-    if (options.write_handshake)
-        options.write_handshake(socket, out);
-    else
-        write_handshake(out, io.handshake(socket));
-    out.key("rooms").begin_array().string(sid);
+// The member `rooms`: its id is the first.
+inline void write_rooms(json::writer& out, server const& io, socketio::socket_handle socket) {
+    out.key("rooms").begin_array().string(io.sid(socket));
     for (auto const room : io.rooms_of(socket))
         if (utf8::validate(room)) out.string(room); // others could not be named in a message
-    out.end_array().key("data");
+    out.end_array();
+}
+
+// The member `data`.
+inline void write_data(json::writer& out, socketio::socket_handle socket, node_options const& options) {
+    out.key("data");
     if (options.write_data)
         options.write_data(socket, out);
     else
         out.begin_object().end_object();
+}
+
+inline void write_socket(json::writer& out, server const& io, socketio::socket_handle socket,
+                         node_options const& options) {
+    out.begin_object().member("id", io.sid(socket)).key("handshake");
+    if (options.write_handshake)
+        options.write_handshake(socket, out);
+    else
+        write_handshake(out, io.handshake(socket));
+    write_rooms(out, io, socket);
+    write_data(out, socket, options);
     out.end_object();
 }
 
