@@ -1,7 +1,7 @@
 // A chat: nicknames, rooms, pictures, who is there and who is typing. Serves its page too.
 //
-// With --redis, all such servers on one Redis are one chat. A server that starts later, or has lost Redis, gets the rooms
-// and what was said there from the others, but no pictures from before.
+// With --redis, all such servers on one Redis are one chat. A server that starts later, or has lost Redis, gets the
+// rooms and what was said there from the others, but no pictures from before.
 #include "chat/chat.hpp"
 #include "optional_cluster.hpp"
 #include "server_program.hpp"

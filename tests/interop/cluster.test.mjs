@@ -1,97 +1,25 @@
-// Servers that act as one over Redis: ours and npm's, each with each, and programs that emit without being servers.
-// What one server is asked for happens on both. SOCKETLESS_PEERS=1 tries npm's servers only.
+// Servers that act as one over Redis: what they do together, in each mode. Programs that emit without being servers.
+// What becomes of clients that move from one to another is in cluster_recovery.test.mjs.
 import { Emitter } from '@socket.io/redis-emitter';
 import assert from 'node:assert/strict';
-import { after } from 'node:test';
-import { createClient } from 'redis';
-import { io } from 'socket.io-client';
+import { describe } from 'node:test';
 import { ask, heard, isOurs } from './clients.mjs';
-import { check, run, start, until } from './harness.mjs';
+import {
+    checkPair, commands, ids, modes, npm, pairsOf, redis, serve, serveAll, withClients, withServers,
+} from './cluster.mjs';
+import { run, until } from './harness.mjs';
 import { startRedis } from './redis.mjs';
+import { relay } from './relay.mjs';
 import { bytes, numbers, pack, packable } from './values.mjs';
 
-const npm = { name: 'socket.io 4.8.4', program: 'peers/socketio_server.mjs' };
-const ours = { name: 'socketless', program: 'socketio_server' };
-const kinds = isOurs ? [ours, npm] : [npm];
-const pairs = kinds.flatMap((first) => kinds.map((second) => ({ kinds: [first, second] })));
+const pairs = await serveAll(pairsOf(Object.keys(modes)));
 
-const redis = await startRedis();
-const commands = createClient({ url: `redis://${redis.address}` });
-await commands.connect();
-
-// Servers that know each other: those with another prefix do not.
-let prefixes = 0;
-let marks = 0;
-async function serve(some, { address = redis.address, args = [], prefix = `test ${++prefixes}` } = {}) {
-    const all = ['--redis', address, '--redis-prefix', prefix, '--max-payload', '10000000', ...args];
-    const servers = await Promise.all(some.map(({ program }) => start(program, ...all)));
-    await withClients(servers, ({ meet }) => meet());
-    return { servers, prefix };
-}
-for (const pair of pairs) Object.assign(pair, await serve(pair.kinds));
-after(async () => {
-    await Promise.all(pairs.flatMap(({ servers }) => servers.map((server) => server.stop())));
-    await commands.quit();
-    await redis.kill();
-});
-
-// Runs `body` with a client of each server, and the means to connect more. Disconnects them in the end.
-async function withClients(servers, body) {
-    const sockets = [];
-    async function connect(server, { nsp = '/', ...options } = {}) {
-        const always = { transports: ['websocket'], forceNew: true, reconnection: false };
-        const socket = io(server.url + nsp, { ...always, ...options });
-        sockets.push(socket);
-        socket.all = [];
-        socket.onAny((...event) => socket.all.push(event));
-        // The arguments of the events with this name that have come.
-        socket.got = (name) => socket.all.filter(([event]) => event === name).map(([, ...args]) => args);
-        // What the server has gathered, when that is complete.
-        socket.gather = async (...event) => {
-            const before = socket.got('answer').length;
-            socket.emit(...event);
-            const [isWhole, count] = await heard(socket, 'complete');
-            const answers = socket.got('answer').slice(before).map(([answer]) => answer);
-            assert.equal(answers.length, count);
-            return { isWhole, answers };
-        };
-        await heard(socket, 'connect');
-        return socket;
-    }
-    try {
-        const clients = await Promise.all(servers.map((server) => connect(server)));
-        const shout = (from, to) => {
-            const mark = `mark ${++marks}`;
-            from.emit('shout', mark);
-            return () => to.every((socket) => socket.got('shouted').some(([said]) => said === mark));
-        };
-        await body({
-            servers, connect, clients,
-            // Waits until each server has done all that was asked for before, and the clients have heard of it: each
-            // server says something in its turn, when it has heard those before.
-            settle: async () => {
-                for (const client of clients.filter(({ connected }) => connected))
-                    await until(shout(client, sockets.filter(({ connected, nsp }) => connected && nsp === '/')));
-            },
-            // Waits until each server hears each other one.
-            meet: async () => {
-                for (const client of clients)
-                    while (!await until(shout(client, clients), 200).then(() => true, () => false));
-            },
-        });
-    } finally {
-        for (const socket of sockets) socket.disconnect();
-    }
-}
-
-function each(what, body) {
-    for (const { kinds: [first, second], servers, prefix } of pairs)
-        check(`${first.name}, ${second.name}`, 'node', 'Redis', what, () =>
-            withClients(servers, (tools) => body({ ...tools, prefix })));
+function each(what, body, over = Object.keys(modes)) {
+    for (const pair of pairs.filter(({ mode }) => over.includes(mode)))
+        checkPair(pair, what, () => withClients(pair.servers, (tools) => body({ ...tools, prefix: pair.prefix })));
 }
 
 const nobody = { rooms: ['nobody'] };
-const ids = (sockets) => sockets.map(({ id }) => id).sort();
 const answer = (socket, ...value) => socket.on('question', (...args) => args.at(-1)(...value));
 
 each('a broadcast reaches all, once and in order', async ({ servers, clients, connect, settle }) => {
@@ -277,8 +205,8 @@ each('the sockets of all servers are found', async ({ servers, clients: [ada, bo
 each('events of servers for servers', async ({ clients: [ada, bob], settle }) => {
     const sent = [[], ['text', 1.5, null, { a: [true, 'ä'] }], packable];
     for (const args of sent) ada.emit('note', ...args);
-    await settle();
     bob.emit('note', 'back');
+    await until(() => ada.got('noted').length === 1 && bob.got('noted').length === sent.length);
     await settle();
     assert.deepEqual([ada, bob].map((client) => client.got('noted')), [[['back']], sent]);
 });
@@ -289,7 +217,8 @@ each('events of servers for servers, with replies', async ({ clients }) => {
             assert.deepEqual(await client.gather('survey', ...args), { isWhole: true, answers: [args] });
 });
 
-// An emitter: `emit(who, event, ...args)` and so on resolve when Redis has it.
+// An emitter: `emit(who, event, ...args)` and so on resolve when Redis has it. There is none for streams: the package of
+// the adapter has none, and @socket.io/redis-emitter publishes.
 const emitters = {
     'npm\'s emitter': (prefix) => {
         const emitter = new Emitter(commands, { key: prefix });
@@ -341,7 +270,7 @@ for (const [name, make] of Object.entries(emitters)) {
             await emitter.whisper({}, 'whispered');
             await settle();
         }
-    });
+    }, ['Pub/Sub']);
     each(`${name}: sockets join, leave and are disconnected`, async ({ prefix, clients: [ada, bob], settle }) => {
         const emitter = make(prefix);
         await emitter.join({ rooms: [ada.id, bob.id] }, 'room');
@@ -354,79 +283,103 @@ for (const [name, make] of Object.entries(emitters)) {
         await emitter.disconnect({ rooms: ['room'] });
         assert.equal((await lost)[0], 'io server disconnect');
         assert.ok(bob.connected);
-    });
+    }, ['Pub/Sub']);
 }
 
-for (const { kinds: [first, second] } of pairs) {
-    const own = (what, body) => check(`${first.name}, ${second.name}`, 'node', 'Redis', what, body);
+// With servers of their own, and much waiting.
+describe('what breaks', { concurrency: 4 }, () => {
+    for (const pair of pairsOf(['Pub/Sub', 'streams'])) {
+        const { kinds: [first, second], mode } = pair;
 
-    own('a server dies: who waits for it is told in time, the others go on', async () => {
-        const { servers: [one, two, dying] } = await serve([first, second, second], { args: ['--redis-timeout', '1000'] });
-        try {
-            await withClients([one, two, dying], async ({ clients: [ada, bob, eve], settle }) => {
-                for (const client of [ada, bob, eve]) answer(client, client.id);
-                assert.deepEqual(ids((await ada.gather('fetch', {})).answers), ids([ada, bob, eve]));
-                assert.equal((await ada.gather('survey', 1)).answers.length, 2);
-                await settle();
-                dying.freeze(); // Redis does not know
-                const survey = ada.gather('survey', 1);
-                await ask(ada, 'any');
-                dying.child.kill('SIGKILL'); // still frozen: kill() would wake it
-                // Not whole, unless that one had gone when the server asked who is there.
-                assert.deepEqual((await survey).answers, [[1]]);
-                await until(() => !eve.connected);
-                const all = await ada.gather('ask-all', {}, 1_000);
-                assert.deepEqual(all.answers.sort(), ids([ada, bob]));
-                await settle();
-                assert.ok((await ada.gather('survey', 1)).isWhole);
-                assert.deepEqual(ids((await bob.gather('fetch', {})).answers), ids([ada, bob]));
-            });
-        } finally {
-            await Promise.all([one, two, dying].map((server) => server.kill()));
-        }
-    });
+        checkPair(pair, 'a server dies: who waits for it is told in time, the others go on', () =>
+            withServers([first, second, second], { mode, args: ['--redis-timeout', '1000'] },
+                async ({ servers: [, , dying], clients: [ada, bob, eve], settle }) => {
+                    for (const client of [ada, bob, eve]) answer(client, client.id);
+                    assert.deepEqual(ids((await ada.gather('fetch', {})).answers), ids([ada, bob, eve]));
+                    assert.equal((await ada.gather('survey', 1)).answers.length, 2);
+                    await settle();
+                    dying.freeze(); // Redis does not know
+                    const survey = ada.gather('survey', 1);
+                    await ask(ada, 'any');
+                    dying.child.kill('SIGKILL'); // still frozen: kill() would wake it
+                    // Not whole, unless that one had gone when the server asked who is there.
+                    assert.deepEqual((await survey).answers, [[1]]);
+                    await until(() => !eve.connected);
+                    const all = await ada.gather('ask-all', {}, 1_000);
+                    assert.deepEqual(all.answers.sort(), ids([ada, bob]));
+                    await settle();
+                    assert.ok((await ada.gather('survey', 1)).isWhole);
+                    assert.deepEqual(ids((await bob.gather('fetch', {})).answers), ids([ada, bob]));
+                }));
 
-    own('a server is frozen: who waits for it is told in time', async () => {
-        const { servers } = await serve([first, second], { args: ['--redis-timeout', '700'] });
-        try {
-            await withClients(servers, async ({ clients: [ada], settle }) => {
-                answer(ada, 'here');
-                servers[1].freeze();
-                for (const event of [['survey', 1], ['fetch', {}], ['ask-all', {}, 700]])
-                    assert.equal((await ada.gather(...event)).isWhole, false, event[0]);
-                assert.deepEqual(await ask(ada, 'any', 1), [1]);
-                servers[1].thaw();
-                await settle();
-                assert.deepEqual(await ada.gather('survey', 2), { isWhole: true, answers: [[2]] });
-            });
-        } finally {
-            await Promise.all(servers.map((server) => server.kill()));
-        }
-    });
+        checkPair(pair, 'a server is frozen: who waits for it is told in time', () =>
+            withServers([first, second], { mode, args: ['--redis-timeout', '700'] },
+                async ({ servers, clients: [ada], settle }) => {
+                    answer(ada, 'here');
+                    servers[1].freeze();
+                    for (const event of [['survey', 1], ['fetch', {}], ['ask-all', {}, 700]])
+                        assert.equal((await ada.gather(...event)).isWhole, false, event[0]);
+                    assert.deepEqual(await ask(ada, 'any', 1), [1]);
+                    servers[1].thaw();
+                    await settle();
+                    assert.deepEqual(await ada.gather('survey', 2), { isWhole: true, answers: [[2]] });
+                }));
 
-    own('Redis is started anew: servers serve meanwhile, and meet again', async () => {
-        let passing = await startRedis();
-        const { servers } = await serve([first, second], { address: passing.address, args: ['--redis-timeout', '1000'] });
-        try {
-            await withClients(servers, async ({ servers: [one], clients: [ada, bob], connect, meet, settle }) => {
+        checkPair(pair, 'Redis is started anew: servers serve meanwhile, and meet again', async () => {
+            let passing = await startRedis();
+            const options = { mode, address: passing.address, args: ['--redis-timeout', '1000'] };
+            try {
+                await withServers([first, second], options,
+                    async ({ servers, clients: [ada, bob], connect, meet, settle }) => {
+                        await passing.kill();
+                        for (const [i, client] of [ada, bob].entries()) {
+                            client.emit('shout', 'at home');
+                            // An event of npm's server waits until the stream has it.
+                            if (mode === 'Pub/Sub' || pair.kinds[i] !== npm)
+                                await until(() => client.got('shouted').some(([said]) => said === 'at home'));
+                            assert.deepEqual(await ask(client, 'any', 1), [1]);
+                        }
+                        await connect(servers[0]);
+                        passing = await startRedis(passing.port);
+                        await meet();
+                        await settle();
+                        await ask(bob, 'join', 'room');
+                        ada.emit('tell', { rooms: ['room'] }, 'again');
+                        await settle();
+                        assert.deepEqual(bob.got('told'), [['again']]);
+                        let found; // a subscription may come back later than the stream
+                        do found = await ada.gather('survey', 1);
+                        while (found.answers.length === 0);
+                        assert.deepEqual(found, { isWhole: true, answers: [[1]] });
+                    });
+            } finally {
                 await passing.kill();
-                for (const client of [ada, bob]) {
-                    client.emit('shout', 'at home');
-                    await until(() => client.got('shouted').some(([said]) => said === 'at home'));
-                    assert.deepEqual(await ask(client, 'any', 1), [1]);
+            }
+        });
+
+        if (mode === 'streams')
+            checkPair(pair, 'the connection to Redis breaks: what was told meanwhile comes when it is back', async () => {
+                const road = await relay(redis.port);
+                const { servers: [far], prefix } = await serve([first], { mode, address: new URL(road.url).host });
+                const { servers: [near] } = await serve([second], { mode, prefix });
+                try {
+                    await withClients([far, near], async ({ clients: [ada, bob], meet, settle }) => {
+                        await meet();
+                        await settle();
+                        road.cut();
+                        for (const i of numbers(200)) bob.emit('tell', {}, i, bytes(i));
+                        await until(() => bob.got('told').length === 200);
+                        assert.deepEqual(await ask(ada, 'any', 1), [1]);
+                        road.mend();
+                        await until(() => ada.got('told').length >= 200);
+                        bob.emit('tell', {}, 200, bytes(200));
+                        await settle();
+                        assert.deepEqual(ada.got('told'), numbers(201).map((i) => [i, bytes(i)]));
+                    });
+                } finally {
+                    road.close();
+                    await Promise.all([far, near].map((server) => server.kill()));
                 }
-                await connect(one);
-                passing = await startRedis(passing.port);
-                await meet();
-                await settle();
-                await ask(bob, 'join', 'room');
-                ada.emit('tell', { rooms: ['room'] }, 'again');
-                await settle();
-                assert.deepEqual(bob.got('told'), [['again']]);
-                assert.deepEqual(await ada.gather('survey', 1), { isWhole: true, answers: [[1]] });
             });
-        } finally {
-            await Promise.all([...servers, passing].map((server) => server.kill()));
-        }
-    });
-}
+    }
+});

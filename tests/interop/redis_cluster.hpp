@@ -18,31 +18,39 @@
 
 struct cluster_arguments {
     redis_arguments redis = {};
+    socketless::cluster::redis_mode mode = socketless::cluster::redis_mode::pubsub;
     socketless::cluster::node_options node = {};
 
     static constexpr std::string_view usage = R"(
   --redis HOST:PORT                 acts as one with all servers on this Redis, those of Node too
-  --redis-prefix P                  what the names of channels begin with: socket.io
-  --redis-mode M                    pubsub: as @socket.io/redis-adapter does it
+  --redis-prefix P                  what the names of channels begin with: socket.io; those of streams' keys too
+  --redis-mode M                    pubsub, as @socket.io/redis-adapter does it, is the default; or streams, as
+                                    @socket.io/redis-streams-adapter does it: --recovery is on any server then
   --redis-timeout MS                how long answers of other servers are awaited: 5000)";
 
     void declare(command_line& line) {
         redis.declare(line);
         line.option("--redis-timeout", node.request_timeout);
-        line.option("--redis-mode", [&line](std::string_view mode) {
-            if (mode != "pubsub") line.fail("--redis-mode: there is none but pubsub");
-            return true;
+        line.option("--redis-mode", [this](std::string_view name) {
+            if (name == "streams") mode = socketless::cluster::redis_mode::streams;
+            return name == "streams" || name == "pubsub";
         });
+    }
+
+    [[nodiscard]] socketless::cluster::redis_options options() const {
+        return {
+            .mode = mode, .prefix = redis.prefix, .stream_name = redis.prefix, .session_prefix = redis.session_prefix};
     }
 };
 
 // The node of a server, and its link to Redis; neither without --redis.
 class redis_cluster {
 public:
-    redis_cluster(cluster_arguments const& arguments, socketless::server& io) : redis_(arguments.redis) {
-        if (redis_.host.empty()) return;
-        node_.emplace(io, arguments.node, socketless::cluster::redis_options{.prefix = redis_.prefix},
-                      socketless::system_random(), std::chrono::steady_clock::now());
+    // Precondition: they outlive the cluster.
+    redis_cluster(cluster_arguments const& arguments, socketless::server& io) : arguments_(arguments) {
+        if (arguments.redis.host.empty()) return;
+        node_.emplace(io, arguments.node, arguments.options(), socketless::system_random(),
+                      std::chrono::steady_clock::now());
     }
 
     [[nodiscard]] socketless::cluster::redis_node* node() { return node_ ? &*node_ : nullptr; }
@@ -51,12 +59,12 @@ public:
     template <class Application>
     [[nodiscard]] posix_driver::companion* link(Application& application) {
         if (!node_) return nullptr;
-        return &link_.emplace(*node_, redis_.host, redis_.port,
+        return &link_.emplace(*node_, arguments_.mode, arguments_.redis.host, arguments_.redis.port,
                               [&application](socketless::cluster::event& e) { application.handle(e); });
     }
 
 private:
-    redis_arguments redis_;
+    cluster_arguments const& arguments_;
     std::optional<socketless::cluster::redis_node> node_;
     std::optional<posix_driver::redis> link_;
 };

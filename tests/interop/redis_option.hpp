@@ -14,10 +14,15 @@ struct redis_arguments {
     std::string host = {}; // empty without --redis
     std::uint16_t port = 0;
     std::string prefix = "socket.io";
+    std::string session_prefix = "sio:session:"; // of Redis Streams; begins with the prefix if that is given
 
     void declare(command_line& line) {
         line.option("--redis", [this](std::string_view address) { return read(address); });
-        line.option("--redis-prefix", prefix);
+        line.option("--redis-prefix", [this](std::string_view given) {
+            prefix = given;
+            session_prefix = prefix + ":session:";
+            return true;
+        });
     }
 
 private:

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 
 // Passes each connection on to `port`, `delay` ms each way, until cut() breaks all of them and refuses new ones; mend()
-// ends that. `overhear` gets the server's bytes.
+// ends that. `overhear` gets the server's bytes. leadTo() is where new ones go from then on.
 export async function relay(port, delay = 0, overhear = () => {}) {
     const sockets = new Set();
     const nearSockets = new Set();
@@ -42,6 +42,7 @@ export async function relay(port, delay = 0, overhear = () => {}) {
             for (const near of nearSockets) near.resetAndDestroy();
         },
         mend: () => { isCut = false; },
+        leadTo: (other) => { port = other; },
         close: () => {
             cut();
             server.close();

@@ -71,7 +71,7 @@ private:
             io_.refuse(e.socket, "not authorized", json::object("code", 401)).ignore();
             return;
         }
-        io_.set_data(e.socket, std::move(auth));
+        if (!e.recovered) io_.set_data(e.socket, std::move(auth)); // otherwise it has its own again
         io_.accept(e.socket).ignore();
     }
 
@@ -170,6 +170,9 @@ int main(int argc, char** argv) {
     wire::server<> io(std::move(options), arguments.wire(), system_random(), std::chrono::steady_clock::now());
     cluster.node.write_data = [&io](socketio::socket_handle socket, json::writer& out) {
         out.raw(json::text::trusted(*io.protocol().data<std::string>(socket)));
+    };
+    cluster.node.read_data = [](socketio::argument const& written) {
+        return std::make_shared<std::string>(written.json().raw());
     };
     redis_cluster redis(cluster, io.protocol());
     test_application application(io.protocol(), redis.node());

@@ -3,7 +3,7 @@
 //       [--upgrade-timeout ms] [--connect-timeout ms] [--transports polling,websocket] [--path /socket.io/]
 //       [--allow-v3] [--recovery] [--parser default|msgpack]
 //       [--package socket.io|socket.io-2] [--cert FILE --key FILE]
-//       [--redis HOST:PORT] [--redis-prefix P] [--redis-timeout ms]
+//       [--redis HOST:PORT] [--redis-mode pubsub|streams] [--redis-prefix P] [--redis-timeout ms]
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
         'cert': { type: 'string' },
         'key': { type: 'string' },
         'redis': { type: 'string' },
+        'redis-mode': { type: 'string', default: 'pubsub' },
         'redis-prefix': { type: 'string' },
         'redis-timeout': { type: 'string' },
     },
@@ -52,15 +53,23 @@ const io = new Server(http, given({
 }));
 
 if (options.redis) {
-    const { createAdapter } = await import('@socket.io/redis-adapter');
     const { createClient } = await import('redis');
     const commands = createClient({ url: `redis://${options.redis}` });
-    const subscriptions = commands.duplicate();
-    for (const client of [commands, subscriptions]) client.on('error', () => {}); // it connects again by itself
-    process.on('unhandledRejection', () => {}); // the adapter awaits no command, and some are lost with Redis
-    await Promise.all([commands.connect(), subscriptions.connect()]);
-    const settings = given({ key: options['redis-prefix'], requestsTimeout: number('redis-timeout') });
-    io.adapter(createAdapter(commands, subscriptions, settings));
+    commands.on('error', () => {}); // it connects again by itself
+    process.on('unhandledRejection', () => {}); // the adapters await no command, and some are lost with Redis
+    await commands.connect();
+    const prefix = options['redis-prefix'];
+    if (options['redis-mode'] === 'streams') {
+        const { createAdapter } = await import('@socket.io/redis-streams-adapter');
+        const sessionKeyPrefix = prefix && `${prefix}:session:`;
+        io.adapter(createAdapter(commands, given({ streamName: prefix, channelPrefix: prefix, sessionKeyPrefix })));
+    } else {
+        const { createAdapter } = await import('@socket.io/redis-adapter');
+        const subscriptions = commands.duplicate().on('error', () => {});
+        await subscriptions.connect();
+        const settings = given({ key: prefix, requestsTimeout: number('redis-timeout') });
+        io.adapter(createAdapter(commands, subscriptions, settings));
+    }
 }
 
 // Revision 4 has no auth: there it is the query of the namespace, or of the connection.
@@ -84,7 +93,7 @@ const handlers = new Map(Object.entries({
     'leave-all': (socket, [who, room]) => among(socket, who).socketsLeave(room),
     'kick-all': (socket, [who]) => among(socket, who).disconnectSockets(),
     'drop-all': (socket, [who]) => among(socket, who).disconnectSockets(true),
-    'fetch': (socket, [who]) => among(socket, who).fetchSockets().then(
+    'fetch': (socket, [who]) => among(socket, who).timeout(number('redis-timeout') ?? 5000).fetchSockets().then(
         (found) => report(socket)(null, found.map(about)), (error) => report(socket)(error, [])),
     'note': (socket, args) => socket.nsp.serverSideEmit('note', ...args),
     'survey': (socket, args) => socket.nsp.serverSideEmit('survey', ...args, report(socket)),
@@ -100,8 +109,8 @@ const report = (socket) => (error, answers) => {
 };
 
 function serve(socket) {
-    socket.data = auth(socket);
-    socket.emit('auth', auth(socket));
+    if (!socket.recovered) socket.data = auth(socket);
+    socket.emit('auth', socket.data);
     const on = (handle, args) => {
         const reply = typeof args.at(-1) === 'function' ? args.pop() : undefined;
         handle(socket, args);

@@ -1,4 +1,4 @@
-// The two connections of a cluster::redis_node to Redis, on hiredis.
+// The connections of a cluster::redis_node to Redis, on hiredis.
 #pragma once
 
 #include "watchers.hpp"
@@ -27,16 +27,19 @@ namespace cluster = socketless::cluster;
 /// Connects, and connects again after a loss: at once, and then ever more slowly.
 class redis final : public companion {
 public:
-    /// `handle` gets the events of the node.
-    redis(cluster::redis_node& node, std::string host, std::uint16_t port, std::function<void(cluster::event&)> handle)
+    /// `mode` is that of the node; `handle` gets its events.
+    redis(cluster::redis_node& node, cluster::redis_mode mode, std::string host, std::uint16_t port,
+          std::function<void(cluster::event&)> handle)
         : node_(node), host_(std::move(host)), port_(port), handle_(std::move(handle)) {
+        if (mode == cluster::redis_mode::pubsub) links_.pop_back();
         std::signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that are lost
     }
 
     void begin(watchers& network) override { network_ = &network; }
     void end() override {
-        for (link& l : links_)
-            if (l.context != nullptr) ::redisAsyncFree(l.context);
+        for (auto* const act : {::redisAsyncHandleWrite, ::redisAsyncFree}) // the sessions of the last sockets go out
+            for (link& l : links_)
+                if (l.context != nullptr) act(l.context);
     }
 
     bool drive(socketless::time_point now) override {
@@ -57,8 +60,8 @@ public:
     }
 
 private:
+    using enum cluster::redis_connection;
     static constexpr std::chrono::milliseconds first_delay{50}, longest_delay{2'000};
-
     struct link { // one of the connections
         redis* owner;
         cluster::redis_connection connection;
@@ -76,8 +79,7 @@ private:
         if (c->err != 0) return ::redisAsyncFree(c), lose(l);
         l.context = c;
         c->data = &l;
-        void (*const unwatch_all)(void*) = [](void* p) { unwatch<POLLIN>(p), unwatch<POLLOUT>(p); };
-        c->ev = {c, watch<POLLIN>, unwatch<POLLIN>, watch<POLLOUT>, unwatch<POLLOUT>, unwatch_all};
+        c->ev = {c, watch<POLLIN>, unwatch<POLLIN>, watch<POLLOUT>, unwatch<POLLOUT>, unwatch<POLLIN, POLLOUT>};
         ::redisAsyncSetConnectCallback(c, [](redisAsyncContext const* made, int status) {
             if (status != REDIS_OK) return lose(of(made));
             of(made).delay = first_delay;
@@ -95,16 +97,14 @@ private:
         constexpr auto handle = What == POLLIN ? ::redisAsyncHandleRead : ::redisAsyncHandleWrite;
         of(c).owner->network_->watch(c->c.fd, std::bind_front(handle, c), What);
     }
-    template <short What>
+    template <short... What>
     static void unwatch(void* p) {
         auto const* const c = static_cast<redisAsyncContext*>(p);
-        of(c).owner->network_->unwatch(c->c.fd, What);
+        (of(c).owner->network_->unwatch(c->c.fd, What), ...);
     }
-
     static void lose(link& l) {
         l.context = nullptr;
-        l.due = now() + l.delay;
-        l.delay = std::min(l.delay * 2, longest_delay);
+        l.due = now() + std::exchange(l.delay, std::min(l.delay * 2, longest_delay));
     }
 
     void send(cluster::redis_command const& command) {
@@ -122,8 +122,8 @@ private:
         parts kept;
         cluster::redis_reply const reply = translate(*static_cast<redisReply*>(said), kept);
         auto& node = of(context).owner->node_;
-        bool const is_push = of(context).connection == cluster::redis_connection::subscriptions;
-        is_push ? node.pushed(reply, now()) : node.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
+        if (of(context).connection == subscriptions) return node.pushed(reply, now());
+        node.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
     }
 
     // `kept` holds the elements of arrays, which a reply borrows.
@@ -144,7 +144,7 @@ private:
     std::uint16_t port_;
     std::function<void(cluster::event&)> handle_;
     watchers* network_ = nullptr;
-    link links_[2] = {{this, cluster::redis_connection::commands}, {this, cluster::redis_connection::subscriptions}};
+    std::vector<link> links_ = {{this, commands}, {this, subscriptions}, {this, reader}}; // by redis_connection
 };
 
 } // namespace posix_driver
