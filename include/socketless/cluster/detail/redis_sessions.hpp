@@ -70,6 +70,8 @@ protected:
     [[nodiscard]] std::string const& stream() const noexcept { return stream_; }
     // Whether clients have their state again.
     [[nodiscard]] bool recovers() const noexcept { return recovers_; }
+    // Whether all entries that are added now will be read.
+    [[nodiscard]] bool is_complete() const noexcept { return is_up() && is_ready(); }
     // The last entry that was read.
     [[nodiscard]] stream_id last_read() const noexcept { return position_; }
     void set_position(stream_id id) noexcept { position_ = id; }
@@ -216,7 +218,7 @@ private:
     [[nodiscard]] bool restore(socketio::socket_handle socket, std::string_view nsp, std::string_view pid,
                                std::string_view offset) override {
         auto const from = stream_id::read(offset);
-        if (!from || !is_up() || !is_ready() || awaited_.size() >= core().options().max_requests) return false;
+        if (!from || !is_complete() || awaited_.size() >= core().options().max_requests) return false;
         auto const r = std::make_shared<restoring>(
             restoring{.socket = socket,
                       .nsp = std::string(nsp),
@@ -289,7 +291,7 @@ private:
     void go_on(restoring_ptr const& r) {
         bool const is_elsewhere = r->session && !r->session->nsp.empty() && r->session->nsp != r->nsp;
         if (r->is_ended || is_elsewhere || !sockets().is_restoring(r->socket)) return put_back(*r);
-        if (r->is_refused || !is_up() || !is_ready()) return end(*r, nullptr);
+        if (r->is_refused || !is_complete()) return end(*r, nullptr);
         if (r->is_whole && r->known <= position_) return let_in(*r);
         if (r->is_whole) return held_.push_back(r); // the reader has yet to bring what the client has heard of
         if (!r->is_paging) {

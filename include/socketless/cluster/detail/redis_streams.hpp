@@ -57,15 +57,17 @@ public:
         std::string data;
         if (auto const made = encode_stream_data(data, m); !made) return made.error();
         if (is_too_large(data)) return error{errc::message_too_large};
-        std::string type = type_field(m.type);
-        bool const comes_back = recovers() && is_up() && is_ready();
-        own_entry own{m.nsp, type, comes_back ? data : std::string(), core().now()};
-        if (comes_back && own.size() > core().options().max_queued - own_size_) bring_home();
+        if (!recovers() || !is_complete()) {
+            add(m, std::move(data));
+            return false;
+        }
+        own_entry own{m.nsp, type_field(m.type), data, core().now()};
+        if (own.size() > core().options().max_queued - own_size_) bring_home();
         own_.reserve(1); // what is added is known
-        bool const is_added = push_message({"XADD", stream(), "MAXLEN", "~", length_, "*", "uid", own_uid(), "nsp",
-                                            m.nsp, "type", std::move(type), "data", std::move(data)});
-        if (comes_back && !is_added) bring_home(); // what was added before comes first
-        if (!comes_back || !is_added) return false;
+        if (!add(m, std::move(data))) {
+            bring_home(); // what was added before comes first
+            return false;
+        }
         own_size_ += own.size();
         own_.push(std::move(own));
         return true;
@@ -92,7 +94,7 @@ public:
         if (connection == redis_connection::reader && reader_ == reader_state::lost) reader_ = reader_state::to_begin;
         bool const was_complete = is_complete();
         redis_bus::connected(connection);
-        if (!was_complete && is_complete()) note_complete();
+        if (!was_complete && is_complete()) begin_generation(); // what was added before was acted upon at once
     }
 
     void lost(redis_connection connection) override {
@@ -140,6 +142,12 @@ private:
         [[nodiscard]] std::size_t size() const noexcept { return sizeof(own_entry) + nsp.size() + data.size(); }
     };
 
+    // False if the message was dropped.
+    bool add(message const& m, std::string data) {
+        return push_message({"XADD", stream(), "MAXLEN", "~", length_, "*", "uid", own_uid(), "nsp", m.nsp, "type",
+                             type_field(m.type), "data", std::move(data)});
+    }
+
     //=== Pub/Sub ===//
 
     result<void> encode_request(std::string& bytes, message const& m) override { return encode(bytes, m); }
@@ -165,9 +173,6 @@ private:
     //=== the stream ===//
 
     [[nodiscard]] bool is_ready() const noexcept override { return reader_ >= reader_state::idle; }
-    // Whether all entries that are added now will be read.
-    [[nodiscard]] bool is_complete() const noexcept { return is_up() && is_ready(); }
-    void note_complete() { begin_generation(); } // what was added before was acted upon at once
 
     void take_reply(std::uint64_t token, redis_reply const& reply) override {
         if (token != token_ || token == 0) return take_session_reply(token, reply);
@@ -192,7 +197,7 @@ private:
         stream_id const end = id.value_or(stream_id());
         if (!std::exchange(has_read_, true) || end < last_read()) set_position(end);
         reader_ = reader_state::idle;
-        if (is_complete()) note_complete();
+        if (is_complete()) begin_generation();
         tell_if_connected();
     }
 
