@@ -332,7 +332,7 @@ private:
     // Nothing was found, or all.
     void end(restoring& r, std::unique_ptr<socketless::detail::restored_elsewhere> found) {
         r.missed.clear();
-        size_ -= std::exchange(r.size, 0);
+        release(r.size);
         if (std::exchange(r.is_paging, false) && --paging_ == 0) forget_recent();
         bool const waits = !std::exchange(r.is_ended, true) && sockets().is_restoring(r.socket);
         if (r.session) r.session->session = {};
@@ -367,43 +367,44 @@ private:
         return packet.size() + sizeof packet + packet.attachments.size() * sizeof(engineio::shared_message);
     }
 
+    // Counts bytes that are kept for clients, in all and in one of the sums that these are of. False if they are too
+    // many: then they are not kept.
+    [[nodiscard]] bool count(std::size_t bytes, std::size_t& sum) noexcept {
+        if (bytes > core().options().max_queued - size_) return false;
+        size_ += bytes;
+        sum += bytes;
+        return true;
+    }
+    void release(std::size_t& sum) noexcept { size_ -= std::exchange(sum, 0); }
+
     void keep_missed(restoring& r, stream_id id, std::string_view data) {
         if (r.is_refused || !r.session) return;
         auto packet = packet_of(r.nsp, id, data, r.session->session.rooms);
         if (!packet) return;
-        std::size_t const size = size_of(*packet);
-        if (size > core().options().max_queued - size_) {
+        if (!count(size_of(*packet), r.size)) {
             r.is_refused = true;
             return;
         }
-        size_ += size;
-        r.size += size;
         r.missed.emplace_back(id, std::move(*packet));
     }
 
     void keep_recent(stream_id id, stream_fields const& fields) {
         recent_event e{id, std::string(fields.nsp), std::string(fields.data)};
-        std::size_t const size = sizeof e + e.nsp.size() + e.data.size();
-        if (size > core().options().max_queued - size_) {
+        if (!count(sizeof e + e.nsp.size() + e.data.size(), size_of_recent_)) {
             for (restoring_ptr const& r : order_) r->is_refused = r->is_refused || r->is_paging;
             return forget_recent();
         }
-        size_ += size;
-        size_of_recent_ += size;
         recent_.push_back(std::move(e));
     }
     void forget_recent() noexcept {
-        size_ -= std::exchange(size_of_recent_, 0);
+        release(size_of_recent_);
         recent_.clear();
     }
 
     void add_missed(waiting& w, stream_id id, std::string_view data) {
         auto packet = packet_of(w.nsp, id, data, w.rooms);
         if (!packet) return;
-        std::size_t const size = size_of(*packet);
-        if (size > core().options().max_queued - size_) return sockets().forget_restored(w.socket);
-        size_ += size;
-        w.size += size;
+        if (!count(size_of(*packet), w.size)) return sockets().forget_restored(w.socket);
         sockets().add_missed(w.socket, std::move(*packet));
     }
 
@@ -411,7 +412,7 @@ private:
     void forget_answered() {
         for (waiting& w : waiting_) {
             if (sockets().awaits_answer(w.socket)) continue;
-            size_ -= std::exchange(w.size, 0);
+            release(w.size);
             note_returned(w);
             std::string value = std::exchange(w.value, {});
             if (!sockets().was_let_in(w.socket) && !value.empty()) put(w.pid, std::move(value));
