@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import {
-    areHere, choose, comeIn, isConnected, noise, notes, painted, pictureFile, queries, say, sees, status, texts, visit,
-    withWindows,
+    areHere, choose, comeIn, isConnected, noise, notes, painted, pictureFile, queries, say, sees, status, talk, texts,
+    visit, withWindows,
 } from './chat_page.mjs';
 import { check, start } from './harness.mjs';
 import { relay } from './relay.mjs';
@@ -33,12 +33,7 @@ for (const transport of Object.keys(queries)) {
         const ada = await enter('Ada');
         const bob = await enter('Bob');
         await notes(ada, 'Bob');
-        await areHere(ada, 'Ada', 'Bob');
-        await areHere(bob, 'Ada', 'Bob');
-        await say(ada, 'Hello, Bob ☕');
-        await sees(bob, 'Hello, Bob ☕');
-        await say(bob, 'Hello, Ada');
-        await sees(ada, 'Hello, Ada');
+        await talk(ada, bob);
         await ada.locator('.own:not(.pending)', { hasText: 'Hello, Bob' }).waitFor();
         await bob.getByRole('button', { name: 'Log out' }).click();
         await areHere(ada, 'Ada');

@@ -93,6 +93,16 @@ export async function areHere(page, ...expected) {
     }, expected);
 }
 
+// Two windows who have just come in see each other, and each reads what the other says.
+export async function talk(ada, bob) {
+    await areHere(ada, 'Ada', 'Bob');
+    await areHere(bob, 'Ada', 'Bob');
+    await say(ada, 'Hello, Bob ☕');
+    await sees(bob, 'Hello, Bob ☕');
+    await say(bob, 'Hello, Ada');
+    await sees(ada, 'Hello, Ada');
+}
+
 // A PNG of these pixels, three bytes each.
 function png(width, height, pixels) {
     const chunk = (type, data) => {

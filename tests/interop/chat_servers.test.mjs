@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { io } from 'socket.io-client';
 import {
-    areHere, choose, comeIn, isConnected, notes, painted, pictureFile, say, sees, texts, visit, withWindows,
+    areHere, choose, comeIn, isConnected, notes, painted, pictureFile, say, sees, talk, texts, visit, withWindows,
 } from './chat_page.mjs';
 import { check, freePort, start } from './harness.mjs';
 import { startRedis } from './redis.mjs';
@@ -37,12 +37,7 @@ function chatCheck(what, body, { address = redis.address } = {}) {
 chatCheck('windows on two servers talk and see who is there', async ({ enterBoth }) => {
     const [ada, bob] = await enterBoth();
     await notes(ada, /Bob.? joined/);
-    await areHere(ada, 'Ada', 'Bob');
-    await areHere(bob, 'Ada', 'Bob');
-    await say(ada, 'Hello, Bob ☕');
-    await sees(bob, 'Hello, Bob ☕');
-    await say(bob, 'Hello, Ada');
-    await sees(ada, 'Hello, Ada');
+    await talk(ada, bob);
     await bob.locator('.own:not(.pending)', { hasText: 'Hello, Ada' }).waitFor();
     for (const page of [ada, bob]) assert.equal(await texts(page, 'Hello').count(), 2);
     await bob.getByRole('button', { name: 'Log out' }).click();
