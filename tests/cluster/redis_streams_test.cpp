@@ -517,15 +517,13 @@ TEST_CASE("of a session whose namespace is not known the application is asked") 
     auto& kept = r.keys.begin()->second;
     std::string bytes(base64::max_decoded_size(kept.size()), '\0');
     bytes.resize(base64::decode(kept, bytes).value());
-    std::string of_node;
     auto const whole = msgpack::validate(bytes).value();
-    CHECK(msgpack::write_with(of_node, [&](msgpack::writer& out) {
+    kept.clear();
+    CHECK(cluster::detail::write_base64_of_msgpack_with(kept, [&](msgpack::writer& out) {
         out.begin_object();
         for (auto const* const key : {"sid", "pid", "rooms", "data"}) out.member(key, *whole.find(key));
         out.end_object();
     }));
-    kept.clear();
-    cluster::detail::append_base64(kept, of_node);
     r.come(r.b, lost);
     r.settle();
     REQUIRE(r.asked.size() == 1);

@@ -74,6 +74,17 @@ template <class F>
     return written ? result<void>() : written.error();
 }
 
+// The same, as base64: where Redis keeps texts.
+template <class F>
+[[nodiscard]] result<void> write_base64_of_msgpack_with(std::string& to, F f) {
+    std::string bytes;
+    if (auto const written = write_msgpack_with(bytes, f); !written) return written;
+    auto const begin = to.size();
+    to.resize(begin + base64::encoded_size(bytes.size()));
+    base64::encode(bytes, to.data() + begin);
+    return {};
+}
+
 // Calls `f(json::writer&)`, which writes one value, and appends that.
 template <class F>
 [[nodiscard]] result<void> write_json_with(std::string& bytes, F f) {
@@ -83,13 +94,6 @@ template <class F>
         return w.status();
     });
     return written ? result<void>() : written.error();
-}
-
-// Appends bytes as base64.
-inline void append_base64(std::string& to, std::string_view bytes) {
-    auto const begin = to.size();
-    to.resize(begin + base64::encoded_size(bytes.size()));
-    base64::encode(bytes, to.data() + begin);
 }
 
 //=== reading ===//

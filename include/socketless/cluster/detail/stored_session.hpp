@@ -47,11 +47,7 @@ inline result<void> encode_session(std::string& to, server const& io, socketio::
         out.member("nsp", io.nsp(socket)).member("since", since).end_object();
     });
     if (!written) return written;
-    std::string bytes;
-    if (auto const made = write_msgpack_with(bytes, [&m](msgpack::writer& out) { out.value(m.value()); }); !made)
-        return made;
-    append_base64(to, bytes);
-    return {};
+    return write_base64_of_msgpack_with(to, [&m](msgpack::writer& out) { out.value(m.value()); });
 }
 
 // Reads a session. Nothing if it is none, breaks a limit, or is that of another pid.

@@ -85,11 +85,7 @@ struct stream_fields {
 // Appends the field `data`. Errors: errc::invalid_utf8, errc::out_of_range.
 inline result<void> encode_stream_data(std::string& to, message const& m) {
     if (m.attachments.empty()) return write_json_with(to, [&m](json::writer& out) { write_data(out, m); });
-    std::string bytes;
-    auto const written = write_msgpack_with(bytes, [&m](msgpack::writer& out) { write_data(out, m); });
-    if (!written) return written;
-    append_base64(to, bytes);
-    return {};
+    return write_base64_of_msgpack_with(to, [&m](msgpack::writer& out) { write_data(out, m); });
 }
 
 // Reads an entry of one of these types: no other is added to a stream. `buffer` holds the bytes that its attachments
