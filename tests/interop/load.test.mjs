@@ -84,7 +84,7 @@ const faults = {
 };
 for (const [way, args] of Object.entries(ways))
     check('socket.io 4.8.4', 'client', 'websocket', `load: messages ${way} that are lost, doubled, changed, late`, async () => {
-        for (const [fault, answer] of Object.entries(faults)) {
+        await Promise.all(Object.entries(faults).map(async ([fault, answer]) => {
             const io = new Server(0);
             io.on('connection', (socket) => socket.on('message', (...args) => {
                 if (args[0] === 7) answer(socket, args);
@@ -95,7 +95,7 @@ for (const [way, args] of Object.entries(ways))
             assert.equal(code, 1, fault);
             assert.match(errors, /instead of message/, fault);
             assert.ok(result.faults > 0, fault);
-        }
+        }));
     });
 
 check('socket.io 4.8.4', 'client', 'websocket', 'load: broadcasts lost, doubled, changed, late', async () => {
@@ -105,7 +105,7 @@ check('socket.io 4.8.4', 'client', 'websocket', 'load: broadcasts lost, doubled,
         'changed': (socket, said) => socket.emit('shouted', { ...said, ok: false }),
         'late': (socket, said) => setTimeout(() => socket.emit('shouted', said), 50),
     };
-    for (const [fault, tell] of Object.entries(faults)) {
+    await Promise.all(Object.entries(faults).map(async ([fault, tell]) => {
         const io = new Server(0);
         io.on('connection', (socket) => socket.on('shout', (said) => {
             const [first, ...others] = io.sockets.sockets.values();
@@ -118,7 +118,7 @@ check('socket.io 4.8.4', 'client', 'websocket', 'load: broadcasts lost, doubled,
         assert.equal(code, 1, fault);
         assert.match(errors, /instead of broadcast/, fault);
         assert.ok(result.faults > 0, fault);
-    }
+    }));
 });
 
 check('socket.io 4.8.4', 'client', 'websocket', 'load: a server that is gone', async () => {
