@@ -6,10 +6,12 @@
 #include <socketless/socketio/msgpack_parser.hpp>
 #include <socketless/socketio/server_session.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -102,6 +104,31 @@ TEST_CASE("events and acknowledgements are encoded from values without a session
     CHECK(code(encode_msgpack_event(kept, sender::client, {}, "x", "\xff")) == errc::invalid_utf8);
     CHECK(code(encode_msgpack_ack(kept, sender::client, {})) == errc::missing_ack_id);
     CHECK(kept == "kept");
+}
+
+TEST_CASE("a packet fits into as many bytes as it has, and writes to none behind less", "[msgpack][hostile]") {
+    for (sender const from : {sender::server, sender::client}) {
+        for (std::uint64_t const id : {std::uint64_t{0}, std::uint64_t{300}, socketio::max_ack_id}) {
+            for (std::string_view const nsp : {"/"sv, "/a"sv}) {
+                auto const check = [&](auto encode) {
+                    std::string whole;
+                    REQUIRE(encode(whole));
+                    for (std::size_t size = 0; size <= whole.size(); ++size) {
+                        std::vector<char> memory(size); // the sanitizer sees what is written behind it
+                        auto const written = encode(std::span<char>(memory));
+                        CHECK((size == whole.size() ? written == size && std::ranges::equal(memory, whole)
+                                                    : written == error{errc::buffer_too_small, whole.size()}));
+                    }
+                };
+                check(
+                    [&](auto&& target) { return socketio::encode_msgpack_event(target, from, {.nsp = nsp}, "e", 1); });
+                check([&](auto&& target) {
+                    return socketio::encode_msgpack_event(target, from, {nsp, id}, "e", true);
+                });
+                check([&](auto&& target) { return socketio::encode_msgpack_ack(target, from, {nsp, id}); });
+            }
+        }
+    }
 }
 
 TEST_CASE("CONNECT names undefined what is not there, as the reference does", "[msgpack]") {

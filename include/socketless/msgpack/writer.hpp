@@ -15,6 +15,7 @@
 #include <socketless/json/writer.hpp>
 #include <socketless/msgpack/detail/format.hpp>
 #include <socketless/msgpack/detail/number.hpp>
+#include <socketless/msgpack/detail/write_number.hpp>
 #include <socketless/text/utf8.hpp>
 
 #include <algorithm>
@@ -22,6 +23,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -58,11 +61,11 @@ public:
     writer& operator=(writer const&) = delete;
 
     /// What a json::writer writes to instead of text: `json::writer(out.sink())`.
-    [[nodiscard]] json::sink& sink() noexcept { return sink_; }
+    [[nodiscard]] json::sink& sink() noexcept { return sink_ ? *sink_ : sink_.emplace(*this); }
 
     /// null, true or false.
-    writer& null() { return put(detail::format::nil); }
-    writer& boolean(bool b) { return put(b ? detail::format::boolean_true : detail::format::boolean_false); }
+    writer& null() { return put_value(detail::format::nil); }
+    writer& boolean(bool b) { return put_value(b ? detail::format::boolean_true : detail::format::boolean_false); }
     /// Not for pointers, which would become bools.
     template <class T>
     requires std::is_pointer_v<T> writer& boolean(T) = delete;
@@ -70,30 +73,30 @@ public:
     /// A number.
     template <std::integral T>
     requires(sizeof(T) <= sizeof(std::uint64_t)) writer& number(T n) {
-        if constexpr (std::is_signed_v<T>)
-            if (n < 0) return negative(static_cast<std::int64_t>(n));
-        return natural(static_cast<std::uint64_t>(n));
+        ++items_;
+        out_->put_piece<detail::longest_number>([n](char* p) { return detail::write_integer(p, +n); });
+        return *this;
     }
     writer& number(double n) {
         auto const integer = detail::as_integer(n);
-        if (!integer) return put<8>(detail::format::float64, std::bit_cast<std::uint64_t>(n));
+        if (!integer) return put_value<8>(detail::format::float64, std::bit_cast<std::uint64_t>(n));
         return integer->is_negative ? number(integer->as_signed()) : number(integer->bits);
     }
 
     /// A string, or the key of the next value, which stands within an object.
-    writer& string(json::detail::string_argument s) { return any_string(s.view); }
-    SOCKETLESS_ALWAYS_INLINE writer& key(json::detail::string_argument name) {
-        std::size_t const size = name.view.size();
-        if (!json::detail::is_plain_literal(name.view) || !out_->has_room(1 + size)) return any_string(name.view);
+    writer& string(json::detail::string_argument s) {
         ++items_;
-        char* const p = out_->position();
-        *p = static_cast<char>(detail::format::fixstr | size);
-        out_->advance(std::copy_n(name.view.data(), size, p + 1));
+        return text(s.view);
+    }
+    SOCKETLESS_ALWAYS_INLINE writer& key(json::detail::string_argument name) {
+        if (!has_room_behind(name.view, 0)) return text(name.view);
+        out_->advance(copy_literal(name.view));
         return *this;
     }
 
     /// A binary value.
     writer& binary(byte_view bytes) {
+        ++items_;
         put_length(bytes.size(), detail::format::bin8);
         out_->put(as_characters(bytes));
         return *this;
@@ -112,10 +115,19 @@ public:
     writer& begin_object() { return begin(); }
     writer& end_object() { return end(detail::format::fixmap); }
 
+    /// The head of an array of `n` elements: the next `n` values. Of an object of `n` members: the next `n` keys and
+    /// values. No end belongs to it. Takes less time than a begin and an end, above all where `n` is over 15.
+    SOCKETLESS_ALWAYS_INLINE writer& array_head(std::size_t n) {
+        return put_size(n, detail::format::fixarray, detail::format::array16);
+    }
+    SOCKETLESS_ALWAYS_INLINE writer& object_head(std::size_t n) {
+        return put_size(n, detail::format::fixmap, detail::format::map16);
+    }
+
     /// Calls `f(json::writer&)`, whose writer writes the next value here.
     template <class F>
     writer& by_json_writer(F f) {
-        json::writer out(sink_);
+        json::writer out(sink());
         f(out);
         return out.status() ? *this : fail(out.status().error().code);
     }
@@ -130,15 +142,29 @@ public:
     /// A key and its value.
     template <class T>
     SOCKETLESS_ALWAYS_INLINE writer& member(json::detail::string_argument name, T const& v) {
-        return key(name).value(v);
+        if constexpr (json::detail::written_as_integer<T>) { // with one look at the room for both
+            if (!has_room_behind(name.view, detail::longest_number)) return text(name.view).value(v);
+            ++items_;
+            out_->advance(detail::write_integer(copy_literal(name.view), v));
+            return *this;
+        } else if constexpr (json::detail::written_as_string<T>) {
+            std::string_view const value = json::detail::string_of(v);
+            ++items_;
+            if (value.size() > longest_short || !has_room_behind(name.view, 1 + longest_short))
+                return text(name.view).text(value);
+            return text_behind_key(copy_literal(name.view), value);
+        } else {
+            return key(name).value(v);
+        }
     }
 
     /// JavaScript's undefined, as notepack.io before 3.0 writes it: an extension.
-    writer& undefined() { return put<2>(detail::format::fixext1, 0); }
+    writer& undefined() { return put_value<2>(detail::format::fixext1, 0); }
 
     /// An extension.
     writer& extension(std::int8_t type, byte_view bytes) {
         std::size_t const size = bytes.size();
+        ++items_;
         if (size != 0 && size <= 16 && std::has_single_bit(size))
             put(detail::format::fixext1 + static_cast<unsigned>(std::countr_zero(size)));
         else
@@ -165,7 +191,7 @@ public:
     /// everything else. Returns `status()`.
     result<void> finish() {
         SOCKETLESS_ASSERT(depth_ == 0 || failure_ != errc{});
-        if (!large_.empty()) mend();
+        if (rare_ != nullptr) mend();
         return status();
     }
 
@@ -179,8 +205,8 @@ private:
         void number(std::int64_t n) override { out_->number(n); }
         void number(std::uint64_t n) override { out_->number(n); }
         void number(double n) override { out_->number(n); }
-        void string(std::string_view s) override { out_->any_string(s); }
-        void key(std::string_view name) override { out_->any_string(name); }
+        void string(std::string_view s) override { out_->string(s); }
+        void key(std::string_view name) override { out_->text(name); }
         void binary(byte_view bytes) override { out_->binary(bytes); }
         void begin_array() override { out_->begin_array(); }
         void end_array() override { out_->end_array(); }
@@ -200,7 +226,7 @@ private:
     static constexpr std::size_t most_small = 15;
     static constexpr std::uint64_t longest = 0xffffffff;
 
-    // What encloses the innermost container: where its own head is, and how many keys and values it has so far.
+    // What encloses the innermost container: where its own head is, and how many values it has so far.
     struct container {
         std::size_t head;
         std::uint64_t items;
@@ -213,70 +239,80 @@ private:
 
         [[nodiscard]] std::size_t more() const noexcept { return size <= 0xffff ? 2 : 4; }
     };
+    // What few values need.
+    struct rare {
+        std::vector<container> outer; // those for which `outer_` has no room
+        std::vector<large_container> large;
+    };
 
-    // A value of a format byte, and `Size` bytes of a number.
+    // A format byte, and `Size` bytes of a number.
     template <std::size_t Size = 0>
-    writer& put(unsigned f, std::uint64_t n = 0) {
+    void put(unsigned format, std::uint64_t n = 0) {
+        out_->put_piece<1 + Size>([=](char* p) { return detail::write_format<Size>(p, format, n); });
+    }
+    template <std::size_t Size = 0>
+    writer& put_value(unsigned format, std::uint64_t n = 0) {
         ++items_;
-        put_head<Size>(f, n);
+        put<Size>(format, n);
         return *this;
-    }
-    template <std::size_t Size>
-    SOCKETLESS_ALWAYS_INLINE void put_head(unsigned f, std::uint64_t n) {
-        if (out_->has_room(1 + Size)) [[likely]] {
-            out_->advance(write_head<Size>(out_->position(), f, n));
-        } else {
-            char head[1 + Size];
-            write_head<Size>(head, f, n);
-            out_->put(std::string_view(head, sizeof head));
-        }
-    }
-    template <std::size_t Size>
-    static char* write_head(char* p, unsigned f, std::uint64_t n) noexcept {
-        *p++ = static_cast<char>(f);
-        for (std::size_t i = 0; i != Size; ++i) *p++ = static_cast<char>((n >> (Size - 1 - i) * 8) & 0xffu);
-        return p;
     }
 
     // A head with a length, of the formats for 8, 16 and 32 bits that begin with this one.
     void put_length(std::size_t n, unsigned narrowest) {
-        if (std::uint64_t{n} > longest) fail(errc::out_of_range);
         if (n <= 0xff)
             put<1>(narrowest, n);
-        else if (n <= 0xffff)
-            put<2>(narrowest + 1, n);
         else
-            put<4>(narrowest + 2, n);
+            put_large(n, narrowest + 1);
+    }
+    // The same of 16 and 32 bits.
+    void put_large(std::size_t n, unsigned narrower) {
+        if (std::uint64_t{n} > longest) fail(errc::out_of_range);
+        if (n <= 0xffff)
+            put<2>(narrower, n);
+        else
+            put<4>(narrower + 1, n);
+    }
+    // The head of a container. Its values count as those of the one around it, which gets as many less.
+    SOCKETLESS_ALWAYS_INLINE writer& put_size(std::size_t n, unsigned fix, unsigned wider) {
+        items_ += 1 - std::uint64_t{n};
+        if (n <= most_small && out_->has_room(1)) [[likely]]
+            out_->put(static_cast<char>(fix | n));
+        else
+            put_any_size(n, fix, wider);
+        return *this;
+    }
+    SOCKETLESS_NEVER_INLINE void put_any_size(std::size_t n, unsigned fix, unsigned wider) {
+        if (n <= most_small)
+            put(fix | static_cast<unsigned>(n));
+        else
+            put_large(n, wider);
     }
 
-    writer& negative(std::int64_t n) {
-        auto const bits = static_cast<std::uint64_t>(n);
-        if (n >= -0x20) return put(static_cast<unsigned>(bits & 0xffu));
-        if (n >= -0x80) return put<1>(detail::format::int8, bits);
-        if (n >= -0x8000) return put<2>(detail::format::int16, bits);
-        if (n >= -0x80000000LL) return put<4>(detail::format::int32, bits);
-        return put<8>(detail::format::int64, bits);
+    // Whether the compiler knows this string, and there is room for it and `n` bytes more.
+    [[nodiscard]] SOCKETLESS_ALWAYS_INLINE bool has_room_behind(std::string_view name, std::size_t n) const noexcept {
+        return json::detail::is_plain_literal(name) && out_->has_room(1 + name.size() + n);
     }
-    writer& natural(std::uint64_t n) {
-        if (n < 0x80) return put(static_cast<unsigned>(n));
-        if (n <= 0xff) return put<1>(detail::format::uint8, n);
-        if (n <= 0xffff) return put<2>(detail::format::uint16, n);
-        if (n <= 0xffffffff) return put<4>(detail::format::uint32, n);
-        return put<8>(detail::format::uint64, n);
-    }
-
-    SOCKETLESS_NEVER_INLINE writer& any_string(std::string_view s) {
-        if (s.size() > longest_short || !out_->has_room(1 + longest_short)) return long_string(s);
-        ++items_;
+    [[nodiscard]] SOCKETLESS_ALWAYS_INLINE char* copy_literal(std::string_view name) const noexcept {
         char* const p = out_->position();
+        *p = static_cast<char>(detail::format::fixstr | name.size());
+        return std::copy_n(name.data(), name.size(), p + 1);
+    }
+
+    // A string that does not count: a key, or one that is counted already.
+    SOCKETLESS_NEVER_INLINE writer& text(std::string_view s) {
+        if (s.size() > longest_short || !out_->has_room(1 + longest_short)) return long_text(s);
+        return short_text(out_->position(), s);
+    }
+    SOCKETLESS_NEVER_INLINE writer& text_behind_key(char* p, std::string_view s) { return short_text(p, s); }
+    // A short one at `p`, where there is room for it.
+    SOCKETLESS_ALWAYS_INLINE writer& short_text(char* p, std::string_view s) {
         *p = static_cast<char>(detail::format::fixstr | s.size());
         if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any() && !utf8::detail::is_valid_short(s))
             fail_text(s);
         out_->advance(p + 1 + s.size());
         return *this;
     }
-
-    SOCKETLESS_NEVER_INLINE writer& long_string(std::string_view s) {
+    SOCKETLESS_NEVER_INLINE writer& long_text(std::string_view s) {
         if (!utf8::validate(s)) fail_text(s);
         if (s.size() <= longest_short)
             put(detail::format::fixstr | static_cast<unsigned>(s.size()));
@@ -285,81 +321,99 @@ private:
         out_->put(s);
         return *this;
     }
-
     SOCKETLESS_NEVER_INLINE void fail_text(std::string_view s) noexcept {
         fail(s.data() == json::detail::null_text ? errc::null_string : errc::invalid_utf8);
     }
 
-    writer& begin() {
-        ++items_;
-        container const outer{head_, items_};
-        if (depth_ < std::size(outer_))
-            outer_[depth_] = outer;
-        else
-            more_outer_.push_back(outer);
+    // The head is written when the container ends.
+    SOCKETLESS_ALWAYS_INLINE writer& begin() {
+        if (depth_ >= std::size(outer_) || !out_->has_room(1)) [[unlikely]]
+            return begin_anyway();
+        outer_[depth_] = {head_, items_ + 1};
+        return begin_inside();
+    }
+    SOCKETLESS_ALWAYS_INLINE writer& begin_inside() {
         ++depth_;
         head_ = out_->size();
         items_ = 0;
-        out_->put('\0'); // written when the container ends
+        out_->put('\0');
         return *this;
     }
-
-    writer& end(unsigned fix) {
-        SOCKETLESS_ASSERT(depth_ != 0);
-        bool const is_map = fix == detail::format::fixmap;
-        std::uint64_t const size = is_map ? items_ / 2 : items_;
-        if (size <= most_small) [[likely]]
-            out_->replace(head_, static_cast<char>(fix | static_cast<unsigned>(size)));
-        else if (size <= longest)
-            large_.push_back({head_, static_cast<std::uint32_t>(size),
-                              unsigned{is_map ? detail::format::map16 : detail::format::array16}});
+    SOCKETLESS_NEVER_INLINE writer& begin_anyway() {
+        container const outer{head_, items_ + 1};
+        if (depth_ < std::size(outer_))
+            outer_[depth_] = outer;
         else
-            fail(errc::out_of_range);
-        container outer{};
-        if (--depth_ < std::size(outer_)) {
-            outer = outer_[depth_];
-        } else {
-            outer = more_outer_.back();
-            more_outer_.pop_back();
-        }
+            rarely().outer.push_back(outer);
+        return begin_inside();
+    }
+
+    SOCKETLESS_ALWAYS_INLINE writer& end(unsigned fix) {
+        SOCKETLESS_ASSERT(depth_ != 0);
+        if (items_ > most_small || depth_ > std::size(outer_)) [[unlikely]]
+            return end_anyway(fix);
+        out_->replace(head_, static_cast<char>(fix | static_cast<unsigned>(items_)));
+        return end_inside(outer_[depth_ - 1]);
+    }
+    SOCKETLESS_ALWAYS_INLINE writer& end_inside(container outer) noexcept {
+        --depth_;
         head_ = outer.head;
         items_ = outer.items;
         return *this;
     }
+    SOCKETLESS_NEVER_INLINE writer& end_anyway(unsigned fix) {
+        if (items_ <= most_small)
+            out_->replace(head_, static_cast<char>(fix | static_cast<unsigned>(items_)));
+        else if (items_ <= longest)
+            rarely().large.push_back(
+                {head_, static_cast<std::uint32_t>(items_),
+                 unsigned{fix == detail::format::fixmap ? detail::format::map16 : detail::format::array16}});
+        else
+            fail(errc::out_of_range);
+        if (depth_ <= std::size(outer_)) return end_inside(outer_[depth_ - 1]);
+        container const outer = rare_->outer.back();
+        rare_->outer.pop_back();
+        return end_inside(outer);
+    }
+
+    rare& rarely() {
+        if (rare_ == nullptr) rare_ = std::make_unique<rare>();
+        return *rare_;
+    }
 
     // From the end to the first of them, so that nothing moves twice.
     void mend() {
-        std::ranges::sort(large_, {}, &large_container::head);
+        auto& large = rare_->large;
+        std::ranges::sort(large, {}, &large_container::head);
         std::size_t more = 0;
-        for (auto const& l : large_) more += l.more();
+        for (auto const& l : large) more += l.more();
         std::size_t const size = out_->size();
         if (out_->take(more) == nullptr) return; // only the size counts then
         char* const begin = out_->position() - out_->size();
         char* from = begin + size;
         char* to = out_->position();
-        while (!large_.empty()) {
-            auto const l = large_.back();
-            large_.pop_back();
+        while (!large.empty()) {
+            auto const l = large.back();
+            large.pop_back();
             char* const contents = begin + l.head + 1;
             to = std::copy_backward(contents, from, to);
             from = contents - 1;
             to -= 1 + l.more();
             if (l.more() == 2)
-                write_head<2>(to, l.wider, l.size);
+                detail::write_format<2>(to, l.wider, l.size);
             else
-                write_head<4>(to, l.wider + 1, l.size);
+                detail::write_format<4>(to, l.wider + 1, l.size);
         }
     }
 
     core_detail::output* out_;
-    sink_of_writer sink_{*this};
     std::size_t head_ = 0;    // of the innermost container
-    std::uint64_t items_ = 0; // its keys and values
+    std::uint64_t items_ = 0; // its values; of an object its keys do not count
     std::size_t depth_ = 0;
-    container outer_[8]; // those that enclose it, as many as `depth_` says; the rest is not made
-    std::vector<container> more_outer_;
-    std::vector<large_container> large_;
     errc failure_{};
+    container outer_[8]; // those that enclose it, as many as `depth_` says; the rest is not made
+    std::unique_ptr<rare> rare_;
+    std::optional<sink_of_writer> sink_;
 };
 
 /// Calls `f(msgpack::writer&)`, which writes one value; the rest is as for `write`.

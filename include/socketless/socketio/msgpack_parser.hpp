@@ -129,63 +129,93 @@ constexpr bool read_members(std::string_view message, std::uint32_t max_depth, m
 
 namespace detail {
 
-// Puts a literal, which may hold zeros, with constant-size stores where there is room.
+// Copies a literal, which may hold zeros, and returns its end.
 template <std::size_t N>
-SOCKETLESS_ALWAYS_INLINE void put_literal(core_detail::output& out, char const (&text)[N]) {
-    constexpr std::size_t size = N - 1;
-    if (out.has_room(size)) [[likely]]
-        out.advance(std::copy_n(static_cast<char const*>(text), size, out.position()));
-    else
-        out.put(std::string_view(text, size));
+SOCKETLESS_ALWAYS_INLINE char* copy_literal(char* p, char const (&text)[N]) noexcept {
+    return std::copy_n(static_cast<char const*>(text), N - 1, p);
 }
 
-// Writes a packet, whose members stand in the order in which the reference puts them; write(msgpack::writer&) writes
-// its payload and returns a result.
-template <class WritePayload>
-result<void> put_msgpack_packet(core_detail::output& out, packet_type type, address const& to, sender from,
-                                bool has_payload, WritePayload write) {
-    msgpack::writer w(out);
-    bool const by_client = from == sender::client;
-    bool const has_options = by_client && is_event(type);
-    bool const has_data = has_payload || (by_client && type == packet_type::connect);
-    bool const has_id = to.id.has_value();
-    auto const put_id = [&] {
-        put_literal(out, "\xa2id");
-        w.number(*to.id);
-    };
-    out.put(static_cast<char>(0x82 + (has_data ? 1 : 0) + (has_id ? 1 : 0) + (has_options ? 1 : 0)));
-    bool const id_first = has_id && is_ack(type);
-    if (id_first && !by_client) put_id();
-    put_literal(out, "\xa4type");
-    out.put(static_cast<char>(type));
-    if (id_first && by_client) put_id();
-    if (has_data) {
-        put_literal(out, "\xa4"
-                         "data");
-        std::size_t const begin = out.size();
-        if (!has_payload)
-            put_literal(out, "\xd4\0\0"); // undefined
-        else if (auto const written = write(w); !written) [[unlikely]]
-            return written;
-        // The reference's server always names a pid.
-        if (!by_client && type == packet_type::connect && !out.overflowed() &&
-            out.kept(begin).starts_with("\x81\xa3sid")) {
-            out.replace(begin, '\x82');
-            put_literal(out, "\xa3pid\xd4\0\0");
-        }
+// What stands before and behind the payload of a packet. Its members stand in the order in which the reference puts
+// them: that of an acknowledgement has its id in front, elsewhere in each role.
+class msgpack_envelope {
+public:
+    msgpack_envelope(packet_type type, address const& to, sender from, bool has_payload) noexcept
+        : to_(&to), type_(type), by_client_(from == sender::client), has_payload_(has_payload),
+          is_least_(has_payload && !has_options() && !to.id) {}
+
+    SOCKETLESS_ALWAYS_INLINE void begin(core_detail::output& out) const {
+        constexpr std::size_t size = 12;
+        if (!is_least_ || !out.has_room(size)) return any_begin(out);
+        char* const p = out.position();
+        out.advance(copy_literal(p, "\x83\xa4type\0\xa4"
+                                    "data"));
+        p[6] = static_cast<char>(type_);
     }
-    if (has_options)
-        put_literal(out, "\xa7options\x81\xa8"
-                         "compress\xc3");
-    if (has_id && !id_first) put_id();
-    if (to.nsp.size() == 1) { // "/"
-        put_literal(out, "\xa3nsp\xa1/");
-    } else {
-        put_literal(out, "\xa3nsp");
-        w.string(to.nsp);
+
+    SOCKETLESS_ALWAYS_INLINE result<void> end(core_detail::output& out, msgpack::writer& w) const {
+        if (is_least_ && is_main() && out.has_room(6))
+            out.advance(copy_literal(out.position(), "\xa3nsp\xa1/"));
+        else
+            any_end(out, w);
+        return w.finish();
     }
-    return w.finish();
-}
+
+    // In a CONNECT, whose payload begins at `payload`: the reference's server always names a pid.
+    void name_pid(core_detail::output& out, std::size_t payload) const {
+        if (by_client_ || !has_payload_ || out.overflowed() || !out.kept(payload).starts_with("\x81\xa3sid")) return;
+        out.replace(payload, '\x82');
+        out.put("\xa3pid");
+        out.put(undefined);
+    }
+
+private:
+    static constexpr std::size_t longest_id = 3 + msgpack::detail::longest_number;
+    static constexpr std::string_view undefined{"\xd4\0\0", 3};
+
+    SOCKETLESS_NEVER_INLINE void any_begin(core_detail::output& out) const {
+        constexpr std::size_t head = 1;
+        constexpr std::size_t type_and_data = 6 + 5;
+        out.put_piece<head + type_and_data + longest_id>([this](char* p) {
+            *p++ = static_cast<char>(0x82 + (has_data() ? 1 : 0) + (to_->id ? 1 : 0) + (has_options() ? 1 : 0));
+            if (id_is_first() && !by_client_) p = write_id(p);
+            p = copy_literal(p, "\xa4type");
+            *p++ = static_cast<char>(type_);
+            if (id_is_first() && by_client_) p = write_id(p);
+            return has_data() ? copy_literal(p, "\xa4"
+                                                "data")
+                              : p;
+        });
+        if (!has_payload_ && has_data()) out.put(undefined);
+    }
+
+    SOCKETLESS_NEVER_INLINE void any_end(core_detail::output& out, msgpack::writer& w) const {
+        static constexpr char options[] = "\xa7options\x81\xa8"
+                                          "compress\xc3";
+        constexpr std::size_t nsp = 4;
+        out.put_piece<sizeof options - 1 + longest_id + nsp>([this](char* p) {
+            if (has_options()) p = copy_literal(p, options);
+            if (to_->id && !id_is_first()) p = write_id(p);
+            return copy_literal(p, "\xa3nsp");
+        });
+        w.string(to_->nsp);
+    }
+
+    [[nodiscard]] bool is_main() const noexcept { return to_->nsp.size() == 1; } // "/"
+    [[nodiscard]] bool id_is_first() const noexcept { return is_ack(type_) && to_->id; }
+    [[nodiscard]] bool has_options() const noexcept { return by_client_ && is_event(type_); }
+    [[nodiscard]] bool has_data() const noexcept {
+        return has_payload_ || (by_client_ && type_ == packet_type::connect);
+    }
+    char* write_id(char* p) const noexcept {
+        return msgpack::detail::write_natural(copy_literal(p, "\xa2id"), *to_->id);
+    }
+
+    address const* to_;
+    packet_type type_;
+    bool by_client_;
+    bool has_payload_;
+    bool is_least_; // nothing but type, data and nsp
+};
 
 template <output_target Target, class... Args>
 [[nodiscard]] result<std::size_t> encode_msgpack(Target&& target, packet_type type, address const& to, sender from,
@@ -193,12 +223,12 @@ template <output_target Target, class... Args>
     if (!is_default(to))
         if (auto const good = check_address(to); !good) return good.error();
     return core_detail::write_to(target, [&](core_detail::output& out) {
-        return put_msgpack_packet(out, type, to, from, true, [&](msgpack::writer& w) -> result<void> {
-            w.begin_array();
-            (w.value(args), ...);
-            w.end_array();
-            return w.status();
-        });
+        msgpack_envelope const envelope(type, to, from, true);
+        msgpack::writer w(out);
+        envelope.begin(out);
+        w.array_head(sizeof...(args));
+        (w.value(args), ...);
+        return envelope.end(out, w);
     });
 }
 
@@ -213,9 +243,16 @@ public:
 
     [[nodiscard]] result<frame_kind> encode(outgoing_packet const& p, std::string& message,
                                             limits const& bounds) const override {
-        auto const write = [&](msgpack::writer& w) { return p.write_payload(w.sink(), bounds); };
-        auto const written = core_detail::write_to(message, [&](core_detail::output& out) {
-            return put_msgpack_packet(out, p.type, {p.nsp, p.id}, p.sender, p.payload != nullptr, write);
+        auto const written = core_detail::write_to(message, [&](core_detail::output& out) -> result<void> {
+            address const to{p.nsp, p.id};
+            msgpack_envelope const envelope(p.type, to, p.sender, p.payload != nullptr);
+            msgpack::writer w(out);
+            envelope.begin(out);
+            std::size_t const payload = out.size();
+            if (p.payload != nullptr)
+                if (auto const done = p.write_payload(w.sink(), bounds); !done) return done;
+            if (p.type == packet_type::connect) envelope.name_pid(out, payload);
+            return envelope.end(out, w);
         });
         return written ? result<frame_kind>(frame_kind::binary) : written.error();
     }

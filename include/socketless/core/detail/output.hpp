@@ -33,15 +33,30 @@ public:
     }
 
     constexpr void put(std::string_view s) {
-        if (s.size() > room() && !grow(s.size())) [[unlikely]]
-            return lose(s.size());
-        position_ = std::copy_n(s.data(), s.size(), position_);
+        if (s.size() <= room()) [[likely]]
+            position_ = std::copy_n(s.data(), s.size(), position_);
+        else if (growth_ == growth::possible)
+            grow_(*this, s.data(), s.size());
+        else
+            lose(s.size());
     }
 
     // Room for `n` bytes, which the caller fills; null if there is not enough.
     constexpr char* take(std::size_t n) {
         if (n > room() && !grow(n)) return lose(n), nullptr;
         return position_ += n, position_ - n;
+    }
+
+    // At most `Longest` bytes, which `write(char*)` writes; it returns their end.
+    template <std::size_t Longest, class Write>
+    SOCKETLESS_ALWAYS_INLINE constexpr void put_piece(Write write) {
+        char elsewhere[Longest];
+        bool const fits = has_room(Longest);
+        char* const begin = fits ? position_ : elsewhere;
+        char* const end = write(begin); // in one place, so that compilers inline it
+        if (fits) [[likely]]
+            return advance(end);
+        put(std::string_view(begin, static_cast<std::size_t>(end - begin)));
     }
 
     // Whether there is room for `n` bytes at `position()` as it is: the caller writes up to as many, and then calls
@@ -76,9 +91,9 @@ public:
     }
 
 protected:
-    using grow_function = void (*)(output&, std::size_t);
+    using grow_function = void (*)(output&, char const*, std::size_t);
 
-    // `f` makes room for some more bytes, by a call of `move_to`.
+    // `f` makes room for some more bytes, by a call of `move_to`. It puts them there, unless their address is null.
     constexpr explicit output(grow_function f) noexcept : grow_(f), growth_(growth::possible) {}
 
     // What becomes of what does not fit. GCC does not compare the address of a function at compile time.
@@ -97,7 +112,7 @@ private:
 
     constexpr bool grow(std::size_t n) {
         if (growth_ != growth::possible) return false;
-        grow_(*this, n);
+        grow_(*this, nullptr, n);
         return true;
     }
 
@@ -124,7 +139,7 @@ constexpr void put_decimal(output& out, T n) {
 
 // Writes to the end of a container. What is short, as most packets are, is written beside it and appended when it is
 // finished, so that the container grows at most once and clears no memory in vain. What gets longer moves into the
-// container, whose capacity then doubles.
+// container, whose capacity then doubles. A large piece is appended as it is.
 template <character_container Container>
 class appender : public output {
 public:
@@ -140,7 +155,7 @@ public:
         std::size_t const written = size();
         if (share_ != 0) {
             target_->resize(old_size_ + written);
-        } else if constexpr (requires { target_->append(kept().data(), written); }) {
+        } else if constexpr (can_append) {
             target_->append(kept().data(), written);
         } else {
             target_->resize(old_size_ + written);
@@ -155,34 +170,62 @@ public:
     }
 
 private:
+    static constexpr bool can_append = requires(Container & c, char const* p, std::size_t n) { c.append(p, n); };
+
     // A container clears what it is resized by: as little at a time as is still worth the call, while it is about to be
     // written.
     static constexpr std::size_t piece = 2048;
+    static constexpr std::size_t least_piece = 128;
 
-    static constexpr void grow(output& self, std::size_t n) {
+    static constexpr void grow(output& self, char const* data, std::size_t n) {
         auto& a = static_cast<appender&>(self);
-        std::string_view const old = a.kept();
+        if constexpr (can_append)
+            if (data != nullptr && n >= least_piece) return a.append_whole(data, n);
+        a.make_room(n);
+        if (data != nullptr) a.advance(std::copy_n(data, n, a.position()));
+    }
+
+    constexpr void make_room(std::size_t n) {
+        std::string_view const old = kept();
         std::size_t const needed = old.size() + n;
         std::size_t const doubled = std::max(needed, 2 * old.size());
-        std::size_t const capacity = a.target_->capacity() - a.old_size_;
-        std::size_t share = std::max(needed, std::min(2 * old.size(), old.size() + piece));
+        std::size_t const capacity = target_->capacity() - old_size_;
+        std::size_t const more = std::clamp(old.size() - whole_, least_piece, piece);
+        std::size_t share = std::max(needed, std::min(old.size() + more, doubled));
         if (needed <= capacity) {
             share = std::min(share, capacity); // which is used up before the container grows
-        } else if constexpr (requires { a.target_->reserve(n); }) {
-            a.target_->reserve(a.old_size_ + doubled);
+        } else if constexpr (requires { target_->reserve(n); }) {
+            target_->reserve(old_size_ + doubled);
         } else {
             share = doubled;
         }
-        a.target_->resize(a.old_size_ + share);
-        char* const begin = a.target_->data() + a.old_size_;
-        if (a.share_ == 0) std::copy_n(old.data(), old.size(), begin);
-        a.share_ = share;
-        a.move_to(begin, old.size(), share);
+        target_->resize(old_size_ + share);
+        char* const begin = target_->data() + old_size_;
+        if (share_ == 0) std::copy_n(old.data(), old.size(), begin);
+        share_ = share;
+        move_to(begin, old.size(), share);
+    }
+
+    // Nothing is cleared for what is appended, and little for what comes behind it.
+    SOCKETLESS_NEVER_INLINE constexpr void append_whole(char const* data, std::size_t n) {
+        std::string_view const old = kept();
+        std::size_t const used = old.size() + n;
+        if (share_ == 0)
+            target_->append(old.data(), old.size());
+        else
+            target_->resize(old_size_ + old.size());
+        share_ = std::max<std::size_t>(old.size(), 1); // to be undone
+        target_->append(data, n);
+        share_ = std::min(used + least_piece, target_->capacity() - old_size_);
+        target_->resize(old_size_ + share_);
+        whole_ += n;
+        move_to(target_->data() + old_size_, used, share_);
     }
 
     Container* target_;
     std::size_t old_size_;
     std::size_t share_ = 0;                            // bytes of the container that are written to
+    std::size_t whole_ = 0;                            // those that were appended as they are
     char beside_[sizeof(std::size_t) < 8 ? 128 : 512]; // small machines have small stacks
 };
 

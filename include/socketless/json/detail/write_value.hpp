@@ -32,6 +32,30 @@ struct object_value {
     std::tuple<NamesAndValues...> names_and_values;
 };
 
+// An array or an object of a known size, which `write()` writes.
+template <class Writer, class Write>
+constexpr void write_array(Writer& w, [[maybe_unused]] std::size_t size, Write write) {
+    if constexpr (requires { w.array_head(size); }) {
+        w.array_head(size);
+        write();
+    } else {
+        w.begin_array();
+        write();
+        w.end_array();
+    }
+}
+template <class Writer, class Write>
+constexpr void write_object(Writer& w, [[maybe_unused]] std::size_t size, Write write) {
+    if constexpr (requires { w.object_head(size); }) {
+        w.object_head(size);
+        write();
+    } else {
+        w.begin_object();
+        write();
+        w.end_object();
+    }
+}
+
 template <class Writer, class Tuple, std::size_t... I>
 constexpr void write_members(Writer& w, Tuple const& names_and_values, std::index_sequence<I...>) {
     (w.member(std::get<2 * I>(names_and_values), std::get<2 * I + 1>(names_and_values)), ...);
@@ -83,22 +107,34 @@ constexpr void write_value(Writer& w, T const& v) {
     } else if constexpr (byte_range<T>) {
         w.binary(std::as_bytes(std::span(std::ranges::data(v), std::ranges::size(v))));
     } else if constexpr (is_object_value<T>) {
-        w.begin_object();
-        write_members(w, v.names_and_values,
-                      std::make_index_sequence<std::tuple_size_v<decltype(v.names_and_values)> / 2>{});
-        w.end_object();
+        constexpr std::size_t size = std::tuple_size_v<decltype(v.names_and_values)> / 2;
+        write_object(w, size, [&] { write_members(w, v.names_and_values, std::make_index_sequence<size>{}); });
     } else if constexpr (map_like<T>) {
-        w.begin_object();
-        for (auto const& [name, value] : v) w.member(name, value);
-        w.end_object();
+        auto const write = [&] {
+            for (auto const& [name, value] : v) w.member(name, value);
+        };
+        if constexpr (std::ranges::sized_range<T const>) {
+            write_object(w, std::ranges::size(v), write);
+        } else {
+            w.begin_object();
+            write();
+            w.end_object();
+        }
     } else if constexpr (std::ranges::input_range<T const>) {
-        w.begin_array();
-        for (auto const& element : v) write_value(w, static_cast<std::ranges::range_value_t<T const> const&>(element));
-        w.end_array();
+        auto const write = [&] {
+            for (auto const& element : v)
+                write_value(w, static_cast<std::ranges::range_value_t<T const> const&>(element));
+        };
+        if constexpr (std::ranges::sized_range<T const>) {
+            write_array(w, std::ranges::size(v), write);
+        } else {
+            w.begin_array();
+            write();
+            w.end_array();
+        }
     } else if constexpr (tuple_like<T>) {
-        w.begin_array();
-        std::apply([&w](auto const&... elements) { (write_value(w, elements), ...); }, v);
-        w.end_array();
+        write_array(w, std::tuple_size_v<T>,
+                    [&] { std::apply([&w](auto const&... elements) { (write_value(w, elements), ...); }, v); });
     } else {
         static_assert(always_false<T>, "no JSON is known for this type: give it a write_json(json::writer&, T const&)");
     }

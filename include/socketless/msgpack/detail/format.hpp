@@ -76,6 +76,15 @@ constexpr std::uint64_t load(char const* p, std::size_t size) noexcept {
     }
 }
 
+// The lowest `Size` bytes of a number, the first of them first. Compilers make one store of it.
+template <std::size_t Size>
+SOCKETLESS_ALWAYS_INLINE constexpr void store(char* p, std::uint64_t n) noexcept {
+    [=]<std::size_t... I>(std::index_sequence<I...> /*which*/) {
+        ((p[I] = static_cast<char>(n >> (Size - 1 - I) * 8 & 0xffu)), ...);
+    }
+    (std::make_index_sequence<Size>());
+}
+
 // How a value with a format of 0xc0 to 0xdf goes on behind that byte.
 struct layout {
     msgpack::kind kind;
