@@ -97,6 +97,14 @@ private:
 // The most bytes that are looked at for a value of a fixed size or a short string.
 inline constexpr std::size_t longest_common = std::max<std::size_t>(18, 1 + kernels::block::size);
 
+// Moves `p` behind a small integer, or a string of one character of ASCII: the types and most namespaces of packets.
+SOCKETLESS_ALWAYS_INLINE constexpr bool skip_short(char const*& p, char const* end) noexcept {
+    if (p == end) return false;
+    if (byte_at(p) < 0x80) return ++p, true;
+    if (byte_at(p) != (format::fixstr | 1u) || end - p < 2 || byte_at(p + 1) >= 0x80) return false;
+    return p += 2, true;
+}
+
 // Checks the value at `at`, and moves that behind it. Where nothing is wrong, the count of values that are due tells
 // where the outermost one ends. No value takes less than a byte, so that more values cannot be due than bytes are left.
 constexpr result<void> check_value(char const* const begin, char const*& at, char const* const end,

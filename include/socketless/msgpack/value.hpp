@@ -121,6 +121,7 @@ public:
     /// The bytes of a binary value, a part of these; nothing for any other kind, but for an ArrayBuffer as notepack.io
     /// before 3.0 writes it: an extension of type 0 whose length is written out. Constant time.
     [[nodiscard]] std::optional<byte_view> binary() const noexcept {
+        if (!detail::may_be_binary(raw_)) return std::nullopt;
         auto const h = head();
         if (h.kind != msgpack::kind::binary && !detail::is_array_buffer(raw_, h)) return std::nullopt;
         return as_bytes(detail::contents_of(raw_, h));

@@ -62,7 +62,33 @@ public:
         if (is(name, "nsp")) return &nsp;
         return is(name, "id") ? &id : nullptr;
     }
+
+    // The same for a key that begins at `p`, if it is one of the longer three and written as everybody does. Moves `p`
+    // behind it.
+    SOCKETLESS_ALWAYS_INLINE constexpr msgpack::value* skip_usual_key(char const*& p, char const* end) noexcept {
+        using msgpack::detail::load;
+        if (end - p <= 5) return nullptr;
+        std::uint64_t const start = load<4>(p);
+        if (start == load<4>("\xa3nsp")) return p += 4, &nsp;
+        if (start == load<4>("\xa4typ") && p[4] == 'e') return p += 5, &type;
+        constexpr char name_of_data[] = {'\xa4', 'd', 'a', 't'}; // of which a literal would have a longer escape
+        if (start == load<4>(name_of_data) && p[4] == 'a') return p += 5, &data;
+        return nullptr;
+    }
 };
+
+// Checks the key of a member, and moves `p` behind it; its place if it is one of a packet's.
+constexpr bool read_key(char const* begin, char const*& p, char const* end, std::uint32_t max_depth,
+                        msgpack_members& to, msgpack::value*& member) noexcept {
+    member = to.skip_usual_key(p, end);
+    if (member != nullptr) return true;
+    msgpack::detail::head const key = msgpack::detail::read_head(p, end);
+    if (key.kind == msgpack::kind::string && key.length < static_cast<std::size_t>(end - p) - key.size)
+        member = to.find({p + key.size, key.length});
+    if (member == nullptr) return msgpack::detail::check_value(begin, p, end, max_depth).has_value();
+    p += key.size + std::size_t{key.length};
+    return true;
+}
 
 // Checks a message and finds its members in one pass. False if that cannot be done: msgpack::validate tells why.
 constexpr bool read_members(std::string_view message, std::uint32_t max_depth, msgpack_members& to) noexcept {
@@ -72,16 +98,11 @@ constexpr bool read_members(std::string_view message, std::uint32_t max_depth, m
     if (map.kind != msgpack::kind::map || max_depth == 0) return false;
     char const* p = begin + map.size;
     for (std::uint32_t left = map.length; left != 0; --left) {
-        msgpack::detail::head const key = msgpack::detail::read_head(p, end);
         msgpack::value* member = nullptr;
-        if (key.kind == msgpack::kind::string && key.length < static_cast<std::size_t>(end - p) - key.size)
-            member = to.find({p + key.size, key.length});
-        if (member != nullptr)
-            p += key.size + std::size_t{key.length};
-        else if (!msgpack::detail::check_value(begin, p, end, max_depth - 1))
-            return false;
+        if (!read_key(begin, p, end, max_depth - 1, to, member)) return false;
         char const* const value = p;
-        if (!msgpack::detail::check_value(begin, p, end, max_depth - 1)) return false;
+        if (!msgpack::detail::skip_short(p, end) && !msgpack::detail::check_value(begin, p, end, max_depth - 1))
+            return false;
         if (member != nullptr) *member = msgpack::value::trusted({value, static_cast<std::size_t>(p - value)});
     }
     return p == end;

@@ -166,6 +166,11 @@ constexpr bool is_array_buffer(std::string_view raw, head h) noexcept {
     return h.kind == kind::extension && format_of(raw) <= format::ext32 && type_of(raw, h) == 0;
 }
 
+// Whether the formats are those of a binary value or an ArrayBuffer: a quick look.
+constexpr bool may_be_binary(std::string_view raw) noexcept {
+    return !raw.empty() && format_of(raw) - format::bin8 <= unsigned{format::ext32 - format::bin8};
+}
+
 // JavaScript's undefined as notepack.io before 3.0 writes it.
 constexpr bool is_undefined(std::string_view raw, head h) noexcept {
     return h.kind == kind::extension && format_of(raw) == format::fixext1 && type_of(raw, h) == 0;
