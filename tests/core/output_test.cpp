@@ -222,6 +222,47 @@ TEST_CASE("the containers of the standard library are appended to", "[output]") 
     CHECK(std::string(v.begin(), v.end()) == "a" + text);
 }
 
+TEST_CASE("large and small pieces stand in the order in which they were put", "[output]") {
+    for (std::size_t const room : {std::size_t{0}, std::size_t{600}, std::size_t{100'000}}) {
+        for (std::size_t const first : {0u, 3u, 127u, 128u, 500u, 512u, 513u, 3'000u}) {
+            for (std::size_t const second : {1u, 128u, 5'000u}) {
+                CAPTURE(room, first, second);
+                std::string const text = numbered_text(5'000);
+                std::string expected = "before";
+                std::string target = expected;
+                target.reserve(6 + room);
+                auto const put = [&](output& out) {
+                    for (std::size_t const size : {first, std::size_t{5}, second, second, std::size_t{1}, first}) {
+                        out.put(std::string_view(text).substr(0, size));
+                        expected.append(text, 0, size);
+                    }
+                };
+                CHECK(write_to(target, [&](output& out) -> result<void> {
+                          put(out);
+                          return error{errc::invalid_utf8};
+                      }) == error{errc::invalid_utf8});
+                CHECK(target == "before");
+                expected = "before";
+                auto const written = write_to(target, [&](output& out) { return put(out), result<void>(); });
+                CHECK(written == expected.size() - 6);
+                CHECK(target == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("a piece of a few bytes is put whether there is room for the longest or not", "[output]") {
+    for (std::size_t capacity = 0; capacity != 8; ++capacity) {
+        char memory[8] = {};
+        output out(memory, capacity);
+        out.put('<');
+        out.put_piece<5>([](char* p) { return std::copy_n("abc", 3, p); });
+        CHECK(out.size() == 4);
+        CHECK(out.overflowed() == (capacity < 4));
+        if (capacity >= 4) CHECK(out.kept() == "<abc");
+    }
+}
+
 TEST_CASE("an error leaves a container as it was", "[output]") {
     for (std::size_t const size : {0u, 10u, 600u, 5000u}) {
         for (std::size_t const room : {0u, 10u, 600u}) {

@@ -232,6 +232,63 @@ TEST_CASE("text that is not UTF-8 makes the write fail, and the target keeps its
     CHECK(failed(std::vector<char const*>{"a", nullptr, "\xff"}) == error{errc::null_string, 0});
 }
 
+TEST_CASE("a head of a known size is that of as many values behind it", "[msgpack]") {
+    for (std::size_t const size : {0u, 1u, 15u, 16u, 65'535u, 65'536u}) {
+        CAPTURE(size);
+        auto const written = [size](auto begin_or_head, auto key, auto end) {
+            std::string bytes;
+            auto const whole = msgpack::write_with(bytes, [&](msgpack::writer& out) {
+                out.begin_array().value(1).begin_object().key("inside");
+                begin_or_head(out);
+                for (std::size_t i = 0; i != size; ++i) key(out).value(i % 300);
+                end(out);
+                out.member("behind", -1).end_object().value("last").end_array();
+            });
+            CHECK(whole == bytes.size());
+            CHECK(msgpack::validate(bytes));
+            return bytes;
+        };
+        auto const nothing = [](msgpack::writer& out) -> msgpack::writer& { return out; };
+        auto const key = [](msgpack::writer& out) -> msgpack::writer& { return out.key("k"); };
+        CHECK(written([size](auto& out) { out.array_head(size); }, nothing, nothing) ==
+              written([](auto& out) { out.begin_array(); }, nothing, [](auto& out) { out.end_array(); }));
+        CHECK(written([size](auto& out) { out.object_head(size); }, key, nothing) ==
+              written([](auto& out) { out.begin_object(); }, key, [](auto& out) { out.end_object(); }));
+    }
+    std::string bytes;
+    REQUIRE(msgpack::write_with(bytes, [](msgpack::writer& out) { out.array_head(2).value(7).array_head(0); }));
+    CHECK(support::to_hex(bytes) == "920790");
+}
+
+TEST_CASE("a key and its value are written alike, whether they have room at once or not", "[msgpack]") {
+    auto const write = [](msgpack::writer& out) {
+        out.begin_object().member("zero", 0).member("yes", true).member("no", false).member("wide", 0x1'0000'0000);
+        out.member("deep", std::numeric_limits<std::int64_t>::min()).member("text", "nobody").member("none", "");
+        out.member("over", std::string(32, 'x'))
+            .member("\xc3\xb6", "\xc3\xb6")
+            .member("_placeholder", 1.5)
+            .end_object();
+    };
+    std::string whole;
+    REQUIRE(msgpack::write_with(whole, write));
+    CHECK(support::to_hex(whole).starts_with(
+        "8aa47a65726f00a3796573c3a26e6fc2a477696465cf0000000100000000a464656570d38"));
+    for (std::size_t size = 0; size <= whole.size(); ++size) {
+        std::string memory(size, '?');
+        auto const written = msgpack::write_with(std::span<char>(memory), write);
+        CHECK((size == whole.size() ? written == size && memory == whole
+                                    : written == error{errc::buffer_too_small, whole.size()}));
+    }
+    for (std::size_t before = 440; before != 513; ++before) { // as many bytes are written beside the container
+        std::string bytes;
+        REQUIRE(msgpack::write_with(bytes, [&](msgpack::writer& out) {
+            out.array_head(2).value(std::string(before, 'x'));
+            write(out);
+        }));
+        CHECK(bytes.ends_with(whole));
+    }
+}
+
 TEST_CASE("extensions and undefined are written by the writer itself", "[msgpack]") {
     auto const written = [](auto f) {
         std::string bytes;
