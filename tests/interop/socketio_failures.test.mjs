@@ -73,7 +73,7 @@ describe('failures', { concurrency: 4 }, () => {
         await lost;
         if (their.peer !== python) socket.emit('message', 'while there is no server'); // which python does not keep
         await their.serve('--allow-v3', '--port', String(own.port));
-        await heard(socket, 'connect');
+        await heard(socket, 'connect', 30_000); // python waits up to 1.5, then 3, then 6 seconds
         assert.notEqual(socket.id, id);
         socket.emit('message', 'afterwards');
         await until(() => got.at(-1)?.[0] === 'afterwards');
