@@ -307,8 +307,13 @@ private:
     // A short one at `p`, where there is room for it.
     SOCKETLESS_ALWAYS_INLINE writer& short_text(char* p, std::string_view s) {
         *p = static_cast<char>(detail::format::fixstr | s.size());
-        if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any() && !utf8::detail::is_valid_short(s))
-            fail_text(s);
+        if (json::detail::copy_short(s.data(), s.size(), p + 1).beyond_ascii.any()) return advance_if_utf8(p, s);
+        out_->advance(p + 1 + s.size());
+        return *this;
+    }
+    // Not inlined: so what calls it at its end saves no registers.
+    SOCKETLESS_NEVER_INLINE writer& advance_if_utf8(char* p, std::string_view s) {
+        if (!utf8::detail::is_valid_short(s)) fail_text(s);
         out_->advance(p + 1 + s.size());
         return *this;
     }
