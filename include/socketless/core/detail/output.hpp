@@ -181,8 +181,12 @@ private:
         auto& a = static_cast<appender&>(self);
         if constexpr (can_append)
             if (data != nullptr && n >= least_piece) return a.append_whole(data, n);
-        a.make_room(n);
-        if (data != nullptr) a.advance(std::copy_n(data, n, a.position()));
+        a.put_in_room(data, n);
+    }
+
+    SOCKETLESS_NEVER_INLINE constexpr void put_in_room(char const* data, std::size_t n) {
+        make_room(n);
+        if (data != nullptr) advance(std::copy_n(data, n, position()));
     }
 
     constexpr void make_room(std::size_t n) {
@@ -209,16 +213,19 @@ private:
     // Nothing is cleared for what is appended, and little for what comes behind it.
     SOCKETLESS_NEVER_INLINE constexpr void append_whole(char const* data, std::size_t n) {
         std::string_view const old = kept();
-        std::size_t const used = old.size() + n;
-        if (share_ == 0)
+        std::size_t fitting = 0;
+        if (share_ == 0) {
             target_->append(old.data(), old.size());
-        else
-            target_->resize(old_size_ + old.size());
-        share_ = std::max<std::size_t>(old.size(), 1); // to be undone
-        target_->append(data, n);
+            share_ = std::max<std::size_t>(old.size(), 1); // to be undone
+        } else {
+            fitting = share_ - old.size();
+            std::copy_n(data, fitting, position());
+        }
+        target_->append(data + fitting, n - fitting);
+        whole_ += n;
+        std::size_t const used = old.size() + n;
         share_ = std::min(used + least_piece, target_->capacity() - old_size_);
         target_->resize(old_size_ + share_);
-        whole_ += n;
         move_to(target_->data() + old_size_, used, share_);
     }
 
