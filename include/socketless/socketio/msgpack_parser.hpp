@@ -183,7 +183,7 @@ public:
 
     // In a CONNECT, whose payload begins at `payload`: the reference's server always names a pid.
     void name_pid(core_detail::output& out, std::size_t payload) const {
-        if (by_client_ || !has_payload_ || out.overflowed() || !out.kept(payload).starts_with("\x81\xa3sid")) return;
+        if (by_client_ || out.overflowed() || !out.kept(payload).starts_with("\x81\xa3sid")) return;
         out.replace(payload, '\x82');
         out.put("\xa3pid");
         out.put(undefined);

@@ -32,9 +32,12 @@ struct object_value {
     std::tuple<NamesAndValues...> names_and_values;
 };
 
-// An array or an object of a known size, which `write()` writes.
-template <class Writer, class Write>
-constexpr void write_array(Writer& w, [[maybe_unused]] std::size_t size, Write write) {
+// Where the writer has heads of known sizes, one of them stands for a begin and an end. `size` is a number, or
+// unknown_size.
+struct unknown_size {};
+
+template <class Writer, class Size, class Write>
+constexpr void write_array(Writer& w, [[maybe_unused]] Size size, Write write) {
     if constexpr (requires { w.array_head(size); }) {
         w.array_head(size);
         write();
@@ -44,8 +47,8 @@ constexpr void write_array(Writer& w, [[maybe_unused]] std::size_t size, Write w
         w.end_array();
     }
 }
-template <class Writer, class Write>
-constexpr void write_object(Writer& w, [[maybe_unused]] std::size_t size, Write write) {
+template <class Writer, class Size, class Write>
+constexpr void write_object(Writer& w, [[maybe_unused]] Size size, Write write) {
     if constexpr (requires { w.object_head(size); }) {
         w.object_head(size);
         write();
@@ -54,6 +57,13 @@ constexpr void write_object(Writer& w, [[maybe_unused]] std::size_t size, Write 
         write();
         w.end_object();
     }
+}
+template <std::ranges::range R>
+constexpr auto size_of(R const& r) {
+    if constexpr (std::ranges::sized_range<R const>)
+        return static_cast<std::size_t>(std::ranges::size(r));
+    else
+        return unknown_size{};
 }
 
 template <class Writer, class Tuple, std::size_t... I>
@@ -110,28 +120,14 @@ constexpr void write_value(Writer& w, T const& v) {
         constexpr std::size_t size = std::tuple_size_v<decltype(v.names_and_values)> / 2;
         write_object(w, size, [&] { write_members(w, v.names_and_values, std::make_index_sequence<size>{}); });
     } else if constexpr (map_like<T>) {
-        auto const write = [&] {
+        write_object(w, size_of(v), [&] {
             for (auto const& [name, value] : v) w.member(name, value);
-        };
-        if constexpr (std::ranges::sized_range<T const>) {
-            write_object(w, std::ranges::size(v), write);
-        } else {
-            w.begin_object();
-            write();
-            w.end_object();
-        }
+        });
     } else if constexpr (std::ranges::input_range<T const>) {
-        auto const write = [&] {
+        write_array(w, size_of(v), [&] {
             for (auto const& element : v)
                 write_value(w, static_cast<std::ranges::range_value_t<T const> const&>(element));
-        };
-        if constexpr (std::ranges::sized_range<T const>) {
-            write_array(w, std::ranges::size(v), write);
-        } else {
-            w.begin_array();
-            write();
-            w.end_array();
-        }
+        });
     } else if constexpr (tuple_like<T>) {
         write_array(w, std::tuple_size_v<T>,
                     [&] { std::apply([&w](auto const&... elements) { (write_value(w, elements), ...); }, v); });
