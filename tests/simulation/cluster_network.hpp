@@ -8,16 +8,13 @@
 // and at the end, when the bus is good again: nothing waits, and all nodes know those that are there.
 #pragma once
 
-#include "drivers/counting_random.hpp"
+#include "simulation/cluster_ledger.hpp"
 #include "simulation/cluster_model.hpp"
 #include "simulation/cluster_plan.hpp"
-#include "simulation/cluster_timeline.hpp"
-#include "tools/random.hpp"
 
 #include <socketless/cluster/detail/message_codec.hpp>
 #include <socketless/cluster/message_node.hpp>
 #include <socketless/server.hpp>
-#include <socketless/socketio/packet.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -25,7 +22,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,12 +29,10 @@
 
 namespace support {
 
-class cluster_network {
+class cluster_network final : cluster_ledger {
 public:
     cluster_network(std::uint64_t seed, cluster_figures& figures, std::string* trace)
-        : random_(seed), plan_(draw_cluster_plan(random_)), figures_(figures), trace_(trace) {
-        time_.now = socketless::time_point(std::chrono::hours(1));
-    }
+        : cluster_ledger(seed, figures, trace) {}
 
     // What went wrong; empty if nothing did.
     std::string run() {
@@ -58,41 +52,6 @@ public:
     }
 
 private:
-    using message = socketless::cluster::detail::message;
-    using message_type = socketless::cluster::detail::message_type;
-    static constexpr milliseconds longest_timeout{2'000};
-
-    // A server and its node, from its start to its end.
-    struct life {
-        life(std::size_t at, socketless::server_options const& options,
-             socketless::cluster::node_options const& of_node, cluster_plan const& plan, std::uint64_t number,
-             socketless::time_point now)
-            : place(at), server(options, counting_random(number), now),
-              node(server, of_node, plan.heartbeat, counting_random(number + 1'000'000), now) {}
-
-        std::size_t place;
-        socketless::server server;
-        socketless::cluster::message_node node;
-        bool is_closed = false;
-        std::map<std::uint64_t, std::size_t> channels{}; // the clients
-        std::optional<std::size_t> joining{};
-        std::map<std::string, bool, std::less<>> known{}; // nodes that have joined, and whether they are there
-        std::map<std::uint64_t, cluster_request> requests{};
-        std::vector<socketless::time_point> asks{}; // of others, for acknowledgements: when they end at the latest
-        std::vector<std::uint64_t> fetches{};       // requests for sockets that have yet to be published
-        socketless::time_point held_until{};        // its messages are not fetched before
-        std::uint64_t sent_at_close = ~std::uint64_t{0};
-        std::uint64_t polled = 0;          // messages
-        socketless::time_point due{};      // of its timer
-        socketless::time_point due_late{}; // when that is called
-    };
-
-    //=== time ===//
-
-    [[nodiscard]] milliseconds below(milliseconds most) {
-        return milliseconds(static_cast<std::int64_t>(random_.below(static_cast<std::size_t>(most.count()) + 1)));
-    }
-
     void run_until(socketless::time_point end) {
         while (wrong_.empty()) {
             std::size_t whose = lives_.size();
@@ -122,22 +81,6 @@ private:
         }
         time_.now = std::max(time_.now, end);
     }
-
-    void pass_time(life& l) {
-        l.server.handle_timeout(time_.now);
-        l.node.handle_timeout(time_.now);
-    }
-
-    void fail(std::string what) {
-        note(what);
-        if (wrong_.empty()) wrong_ = std::move(what);
-    }
-    void note(std::string_view what) {
-        if (trace_ == nullptr) return;
-        auto const ms = std::chrono::duration_cast<milliseconds>(time_.now.time_since_epoch()).count() - 3'600'000;
-        trace_->append(std::to_string(ms)).append(" ").append(what).append("\n");
-    }
-    [[nodiscard]] static std::string named(std::size_t n) { return "node " + std::to_string(n); }
 
     //=== nodes ===//
 
@@ -185,10 +128,6 @@ private:
                 if (!l.server.join(connected.socket, room)) fail("a socket cannot join");
             }
     }
-    void receive(std::size_t n, std::uint64_t channel, std::string text) {
-        lives_[n]->server.websocket_received(channel, {socketless::frame_kind::text, text}, time_.now);
-        pump(n);
-    }
     void cut(std::size_t i) {
         auto& c = clients_[i];
         life& l = *lives_[c.life];
@@ -196,21 +135,6 @@ private:
         l.channels.erase(c.channel);
         l.server.channel_closed(c.channel, time_.now);
         pump(c.life);
-    }
-
-    // A client of the node that is connected, if there is one.
-    [[nodiscard]] std::optional<std::size_t> any_client(std::size_t n) {
-        std::vector<std::size_t> own;
-        for (std::size_t i = 0; i != clients_.size(); ++i)
-            if (clients_[i].life == n && clients_[i].is_connected) own.push_back(i);
-        return own.empty() ? std::nullopt : std::optional(random_.pick(own));
-    }
-    // The id of a socket of any node.
-    [[nodiscard]] std::string any_sid() {
-        return clients_.empty() ? std::string("nobody") : clients_[random_.below(clients_.size())].sid;
-    }
-    [[nodiscard]] std::string any_room() {
-        return random_.one_in(4) ? any_sid() : std::string(random_.pick(cluster_rooms));
     }
 
     //=== what the applications do ===//
@@ -254,17 +178,6 @@ private:
         if (a.except_client) whom.except(clients_[*a.except_client].socket);
         return whom;
     }
-    // The handle means nothing to others, the id does.
-    static void name_client(cluster_audience& a, std::vector<cluster_client> const& clients) {
-        if (a.except_client) a.except.push_back(clients[*a.except_client].sid);
-        a.except_client.reset();
-    }
-
-    // The number of a new event; it reaches this node's own sockets at once.
-    std::uint64_t begin_emission(std::size_t n, cluster_audience const& whom) {
-        emissions_.push_back({.sender = n, .whom = whom});
-        return emissions_.size() - 1;
-    }
     void emit(std::size_t n, bool is_volatile) {
         auto const whom = draw_audience(n);
         auto const number = begin_emission(n, whom);
@@ -288,8 +201,7 @@ private:
         auto const whom = draw_audience(n);
         auto const number = begin_emission(n, whom);
         ++figures_.broadcasts;
-        expect_events(n, number);
-        emissions_[number].asked = expected_.size();
+        emissions_[number].asked = expect_events(n, number);
         auto const timeout = draw_timeout();
         auto const id = audience_of(n, whom).emit_with_ack(timeout, "b", number);
         name_client(emissions_[number].whom, clients_);
@@ -345,18 +257,6 @@ private:
         add_request(n, *id, {cluster_request_kind::replies, time_.now + timeout, number});
         check_published(n, number);
     }
-    cluster_request& add_request(std::size_t n, std::uint64_t id, cluster_request r) {
-        auto const added = lives_[n]->requests.emplace(id, std::move(r));
-        if (!added.second) fail("an id of a request is used again");
-        return added.first->second;
-    }
-
-    // With all others there, what is emitted goes to them.
-    void check_published(std::size_t n, std::uint64_t number) {
-        pump(n);
-        if (plan_.is_calm && plan_.nodes > 1 && !emissions_[number].is_published) fail("an event is not published");
-    }
-
     //=== faults ===//
 
     [[nodiscard]] bool happens(cluster_fault f) {
@@ -455,85 +355,7 @@ private:
         return socketless::cluster::detail::decode(bytes, read_, {}, 1'000);
     }
 
-    //=== what must come of a message ===//
-
-    [[nodiscard]] static bool changes_rooms(message_type type) {
-        return type == message_type::sockets_join || type == message_type::sockets_leave ||
-               type == message_type::disconnect_sockets;
-    }
-    // The number in an event, of clients or servers.
-    [[nodiscard]] static std::optional<std::uint64_t> number_of(message const& m) {
-        if (m.type != message_type::broadcast && m.type != message_type::server_side_emit) return std::nullopt;
-        return number_in(m.payload());
-    }
-    [[nodiscard]] static std::uint64_t number_in(socketless::json::text array) {
-        auto second = array.elements().begin();
-        return (*++second).get<std::uint64_t>().value_or(0);
-    }
-
-    template <class F>
-    void for_each_of(std::size_t n, cluster_audience const& whom, F f) {
-        for (std::size_t i = 0; i != clients_.size(); ++i)
-            if (clients_[i].life == n && whom.has(clients_[i], i)) f(clients_[i]);
-    }
-    [[nodiscard]] std::vector<std::string> sids_of(std::size_t n, cluster_audience const& whom) {
-        std::vector<std::string> sids;
-        for_each_of(n, whom, [&](cluster_client& c) { sids.push_back(c.sid); });
-        std::ranges::sort(sids);
-        return sids;
-    }
-    void expect_events(std::size_t n, std::uint64_t number) {
-        auto const& whom = emissions_[number].whom;
-        for (std::size_t i = 0; i != clients_.size(); ++i)
-            if (clients_[i].life == n && whom.has(clients_[i], i)) expected_.push_back({i, number});
-    }
-    void expect(std::size_t n) {
-        cluster_audience const whom{read_.nsp, read_.rooms, read_.except, {}};
-        switch (read_.type) {
-        case message_type::broadcast:
-            expect_events(n, *number_of(read_));
-            if (read_.request_id.empty()) break;
-            emissions_[*number_of(read_)].asked += expected_.size();
-            lives_[n]->asks.push_back(time_.now + read_.timeout.value_or(longest_timeout) + plan_.lateness);
-            break;
-        case message_type::server_side_emit: expected_from_servers_.push_back(*number_of(read_)); break;
-        case message_type::sockets_join:
-        case message_type::sockets_leave:
-            ++figures_.changes;
-            for_each_of(n, whom, [&](cluster_client& c) {
-                for (auto const& room : read_.others) c.set(room, read_.type == message_type::sockets_join);
-            });
-            break;
-        case message_type::disconnect_sockets:
-            ++figures_.changes;
-            for_each_of(n, whom, [](cluster_client& c) { c.is_connected = false; });
-            break;
-        case message_type::fetch_sockets:
-            for (auto const& asker : lives_) {
-                if (asker == nullptr || asker->node.id() != read_.uid) continue;
-                for (auto& [id, r] : asker->requests)
-                    if (r.wire_id == read_.request_id)
-                        r.sids[std::string(lives_[n]->node.id())].push_back(sids_of(n, r.whom));
-            }
-            break;
-        default: break;
-        }
-    }
-    void check_rooms(std::size_t n) {
-        pump(n);
-        for (auto const& c : clients_) {
-            if (c.life != n) continue;
-            if (lives_[n]->server.is_connected(c.socket) != c.is_connected) return fail("a socket is there or not");
-            if (!c.is_connected) continue;
-            for (auto const room : cluster_rooms)
-                if (lives_[n]->server.is_in(c.socket, room) != c.is_in(room)) return fail("a socket is in other rooms");
-        }
-    }
-
-    //=== what came of it ===//
-
-    // Drains a node; all that was expected has come then, and nothing else.
-    void pump(std::size_t n) {
+    void pump(std::size_t n) override {
         life& l = *lives_[n];
         for (bool is_busy = true; is_busy && wrong_.empty();) {
             is_busy = false;
@@ -543,214 +365,15 @@ private:
             if (time_.now < l.held_until) continue;
             while (auto const t = l.node.poll_transmit()) ++l.polled, publish(n, *t), is_busy = true;
         }
-        std::ranges::sort(expected_);
-        std::ranges::sort(got_);
-        if (expected_ != got_) fail(named(n) + ": clients get other events: " + list(got_) + "not" + list(expected_));
-        if (expected_from_servers_ != got_from_servers_) fail(named(n) + ": other server-side events");
-        figures_.events += got_.size();
-        figures_.server_side_events += got_from_servers_.size();
-        expected_.clear();
-        got_.clear();
-        expected_from_servers_.clear();
-        got_from_servers_.clear();
-        bool const is_held = time_.now < l.held_until;
-        if (is_held ? l.polled > l.node.counts().sent : l.polled != l.node.counts().sent)
-            fail("messages are counted otherwise than polled");
-        check_request_count(l);
-        if (l.node.counts().dropped != 0) fail("messages are dropped");
-        auto const there = std::ranges::count_if(l.known, [](auto const& known) { return known.second; });
-        if (l.node.node_count() != static_cast<std::size_t>(there)) fail("another number of nodes than was told");
-    }
-    // What waits is what was asked for, and not yet over.
-    void check_request_count(life& l) {
-        std::erase_if(l.asks, [&](auto const due) { return due < time_.now; });
-        auto const own = std::ranges::count_if(l.requests, [](auto const& r) { return !r.second.is_complete; });
-        auto const count = l.node.request_count();
-        if (count < static_cast<std::size_t>(own) || count > static_cast<std::size_t>(own) + l.asks.size())
-            fail("another number of requests waits");
-    }
-    [[nodiscard]] static std::string list(std::vector<std::pair<std::size_t, std::uint64_t>> const& events) {
-        std::string s = " ";
-        for (auto const& [client, number] : events)
-            s += std::to_string(number) + " to " + std::to_string(client) + ", ";
-        return s;
+        check_arrivals(n);
     }
 
-    void take(std::size_t n, socketless::socketio::event& e) {
-        life& l = *lives_[n];
-        if (l.node.handle(e)) return;
-        using enum socketless::socketio::event_type;
-        if (e.type == ack || e.type == acks_complete) return fail("the application gets the node's acknowledgements");
-        if (e.type == connected) {
-            auto& c = clients_[*std::exchange(l.joining, std::nullopt)];
-            c.is_connected = true;
-            c.socket = e.socket;
-            c.sid = l.server.sid(e.socket);
-        }
-        if (e.type == disconnected)
-            for (auto const& c : clients_)
-                if (c.life == n && c.socket == e.socket && c.is_connected) fail("a socket is lost");
-    }
-
-    void take(std::size_t n, socketless::engineio::transmit const& t) {
-        auto const at = lives_[n]->channels.find(t.id);
-        if (at == lives_[n]->channels.end()) return;
-        std::size_t const i = at->second;
-        if (t.type == socketless::engineio::transmit_type::close) {
-            clients_[i].is_open = false;
-            lives_[n]->channels.erase(at);
-        }
-        bool const is_packet = t.type == socketless::engineio::transmit_type::send &&
-                               t.data.kind == socketless::frame_kind::text && t.data.data.starts_with('4');
-        if (!is_packet) return;
-        auto const p = socketless::socketio::decode(t.data.data.substr(1));
-        if (!p) return fail("a client gets what it cannot read");
-        using enum socketless::socketio::packet_type;
-        if (p->type != event && p->type != binary_event) return;
-        std::uint64_t const number = number_in(p->data);
-        got_.push_back({i, number});
-        if (p->id) perhaps_answer(i, *p->id, number);
-        if (!plan_.is_calm) return;
-        auto& last = clients_[i].last[emissions_[number].sender];
-        if (number <= last) fail("the order of a sender is not kept");
-        last = number;
-    }
-    void perhaps_answer(std::size_t i, std::uint64_t ack_id, std::uint64_t number) {
-        if (random_.one_in(6)) return;
-        time_.after(milliseconds(random_.between(0, 50)), [this, i, ack_id, number] {
-            auto const& c = clients_[i];
-            if (!c.is_open || !c.is_connected) return;
-            pass_time(*lives_[c.life]);
-            pump(c.life);
-            ++emissions_[number].answered;
-            receive(c.life, c.channel, (c.nsp == "/" ? "43" : "43/n,") + std::to_string(ack_id) + "[7]");
-        });
-    }
-
-    void take(std::size_t n, socketless::cluster::event& e) {
-        life& l = *lives_[n];
-        using enum socketless::cluster::event_type;
-        switch (e.type) {
-        case node_joined:
-        case node_left: {
-            bool const is_there = e.type == node_joined;
-            auto const known = l.known.emplace(e.node, false).first;
-            if (known->second == is_there) fail("a node joins or leaves twice");
-            known->second = is_there;
-            ++(is_there ? figures_.joined : figures_.left);
-            if (!is_there && plan_.is_calm) fail("a node is lost");
-            return;
-        }
-        case server_side_event: {
-            auto const number = number_in(e.packet.packet.data);
-            got_from_servers_.push_back(number);
-            if (e.reply) perhaps_reply(n, std::move(e.reply), number);
-            return;
-        }
-        default: break;
-        }
-        auto const found = l.requests.find(e.id);
-        if (found == l.requests.end()) return fail("an event of an unknown request");
-        auto& r = found->second;
-        if (r.is_complete) return fail("an event of a request that is complete");
-        if (e.type == complete) return take_complete(r, e);
-        using kind = cluster_request_kind;
-        bool const fits = r.kind == kind::acks      ? e.type == ack
-                          : r.kind == kind::replies ? e.type == reply
-                                                    : e.type == sockets;
-        if (!fits) return fail("an answer of another kind");
-        ++figures_.answers;
-        if (r.kind != kind::sockets) {
-            if (e.answer.get<int>() != 7) fail("another answer than was given");
-            ++r.answers;
-            return;
-        }
-        if (e.node != l.node.id()) ++r.answers;
-        std::vector<std::string> sids;
-        for (auto const socket : e.sockets) sids.push_back(socket.sid());
-        std::ranges::sort(sids);
-        auto const may = r.sids.find(e.node);
-        if (may == r.sids.end() || std::ranges::find(may->second, sids) == may->second.end())
-            fail("other sockets than there were");
-    }
-
-    void take_complete(cluster_request& r, socketless::cluster::event const& e) {
-        r.is_complete = true;
-        ++(e.is_whole ? figures_.whole : figures_.partial);
-        if (time_.now > r.deadline + plan_.lateness) fail("a request is complete too late");
-        if (e.answers != r.answers) fail("other answers are counted than were told");
-        if (e.answers > e.expected) fail("more answers than were expected");
-        if (!plan_.is_calm || plan_.is_tight) return;
-        auto const& emission = emissions_[r.emission];
-        switch (r.kind) {
-        case cluster_request_kind::acks:
-            if (e.expected != emission.asked) fail("others are expected to acknowledge than were asked");
-            if (e.answers != emission.answered) fail("an acknowledgement is lost");
-            if (e.answers == e.expected && !e.is_whole) fail("all have acknowledged, but the request is not whole");
-            break;
-        case cluster_request_kind::replies:
-            if (e.expected != plan_.nodes - 1) fail("another number of nodes is asked");
-            if (e.answers != emission.answered) fail("a reply is lost");
-            break;
-        case cluster_request_kind::sockets:
-            if (e.answers != plan_.nodes - 1 || !e.is_whole) fail("not all nodes say which sockets they have");
-            break;
-        }
-    }
-
-    void perhaps_reply(std::size_t n, socketless::cluster::reply_request request, std::uint64_t number) {
-        if (random_.one_in(6)) return;
-        auto const kept = std::make_shared<socketless::cluster::reply_request>(std::move(request));
-        time_.after(milliseconds(random_.between(0, 50)), [this, n, kept, number] {
-            if (lives_[n] == nullptr) return;
-            pass_time(*lives_[n]);
-            pump(n);
-            ++emissions_[number].answered;
-            if (!lives_[n]->node.reply(*kept, 7)) fail("reply fails");
-            if (*kept || lives_[n]->node.reply(*kept, 8)) fail("a reply is given twice");
-            pump(n);
-        });
-    }
-
-    //=== the end ===//
-
-    void check_end() {
-        auto const open = [this](std::size_t n) { return !lives_[n]->is_closed; };
-        auto const there = static_cast<std::size_t>(std::ranges::count_if(places_, open));
-        for (std::size_t const n : places_) {
-            life const& l = *lives_[n];
-            for (auto const& [id, r] : l.requests)
-                if (!r.is_complete) fail("a request is never complete");
-            if (l.node.request_count() != 0) fail("a request waits for ever");
-            if (l.node.node_count() != (l.is_closed ? 0 : there - 1)) fail("a node does not know who is there");
-        }
-    }
-
-    random_source random_;
-    cluster_plan plan_;
-    cluster_figures& figures_;
-    std::string* trace_;
-    std::string wrong_;
     std::size_t steps_ = 0;
-    cluster_timeline time_;
-    socketless::time_point end_;
-
-    std::vector<std::unique_ptr<life>> lives_; // null: it has ended
-    std::vector<std::size_t> places_;          // the lives that are there
-    std::vector<cluster_client> clients_;
-    std::vector<cluster_emission> emissions_{{.sender = 0}}; // numbers begin at 1
+    socketless::time_point end_; // of what is drawn
     std::uint64_t last_channel_ = 0;
-
     std::vector<socketless::time_point> blocked_;                                    // links, until then
     std::map<std::pair<std::size_t, std::size_t>, socketless::time_point> last_due_; // by lives
-    message read_;
     std::string buffer_;
-
-    // Until the next pump has run dry.
-    std::vector<std::pair<std::size_t, std::uint64_t>> expected_;
-    std::vector<std::pair<std::size_t, std::uint64_t>> got_;
-    std::vector<std::uint64_t> expected_from_servers_;
-    std::vector<std::uint64_t> got_from_servers_;
 };
 
 } // namespace support
