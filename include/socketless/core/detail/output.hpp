@@ -132,9 +132,7 @@ private:
 // An integer of any type in decimal.
 template <std::integral T>
 constexpr void put_decimal(output& out, T n) {
-    if (!prefers_small_code && out.has_room(longest_integer)) [[likely]]
-        return out.advance(write_decimal(n, out.position()));
-    out.put(decimal_text(n).view());
+    out.put_piece<longest_integer>([n](char* p) { return write_decimal(n, p); });
 }
 
 // Writes to the end of a container. What is short, as most packets are, is written beside it and appended when it is
