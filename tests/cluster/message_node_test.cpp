@@ -541,6 +541,21 @@ TEST_CASE("nodes learn of each other", "[cluster]") {
     CHECK(c.told(0) == nothing);
 }
 
+TEST_CASE("a node counts the others without asking them", "[cluster]") {
+    cluster_of c(3);
+    auto const sent = c.node(0).counts().sent;
+    auto const counted = c.node(0).count_nodes("/n");
+    REQUIRE(counted);
+    c.settle();
+    CHECK(c.told(0) == lines{"complete" + at(*counted) + ": 0 of 2, whole"});
+    CHECK(c.node(0).counts().sent == sent);
+    c.node(1).close();
+    auto const alone = c.node(1).count_nodes();
+    REQUIRE(alone);
+    c.settle();
+    CHECK(c.told(1).back() == "complete" + at(*alone) + ": 0 of 0, whole");
+}
+
 TEST_CASE("a node that closes says goodbye, and the requests that wait for it end", "[cluster]") {
     trio c;
     auto const replies = c.node(0).server_side_emit_with_ack("/", 60s, "q");

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <string_view>
@@ -399,6 +400,50 @@ TEST_CASE("if Redis does not tell how many nodes there are, a request is publish
     CHECK(outlined(redis.commands(a)) == asked_first);
     redis.pass(a, 1s);
     CHECK(std::ranges::count(redis.told(a), "complete 0/0 not whole") == 1);
+}
+
+TEST_CASE("a node counts the others by what Redis says, and asks none of them") {
+    fake_redis redis;
+    auto const a = redis.add_connected();
+    for (int i = 0; i != 2; ++i) redis.join(redis.add_connected(), "/chat");
+    CHECK(redis.node(a).count_nodes());
+    CHECK(redis.node(a).count_nodes("/chat")); // where it takes part as long as it counts
+    redis.settle();
+    CHECK(redis.told(a) == lines{"complete 0/2", "complete 0/2"});
+    for (words const& c : redis.commands(a)) CHECK(c[0] != "PUBLISH");
+    CHECK(redis.node(a).request_count() == 0);
+}
+
+TEST_CASE("nodes that Redis does not count are not counted, and the question ends by its deadline") {
+    fake_redis redis;
+    auto const a = redis.add_connected();
+    redis.members[a]->error = "ERR unknown command";
+    CHECK(redis.node(a).count_nodes("/", 1s));
+    redis.settle();
+    CHECK(redis.told(a).empty());
+    redis.pass(a, 1s);
+    CHECK(redis.told(a) == lines{"complete 0/0 not whole"});
+    CHECK(redis.node(a).request_count() == 0);
+}
+
+TEST_CASE("a request for which Redis promises more nodes than there can be ends by its deadline") {
+    fake_redis redis;
+    auto const a = redis.add_connected();
+    for (auto const count : {std::int64_t{1} << 53, std::numeric_limits<std::int64_t>::max()}) {
+        auto const number = redis.node(a).server_side_emit_with_ack("/", 1s, "ask");
+        CHECK(number);
+        auto const command = redis.node(a).poll_transmit();
+        REQUIRE(command);
+        redis_reply const two[] = {{.type = redis_reply::kind::text, .text = "socket.io-request#/#", .elements = {}},
+                                   {.type = redis_reply::kind::integer, .text = {}, .integer = count, .elements = {}}};
+        redis_reply const array{.type = redis_reply::kind::array, .text = {}, .elements = two};
+        redis.node(a).replied(command->token, array, redis.now(a));
+        redis.settle();
+        CHECK(redis.told(a).empty());
+        redis.pass(a, 1s);
+        CHECK(redis.told(a) == lines{"complete 0/" + std::to_string(count - 1) + " not whole"});
+    }
+    CHECK(redis.node(a).request_count() == 0);
 }
 
 TEST_CASE("requests of older adapters for one socket are answered by the node that has it") {

@@ -70,6 +70,9 @@ public:
         return ask_servers(nsp, timeout, socketio::detail::name_of(name),
                            json::detail::values_of(json::detail::passed_on(args)...));
     }
+    /// Asks how many other nodes serve a namespace: event_type::complete with the id that is returned, whose `expected`
+    /// is their number if it `is_whole`. No node is asked, as the bus knows. Errors: errc::too_many_requests.
+    result<std::uint64_t> count_nodes(std::string_view nsp = "/", std::optional<milliseconds> timeout = std::nullopt);
     /// Replies to another node, once: `request` is empty afterwards. Errors: errc::already_acknowledged; those of
     /// `audience::emit`, after which you may try again.
     template <class T>

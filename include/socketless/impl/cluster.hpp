@@ -69,6 +69,9 @@ SOCKETLESS_INLINE result<std::uint64_t> node::ask_servers(std::string_view nsp, 
                                                           std::string_view name, json::detail::values const& args) {
     return core_->server_side_emit_with_ack(nsp, timeout, name, args);
 }
+SOCKETLESS_INLINE result<std::uint64_t> node::count_nodes(std::string_view nsp, std::optional<milliseconds> timeout) {
+    return core_->count_nodes(nsp, timeout);
+}
 SOCKETLESS_INLINE result<void> node::reply_with(reply_request& request, json::detail::values const& value) {
     return core_->reply(request, value);
 }

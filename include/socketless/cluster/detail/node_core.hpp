@@ -122,9 +122,8 @@ public:
     //=== what the application wants ===//
 
     result<void> emit(audience const& whom, bool is_volatile, std::string_view name, json::detail::values const& args) {
-        if (bus_->is_alone()) {
+        if (bus_->is_alone())
             return here_.emit(whom.nsp_, whom.to_, whom.except_, whom.except_sockets_, is_volatile, name, args);
-        }
         message m = message_to(message_type::broadcast, whom);
         m.is_volatile = is_volatile;
         if (auto const made = make_event(m, name, args); !made) return made;
@@ -219,6 +218,17 @@ public:
         return {};
     }
 
+    result<std::uint64_t> count_nodes(std::string_view nsp, std::optional<milliseconds> timeout) {
+        message m = message_in(message_type::heartbeat, nsp); // which is not sent
+        m.timeout = bounded(timeout);
+        auto const number = begin_request(m, {.kind = request_kind::count});
+        if (!number) return number;
+        core_detail::rollback undo([&]() noexcept { give_up(*number, m.request_id); });
+        bus_->count(m);
+        undo.commit();
+        return number;
+    }
+
     //=== what happened ===//
 
     // An event of the server. Returns whether it was for the node only.
@@ -257,13 +267,6 @@ public:
     [[nodiscard]] std::size_t request_count() const noexcept { return requests_.size() + foreign_acks_.size(); }
 
 private:
-    // Another node waits for the acknowledgements of a broadcast.
-    struct origin {
-        std::string node;
-        std::string nsp;
-        std::string request_id;
-    };
-
     void tell(kept_event e) { events_.push(std::move(e)); }
 
     [[nodiscard]] milliseconds bounded(std::optional<milliseconds> timeout) const noexcept {
@@ -337,7 +340,8 @@ private:
         message answer = message_in(message_type::broadcast_client_count, m.nsp);
         answer.request_id = m.request_id;
         answer.count = here_.acks_due(*asked);
-        foreign_acks_.emplace(*asked, origin{m.uid, m.nsp, m.request_id}); // the server will say when they have ended
+        foreign_acks_.emplace(*asked,
+                              reply_request(m.uid, m.nsp, m.request_id)); // the server will say when they have ended
         bus_->respond(m.uid, answer).ignore();
         return true;
     }
@@ -396,11 +400,7 @@ private:
         if (number == 0) return false;
         request& r = *requests_.find(number);
         using enum message_type;
-        bool const is_awaited = r.kind == request_kind::acks
-                                    ? m.type == broadcast_client_count || m.type == broadcast_ack
-                                : r.kind == request_kind::replies ? m.type == server_side_emit_response
-                                                                  : m.type == fetch_sockets_response;
-        if (!is_awaited || events_.is_full(options_.max_events)) return false;
+        if (!r.awaits(m.type) || events_.is_full(options_.max_events)) return false;
         if (m.type == broadcast_client_count) {
             if (!r.note_spoken(m.uid, m.count)) return false;
             r.add_expected(m.count);
@@ -442,12 +442,12 @@ private:
         tell(std::move(told));
         return true;
     }
-    void send_ack(origin const& to, socketio::event const& e) {
-        message m = message_in(message_type::broadcast_ack, to.nsp);
-        m.request_id = to.request_id;
+    void send_ack(reply_request const& to, socketio::event const& e) {
+        message m = message_in(message_type::broadcast_ack, to.nsp());
+        m.request_id = to.id();
         socketio::argument const answer = first_of(e.args());
         if (!answer.json().empty() && !make_value(m, bounds(), [&](json::writer& out) { out.value(answer); })) return;
-        bus_->respond(to.node, m).ignore();
+        bus_->respond(to.node(), m).ignore();
     }
 
     [[nodiscard]] bool take_end_of_acks(std::uint64_t local_id) {
@@ -483,7 +483,7 @@ private:
     requests requests_;
     // The acknowledgements that the server awaits, by its ids: for requests of this node, and for those of others.
     std::unordered_map<std::uint64_t, std::uint64_t> local_acks_;
-    std::unordered_map<std::uint64_t, origin> foreign_acks_;
+    std::unordered_map<std::uint64_t, reply_request> foreign_acks_;
     std::set<std::string> perhaps_empty_; // namespaces from which a socket has gone
     time_point next_look_ = time_point::max();
     event_queue events_;

@@ -46,8 +46,7 @@ public:
         std::string bytes;
         if (auto const made = encode_request(bytes, m); !made) return made;
         if (is_too_large(bytes)) return error{errc::message_too_large};
-        auto const until = deadline(core().now(), m.timeout.value_or(core().options().request_timeout));
-        bool const is_heard = subscriptions_.keep(m.nsp, until);
+        bool const is_heard = listen_for(m);
         question q{m.nsp, m.request_id, {}, question_state::waits_to_listen};
         if (!is_urgent)
             q.bytes = std::move(bytes);
@@ -58,6 +57,12 @@ public:
         else if (!is_urgent)
             core().note_dropped(1);
         return {};
+    }
+
+    // This node listens too, and counts itself.
+    void count(message const& m) override {
+        question q{m.nsp, m.request_id, {}, question_state::waits_to_listen};
+        if (listen_for(m) && has_room_for(q.size())) add_question(std::move(q));
     }
 
     void forget(std::string_view request_id) noexcept override {
@@ -288,6 +293,12 @@ private:
     }
 
     //=== questions ===//
+
+    // Until the request ends. Whether that is possible.
+    [[nodiscard]] bool listen_for(message const& m) {
+        auto const timeout = m.timeout.value_or(core().options().request_timeout);
+        return subscriptions_.keep(m.nsp, deadline(core().now(), timeout));
+    }
 
     // There are no more of them than requests that wait.
     void add_question(question q) {

@@ -1,6 +1,7 @@
 // The requests of a node that wait for answers of others, each until its deadline.
 #pragma once
 
+#include <socketless/cluster/detail/message.hpp>
 #include <socketless/core/detail/rollback.hpp>
 #include <socketless/core/random.hpp>
 #include <socketless/core/time.hpp>
@@ -54,7 +55,7 @@ inline constexpr std::size_t id_length = 16;
     return b > std::numeric_limits<std::uint64_t>::max() - a ? std::numeric_limits<std::uint64_t>::max() : a + b;
 }
 
-enum class request_kind : std::uint8_t { acks, replies, sockets };
+enum class request_kind : std::uint8_t { acks, replies, sockets, count };
 
 // What waits. A bus that knows the other nodes says who they are, another one only how many, and that perhaps later.
 struct request {
@@ -81,6 +82,18 @@ struct request {
     [[nodiscard]] respondent* find(std::string_view node) noexcept {
         auto const found = std::ranges::find(respondents, node, &respondent::node);
         return found == respondents.end() ? nullptr : &*found;
+    }
+
+    // Whether a message of this type is an answer to it.
+    [[nodiscard]] bool awaits(message_type type) const noexcept {
+        switch (kind) {
+        case request_kind::acks:
+            return type == message_type::broadcast_client_count || type == message_type::broadcast_ack;
+        case request_kind::replies: return type == message_type::server_side_emit_response;
+        case request_kind::sockets: return type == message_type::fetch_sockets_response;
+        case request_kind::count: break; // the bus knows
+        }
+        return false;
     }
 
     void add_expected(std::uint64_t count) noexcept { expected = saturating_sum(expected, count); }
@@ -126,6 +139,7 @@ struct request {
 
     [[nodiscard]] bool is_complete() const noexcept {
         if (!is_done_here || !nodes || left != 0) return false;
+        if (kind == request_kind::count) return true;
         if (is_by_name) return std::ranges::all_of(respondents, &respondent::has_spoken);
         return spoken >= *nodes;
     }
