@@ -222,6 +222,18 @@ TEST_CASE("the containers of the standard library are appended to", "[output]") 
     CHECK(std::string(v.begin(), v.end()) == "a" + text);
 }
 
+TEST_CASE("a container that much is appended to seldom grows", "[output]") {
+    std::string const text = numbered_text(700);
+    std::vector<char> target;
+    int growths = 0;
+    for (int i = 0; i != 1'000; ++i) {
+        std::size_t const capacity = target.capacity();
+        CHECK(write_to(target, [&](output& out) { return put_in_pieces(out, text), result<void>(); }) == 700u);
+        growths += target.capacity() != capacity ? 1 : 0;
+    }
+    CHECK(growths <= 20); // twice as large each time
+}
+
 TEST_CASE("large and small pieces stand in the order in which they were put", "[output]") {
     for (std::size_t const room : {std::size_t{0}, std::size_t{600}, std::size_t{100'000}}) {
         for (std::size_t const first : {0u, 3u, 127u, 128u, 500u, 512u, 513u, 3'000u}) {

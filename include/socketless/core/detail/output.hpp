@@ -197,7 +197,8 @@ private:
         if (needed <= capacity) {
             share = std::min(share, capacity); // which is used up before the container grows
         } else if constexpr (requires { target_->reserve(n); }) {
-            target_->reserve(old_size_ + doubled);
+            // A vector reserves no more than it is told: old contents count too, or each message would copy them all.
+            target_->reserve(std::max(old_size_ + doubled, 2 * target_->capacity()));
         } else {
             share = doubled;
         }
