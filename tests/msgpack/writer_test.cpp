@@ -84,6 +84,23 @@ struct deep_and_large {
     }
 };
 
+// A range whose size is signed, as that of Qt's containers.
+class signed_size {
+public:
+    [[nodiscard]] int const* begin() const { return numbers_; }
+    [[nodiscard]] int const* end() const { return numbers_ + size(); }
+    [[nodiscard]] int size() const { return 3; }
+
+private:
+    int numbers_[3] = {1, 2, 3};
+};
+
+class signed_size_map : public std::map<std::string, int> {
+public:
+    using std::map<std::string, int>::map;
+    [[nodiscard]] int size() const { return static_cast<int>(std::map<std::string, int>::size()); }
+};
+
 } // namespace
 
 TEST_CASE("integers take the shortest form", "[msgpack]") {
@@ -144,6 +161,14 @@ TEST_CASE("all that can be written as JSON can be written as MessagePack", "[msg
     CHECK(hex(std::vector<std::byte>(3)) == "c403000000");
     CHECK(hex(std::array<unsigned char, 0>()) == "c400");
     CHECK(hex(json::text()) == "c0");
+}
+
+TEST_CASE("a range whose size is signed is written without a warning", "[msgpack]") {
+    CHECK(hex(signed_size()) == "93010203");
+    CHECK(hex(signed_size_map{{"a", 1}}) == "81a16101");
+    std::string text;
+    CHECK(json::write(text, std::tuple(signed_size(), signed_size_map{{"a", 1}})).has_value());
+    CHECK(text == R"([[1,2,3],{"a":1}])");
 }
 
 TEST_CASE("JSON is written as what it means", "[msgpack]") {
