@@ -187,11 +187,11 @@ public:
         return {};
     }
 
-    /// Mends the heads of containers that have become large, in one pass over what was written. Call it once, behind
-    /// everything else. Returns `status()`.
+    /// Mends the heads of containers that were begun and have become large, in one pass over what was written. Call it
+    /// once, behind everything else. Returns `status()`.
     result<void> finish() {
         SOCKETLESS_ASSERT(depth_ == 0 || failure_ != errc{});
-        if (rare_ != nullptr) mend();
+        if (rare_ != nullptr && !rare_->large.empty()) mend();
         return status();
     }
 
@@ -450,8 +450,9 @@ result<std::size_t> write_passed_on(Target&& target, T const& v) {
 ///
 /// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::out_of_range for what is longer than
 /// 2^32-1, errc::buffer_too_small (the offset is the size needed). After an error the container has its old contents.
-/// One pass, and a second one over what is behind the first array or map that has more than 15 elements. Besides the
-/// container, only deep nests and such arrays and maps allocate.
+/// One pass. A second one goes over what is behind the first array or map of more than 15 elements whose size was not
+/// known when it began: of a range without a size, of a json::text, or of a write_json that begins and ends it. Besides
+/// the container, only such arrays and maps and deep nests allocate.
 template <output_target Target, class T>
 [[nodiscard]] result<std::size_t> write(Target&& target, T const& v) {
     return detail::write_passed_on(target, json::detail::passed_on(v));

@@ -27,7 +27,7 @@ SOCKETLESS_ALWAYS_INLINE constexpr char* write_format(char* p, unsigned format, 
     return p + 1 + Size;
 }
 
-// An integer in as many bytes as `magnitude` takes: 1, 2, 4 or 8. Needs room for eight.
+// An integer in as many bytes as `magnitude` takes: 1, 2, 4 or 8. Needs room for the longest number.
 constexpr char* write_wide(char* p, unsigned narrowest, std::uint64_t bits, std::uint64_t magnitude) noexcept {
     auto const last_byte = static_cast<unsigned>(63 - std::countl_zero(magnitude)) / 8;
     auto const doubled = static_cast<unsigned>(std::bit_width(last_byte));
