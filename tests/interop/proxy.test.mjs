@@ -256,6 +256,19 @@ through('cluster', 'one conversation is heard on both servers', async (connect, 
     for (const one of said) assert.deepEqual(await one, ['hello']);
 });
 
+check('nginx 1.22', 'server', 'polling', 'a cookie of a server that has gone leads to the other one', async () => {
+    const handshake = `${url.cluster}/socket.io/?EIO=4&transport=polling`;
+    const greeted = async (cookie) => {
+        const answer = await fetch(handshake, { headers: { Cookie: `${cookie}=1` } });
+        assert.equal(answer.status, 200);
+        return answer.headers.get('set-cookie').split('=')[0];
+    };
+    assert.equal(await greeted('node_a'), 'node_a');
+    await nodes[0].stop();
+    assert.equal(await greeted('node_a'), 'node_b');
+    assert.equal(await greeted('node_b'), 'node_b');
+});
+
 describe('a proxy that is started anew', () => {
     through('buffering', 'sessions are forgotten, and clients come back', async (connect) => {
         const socket = await connect();
