@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -278,8 +279,7 @@ struct recovery : fake_redis {
     std::size_t a, b;
     std::vector<std::string> data; // of sockets that have come back
 
-    explicit recovery(server_options const& options = recovering()) {
-        cluster::node_options node;
+    explicit recovery(server_options const& options = recovering(), cluster::node_options node = {}) {
         node.write_data = [this](socketio::socket_handle, json::writer& out) { out.value(written); };
         node.read_data = [this](socketio::argument const& value) {
             data.emplace_back(value.json().raw());
@@ -302,6 +302,7 @@ struct recovery : fake_redis {
         }
     }
     std::string written = "the data";
+    std::map<std::string, std::string> parked; // keys that were set before
     bool recovered = false;
     std::vector<socketio::socket_handle> asked;
     std::vector<bool> promised;
@@ -629,6 +630,50 @@ TEST_CASE("what comes while the application is asked is not missed") {
         r.pass(r.b, 1s);
         CHECK(r.keys.size() == 1);
     }
+}
+
+TEST_CASE("what is kept of clients that the application is asked about is bounded") {
+    cluster::node_options node;
+    node.max_queued = 100'000;
+    auto options = recovering();
+    options.skip_middlewares = false;
+    recovery r(options, node);
+    r.io(r.b).declare("/", admission::ask);
+    bool const is_large_session = GENERATE(true, false);
+    if (is_large_session) r.written = std::string(30'000, 'x');
+    std::vector<lost_client> lost;
+    for (int i = 0; i != 4; ++i) {
+        lost.push_back(r.lose_one());
+        r.parked.merge(r.keys);
+    }
+    if (!is_large_session) CHECK(r.node(r.a).in("/").emit("missed", std::string(30'000, 'x')));
+    r.settle();
+    r.keys.merge(r.parked);
+    for (auto const& l : lost) {
+        r.come(r.b, l);
+        r.settle();
+    }
+    REQUIRE(r.promised.size() == 4);
+    CHECK(r.promised.front());
+    CHECK_FALSE(r.promised.back());
+}
+
+TEST_CASE("a client that comes back in thousands of rooms, to events for thousands, costs little") {
+    recovery r;
+    std::vector<std::string> rooms;
+    for (int i = 0; i != 3'000; ++i) rooms.push_back("room " + std::to_string(i));
+    auto const lost = r.lose_one(rooms);
+    std::string others = "\"other\"";
+    for (int i = 0; i != 9'000; ++i) others += ",\"other " + std::to_string(i) + '"';
+    for (int i = 0; i != 10; ++i) r.add_entry(broadcast("x", event("\"not missed\"", others)));
+    r.add_entry(broadcast("x", event("\"missed\"", "\"room 2999\"", others)));
+    r.settle();
+    auto const begin = std::chrono::steady_clock::now();
+    r.come(r.b, lost);
+    r.settle();
+    CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    CHECK(r.recovered);
+    CHECK(r.events(r.b) == lines{R"(["missed"])"});
 }
 
 TEST_CASE("a client that is put out after it was let in is not kept again") {

@@ -89,8 +89,13 @@ protected:
         if ((paging_ == 0 && waiting_.empty()) || !is_event(fields)) return;
         if (paging_ != 0) keep_recent(id, fields);
         forget_answered();
-        for (waiting& w : waiting_)
-            if (fields.nsp == w.nsp) add_missed(w, id, fields.data);
+        std::optional<bool> is_readable; // thousands of clients may wait: it is read once
+        for (waiting& w : waiting_) {
+            if (fields.nsp != w.nsp) continue;
+            if (!is_readable) is_readable = read_event(fields.nsp, fields.data);
+            if (!*is_readable) return;
+            if (is_for(event_, w.rooms)) add_missed(w, id);
+        }
     }
     // It was delivered.
     void note_delivered() {
@@ -107,9 +112,11 @@ protected:
         std::vector<std::string> missing;
         for (returned const& r : returned_) {
             if (r.generation <= generation || r.nsp != fields.nsp || !io.is_connected(r.socket)) continue;
-            std::vector<std::string> rooms{std::string(io.sid(r.socket))};
+            std::string const sid(io.sid(r.socket));
+            std::vector<std::string> rooms{sid};
             for (auto const room : io.rooms_of(r.socket)) rooms.emplace_back(room);
-            if (is_for(event_, rooms)) missing.push_back(std::move(rooms.front()));
+            std::ranges::sort(rooms);
+            if (is_for(event_, rooms)) missing.push_back(sid);
         }
         if (missing.empty()) return;
         event_.rooms = std::move(missing);
@@ -158,7 +165,7 @@ protected:
         while (!order_.empty() && (order_.front()->is_ended || order_.front()->deadline <= now)) {
             auto const r = std::move(order_.front());
             order_.pop_front();
-            end(*r, nullptr); // a session that is found later is put back
+            put_back(*r); // also a session that is found later
         }
     }
     [[nodiscard]] std::optional<time_point> next_session_timeout() const noexcept {
@@ -167,6 +174,7 @@ protected:
     }
 
 private:
+    static constexpr std::size_t few = 64;
     static constexpr std::string_view page = "100"; // entries that Redis tells at once: more than one
 
     // A client that waits for its session.
@@ -182,10 +190,10 @@ private:
         bool is_whole = false;   // Redis has told all that the reader does not
         bool is_refused = false; // it gets a new session
         bool is_ended = false;   // it does not wait any more
-        std::string value = {};  // of the key, until that is put back
+        std::string value = {};  // of the key, until that is put back, or the session is given
         std::optional<stored_session> session = {};
         std::vector<std::pair<stream_id, socketless::detail::missed_packet>> missed = {};
-        std::size_t size = 0; // bytes of these
+        std::size_t size = 0; // bytes of these and of the value
     };
     using restoring_ptr = std::shared_ptr<restoring>;
 
@@ -202,8 +210,8 @@ private:
         std::string nsp;
         std::vector<std::string> rooms;
         std::string pid;
-        std::string value; // what Redis has kept
-        std::size_t size = 0;
+        std::string value;    // what Redis has kept
+        std::size_t size = 0; // bytes of this, and of what it has missed
     };
 
     // A client that has its session again, as long as it may have missed former events of this node.
@@ -218,7 +226,9 @@ private:
     [[nodiscard]] bool restore(socketio::socket_handle socket, std::string_view nsp, std::string_view pid,
                                std::string_view offset) override {
         auto const from = stream_id::read(offset);
-        if (!from || !is_complete() || awaited_.size() >= core().options().max_requests) return false;
+        forget_ended();
+        bool const is_full = awaited_.size() + held_.size() >= core().options().max_requests;
+        if (!from || !is_complete() || is_full) return false;
         auto const r = std::make_shared<restoring>(
             restoring{.socket = socket,
                       .nsp = std::string(nsp),
@@ -254,7 +264,8 @@ private:
 
     // The reply to GETDEL. A client that has had no event of its session yet may claim an older offset.
     void take_session(restoring& r, redis_reply const& reply) {
-        if (reply.type == redis_reply::kind::text && !is_too_large(reply.text)) r.value = reply.text;
+        bool const is_value = reply.type == redis_reply::kind::text && !is_too_large(reply.text);
+        if (is_value && count(reply.text.size(), r.size)) r.value = reply.text;
         r.session = decode_session(r.value, r.pid, core().bounds(), core().options());
         if (!r.session) {
             r.is_refused = true;
@@ -319,11 +330,11 @@ private:
         waiting w{r.socket, r.nsp, r.session->session.rooms, r.pid, std::move(r.value)};
         found->is_of_namespace = !r.session->nsp.empty();
         found->session = std::move(r.session->session);
+        std::size_t const size = r.size;
         end(r, std::move(found));
-        if (sockets().awaits_answer(w.socket))
-            waiting_.push_back(std::move(w));
-        else
-            note_returned(w);
+        if (!sockets().awaits_answer(w.socket)) return note_returned(w);
+        static_cast<void>(count(size, w.size)); // there is room: `end` has just made it
+        waiting_.push_back(std::move(w));
     }
     void note_returned(waiting const& w) {
         if (sockets().was_let_in(w.socket)) returned_.push_back({w.socket, w.nsp, generation_});
@@ -331,7 +342,8 @@ private:
 
     // Nothing was found, or all.
     void end(restoring& r, std::unique_ptr<socketless::detail::restored_elsewhere> found) {
-        r.missed.clear();
+        r.missed = {};
+        r.value = {};
         release(r.size);
         if (std::exchange(r.is_paging, false) && --paging_ == 0) forget_recent();
         bool const waits = !std::exchange(r.is_ended, true) && sockets().is_restoring(r.socket);
@@ -344,6 +356,13 @@ private:
     static constexpr std::string_view type_of_events = "3"; // message_type::broadcast
     [[nodiscard]] static bool is_event(stream_fields const& fields) noexcept { return fields.type == type_of_events; }
 
+    // Those that do not wait any more, behind one that does: there are no more of them than of those that do, or few.
+    void forget_ended() {
+        if (order_.size() < many_restoring_) return;
+        std::erase_if(order_, [](restoring_ptr const& r) { return r->is_ended; });
+        many_restoring_ = std::max(few, 2 * order_.size());
+    }
+
     // Reads an event that may be missed into event_.
     [[nodiscard]] bool read_event(std::string_view nsp, std::string_view data) {
         stream_fields const fields{"?", nsp, type_of_events, data};
@@ -351,11 +370,9 @@ private:
                event_.request_id.empty();
     }
 
-    // The packet of an event, with its offset, if it is for a socket in these rooms.
-    [[nodiscard]] std::optional<socketless::detail::missed_packet>
-    packet_of(std::string_view nsp, stream_id id, std::string_view data, std::vector<std::string> const& rooms) {
-        if (!read_event(nsp, data) || !is_for(event_, rooms)) return std::nullopt;
-        socketless::detail::missed_packet packet{std::move(event_.text), {}};
+    // The packet of the event that was read, with its offset.
+    [[nodiscard]] socketless::detail::missed_packet packet_of_event(stream_id id) const {
+        socketless::detail::missed_packet packet{event_.text, {}};
         packet.text.pop_back(); // the bracket at the end
         packet.text.append(",\"").append(id.text()).append("\"]");
         for (byte_view const a : event_.attachments)
@@ -379,13 +396,13 @@ private:
 
     void keep_missed(restoring& r, stream_id id, std::string_view data) {
         if (r.is_refused || !r.session) return;
-        auto packet = packet_of(r.nsp, id, data, r.session->session.rooms);
-        if (!packet) return;
-        if (!count(size_of(*packet), r.size)) {
+        if (!read_event(r.nsp, data) || !is_for(event_, r.session->session.rooms)) return;
+        auto packet = packet_of_event(id);
+        if (!count(size_of(packet), r.size)) {
             r.is_refused = true;
             return;
         }
-        r.missed.emplace_back(id, std::move(*packet));
+        r.missed.emplace_back(id, std::move(packet));
     }
 
     void keep_recent(stream_id id, stream_fields const& fields) {
@@ -401,11 +418,11 @@ private:
         recent_.clear();
     }
 
-    void add_missed(waiting& w, stream_id id, std::string_view data) {
-        auto packet = packet_of(w.nsp, id, data, w.rooms);
-        if (!packet) return;
-        if (!count(size_of(*packet), w.size)) return sockets().forget_restored(w.socket);
-        sockets().add_missed(w.socket, std::move(*packet));
+    // The event that was read.
+    void add_missed(waiting& w, stream_id id) {
+        auto packet = packet_of_event(id);
+        if (!count(size_of(packet), w.size)) return sockets().forget_restored(w.socket);
+        sockets().add_missed(w.socket, std::move(packet));
     }
 
     // Clients that the application has let in, or not: those may come back once more.
@@ -426,13 +443,14 @@ private:
     bool recovers_ = false;
     stream_id position_;
     std::unordered_map<std::uint64_t, restoring_ptr> awaited_; // by the tokens of the replies that are due
-    std::deque<restoring_ptr> order_;                          // all of them, by their deadlines
-    std::deque<restoring_ptr> held_;                           // the reader is behind them
-    std::size_t paging_ = 0;                                   // how many read the stream
-    std::vector<recent_event> recent_;                         // as long as there are any
+    std::deque<restoring_ptr> order_;  // all of them, by their deadlines, and some that have ended
+    std::size_t many_restoring_ = few; // so many that it is worth to look who has ended
+    std::deque<restoring_ptr> held_;   // the reader is behind them
+    std::size_t paging_ = 0;           // how many read the stream
+    std::vector<recent_event> recent_; // as long as there are any
     std::vector<waiting> waiting_;
     std::vector<returned> returned_;
-    std::size_t many_returned_ = 64; // so many that it is worth to look who has gone
+    std::size_t many_returned_ = few; // so many that it is worth to look who has gone
     std::uint64_t generation_ = 0;
     std::size_t size_ = 0; // bytes that are kept for clients
     std::size_t size_of_recent_ = 0;
