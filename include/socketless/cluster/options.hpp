@@ -46,7 +46,7 @@ struct node_options {
 
 /// How the nodes of a `message_node`'s bus know of each other.
 struct heartbeat_options {
-    /// A node that has sent nothing for so long says that it is there.
+    /// A node that has sent nothing for so long says that it is there. At least 1 ms.
     milliseconds interval{5'000};
     /// A node from which nothing has come for so long is gone.
     milliseconds timeout{10'000};

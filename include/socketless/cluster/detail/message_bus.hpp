@@ -29,7 +29,9 @@ namespace socketless::inline v0::cluster::detail {
 // Source: socket.io-adapter 2.5.8, ClusterAdapterWithHeartbeat; heartbeats are those of the whole node, in "/".
 class message_bus final : public bus {
 public:
-    message_bus(heartbeat_options options, hash_key const& key) : options_(options), nodes_(key) {}
+    message_bus(heartbeat_options options, hash_key const& key) : options_(options), nodes_(key) {
+        options_.interval = std::max(options_.interval, milliseconds(1)); // or a heartbeat would always be due
+    }
 
     //=== what the node wants ===//
 
