@@ -47,7 +47,7 @@ public:
         if (auto const made = encode_request(bytes, m); !made) return made;
         if (is_too_large(bytes)) return error{errc::message_too_large};
         bool const is_heard = listen_for(m);
-        question q{m.nsp, m.request_id, {}, question_state::waits_to_listen};
+        question q{m.nsp, m.request_id, {}, question_state::waits};
         if (!is_urgent)
             q.bytes = std::move(bytes);
         else if (!publish_on(request_channel(m.nsp), std::move(bytes)))
@@ -61,7 +61,7 @@ public:
 
     // This node listens too, and counts itself.
     void count(message const& m) override {
-        question q{m.nsp, m.request_id, {}, question_state::waits_to_listen};
+        question q{m.nsp, m.request_id, {}, question_state::waits};
         if (listen_for(m) && has_room_for(q.size())) add_question(std::move(q));
     }
 
@@ -88,6 +88,7 @@ public:
         } else if (connection == redis_connection::commands) {
             is_up_ = true;
             tell_if_connected();
+            ask_waiting([this](question const& q) { return subscriptions_.is_confirmed(q.nsp); });
         }
     }
 
@@ -138,10 +139,7 @@ public:
         auto const nsp = subscriptions_.note_subscription(words[1], what.starts_with('p'), has_begun);
         if (!nsp) return;
         tell_if_connected();
-        for (auto& [token, q] : questions_)
-            if (q.state == question_state::waits_to_listen && q.nsp == *nsp) listening_.push_back(token);
-        std::ranges::sort(listening_);
-        for (std::uint64_t const token : std::exchange(listening_, {})) count_nodes(token);
+        ask_waiting([&nsp](question const& q) { return q.nsp == *nsp; });
     }
 
     //=== what to do ===//
@@ -243,7 +241,8 @@ private:
         }
     };
 
-    enum class question_state : std::uint8_t { waits_to_listen, queued, asked };
+    // A question waits until the node hears the answers, and the connection of commands is there.
+    enum class question_state : std::uint8_t { waits, queued, asked };
 
     // A request of this node for which Redis is asked how many nodes there are.
     struct question {
@@ -267,22 +266,25 @@ private:
         queued_ += size;
     }
 
-    // The connection of commands is lost, and with it the replies that are due. What need not be published stays only
-    // as a question.
+    // The connection of commands is lost, and with it the replies that are due. Of commands only what is to be published
+    // is kept: questions that are kept are asked anew. Those of requests that end meanwhile take up no room then.
     void forget_commands() {
         publishes_due_ = 0;
         std::size_t dropped = 0;
         bool const drops_all = when_lost_ == redis_fate::drop;
         for (auto i = questions_.begin(); i != questions_.end();) {
             auto const at = i++;
-            if (at->second.state != question_state::asked && !drops_all) continue;
-            if (!take_question(at).bytes.empty()) ++dropped;
+            if (at->second.state == question_state::asked || drops_all) {
+                if (!take_question(at).bytes.empty()) ++dropped;
+            } else {
+                at->second.state = question_state::waits;
+            }
         }
         for (std::size_t i = commands_.size(); i != 0; --i) {
             command c = std::move(commands_.front());
             commands_.pop();
             bool const is_published = is_of_publish(c.token);
-            if (!drops_all && (is_published || questions_.contains(c.token))) {
+            if (!drops_all && is_published) {
                 commands_.push(std::move(c));
                 continue;
             }
@@ -310,7 +312,7 @@ private:
         questions_.emplace(token, std::move(q));
         undo.commit();
         queued_ += size;
-        if (listens) count_nodes(token);
+        if (listens && is_up_) count_nodes(token);
     }
 
     question take_question(question_map::iterator at) noexcept {
@@ -319,6 +321,16 @@ private:
         questions_.erase(at);
         if (auto const request = tokens_.find(q.request_id); request != tokens_.end()) tokens_.erase(request);
         return q;
+    }
+
+    // What these questions have waited for has come.
+    template <class Predicate>
+    void ask_waiting(Predicate is_one) {
+        if (!is_up_) return;
+        for (auto const& [token, q] : questions_)
+            if (q.state == question_state::waits && is_one(q)) listening_.push_back(token);
+        std::ranges::sort(listening_);
+        for (std::uint64_t const token : std::exchange(listening_, {})) count_nodes(token);
     }
 
     void count_nodes(std::uint64_t token) {

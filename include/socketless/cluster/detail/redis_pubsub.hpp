@@ -47,6 +47,11 @@ public:
         return {};
     }
 
+    // There is no reader: what a caller says of one means nothing.
+    void lost(redis_connection connection) override {
+        if (connection != redis_connection::reader) redis_bus::lost(connection);
+    }
+
 private:
     result<void> encode_request(std::string& bytes, message const& m) override {
         return encode_redis_request(bytes, m);
