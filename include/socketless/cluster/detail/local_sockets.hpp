@@ -17,6 +17,7 @@
 #include <socketless/server.hpp>
 #include <socketless/server_options.hpp>
 #include <socketless/socketio/session.hpp>
+#include <socketless/text/utf8.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -110,9 +111,10 @@ public:
 
     //=== what is there ===//
 
-    // The rooms of a namespace, the ids of sockets among them.
+    // The rooms of a namespace, the ids of sockets among them. Names that are no text could not be told.
     [[nodiscard]] std::vector<std::string> room_names(std::string_view nsp) const {
         auto names = emitter_->room_names(nsp);
+        std::erase_if(names, [](std::string const& name) { return !utf8::validate(name); });
         server_->in(nsp).for_each([&](socketio::socket_handle s) { names.emplace_back(server_->sid(s)); });
         return names;
     }
