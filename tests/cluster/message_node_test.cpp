@@ -272,6 +272,19 @@ TEST_CASE("an answer may be any value, binary too, or none", "[cluster]") {
                         "complete" + at(*id) + ": 3 of 3, whole"});
 }
 
+TEST_CASE("clients of another server have all the time to answer, however long nothing came for that server") {
+    trio c;
+    c.answer();
+    for (auto& m : c.members) m->world.now += 9s;
+    for (std::size_t n = 0; n != 3; ++n) c.node(n).handle_timeout(c.now());
+    c.settle();
+    auto const id = at(c.node(0).to("b").except("a").emit_with_ack(5s, "ask").value());
+    while (auto const t = c.node(0).poll_transmit()) c.node(2).received(std::string(t->bytes), c.now());
+    c.server(2).handle_timeout(c.now()); // before the answer comes
+    c.settle();
+    CHECK(c.told(0).front() == "ack" + id + R"(: "answer of 2" from 2)");
+}
+
 TEST_CASE("a client that never answers is waited for until the time has run out", "[cluster]") {
     for (std::size_t const silent : {0U, 1U}) {
         trio c;
@@ -608,6 +621,16 @@ TEST_CASE("a node that is silent for too long is gone, and the requests that wai
     CHECK(c.told(0) == lines{"complete" + at(*id) + ": 1 of 2", "left 1"});
     CHECK(c.node(0).node_count() == 1);
     CHECK(c.node(0).request_count() == 0);
+}
+
+TEST_CASE("an interval of nothing makes no heartbeat that is always due") {
+    cluster_of::settings s;
+    s.heartbeat.interval = 0ms;
+    cluster_of c(2, s);
+    c.pass(5ms);
+    CHECK(c.node(0).node_count() == 1);
+    c.node(0).handle_timeout(c.now());
+    CHECK((c.node(0).poll_timeout() > c.now()));
 }
 
 TEST_CASE("a node that answers one other node says to the rest that it is there", "[cluster]") {

@@ -37,7 +37,7 @@ class redis_node;
 ///
 /// The node does no I/O. After each input, of the server too, poll it until dry: `poll_event` is for the application,
 /// `poll_transmit` for the bus. All that waits has a limit and a deadline. Calls without a `now` use the time of the
-/// last call that had one.
+/// last call that had one, of the node or of its server.
 class node {
 public:
     /// Neither copied nor moved: audiences refer to it.

@@ -19,6 +19,7 @@
 #include <socketless/socketio/server_session.hpp>
 #include <socketless/socketio/session.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -53,6 +54,8 @@ public:
     [[nodiscard]] engineio::server& engine() noexcept { return engine_; }
     [[nodiscard]] engineio::server const& engine() const noexcept { return engine_; }
     [[nodiscard]] time_point now() const noexcept { return now_; }
+    // Something that is none of its inputs has come now.
+    void advance(time_point now) noexcept { now_ = std::max(now_, now); }
 
     // Precondition: the connection is there.
     [[nodiscard]] server_connection& operator[](std::uint32_t index) noexcept { return *all_[index]; }

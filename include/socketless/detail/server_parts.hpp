@@ -130,6 +130,10 @@ public:
 
     //=== what there is ===//
 
+    // The time of the last input, of this server or of who emits through it.
+    [[nodiscard]] time_point now() const noexcept { return connections_.now(); }
+    void advance(time_point now) noexcept { connections_.advance(now); }
+
     // The id of a socket that has joined its namespace, or whose state is kept; empty for others.
     [[nodiscard]] std::string_view sid_of(socket_handle socket) {
         if (auto const* const s = sockets_.find(socket)) {

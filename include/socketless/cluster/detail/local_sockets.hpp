@@ -111,6 +111,10 @@ public:
 
     //=== what is there ===//
 
+    // The time of the server, which counts the timeouts of acknowledgements.
+    [[nodiscard]] time_point now() const noexcept { return emitter_->now(); }
+    void advance(time_point now) noexcept { emitter_->advance(now); }
+
     // The rooms of a namespace, the ids of sockets among them. Names that are no text could not be told.
     [[nodiscard]] std::vector<std::string> room_names(std::string_view nsp) const {
         auto names = emitter_->room_names(nsp);

@@ -60,8 +60,12 @@ public:
     [[nodiscard]] std::string const& uid() const noexcept { return uid_; }
     [[nodiscard]] node_options const& options() const noexcept { return options_; }
     [[nodiscard]] limits const& bounds() const noexcept { return server_->options().sockets.limits; }
-    [[nodiscard]] time_point now() const noexcept { return now_; }
-    void advance(time_point now) noexcept { now_ = std::max(now_, now); }
+    // The server and its node hear of different things: the time is that of whoever has heard last.
+    [[nodiscard]] time_point now() const noexcept { return std::max(now_, here_.now()); }
+    void advance(time_point now) noexcept {
+        now_ = std::max(now_, now);
+        here_.advance(now_);
+    }
     // Whether a socket of this node is in the room of the namespace, or in the namespace.
     [[nodiscard]] bool has_room(std::string_view nsp, std::string_view room) const {
         return here_.has_room(nsp, room) || here_.keeps_sessions(nsp);
@@ -248,8 +252,8 @@ public:
     void handle_timeout(time_point now) {
         advance(now);
         tell_empty_namespaces();
-        while (std::uint64_t const number = requests_.find_due(now_)) end(number);
-        bus_->handle_timeout(now_);
+        while (std::uint64_t const number = requests_.find_due(this->now())) end(number);
+        bus_->handle_timeout(this->now());
     }
 
     //=== what it means, when to come back ===//
@@ -368,7 +372,7 @@ private:
     // Gives the message the id of a new request.
     result<std::uint64_t> begin_request(message& m, request r) {
         if (requests_.size() >= options_.max_requests) return error{errc::too_many_requests};
-        r.deadline = deadline(now_, *m.timeout);
+        r.deadline = deadline(now(), *m.timeout);
         r.nsp = m.nsp;
         std::uint64_t const number = requests_.add(std::move(r));
         m.request_id = requests_.wire_id(number);
