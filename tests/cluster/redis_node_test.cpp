@@ -101,6 +101,14 @@ TEST_CASE("a node subscribes anew when the connection is back, and the loss of e
     CHECK(redis.told(n) == lines{"lost"});
 }
 
+TEST_CASE("a reader that a node does not want is no loss") {
+    fake_redis redis;
+    auto const a = redis.add_connected();
+    redis.lose(a, redis_connection::reader);
+    redis.settle();
+    CHECK(redis.told(a).empty());
+}
+
 TEST_CASE("a node takes part in a namespace as long as it has sockets there") {
     fake_redis redis;
     auto const n = redis.add_connected();
@@ -150,6 +158,32 @@ TEST_CASE("namespaces beyond the limit are not subscribed, and there is room aga
     redis.commands(n);
     redis.join(n, "/three");
     CHECK(redis.commands(n) == subscribing(redis, n, "/three"));
+}
+
+TEST_CASE("thousands of namespaces that lost sockets may come back to cost little") {
+    constexpr std::size_t many = 3'000;
+    server_options server;
+    server.recovery.emplace();
+    server.sockets.max_sockets = many;
+    cluster::redis_options options;
+    options.max_namespaces = 2;
+    fake_redis redis;
+    auto const a = redis.add_connected({}, options, server);
+    auto& m = *redis.members[a];
+    auto const c = m.world.add();
+    m.world.client(c).connect("/first").ignore();
+    redis.settle();
+    for (std::size_t i = 1; i != many; ++i) m.world.client(c).connect("/" + std::to_string(i)).ignore();
+    redis.settle();
+    redis.commands(a);
+    auto const begin = std::chrono::steady_clock::now();
+    m.world.cut(c);
+    redis.settle();
+    CHECK(std::chrono::steady_clock::now() - begin < 5s); // a look at all of them for each takes longer
+    redis.pass(a, 1s);
+    CHECK(redis.commands(a).empty());
+    for (int i = 0; i != 200; ++i) redis.pass(a, 1s);
+    CHECK(redis.commands(a) == subscribing(redis, a, "/first", "UN"));
 }
 
 TEST_CASE("patterns match one namespace only, whatever its name") {
@@ -494,6 +528,17 @@ TEST_CASE("other servers may ask which rooms there are, and which sockets are in
     CHECK(redis.node(a).counts().ignored == 2);
 }
 
+TEST_CASE("a room whose name is no text does not keep the others from who asks which rooms there are") {
+    fake_redis redis;
+    auto const a = redis.add_connected();
+    auto const sid = std::string(redis.members[a]->world.server.sid(redis.join(a, "/", {"\xff", "x"})));
+    redis.commands(a);
+    redis.publish("socket.io-request#/#", R"({"requestId":"r","type":1})");
+    redis.settle();
+    CHECK(redis.commands(a) == std::vector<words>{{"PUBLISH", "socket.io-response#/#",
+                                                   R"({"requestId":"r","rooms":["x",")" + sid + "\"]}"}});
+}
+
 TEST_CASE("what a request keeps is forgotten when the request ends, whatever Redis says") {
     cluster::node_options options;
     options.max_queued = 20'000;
@@ -509,6 +554,43 @@ TEST_CASE("what a request keeps is forgotten when the request ends, whatever Red
     CHECK(redis.node(a).in("/").emit("large", std::string(15'000, 'x')));
     redis.settle();
     CHECK(redis.node(a).counts().dropped == 0);
+}
+
+TEST_CASE("questions of requests that have ended take up no room while Redis is lost") {
+    cluster::node_options options;
+    options.max_queued = 20'000;
+    cluster::redis_options kept;
+    kept.when_lost = redis_fate::keep;
+    fake_redis redis;
+    auto const a = redis.add_connected(options, kept);
+    CHECK(redis.node(a).in("/").fetch_sockets(10s)); // it waits for the next poll
+    redis.lose(a, redis_connection::commands);
+    for (int i = 0; i != 200; ++i) {
+        CHECK(redis.node(a).in("/").fetch_sockets(1s));
+        redis.pass(a, 1s);
+    }
+    CHECK(redis.node(a).in("/").emit("large", std::string(10'000, 'x')));
+    CHECK(redis.node(a).in("/").fetch_sockets(1s));
+    redis.settle();
+    CHECK(redis.node(a).counts().dropped == 0);
+    redis.node(a).connected(redis_connection::commands, redis.now(a));
+    redis.settle();
+    CHECK(outlined(redis.commands(a)) == lines{all_sent[0], asked_first[0]});
+    CHECK(redis.told(a).back() == "complete 0/0");
+}
+
+TEST_CASE("the time of a request begins when the application asks, however long nothing came for the node") {
+    fake_redis redis;
+    auto const a = redis.add_connected();
+    redis.add_connected();
+    redis.members[a]->replies = false;
+    redis.members[a]->world.pass(60s); // only the server hears of it
+    CHECK(redis.node(a).in("/").fetch_sockets(5s));
+    CHECK((redis.node(a).poll_timeout() == redis.now(a) + 5s));
+    redis.node(a).handle_timeout(redis.now(a));
+    CHECK(redis.node(a).request_count() == 1);
+    redis.pass(a, 5s);
+    CHECK(redis.node(a).request_count() == 0);
 }
 
 TEST_CASE("what comes for a socket whose connection is lost is kept for it, even if nobody else is there") {

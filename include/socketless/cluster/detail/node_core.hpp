@@ -4,6 +4,7 @@
 #include <socketless/cluster/audience.hpp>
 #include <socketless/cluster/detail/bus.hpp>
 #include <socketless/cluster/detail/event_queue.hpp>
+#include <socketless/cluster/detail/left_namespaces.hpp>
 #include <socketless/cluster/detail/local_sockets.hpp>
 #include <socketless/cluster/detail/message.hpp>
 #include <socketless/cluster/detail/payload.hpp>
@@ -22,12 +23,10 @@
 #include <socketless/socketio/session.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -244,7 +243,9 @@ public:
         case socketio::event_type::ack: return take_ack(e);
         case socketio::event_type::acks_complete: return take_end_of_acks(e.id);
         case socketio::event_type::connected: return bus_->note_namespace(e.nsp), false;
-        case socketio::event_type::disconnected: return note_left_namespace(e.nsp), false;
+        case socketio::event_type::disconnected:
+            if (bus_->follows_namespaces()) left_.note_left(e.nsp);
+            return false;
         default: return false;
         }
     }
@@ -263,8 +264,7 @@ public:
         return events_.poll();
     }
     [[nodiscard]] std::optional<time_point> poll_timeout() const noexcept {
-        auto const next = earlier(requests_.next_deadline(), bus_->poll_timeout());
-        return next_look_ == time_point::max() ? next : earlier(next, next_look_);
+        return earlier(left_.next_look(now()), earlier(requests_.next_deadline(), bus_->poll_timeout()));
     }
 
     [[nodiscard]] statistics const& counts() const noexcept { return counts_; }
@@ -465,19 +465,13 @@ private:
         return true;
     }
 
-    // Names of namespaces that are empty, but for lost sockets that may come back, stay until those have gone.
     void tell_empty_namespaces() {
-        std::erase_if(perhaps_empty_, [this](std::string const& nsp) {
-            if (!here_.has_sockets(nsp) && here_.keeps_sessions(nsp)) return false;
-            if (!here_.has_sockets(nsp)) bus_->note_empty_namespace(nsp);
+        left_.look(now(), [this](std::string const& nsp) {
+            if (here_.has_sockets(nsp)) return true;
+            if (here_.keeps_sessions(nsp)) return false;
+            bus_->note_empty_namespace(nsp);
             return true;
         });
-        next_look_ = perhaps_empty_.empty() ? time_point::max() : deadline(now_, std::chrono::seconds(1));
-    }
-    void note_left_namespace(std::string_view nsp) {
-        if (!bus_->follows_namespaces()) return;
-        perhaps_empty_.emplace(nsp);
-        next_look_ = now_;
     }
 
     server* server_;
@@ -488,8 +482,7 @@ private:
     // The acknowledgements that the server awaits, by its ids: for requests of this node, and for those of others.
     std::unordered_map<std::uint64_t, std::uint64_t> local_acks_;
     std::unordered_map<std::uint64_t, reply_request> foreign_acks_;
-    std::set<std::string> perhaps_empty_; // namespaces from which a socket has gone
-    time_point next_look_ = time_point::max();
+    left_namespaces left_; // if the bus follows namespaces
     event_queue events_;
     statistics counts_;
     std::uint64_t untold_drops_ = 0;
