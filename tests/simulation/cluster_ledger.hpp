@@ -1,4 +1,5 @@
-// What must come of what servers that act as one do, and whether it came: events at clients and servers, rooms, answers.
+// What must come of what servers that act as one do, and whether it came: events at clients and servers, rooms and
+// answers.
 #pragma once
 
 #include "simulation/cluster_model.hpp"

@@ -179,7 +179,8 @@ struct event {
     /// sockets: those of one node.
     socket_range sockets = {};
     /// complete: how many clients (acks) or other nodes (replies, sockets) were to answer, as far as that is known, and
-    /// how many have answered. All have if the two are the same and `is_whole`. Of `count_nodes` the first is the answer.
+    /// how many have answered. All have if the two are the same and `is_whole`. The first is the answer of
+    /// `count_nodes`.
     std::uint64_t expected = 0;
     std::uint64_t answers = 0;
     /// complete: whether every node that had to say something has said it in time.

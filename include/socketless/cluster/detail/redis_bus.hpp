@@ -266,8 +266,9 @@ private:
         queued_ += size;
     }
 
-    // The connection of commands is lost, and with it the replies that are due. Of commands only what is to be published
-    // is kept: questions that are kept are asked anew. Those of requests that end meanwhile take up no room then.
+    // The connection of commands is lost, and with it the replies that are due. Of commands only what is to be
+    // published is kept: questions that are kept are asked anew. Those of requests that end meanwhile take up no room
+    // then.
     void forget_commands() {
         publishes_due_ = 0;
         std::size_t dropped = 0;
