@@ -81,12 +81,11 @@ struct site {
 } // namespace
 
 int main(int argc, char** argv) try {
-    std::string const usage =
-        "chat_server [option]..." + std::string(server_arguments::usage) + std::string(cluster_arguments::usage) + R"(
-  --page DIRECTORY                  that has index.html
-  --client DIRECTORY                that has socket.io.min.js
-The port is 3000 unless another is given.)";
     server_arguments arguments{.port = 3000, .path = "/socket.io/"};
+    std::string const usage =
+        "chat_server [option]..." + arguments.usage() + std::string(cluster_arguments::usage) + R"(
+  --page DIRECTORY                  that has index.html
+  --client DIRECTORY                that has socket.io.min.js)";
     arguments.engine.max_payload = 5'000'000; // base64 of the largest picture takes 4'000'000
     arguments.engine.ping_interval = std::chrono::seconds(10);
     arguments.engine.ping_timeout = std::chrono::seconds(10);
@@ -98,7 +97,7 @@ The port is 3000 unless another is given.)";
     cluster.declare(line);
     line.option("--page", directory);
     line.option("--client", client);
-    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+    line.parse_options(argc, argv);
 
     auto options = arguments.wire();
     options.other_paths = wire::other_paths::application;

@@ -23,11 +23,11 @@ struct echo {
 } // namespace
 
 int main(int argc, char** argv) {
-    std::string const usage = "engineio_echo_server [option]..." + std::string(server_arguments::usage);
     server_arguments arguments{.path = "/engine.io/"};
+    std::string const usage = "engineio_echo_server [option]..." + arguments.usage();
     command_line line(usage);
     arguments.declare(line);
-    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+    line.parse_options(argc, argv);
 
     arguments.engine.path = arguments.path;
     socketless::wire::server<engineio::server> io(arguments.engine, arguments.wire(), socketless::system_random(),

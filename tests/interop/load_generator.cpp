@@ -359,7 +359,7 @@ private:
 
 template <class Number>
 void add_list(command_line& line, std::string_view name, std::vector<Number>& to) {
-    line.option(name, [&to](std::string_view value) {
+    line.option(name, "wants a number", [&to](std::string_view value) {
         auto const end = value.data() + value.size();
         auto const done = std::from_chars(value.data(), end, to.emplace_back());
         return done.ec == std::errc() && done.ptr == end;
@@ -394,9 +394,12 @@ int main(int argc, char** argv) {
     line.flag("--frames", options.frames);
     auto const alone = line.parse(argc, argv);
     constexpr std::array<std::string_view, 4> modes{"echo", "idle", "broadcast", "cluster"};
-    if (alone.size() != 1 || std::ranges::count(modes, alone.front()) == 0) line.fail("echo, idle, broadcast, cluster");
+    if (alone.size() != 1 || std::ranges::count(modes, alone.front()) == 0)
+        line.fail("one of echo, idle, broadcast, cluster is wanted");
     options.mode = alone.front();
-    if (options.ports.empty() || options.ports.size() > options.connections) line.fail("--port");
-    if (options.connections == 0 || options.connecting == 0 || options.window == 0) line.fail("0");
+    if (options.ports.empty() || options.ports.size() > options.connections)
+        line.fail("--port is wanted, and no more ports than connections");
+    if (options.connections == 0 || options.connecting == 0 || options.window == 0)
+        line.fail("--connections, --connecting and --window cannot be 0");
     return load(std::move(options)).run();
 }

@@ -14,6 +14,7 @@
 #include <socketless/cluster/options.hpp>
 #include <socketless/server.hpp>
 
+#include <string>
 #include <string_view>
 
 struct cluster_arguments {
@@ -21,7 +22,12 @@ struct cluster_arguments {
 
     static constexpr std::string_view usage = {};
 
-    void declare(command_line&) {}
+    void declare(command_line& line) {
+        for (auto const* const name : {"--redis", "--redis-prefix", "--redis-mode", "--redis-timeout"})
+            line.flag(name, [&line, name] {
+                line.fail(std::string(name) + ": built without hiredis (libhiredis-dev, pkg-config)");
+            });
+    }
 };
 
 class redis_cluster {

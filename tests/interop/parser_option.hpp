@@ -9,7 +9,7 @@
 #include <string_view>
 
 inline void declare_parser(command_line& line, socketless::socketio::parser const*& to) {
-    line.option("--parser", [&to](std::string_view name) {
+    line.option("--parser", "is msgpack or default", [&to](std::string_view name) {
         to = name == "msgpack" ? &socketless::socketio::msgpack_parser : nullptr;
         return name == "msgpack" || name == "default";
     });

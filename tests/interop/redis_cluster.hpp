@@ -25,16 +25,18 @@ struct cluster_arguments {
   --redis HOST:PORT                 acts as one with all servers on this Redis, those of Node too
   --redis-prefix P                  what the names of channels begin with: socket.io; those of streams' keys too
   --redis-mode M                    pubsub, as @socket.io/redis-adapter does it, is the default; or streams, as
-                                    @socket.io/redis-streams-adapter does it: --recovery is on any server then
+                                    @socket.io/redis-streams-adapter does it: clients recover on any server then
   --redis-timeout MS                how long answers of other servers are awaited: 5000)";
 
     void declare(command_line& line) {
         redis.declare(line);
         line.option("--redis-timeout", node.request_timeout);
-        line.option("--redis-mode", [this](std::string_view name) {
+        line.option("--redis-mode", "is pubsub or streams", [this](std::string_view name) {
             if (name == "streams") mode = socketless::cluster::redis_mode::streams;
             return name == "streams" || name == "pubsub";
         });
+        for (auto const* const name : {"--redis-prefix", "--redis-mode", "--redis-timeout"})
+            line.needs(name, "--redis");
     }
 
     [[nodiscard]] socketless::cluster::redis_options options() const {

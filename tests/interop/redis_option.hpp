@@ -17,8 +17,8 @@ struct redis_arguments {
     std::string session_prefix = "sio:session:"; // of Redis Streams; begins with the prefix if that is given
 
     void declare(command_line& line) {
-        line.option("--redis", [this](std::string_view address) { return read(address); });
-        line.option("--redis-prefix", [this](std::string_view given) {
+        line.option("--redis", "wants HOST:PORT", [this](std::string_view address) { return read(address); });
+        line.option("--redis-prefix", {}, [this](std::string_view given) {
             prefix = given;
             session_prefix = prefix + ":session:";
             return true;
@@ -33,6 +33,6 @@ private:
         auto const digits = address.substr(std::min(colon + 1, address.size()));
         auto const end = digits.data() + digits.size();
         auto const done = std::from_chars(digits.data(), end, port);
-        return !host.empty() && done.ec == std::errc() && done.ptr == end;
+        return !host.empty() && port != 0 && done.ec == std::errc() && done.ptr == end;
     }
 };

@@ -32,8 +32,11 @@ struct server_arguments {
     // How long a client that no longer polls can keep the program from ending.
     socketless::engineio::server_options engine = {.close_timeout = std::chrono::seconds(5)};
 
-    static constexpr std::string_view usage = R"(
-  --port N                          0, the default, picks one; the first line says which
+    // What it holds so far are the defaults.
+    [[nodiscard]] std::string usage() const {
+        return "\n  --port N                          " + std::to_string(port) +
+               " is the default; 0 picks one; the first line says which"
+               R"(
   --ping-interval, --ping-timeout, --upgrade-timeout MS
   --max-payload BYTES               of one body, and of one message of a WebSocket
   --allow-v3                        serves clients of revision 3 (EIO=3) too
@@ -43,6 +46,7 @@ struct server_arguments {
   --cookie NAME                     the answer to a handshake sets this cookie, for balancers
   --header-limit BYTES              of the head of a request: 16384
   --cert FILE --key FILE            https and wss, with a certificate and its key in PEM)";
+    }
 
     void declare(command_line& line) {
         line.option("--port", port);
@@ -52,7 +56,7 @@ struct server_arguments {
         line.option("--max-payload", engine.max_payload);
         line.flag("--allow-v3", engine.allow_v3);
         line.option("--path", path);
-        line.option("--cors", [this](std::string_view origin) { return origins.emplace_back(origin), true; });
+        line.option("--cors", {}, [this](std::string_view origin) { return origins.emplace_back(origin), true; });
         line.flag("--cors-credentials", allows_credentials);
         line.option("--cookie", cookie);
         line.option("--header-limit", header_limit);

@@ -130,31 +130,33 @@ options read_options(int argc, char** argv) {
     o.client.recovery = false;
     std::uint32_t attempts = 0xffffffff;
     command_line line(usage);
-    line.option("--transport", [&o](std::string_view value) { return read_transport(value, o.client); });
-    line.option("--protocol", [&o](std::string_view value) { return read_protocol(value, o.client); });
+    line.option("--transport", "is polling, websocket or upgrade",
+                [&o](std::string_view value) { return read_transport(value, o.client); });
+    line.option("--protocol", "is 3 or 4", [&o](std::string_view value) { return read_protocol(value, o.client); });
     declare_parser(line, o.client.parser);
     line.option("--path", o.client.path);
-    line.option("--nsp", [&o](std::string_view value) { return o.namespaces.emplace_back(value), true; });
-    line.option("--auth", [&o](std::string_view value) { return read_auth(value, o.auth); });
+    line.option("--nsp", {}, [&o](std::string_view value) { return o.namespaces.emplace_back(value), true; });
+    line.option("--auth", "wants a JSON object", [&o](std::string_view value) { return read_auth(value, o.auth); });
     line.flag("--no-reconnect", [&o] { o.client.reconnection = false; });
     line.option("--reconnect-delay", o.client.reconnection_delay);
     line.option("--reconnect-attempts", attempts);
     line.flag("--recovery", o.client.recovery);
     line.option("--cacert", o.trust.authorities);
     line.flag("--insecure", [&o] { o.trust.verifies = false; });
-    line.option("--header", [&o](std::string_view value) { return read_header(value, o.wire); });
+    line.option("--header", "wants NAME: VALUE", [&o](std::string_view value) { return read_header(value, o.wire); });
     line.option("--proxy", o.wire.proxy);
-    line.option("--cookies", [&o](std::string_view value) { return read_switch(value, o.wire.keeps_cookies); });
+    line.option("--cookies", "is on or off",
+                [&o](std::string_view value) { return read_switch(value, o.wire.keeps_cookies); });
     line.flag("--json", o.speaks_json);
     auto const urls = line.parse(argc, argv);
     if (urls.size() != 1) line.fail("one URL is wanted");
     auto const url = http::parse_url(urls.front());
-    if (!url) line.fail(urls.front());
-    if (!check(o.wire)) line.fail(o.wire.proxy);
+    if (!url) line.fail("no URL that can be used: " + std::string(urls.front()));
+    if (!check(o.wire)) line.fail("--proxy", "wants http://host:port or https", o.wire.proxy);
     o.url = *url;
     if (o.namespaces.empty()) o.namespaces.emplace_back(url->path);
     if (o.client.revision == engineio::revision::v3 && !o.auth.empty())
-        line.fail("--auth (servers of protocol 3 know none: give a query with a namespace, --nsp '/?token=abc')");
+        line.fail("--auth: servers of protocol 3 know none: give a query with a namespace, --nsp '/?token=abc'");
     o.client.reconnection_attempts = attempts;
     return o;
 }

@@ -45,7 +45,7 @@ Instead of emitting an event to these sockets:
   --disconnect-connections  and closes their connections
   --servers               emits the event to the applications of the servers
 
-The exit code is 0 if Redis has taken it.)";
+-- ends the options. The exit code is 0 if Redis has taken it.)";
 
 struct options {
     redis_arguments redis{.host = "127.0.0.1", .port = 6379};
@@ -60,16 +60,21 @@ struct options {
     bool is_for_servers = false;
     std::vector<std::string_view> words; // the event and its arguments
 
-    [[nodiscard]] bool wants_event() const {
-        return joined.empty() && left.empty() && !disconnects && !disconnects_connections;
+    // An option that is given; empty if an event is to be emitted.
+    [[nodiscard]] std::string_view instead_of_event() const {
+        if (!joined.empty()) return "--join";
+        if (!left.empty()) return "--leave";
+        if (disconnects) return "--disconnect";
+        return disconnects_connections ? "--disconnect-connections" : "";
     }
+    [[nodiscard]] bool wants_event() const { return instead_of_event().empty(); }
 };
 
 options read_options(int argc, char** argv) {
     options o;
     command_line line(usage);
     auto const list = [&line](std::string_view name, std::vector<std::string>& to) {
-        line.option(name, [&to](std::string_view value) { return to.emplace_back(value), true; });
+        line.option(name, {}, [&to](std::string_view value) { return to.emplace_back(value), true; });
     };
     o.redis.declare(line);
     line.option("--nsp", o.nsp);
@@ -81,13 +86,21 @@ options read_options(int argc, char** argv) {
     line.flag("--disconnect", o.disconnects);
     line.flag("--disconnect-connections", o.disconnects_connections);
     line.flag("--servers", o.is_for_servers);
+    line.flag("--redis-mode", [&line] { line.fail("emitters work with Pub/Sub only"); });
     o.words = line.parse(argc, argv);
-    if (o.words.empty() == o.wants_event()) line.fail(o.words.empty() ? "no event to emit" : o.words.front());
+    if (!o.wants_event() && (!o.words.empty() || o.is_volatile || o.is_for_servers))
+        line.fail(std::string(o.instead_of_event()) +
+                  (o.is_for_servers ? " does not go with --servers" : " takes no event"));
+    if (o.wants_event() && o.words.empty()) line.fail("no event to emit");
+    if (o.is_for_servers && (!o.rooms.empty() || !o.except.empty() || o.is_volatile))
+        line.fail("--servers is for all servers: --room, --except and --volatile do not go with it");
     return o;
 }
 
 // What is wrong, as an exception.
 cluster::publication checked(result<cluster::publication>&& made) {
+    if (!made && made.error().code == errc::unexpected_binary)
+        throw std::runtime_error("events for servers cannot carry bytes");
     if (!made) throw std::runtime_error(std::string(message(made.error().code)));
     return *std::move(made);
 }

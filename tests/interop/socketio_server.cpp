@@ -149,12 +149,12 @@ private:
 } // namespace
 
 int main(int argc, char** argv) {
-    std::string const usage = "socketio_server [option]..." + std::string(server_arguments::usage) +
-                              std::string(cluster_arguments::usage) + R"(
+    server_arguments arguments{.path = "/socket.io/"};
+    std::string const usage =
+        "socketio_server [option]..." + arguments.usage() + std::string(cluster_arguments::usage) + R"(
   --connect-timeout MS              for a client to join a namespace
   --parser P                        msgpack, or default: how packets are sent; clients must use the same
   --recovery                        keeps the state of connections that are lost for two minutes)";
-    server_arguments arguments{.path = "/socket.io/"};
     cluster_arguments cluster;
     server_options options;
     command_line line(usage);
@@ -163,7 +163,7 @@ int main(int argc, char** argv) {
     line.option("--connect-timeout", options.sockets.connect_timeout);
     declare_parser(line, options.sockets.parser);
     line.flag("--recovery", [&options] { options.recovery.emplace(); });
-    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+    line.parse_options(argc, argv);
     options.engine = arguments.engine;
     options.path = arguments.path;
 

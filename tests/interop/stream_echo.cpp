@@ -126,7 +126,7 @@ int main(int argc, char** argv) try {
     line.option("--port", a.port);
     line.option("--connect", a.connect);
     line.option("--address", a.address);
-    if (auto const alone = line.parse(argc, argv); !alone.empty()) line.fail(alone.front());
+    line.parse_options(argc, argv);
     return a.connect == 0 ? serve(a) : connect(a);
 } catch (std::exception const& e) {
     std::fprintf(stderr, "stream_echo: %s\n", e.what());

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -69,7 +70,7 @@ inline listening_socket listen_on(std::uint16_t port) {
     auto* const generic = reinterpret_cast<sockaddr*>(&address);
     bool const is_good = ::bind(socket.get(), generic, size) == 0 && ::listen(socket.get(), SOMAXCONN) == 0 &&
                          ::getsockname(socket.get(), generic, &size) == 0;
-    if (!is_good) throw std::system_error(errno, std::generic_category(), "listen");
+    if (!is_good) throw std::system_error(errno, std::generic_category(), "listen on port " + std::to_string(port));
     auto const bound =
         v6 >= 0 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port : reinterpret_cast<sockaddr_in&>(address).sin_port;
     return {std::move(socket), ntohs(bound)};

@@ -1,0 +1,89 @@
+// What the programs that speak to Redis say of their options.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after } from 'node:test';
+import { isOurs } from './clients.mjs';
+import { check, run, until } from './harness.mjs';
+import { startRedis } from './redis.mjs';
+
+const redis = await startRedis();
+after(() => redis.kill());
+
+const say = (program, what, body) => isOurs && check(program, 'node', 'command line', what, body);
+
+// Runs the program, which fails with this exit code, and says this last.
+async function fails(program, args, code, said) {
+    const ended = await run(program, args);
+    assert.equal(ended.errors.trimEnd().split('\n').at(-1), said, args.join(' '));
+    assert.equal(ended.code, code);
+    assert.equal(ended.output.length, 0);
+}
+const refuses = (program, args, said) => fails(program, args, 2, `${said} (see --help)`);
+
+// What Redis is asked to publish meanwhile.
+async function published(...args) {
+    const monitor = net.connect(redis.port, '127.0.0.1');
+    let said = '';
+    monitor.on('data', (data) => { said += data; });
+    monitor.write('MONITOR\r\n');
+    await until(() => said.includes('+OK'));
+    const ended = await run('sioemit', ['--redis', redis.address, ...args]);
+    monitor.write('PING\r\n');
+    await until(() => said.includes('PONG'));
+    monitor.destroy();
+    return { ...ended, said };
+}
+
+say('sioemit', 'an argument that begins with - is an option, but for numbers and what follows --', async () => {
+    for (const help of ['-h', '--help']) {
+        const { code, output, said } = await published(help);
+        assert.equal(code, 0);
+        assert.match(String(output), /^sioemit \[options\]/);
+        assert.doesNotMatch(said, /PUBLISH/i);
+    }
+    for (const unknown of ['-x', '--rooms', '-5', '-'])
+        await refuses('sioemit', ['--redis', redis.address, unknown], `unknown option: ${unknown}`);
+    assert.match((await published('told', '-5', '-0.5')).said, /PUBLISH.*told.*\\xfb/i);
+    assert.match((await published('--', '-h')).said, /PUBLISH.*-h/i);
+    await refuses('sioemit', ['--nsp', '/', '--room'], '--room needs a value');
+});
+
+say('sioemit', 'what does not go together is refused', async () => {
+    const together = '--servers is for all servers: --room, --except and --volatile do not go with it';
+    for (const who of [['--room', 'a'], ['--except', 'a'], ['--volatile']])
+        await refuses('sioemit', ['--servers', ...who, 'hello'], together);
+    await refuses('sioemit', ['--join', 'a', 'hello', '1'], '--join takes no event');
+    await refuses('sioemit', ['--leave', 'a', 'hello'], '--leave takes no event');
+    await refuses('sioemit', ['--disconnect', '--volatile'], '--disconnect takes no event');
+    await refuses('sioemit', ['--join', 'a', '--servers'], '--join does not go with --servers');
+    await refuses('sioemit', [], 'no event to emit');
+    await refuses('sioemit', ['--redis-mode', 'streams', 'hello'], 'emitters work with Pub/Sub only');
+    const bytes = ['--redis', redis.address, '--servers', 'hello', '{"$binary":"00"}'];
+    await fails('sioemit', bytes, 1, 'sioemit: events for servers cannot carry bytes');
+});
+
+for (const program of ['socketio_server', 'chat_server']) {
+    say(program, 'options that cannot be used', async () => {
+        await refuses(program, ['--x'], 'unknown option: --x');
+        await refuses(program, ['x'], 'unexpected argument: x');
+        await refuses(program, ['--port'], '--port needs a value');
+        await refuses(program, ['--port', '70000'], '--port wants a number, not "70000"');
+        for (const address of ['127.0.0.1', '127.0.0.1:', ':6379', '127.0.0.1:0'])
+            await refuses(program, ['--redis', address], `--redis wants HOST:PORT, not "${address}"`);
+        const mode = ['--redis', redis.address, '--redis-mode', 'stream'];
+        await refuses(program, mode, '--redis-mode is pubsub or streams, not "stream"');
+        await refuses(program, ['--redis-mode', 'streams'], '--redis-mode needs --redis');
+        await refuses(program, ['--redis-prefix', 'p'], '--redis-prefix needs --redis');
+    });
+
+    say(program, 'the port is in use', async () => {
+        await fails(program, ['--port', `${redis.port}`], 1, `listen on port ${redis.port}: Address already in use`);
+    });
+}
+
+say('chat_server', 'its help tells its own options and port', async () => {
+    const { code, output } = await run('chat_server', ['--help']);
+    assert.equal(code, 0);
+    assert.match(String(output), /--port N +3000 is the default/);
+    assert.doesNotMatch(String(output), /--recovery/);
+});
