@@ -1,9 +1,9 @@
-// What the programs that speak to Redis say of their options.
+// What the programs that speak to Redis say: of their options, of Redis, and of what cannot be done.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after } from 'node:test';
 import { isOurs } from './clients.mjs';
-import { check, run, until } from './harness.mjs';
+import { check, freePort, launch, run, start, until } from './harness.mjs';
 import { startRedis } from './redis.mjs';
 
 const redis = await startRedis();
@@ -79,6 +79,36 @@ for (const program of ['socketio_server', 'chat_server']) {
     say(program, 'the port is in use', async () => {
         await fails(program, ['--port', `${redis.port}`], 1, `listen on port ${redis.port}: Address already in use`);
     });
+
+    say(program, 'Redis comes and goes', async () => {
+        const port = await freePort();
+        const server = await start(program, '--redis', `127.0.0.1:${port}`);
+        const said = () => server.child.errors.trimEnd().split('\n');
+        const begins = `Redis 127.0.0.1:${port}: `;
+        const refused = `${begins}Connection refused; serving alone, trying again`;
+        await until(() => said().includes(refused));
+        for (let times = 1; times !== 3; ++times) {
+            const passing = await startRedis(port);
+            await until(() => said().filter((line) => line === `${begins}connected`).length === times);
+            await passing.kill();
+            await until(() => said().filter((line) => line === refused).length === times + 1);
+        }
+        assert.equal(await server.stop(), 0);
+        const others = said().filter((line) => line !== refused && line !== `${begins}connected`);
+        for (const line of others) assert.match(line, /: (Server closed the connection|Connection reset by peer); serv/);
+        assert.ok(others.length <= 4);
+    });
+
+    for (const mode of ['pubsub', 'streams'])
+        say(program, `Redis wants a password, ${mode}`, async () => {
+            const port = await freePort();
+            const strict = launch('/usr/bin/redis-server',
+                ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--requirepass', 'secret']);
+            const server = await start(program, '--redis', `127.0.0.1:${port}`, '--redis-mode', mode);
+            await until(() => server.child.errors.includes(`Redis 127.0.0.1:${port}: NOAUTH Authentication required`));
+            assert.equal(await server.stop(), 0);
+            strict.kill('SIGKILL');
+        });
 }
 
 say('chat_server', 'its help tells its own options and port', async () => {

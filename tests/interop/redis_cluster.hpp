@@ -5,6 +5,7 @@
 #include "posix/redis.hpp"
 #include "posix/watchers.hpp"
 #include "redis_option.hpp"
+#include "redis_reports.hpp"
 
 #include <socketless/cluster/options.hpp>
 #include <socketless/cluster/redis_node.hpp>
@@ -13,6 +14,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -49,7 +51,8 @@ struct cluster_arguments {
 class redis_cluster {
 public:
     // Precondition: they outlive the cluster.
-    redis_cluster(cluster_arguments const& arguments, socketless::server& io) : arguments_(arguments) {
+    redis_cluster(cluster_arguments const& arguments, socketless::server& io)
+        : arguments_(arguments), reports_(arguments.redis) {
         if (arguments.redis.host.empty()) return;
         node_.emplace(io, arguments.node, arguments.options(), socketless::system_random(),
                       std::chrono::steady_clock::now());
@@ -61,12 +64,15 @@ public:
     template <class Application>
     [[nodiscard]] posix_driver::companion* link(Application& application) {
         if (!node_) return nullptr;
-        return &link_.emplace(*node_, arguments_.mode, arguments_.redis.host, arguments_.redis.port,
-                              [&application](socketless::cluster::event& e) { application.handle(e); });
+        return &link_.emplace(
+            *node_, arguments_.mode, arguments_.redis.host, arguments_.redis.port,
+            [this, &application](socketless::cluster::event& e) { reports_.note(e), application.handle(e); },
+            [this](std::string what) { reports_.say(std::move(what)); });
     }
 
 private:
     cluster_arguments const& arguments_;
+    redis_reports reports_;
     std::optional<socketless::cluster::redis_node> node_;
     std::optional<posix_driver::redis> link_;
 };

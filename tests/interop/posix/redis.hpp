@@ -27,14 +27,13 @@ namespace cluster = socketless::cluster;
 /// Connects, and connects again after a loss: at once, and then ever more slowly.
 class redis final : public companion {
 public:
-    /// `mode` is that of the node; `handle` gets its events.
+    /// `mode` is that of the node; `handle` gets its events, `say` what goes wrong.
     redis(cluster::redis_node& node, cluster::redis_mode mode, std::string host, std::uint16_t port,
-          std::function<void(cluster::event&)> handle)
-        : node_(node), host_(std::move(host)), port_(port), handle_(std::move(handle)) {
+          std::function<void(cluster::event&)> handle, std::function<void(std::string)> say)
+        : node_(node), host_(std::move(host)), port_(port), handle_(std::move(handle)), say_(std::move(say)) {
         if (mode == cluster::redis_mode::pubsub) links_.pop_back();
         std::signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that are lost
     }
-
     void begin(watchers& network) override { network_ = &network; }
     void end() override {
         for (auto* const act : {::redisAsyncHandleWrite, ::redisAsyncFree}) // the sessions of the last sockets go out
@@ -69,24 +68,23 @@ private:
         std::chrono::milliseconds delay = first_delay;
         socketless::time_point due = {}; // without a context: when to connect
     };
-
     static auto now() { return std::chrono::steady_clock::now(); }
     static link& of(redisAsyncContext const* context) { return *static_cast<link*>(context->data); }
 
     void connect(link& l) {
         auto* const c = ::redisAsyncConnect(host_.c_str(), port_);
-        if (c == nullptr) return lose(l);
-        if (c->err != 0) return ::redisAsyncFree(c), lose(l);
+        if (c == nullptr) return lose(l, "no memory");
+        if (c->err != 0) return lose(l, c->errstr), ::redisAsyncFree(c);
         l.context = c;
         c->data = &l;
         c->ev = {c, watch<POLLIN>, unwatch<POLLIN>, watch<POLLOUT>, unwatch<POLLOUT>, unwatch<POLLIN, POLLOUT>};
         ::redisAsyncSetConnectCallback(c, [](redisAsyncContext const* made, int status) {
-            if (status != REDIS_OK) return lose(of(made));
+            if (status != REDIS_OK) return lose(of(made), made->c.errstr);
             of(made).delay = first_delay;
             of(made).owner->node_.connected(of(made).connection, now());
         });
         ::redisAsyncSetDisconnectCallback(c, [](redisAsyncContext const* lost, int) {
-            lose(of(lost));
+            lose(of(lost), lost->c.errstr);
             of(lost).owner->node_.lost(of(lost).connection, now());
         });
     }
@@ -102,9 +100,9 @@ private:
         auto const* const c = static_cast<redisAsyncContext*>(p);
         (of(c).owner->network_->unwatch(c->c.fd, What), ...);
     }
-    static void lose(link& l) {
-        l.context = nullptr;
-        l.due = now() + std::exchange(l.delay, std::min(l.delay * 2, longest_delay));
+    static void lose(link& l, std::string const& why) { // empty: on purpose
+        if (!why.empty()) l.owner->say_(why + "; serving alone, trying again");
+        l = {l.owner, l.connection, nullptr, std::min(l.delay * 2, longest_delay), now() + l.delay};
     }
 
     void send(cluster::redis_command const& command) {
@@ -121,9 +119,10 @@ private:
         if (said == nullptr) return;
         parts kept;
         cluster::redis_reply const reply = translate(*static_cast<redisReply*>(said), kept);
-        auto& node = of(context).owner->node_;
-        if (of(context).connection == subscriptions) return node.pushed(reply, now());
-        node.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
+        auto& self = *of(context).owner;
+        if (reply.type == cluster::redis_reply::kind::error) self.say_(std::string(reply.text));
+        if (of(context).connection == subscriptions) return self.node_.pushed(reply, now());
+        self.node_.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
     }
 
     // `kept` holds the elements of arrays, which a reply borrows.
@@ -143,6 +142,7 @@ private:
     std::string host_;
     std::uint16_t port_;
     std::function<void(cluster::event&)> handle_;
+    std::function<void(std::string)> say_;
     watchers* network_ = nullptr;
     std::vector<link> links_ = {{this, commands}, {this, subscriptions}, {this, reader}}; // by redis_connection
 };
