@@ -1,5 +1,7 @@
 // What the programs that speak to Redis say: of their options, of Redis, and of what cannot be done.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import net from 'node:net';
 import { after } from 'node:test';
 import { isOurs } from './clients.mjs';
@@ -60,6 +62,32 @@ say('sioemit', 'what does not go together is refused', async () => {
     await refuses('sioemit', ['--redis-mode', 'streams', 'hello'], 'emitters work with Pub/Sub only');
     const bytes = ['--redis', redis.address, '--servers', 'hello', '{"$binary":"00"}'];
     await fails('sioemit', bytes, 1, 'sioemit: events for servers cannot carry bytes');
+});
+
+say('sioemit', 'Redis is not there, is no Redis, does not answer', async () => {
+    const emit = (port) => ['--redis', `127.0.0.1:${port}`, 'hello'];
+    const port = await freePort();
+    await fails('sioemit', emit(port), 1, `sioemit: 127.0.0.1:${port}: Connection refused`);
+    const web = http.createServer().listen(0, '127.0.0.1');
+    await once(web, 'listening');
+    await fails('sioemit', emit(web.address().port), 1, `sioemit: 127.0.0.1:${web.address().port} is no Redis`);
+    web.close();
+    const frozen = await startRedis();
+    frozen.child.kill('SIGSTOP');
+    const begin = performance.now();
+    await fails('sioemit', emit(frozen.port), 1, `sioemit: ${frozen.address}: no answer from Redis`);
+    assert.ok(performance.now() - begin < 9_000);
+    await frozen.kill();
+});
+
+say('sioemit', 'no server listens', async () => {
+    const { code, errors } = await published('--join', 'a', '--leave', 'b');
+    assert.equal(code, 0);
+    assert.equal(errors, 'sioemit: no server listens: other prefix, or servers with --redis-mode streams?\n');
+    const server = await start('socketio_server', '--redis', redis.address);
+    await until(() => server.child.errors.includes('connected'));
+    assert.equal((await published('hello')).errors, '');
+    await server.stop();
 });
 
 for (const program of ['socketio_server', 'chat_server']) {

@@ -11,11 +11,15 @@
 #include <hiredis/hiredis.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -132,12 +136,15 @@ std::vector<cluster::publication> publications(options const& o) {
 
 class redis {
 public:
-    redis(std::string const& host, int port)
-        : context_(::redisConnectWithTimeout(host.c_str(), port, timeval{5, 0}), ::redisFree) {
-        check(context_ != nullptr && context_->err == 0);
+    explicit redis(redis_arguments const& at)
+        : address_(at.host + ':' + std::to_string(at.port)),
+          context_(::redisConnectWithTimeout(at.host.c_str(), at.port, patience), ::redisFree) {
+        std::signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that are lost
+        check(context_ != nullptr && context_->err == 0 && ::redisSetTimeout(context_.get(), patience) == REDIS_OK);
     }
 
-    void publish(cluster::publication const& p) {
+    // Returns how many servers have got it.
+    long long publish(cluster::publication const& p) {
         std::array<char const*, 3> words{};
         std::array<std::size_t, 3> sizes{};
         for (std::size_t i = 0; i != words.size(); ++i) {
@@ -149,14 +156,23 @@ public:
             ::freeReplyObject);
         check(reply != nullptr);
         auto const& said = *static_cast<redisReply const*>(reply.get());
-        if (said.type == REDIS_REPLY_ERROR) throw std::runtime_error(std::string(said.str, said.len));
+        if (said.type == REDIS_REPLY_ERROR) throw std::runtime_error(address_ + ": " + std::string(said.str, said.len));
+        return said.integer;
     }
 
 private:
+    static constexpr timeval patience{5, 0};
+
     void check(bool is_good) const {
-        if (!is_good) throw std::runtime_error(context_ != nullptr ? context_->errstr : "no connection to Redis");
+        int const number = errno;
+        if (is_good) return;
+        if (context_ == nullptr) throw std::runtime_error(address_ + ": no memory");
+        if (context_->err == REDIS_ERR_PROTOCOL) throw std::runtime_error(address_ + " is no Redis");
+        bool const is_late = context_->err == REDIS_ERR_IO && number == EAGAIN;
+        throw std::runtime_error(address_ + ": " + (is_late ? "no answer from Redis" : context_->errstr));
     }
 
+    std::string address_;
     std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
 };
 
@@ -165,8 +181,11 @@ private:
 int main(int argc, char** argv) try {
     auto const options = read_options(argc, argv);
     auto const all = publications(options);
-    redis connection(options.redis.host, options.redis.port);
-    for (auto const& publication : all) connection.publish(publication);
+    redis connection(options.redis);
+    long long least = std::numeric_limits<long long>::max();
+    for (auto const& publication : all) least = std::min(least, connection.publish(publication));
+    if (least == 0)
+        std::fprintf(stderr, "sioemit: no server listens: other prefix, or servers with --redis-mode streams?\n");
     return 0;
 } catch (std::exception const& e) {
     std::fprintf(stderr, "sioemit: %s\n", e.what());
