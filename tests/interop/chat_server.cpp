@@ -101,8 +101,12 @@ int main(int argc, char** argv) try {
 
     auto options = arguments.wire();
     options.other_paths = wire::other_paths::application;
-    wire::server<> io({.engine = arguments.engine, .recovery = socketio::recovery_options(), .path = arguments.path},
+    wire::server<> io({.engine = arguments.engine,
+                       .recovery = socketio::recovery_options(),
+                       .skip_middlewares = false,
+                       .path = arguments.path},
                       options, system_random(), std::chrono::steady_clock::now());
+    // Nothing reads it again: the chat sets the data of a socket that comes back, too, before it lets it in.
     cluster.node.write_data = [&io](socketio::socket_handle socket, json::writer& out) {
         out.value(chat::application::nickname(io.protocol(), socket));
     };

@@ -38,7 +38,9 @@ using socketio::socket_handle;
 
 class application {
 public:
-    // Precondition: the server has connection state recovery. `node` is null where there is one server only.
+    // Precondition: the server has connection state recovery, and skips no middlewares: who comes back after a loss
+    // shows his secret again, which no other server has, and is let in as everybody is. `node` is null where there is
+    // one server only.
     application(server& io, cluster::node* node) : io_(io), others_(io, node, what_others_want()) {
         for (auto const* const name : {"#lobby", "#music", "#pictures"}) rooms_[name].is_permanent = true;
         io_.declare("/", admission::ask);
@@ -163,7 +165,7 @@ private:
     }
 
     void greet(event const& e) {
-        if (e.recovered) { // is in the same rooms again, and what was said there follows
+        if (e.recovered) { // is in the same rooms again
             for (auto const name : io_.rooms_of(e.socket)) open(std::string(name));
             tell_rooms_of(e.socket, "came back");
         }
@@ -204,10 +206,13 @@ private:
             return fail(e, "There are too many rooms.");
         }
         auto const& room = open(name);
-        if (io_.join(e.socket, name)) tell(e.socket, name, "joined");
+        // Who has come back after a loss is in the room already. Recovery brings the pictures, but no texts that
+        // servers have told each other.
+        bool const is_new = io_.join(e.socket, name);
+        if (is_new) tell(e.socket, name, "joined");
         auto const since = seen - std::min(seen, others_.overlap());
         for (entry const& old : room.history)
-            if (old.id > since) io_.emit(e.socket, said, name, old).ignore();
+            if (old.id > since && (is_new || old.is_text())) io_.emit(e.socket, said, name, old).ignore();
         auto const ack = std::make_shared<socketio::ack_request>(std::move(e.ack));
         others_.gather_members(name, [this, ack](auto const& nicknames) {
             io_.acknowledge(*ack, json::object("members", nicknames)).ignore();
