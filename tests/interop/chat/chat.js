@@ -35,8 +35,8 @@ function connect() {
         socket.io.engine.on('upgrade', showTransport);
         show(socket.recovered ? 'Back: nothing was missed' : 'Connected', 'good');
         openChat();
-        // After a short loss the server still knows our rooms, and sends what we have missed. Else we come in anew.
-        for (const room of joined.values()) socket.recovered && room.isEntered ? room.deliverPending() : enter(room);
+        // Even if the server still knows our rooms: of what was said and who came and went, some did not wait for us.
+        for (const room of joined.values()) enter(room);
     });
     socket.on('connect_error', (error) => {
         if (socket.active) return show(ui.chat.hidden ? 'The chat cannot be reached. Trying again…' : lost, 'bad');
