@@ -173,6 +173,9 @@ for (const transport of Object.keys(queries)) {
         await sees(bob, 'Last');
         for (const text of ['First', 'Meanwhile', 'I am alone', 'Last'])
             for (const page of [ada, bob]) assert.equal(await texts(page, text).count(), 1, text);
+        await bob.getByRole('button', { name: 'Log out' }).click(); // the server knows that it is he who goes
+        await areHere(ada, 'Ada');
+        await notes(ada, /Bob.? left/);
     }, '--ping-interval', '1500', '--ping-timeout', '1500'); // so that the server notices a loss
 
     chatCheck('who comes back before the server has missed him gets what he has missed', async ({ server, enter }) => {

@@ -1,36 +1,54 @@
 // The chat on two servers that one Redis makes one: its windows are in a real browser, half of them on each server.
+// Each check is made over Pub/Sub and over streams.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { io } from 'socket.io-client';
 import {
-    areHere, choose, comeIn, isConnected, notes, painted, pictureFile, say, sees, talk, texts, visit, withWindows,
+    areHere, choose, comeIn, isConnected, notes, painted, pictureFile, say, sees, status, talk, texts, visit,
+    withWindows,
 } from './chat_page.mjs';
 import { check, freePort, start } from './harness.mjs';
 import { startRedis } from './redis.mjs';
+import { relay } from './relay.mjs';
 
 const redis = await startRedis();
 after(() => redis.kill());
 
 let prefixes = 0;
-function chatCheck(what, body, { address = redis.address } = {}) {
+const modes = { 'Pub/Sub': 'pubsub', 'streams': 'streams' };
+function chatCheck(what, body, options) {
+    for (const mode of Object.keys(modes)) checkOver(mode, what, body, options);
+}
+
+function checkOver(mode, what, body, { address = redis.address } = {}) {
+    const link = ['--redis', address, '--redis-mode', modes[mode], '--redis-timeout', '2000'];
     const prefix = `chat ${++prefixes}`;
-    const another = () => start('chat_server', '--redis', address, '--redis-prefix', prefix, '--redis-timeout', '2000');
-    check('Chromium', 'server', 'Redis', what, () => withWindows('websocket', async ({ open, enter }) => {
+    const another = () => start('chat_server', ...link, '--redis-prefix', prefix);
+    check('Chromium', 'server', `Redis ${mode}`, what, () => withWindows('websocket', async ({ open, enter }) => {
         const servers = await Promise.all([another(), another()]);
+        const roads = [];
         const chat = {
-            open, enter, servers,
+            mode, open, enter, servers,
             startAnother: async () => servers.at(servers.push(await another()) - 1),
             // One on each server.
             enterBoth: async () => {
                 const ada = await enter('Ada', servers[0].url);
                 return [ada, await enter('Bob', servers[1].url)];
             },
+            // One on the first server, whose connection can be led to another.
+            enterByRoad: async (nickname) => {
+                const road = await relay(servers[0].port);
+                roads.push(road);
+                return { road, page: await enter(nickname, road.url) };
+            },
         };
         try {
             await body(chat);
         } finally {
+            for (const road of roads) road.close();
             await Promise.all(servers.map((server) => server.kill()));
         }
+        for (const { child } of servers) assert.equal(child.errors, '');
     }));
 }
 
@@ -210,3 +228,73 @@ chatCheck('Redis is lost: each server goes on alone, until it is back', async ({
         await other.kill();
     }
 }, { address: `127.0.0.1:${port}` });
+
+// Whoever the servers do not know any more comes in anew. Over streams, each of them knows him.
+const recovers = (mode, at) => mode === 'streams' || at === 0;
+
+for (const [where, at] of [['on the same server', 0], ['on the other server', 1]])
+    chatCheck(`a lost connection comes back ${where}`, async ({ mode, servers, enter, enterByRoad, open }) => {
+        const bob = await enter('Bob', servers[1].url);
+        const grace = await enter('Grace', servers[0].url);
+        const { road, page: ada } = await enterByRoad('Ada');
+        await ada.getByLabel('Name of a new room').fill('garden');
+        await ada.keyboard.press('Enter');
+        await areHere(ada, 'Ada');
+        await visit(bob, '#garden');
+        await areHere(bob, 'Ada', 'Bob');
+        await say(ada, 'Roses');
+        await sees(bob, 'Roses');
+
+        for (const [i, to] of [at, 0, at].entries()) { // there, to where it was first, and there again
+            road.cut();
+            await status(ada, 'Connection lost');
+            await areHere(bob, 'Bob');
+            await areHere(grace, 'Bob', 'Grace');
+            await say(bob, `Text ${i}`);
+            await choose(bob, pictureFile('red.png', painted(12 + i, 12, [200, 30, 60])));
+            await say(ada, `Alone ${i}`);
+            await bob.locator('.pending').waitFor({ state: 'detached' });
+            road.leadTo(servers[to].port);
+            road.mend();
+            await status(ada, recovers(mode, at) ? 'nothing was missed' : 'Connected');
+            for (const page of [ada, bob]) {
+                await areHere(page, 'Ada', 'Bob');
+                await sees(page, `Text ${i}`);
+                await sees(page, `Alone ${i}`);
+            }
+            await areHere(grace, 'Ada', 'Bob', 'Grace');
+            await say(ada, `Here again ${i}`);
+            await sees(bob, `Here again ${i}`);
+            if (recovers(mode, at)) {
+                await notes(bob, /Ada.? came back/);
+                assert.equal(await ada.getByAltText('Picture from Bob').count(), i + 1);
+            }
+        }
+        await visit(ada, '#lobby');
+        await areHere(ada, 'Ada', 'Bob', 'Grace');
+        await say(ada, 'In the lobby');
+        await sees(grace, 'In the lobby');
+        await visit(ada, '#garden');
+        for (const page of [ada, bob])
+            for (const text of [0, 1, 2].flatMap((i) => [`Text ${i}`, `Alone ${i}`, `Here again ${i}`]))
+                assert.equal(await texts(page, text).count(), 1, text);
+
+        // The nickname is still theirs, and nobody else's.
+        for (const { url } of servers) {
+            const other = await open(url);
+            await comeIn(other, 'Ada');
+            await other.getByRole('alert').filter({ hasText: 'taken' }).waitFor();
+        }
+        await ada.reload();
+        await isConnected(ada, 'websocket');
+        for (const page of [ada, bob]) await areHere(page, 'Ada', 'Bob');
+        await say(ada, 'After a reload');
+        await sees(bob, 'After a reload');
+        await ada.getByRole('button', { name: 'Log out' }).click();
+        await areHere(bob, 'Bob');
+        await areHere(grace, 'Bob', 'Grace');
+        await comeIn(ada, 'Eve');
+        await areHere(grace, 'Bob', 'Eve', 'Grace');
+        await enter('Ada', servers[0].url); // the nickname is free again
+        await areHere(grace, 'Ada', 'Bob', 'Eve', 'Grace');
+    });
