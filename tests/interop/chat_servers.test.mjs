@@ -48,7 +48,8 @@ function checkOver(mode, what, body, { address = redis.address } = {}) {
             for (const road of roads) road.close();
             await Promise.all(servers.map((server) => server.kill()));
         }
-        for (const { child } of servers) assert.equal(child.errors, '');
+        // All that they say is whether Redis is there.
+        for (const { child } of servers) assert.equal(child.errors.replace(/^Redis .*\n/gm, ''), '');
     }));
 }
 
