@@ -38,7 +38,7 @@ public:
     // until that is known, and need not be published if nobody is there.
     virtual result<void> ask(message const& m, bool is_urgent) = 0;
     // How many other nodes there are in the namespace of a request: says so by node_core::note_expected, now or later.
-    virtual void count(message const& m) = 0;
+    virtual void count_others(message const& m) = 0;
     // The request has ended: nothing that waits for it need be kept.
     virtual void forget(std::string_view request_id) noexcept = 0;
     // An answer to the node that has asked.

@@ -58,7 +58,7 @@ public:
         core_->note_expected(m.request_id, names);
         return {};
     }
-    void count(message const& m) override { core_->note_expected(m.request_id, nodes_.size()); }
+    void count_others(message const& m) override { core_->note_expected(m.request_id, nodes_.size()); }
     void forget(std::string_view) noexcept override {}
     result<void> respond(std::string_view node, message const& m) override { return send(node, m); }
 

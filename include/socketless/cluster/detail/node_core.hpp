@@ -227,7 +227,7 @@ public:
         auto const number = begin_request(m, {.kind = request_kind::count});
         if (!number) return number;
         core_detail::rollback undo([&]() noexcept { give_up(*number, m.request_id); });
-        bus_->count(m);
+        bus_->count_others(m);
         undo.commit();
         return number;
     }

@@ -60,7 +60,7 @@ public:
     }
 
     // This node listens too, and counts itself.
-    void count(message const& m) override {
+    void count_others(message const& m) override {
         question q{m.nsp, m.request_id, {}, question_state::waits};
         if (listen_for(m) && has_room_for(q.size())) add_question(std::move(q));
     }
