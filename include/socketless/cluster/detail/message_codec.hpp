@@ -96,12 +96,19 @@ template <class Value>
     return array.is(json::kind::array) && std::ranges::all_of(array.elements(), is_socket);
 }
 
+[[nodiscard]] constexpr bool has_options(message_type type) noexcept {
+    using enum message_type;
+    return type == broadcast || type == sockets_join || type == sockets_leave || type == disconnect_sockets ||
+           type == fetch_sockets;
+}
+
 template <class Value>
 [[nodiscard]] bool read_data(Value const& data, message& m, limits const& bounds, std::size_t max_rooms) {
     using enum message_type;
     m.request_id = text_of(data, "requestId");
     if (m.request_id.size() > max_id_size) return false;
-    if (auto const options = data.find("opts"); options && !read_options(*options, m, max_rooms)) return false;
+    if (has_options(m.type))
+        if (auto const options = data.find("opts"); options && !read_options(*options, m, max_rooms)) return false;
     auto const packet = data.find("packet");
     switch (m.type) {
     case broadcast: {
