@@ -50,6 +50,14 @@ lines outlined(std::vector<words> const& commands) {
     return all;
 }
 
+// The reply to PUBSUB NUMSUB: so many servers listen, the node itself among them.
+void reply_count(fake_redis& redis, std::size_t n, std::uint64_t token, std::int64_t count) {
+    redis_reply const two[] = {{.type = redis_reply::kind::text, .text = "socket.io-request#/#", .elements = {}},
+                               {.type = redis_reply::kind::integer, .text = {}, .integer = count, .elements = {}}};
+    redis_reply const array{.type = redis_reply::kind::array, .text = {}, .elements = two};
+    redis.node(n).replied(token, array, redis.now(n));
+}
+
 lines const all_sent{"PUBLISH socket.io#/#"};
 lines const asked_first{"PUBSUB socket.io-request#/#", "PUBLISH socket.io-request#/#"};
 
@@ -466,10 +474,7 @@ TEST_CASE("a request for which Redis promises more nodes than there can be ends 
         CHECK(number);
         auto const command = redis.node(a).poll_transmit();
         REQUIRE(command);
-        redis_reply const two[] = {{.type = redis_reply::kind::text, .text = "socket.io-request#/#", .elements = {}},
-                                   {.type = redis_reply::kind::integer, .text = {}, .integer = count, .elements = {}}};
-        redis_reply const array{.type = redis_reply::kind::array, .text = {}, .elements = two};
-        redis.node(a).replied(command->token, array, redis.now(a));
+        reply_count(redis, a, command->token, count);
         redis.settle();
         CHECK(redis.told(a).empty());
         redis.pass(a, 1s);
@@ -746,12 +751,9 @@ TEST_CASE("each reply to a request counts once, and late") {
     auto const token = command->token;
     CHECK_FALSE(redis.node(a).poll_transmit());
     redis.pass(a, 1s);
-    redis_reply const two[] = {{.type = redis_reply::kind::text, .text = "socket.io-request#/#", .elements = {}},
-                               {.type = redis_reply::kind::integer, .text = {}, .integer = 2, .elements = {}}};
-    redis_reply const array{.type = redis_reply::kind::array, .text = {}, .elements = two};
     redis.commands(a);
-    redis.node(a).replied(token, array, redis.now(a)); // its time has run out
-    redis.node(a).replied(token, array, redis.now(a));
+    reply_count(redis, a, token, 2); // its time has run out
+    reply_count(redis, a, token, 2);
     redis.settle();
     CHECK(redis.commands(a).empty());
 }

@@ -44,7 +44,8 @@ public:
     node_core(server& io, node_options options, random_source const& random, time_point now,
               std::unique_ptr<detail::bus> b)
         : server_(&io), here_(io), options_(std::move(options)), uid_(to_hex(number_from(random))),
-          requests_(number_from(random)), now_(now), bus_(std::move(b)) {
+          requests_(number_from(random)), bus_(std::move(b)) {
+        advance(now);
         bus_->begin(*this);
     }
     node_core(node_core const&) = delete;
@@ -60,11 +61,8 @@ public:
     [[nodiscard]] node_options const& options() const noexcept { return options_; }
     [[nodiscard]] limits const& bounds() const noexcept { return server_->options().sockets.limits; }
     // The server and its node hear of different things: the time is that of whoever has heard last.
-    [[nodiscard]] time_point now() const noexcept { return std::max(now_, here_.now()); }
-    void advance(time_point now) noexcept {
-        now_ = std::max(now_, now);
-        here_.advance(now_);
-    }
+    [[nodiscard]] time_point now() const noexcept { return here_.now(); }
+    void advance(time_point now) noexcept { here_.advance(now); }
     // Whether a socket of this node is in the room of the namespace, or in the namespace.
     [[nodiscard]] bool has_room(std::string_view nsp, std::string_view room) const {
         return here_.has_room(nsp, room) || here_.keeps_sessions(nsp);
@@ -486,7 +484,6 @@ private:
     event_queue events_;
     statistics counts_;
     std::uint64_t untold_drops_ = 0;
-    time_point now_;
     std::unique_ptr<detail::bus> bus_; // the last member: it may use all others
 };
 
