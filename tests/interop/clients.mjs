@@ -79,12 +79,17 @@ function dialNode(manager, nsps, options) {
 function hostNode(name, url, transport) {
     const child = launch('peers/client.mjs', [name, url, transports[transport].join()]);
     const socket = new EventEmitter();
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    hear(child, (line) => {
         const [event, word] = line.split(/ (.*)/);
         if (event === 'connect') socket.engine = () => ({ id: word, transport: transports[transport].at(-1) });
         socket.emit(event, word);
     });
     return { socket, child };
+}
+
+// Each line on its own, even where several have come at once: who waits for one hears the next.
+function hear(child, listener) {
+    createInterface({ input: child.stdout }).on('line', (line) => setImmediate(listener, line));
 }
 
 class PythonProcess {
@@ -95,7 +100,7 @@ class PythonProcess {
     constructor() {
         this.child = launch('peers/client.py', []);
         this.child.stderr.pipe(process.stderr);
-        createInterface({ input: this.child.stdout }).on('line', (line) => this.hear(JSON.parse(line, unpack)));
+        hear(this.child, (line) => this.hear(JSON.parse(line, unpack)));
     }
     tell(line) {
         this.child.stdin.write(`${JSON.stringify(line, pack)}\n`);

@@ -189,8 +189,9 @@ describe('a proxy', { concurrency: 6 }, () => {
         const { id } = socket;
         const session = socket.engine();
         await heard(socket, 'disconnect');
+        const again = heard(socket, 'connect');
         await gone(`${hidden.url}/socket.io/`, session);
-        await heard(socket, 'connect');
+        await again;
         assert.notEqual(socket.id, id);
         assert.deepEqual(await ask(socket, 'any', 1), [1]);
     });

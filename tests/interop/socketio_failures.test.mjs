@@ -72,8 +72,9 @@ describe('failures', { concurrency: 4 }, () => {
         await own.kill();
         await lost;
         if (their.peer !== python) socket.emit('message', 'while there is no server'); // which python does not keep
+        const again = heard(socket, 'connect', 30_000); // python waits up to 1.5, then 3, then 6 seconds
         await their.serve('--allow-v3', '--port', String(own.port));
-        await heard(socket, 'connect', 30_000); // python waits up to 1.5, then 3, then 6 seconds
+        await again;
         assert.notEqual(socket.id, id);
         socket.emit('message', 'afterwards');
         await until(() => got.at(-1)?.[0] === 'afterwards');
@@ -159,8 +160,9 @@ describe('failures', { concurrency: 4 }, () => {
         const { id } = socket;
         await ask(socket, 'message-with-ack'); // its events have told the offset by now
         await own.kill();
+        const again = heard(socket, 'connect');
         await their.serve('--recovery', '--port', String(own.port));
-        await heard(socket, 'connect');
+        await again;
         assert.equal(socket.recovered, false);
         assert.notEqual(socket.id, id);
         assert.deepEqual(await ask(socket, 'any'), []);
