@@ -30,10 +30,12 @@ function checkOver(mode, what, body, { address = redis.address } = {}) {
         const chat = {
             mode, open, enter, servers,
             startAnother: async () => servers.at(servers.push(await another()) - 1),
-            // One on each server.
+            // One on each server, which see each other: the servers know of each other from then on.
             enterBoth: async () => {
                 const ada = await enter('Ada', servers[0].url);
-                return [ada, await enter('Bob', servers[1].url)];
+                const bob = await enter('Bob', servers[1].url);
+                for (const page of [ada, bob]) await areHere(page, 'Ada', 'Bob');
+                return [ada, bob];
             },
             // One on the first server, whose connection can be led to another.
             enterByRoad: async (nickname) => {
@@ -129,24 +131,25 @@ chatCheck('who comes later, on a server that starts later, reads what was said',
     await areHere(grace, 'Ada', 'Grace');
 });
 
-chatCheck('a nickname that is taken on the other server is refused', async ({ servers, enter, open }) => {
-    const ada = await enter('Ada', servers[0].url);
+chatCheck('a nickname that is taken on the other server is refused', async ({ servers, enter, enterBoth, open }) => {
+    const [ada] = await enterBoth();
     const other = await open(servers[1].url);
     await comeIn(other, 'ada');
     await other.getByRole('alert').filter({ hasText: 'taken' }).waitFor();
     await comeIn(other, 'Grace');
-    await areHere(ada, 'Ada', 'Grace');
+    await areHere(ada, 'Ada', 'Bob', 'Grace');
     await ada.getByRole('button', { name: 'Log out' }).click();
-    await areHere(other, 'Grace');
+    await areHere(other, 'Bob', 'Grace');
     await enter('Ada', servers[1].url); // the nickname is free again
-    await areHere(other, 'Ada', 'Grace');
+    await areHere(other, 'Ada', 'Bob', 'Grace');
 });
 
-chatCheck('of two who ask for a nickname at once, on two servers, no more than one gets it', async ({ servers }) => {
+chatCheck('of two who ask for a nickname at once, on two servers, no more than one gets it', async ({ servers, enterBoth }) => {
+    await enterBoth();
     for (let round = 0; round < 20; ++round) {
         const sockets = servers.map(({ url }, s) => io(url, {
             transports: ['websocket'], forceNew: true, reconnection: false,
-            auth: { nickname: `Ada ${round}`, secret: `${s}` },
+            auth: { nickname: `Eve ${round}`, secret: `${s}` },
         }));
         const isIn = (socket) => new Promise((resolve) => {
             socket.on('connect', () => resolve(true));
@@ -203,7 +206,6 @@ chatCheck('Redis is lost: each server goes on alone, until it is back', async ({
     let other = await startRedis(port);
     try {
         const [ada, bob] = await enterBoth();
-        await areHere(ada, 'Ada', 'Bob');
         await say(ada, 'First');
         await sees(bob, 'First');
         await other.kill();
