@@ -60,6 +60,7 @@ public:
 
 private:
     using enum cluster::redis_connection;
+    using kind = cluster::redis_reply::kind;
     static constexpr std::chrono::milliseconds first_delay{50}, longest_delay{2'000};
     struct link { // one of the connections
         redis* owner;
@@ -75,12 +76,11 @@ private:
         auto* const c = ::redisAsyncConnect(host_.c_str(), port_);
         if (c == nullptr) return lose(l, "no memory");
         if (c->err != 0) return lose(l, c->errstr), ::redisAsyncFree(c);
-        l.context = c;
-        c->data = &l;
+        ::redisEnableKeepAlive(&c->c); // a network that loses all is noticed
+        (l.context = c)->data = &l;
         c->ev = {c, watch<POLLIN>, unwatch<POLLIN>, watch<POLLOUT>, unwatch<POLLOUT>, unwatch<POLLIN, POLLOUT>};
         ::redisAsyncSetConnectCallback(c, [](redisAsyncContext const* made, int status) {
             if (status != REDIS_OK) return lose(of(made), made->c.errstr);
-            of(made).delay = first_delay;
             of(made).owner->node_.connected(of(made).connection, now());
         });
         ::redisAsyncSetDisconnectCallback(c, [](redisAsyncContext const* lost, int) {
@@ -120,7 +120,8 @@ private:
         parts kept;
         cluster::redis_reply const reply = translate(*static_cast<redisReply*>(said), kept);
         auto& self = *of(context).owner;
-        if (reply.type == cluster::redis_reply::kind::error) self.say_(std::string(reply.text));
+        if (reply.type == kind::error) self.say_(std::string(reply.text));
+        if (reply.type != kind::error) of(context).delay = first_delay;
         if (of(context).connection == subscriptions) return self.node_.pushed(reply, now());
         self.node_.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
     }
@@ -128,7 +129,6 @@ private:
     // `kept` holds the elements of arrays, which a reply borrows.
     using parts = std::deque<std::vector<cluster::redis_reply>>;
     static cluster::redis_reply translate(redisReply const& from, parts& kept) {
-        using kind = cluster::redis_reply::kind;
         if (from.type == REDIS_REPLY_NIL) return {};
         if (from.type == REDIS_REPLY_INTEGER) return {.type = kind::integer, .integer = from.integer};
         if (from.type == REDIS_REPLY_ERROR) return {.type = kind::error, .text = {from.str, from.len}};
