@@ -2,12 +2,15 @@
 // Each check is made over Pub/Sub and over streams.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { decode, encode } from '@msgpack/msgpack';
+import { createClient } from 'redis';
 import { io } from 'socket.io-client';
 import {
     areHere, choose, comeIn, isConnected, notes, painted, pictureFile, say, sees, status, talk, texts, visit,
     withWindows,
 } from './chat_page.mjs';
-import { check, freePort, start } from './harness.mjs';
+import { ask, collect, heard } from './clients.mjs';
+import { check, freePort, sleep, start } from './harness.mjs';
 import { startRedis } from './redis.mjs';
 import { relay } from './relay.mjs';
 
@@ -28,7 +31,7 @@ function checkOver(mode, what, body, { address = redis.address } = {}) {
         const servers = await Promise.all([another(), another()]);
         const roads = [];
         const chat = {
-            mode, open, enter, servers,
+            mode, prefix, open, enter, servers,
             startAnother: async () => servers.at(servers.push(await another()) - 1),
             // One on each server, which see each other: the servers know of each other from then on.
             enterBoth: async () => {
@@ -301,3 +304,35 @@ for (const [where, at] of [['on the same server', 0], ['on the other server', 1]
         await enter('Ada', servers[0].url); // the nickname is free again
         await areHere(grace, 'Ada', 'Bob', 'Eve', 'Grace');
     });
+
+checkOver('streams', 'rooms that Redis has made up are not opened', async ({ servers, prefix, enterBoth }) => {
+    await enterBoth();
+    const commands = await createClient({ url: `redis://${redis.address}` }).connect();
+    const socket = io(servers[0].url, {
+        transports: ['websocket'], forceNew: true, reconnection: false,
+        auth: { nickname: 'Eve', secret: 'secret' },
+    });
+    try {
+        const lists = collect(socket, 'rooms');
+        await ask(socket, 'join', '#garden', 0);
+        await ask(socket, 'say', '#garden', 'key', 'Hello'); // which brings an offset
+        socket.io.engine.close();
+        const key = `${prefix}:session:${socket._pid}`;
+        while (!await commands.exists(key)) await sleep(5);
+        const session = decode(Buffer.from(await commands.get(key), 'base64'));
+        assert.deepEqual(session.rooms.filter((room) => room !== session.sid), ['#garden']);
+        session.rooms.push('no name', '#', `#${'x'.repeat(1000)}`, ...Array.from({ length: 40 }, (_, i) => `#${i}`));
+        await commands.set(key, Buffer.from(encode(session)).toString('base64'));
+        const again = heard(socket, 'connect');
+        socket.connect();
+        await again;
+        assert.equal(socket.recovered, true);
+        await ask(socket, 'join', '#garden', 0);
+        const list = lists.at(-1)[0];
+        assert.equal(list.length, 30);
+        for (const room of list) assert.match(room, /^#\w{1,10}$/);
+    } finally {
+        socket.disconnect();
+        await commands.disconnect();
+    }
+});

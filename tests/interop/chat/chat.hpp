@@ -166,7 +166,8 @@ private:
 
     void greet(event const& e) {
         if (e.recovered) { // is in the same rooms again
-            for (auto const name : io_.rooms_of(e.socket)) open(std::string(name));
+            for (auto const name : io_.rooms_of(e.socket))
+                if (may_open(name)) open(std::string(name));
             tell_rooms_of(e.socket, "came back");
         }
         io_.emit(e.socket, rooms, room_names()).ignore();
@@ -201,7 +202,7 @@ private:
 
     void enter(event& e, std::string const& name, std::uint64_t seen) {
         if (!is_room_name(name)) return fail(e, "That is no name of a room.");
-        if (!rooms_.contains(name) && rooms_.size() >= most_rooms) {
+        if (!may_open(name)) {
             close_empty_rooms(); // a server that has crashed leaves some
             return fail(e, "There are too many rooms.");
         }
@@ -227,6 +228,10 @@ private:
         close_if_empty(name);
     }
 
+    // Other servers and Redis may say what they like.
+    [[nodiscard]] bool may_open(std::string_view name) const {
+        return is_room_name(name) && (rooms_.contains(name) || rooms_.size() < most_rooms);
+    }
     room_record& open(std::string const& name) {
         if (!rooms_.contains(name)) others_.tell(news, name, std::vector<entry>());
         return open_here(name);
@@ -348,7 +353,7 @@ private:
     }
 
     void learn(std::string const& name, std::vector<entry> texts) {
-        if (!is_room_name(name) || (!rooms_.contains(name) && rooms_.size() >= most_rooms)) return;
+        if (!may_open(name)) return;
         auto& room = open_here(name);
         for (entry& what : texts) {
             if (what.id <= room.last_dropped || find(room, what) != nullptr) continue;
