@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const here = path.dirname(fileURLToPath(import.meta.url));
@@ -17,6 +17,9 @@ export function check(peer, role, transport, what, body) {
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+// What a test that failed has left behind does not keep its file from ending.
+if (process.argv[1].endsWith('.test.mjs')) after(() => { setTimeout(() => process.exit(), 10_000).unref(); });
 
 // Starts a server and waits until it listens. A name that ends in .mjs or .py is a peer's, run by its interpreter; any
 // other program is ours. The port is 0 unless --port is among the arguments.
