@@ -34,7 +34,6 @@ public:
         put_bytes(std::bit_cast<std::uint64_t>(n), 8);
     }
     void string(std::string_view s) override {
-        if (!socketless::utf8::validate(s)) is_good = false;
         head(3, s.size());
         *out_ += s;
     }
@@ -48,8 +47,6 @@ public:
     void end_array() override { put(0xff); }
     void begin_object() override { put(0xbf); }
     void end_object() override { put(0xff); }
-
-    bool is_good = true;
 
 private:
     void put(unsigned byte) { *out_ += static_cast<char>(byte); }
@@ -181,7 +178,6 @@ public:
         if (packet.payload != nullptr)
             if (auto const written = packet.write_payload(out, bounds); !written) return written.error();
         out.end_array();
-        if (!out.is_good) return socketless::error{socketless::errc::invalid_utf8};
         for (unsigned i = 4; i-- != 0;) message += static_cast<char>(body.size() >> i * 8u & 0xffu);
         message += body;
         return socketless::frame_kind::binary;

@@ -147,4 +147,23 @@ TEST_CASE("text that is not JSON does not make a sink's writer hang or read past
     }
 }
 
+TEST_CASE("a sink gets no string that is not UTF-8, and the write fails", "[json]") {
+    std::string const bad = "b\xff";
+    std::string const long_bad = std::string(300, 'x') + bad;
+    char const* const nothing = nullptr;
+    auto const fails = [](auto const& value) {
+        teller t;
+        json::writer w(t);
+        w.value(value);
+        CHECK(t.told.find('\xff') == std::string::npos);
+        return w.status().error().code;
+    };
+    CHECK(fails(bad) == errc::invalid_utf8);
+    CHECK(fails(long_bad) == errc::invalid_utf8);
+    CHECK(fails(std::vector<std::string>{"good", bad}) == errc::invalid_utf8);
+    CHECK(fails(std::map<std::string, int>{{bad, 1}}) == errc::invalid_utf8);
+    CHECK(fails(position{1, 2, bad}) == errc::invalid_utf8);
+    CHECK(fails(nothing) == errc::null_string);
+}
+
 } // namespace json_sink_test

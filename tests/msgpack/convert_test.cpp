@@ -152,6 +152,36 @@ TEST_CASE("MessagePack that is written from MessagePack is as short as it can be
     CHECK(support::to_hex(out) == "9301c40178a179");
 }
 
+TEST_CASE("JSON with attachments becomes MessagePack with binary values, and comes back", "[msgpack]") {
+    std::string const original = bytes("82a161c4020102a16292c4010901");
+    attachment_list attachments;
+    std::string text;
+    REQUIRE(core_detail::write_to(text, [&](core_detail::output& out) {
+        json::writer w(out, &attachments);
+        w.value(msgpack::value::trusted(original));
+        return w.status();
+    }));
+    CHECK(attachments.size() == 2);
+    std::string again;
+    REQUIRE(msgpack::write(again, socketio::argument(json::text::trusted(text), attachments)));
+    CHECK(again == original);
+}
+
+TEST_CASE("a value is written as it is, where the writer is asked to", "[msgpack]") {
+    // Of these, JSON knows none.
+    for (auto const* const hex : {"d6ff00000001", "d40507", "8105c3", "c7010007", "82a161d40000a16201", "81c001",
+                                  "ca3f800000", "cd0001", "dc000101", ""}) {
+        std::string const message = bytes(hex);
+        auto const value = msgpack::value::trusted(message);
+        std::string within;
+        REQUIRE(msgpack::write_with(within, [&](msgpack::writer& out) {
+            out.begin_array().raw(value).begin_object().key("a").raw(value).end_object().end_array();
+        }));
+        std::string const expected = message.empty() ? bytes("c0") : message;
+        CHECK(within == bytes("92") + expected + bytes("81a161") + expected);
+    }
+}
+
 TEST_CASE("packets of the reference's parser become the JSON that it decodes", "[msgpack]") {
     auto const lines = support::data_lines("vectors/socketio-msgpack.jsonl");
     REQUIRE(lines.size() > 100);

@@ -25,6 +25,10 @@ void write_json(json::writer&, anything const&);
 struct member_of {
     int x;
 };
+struct changing {
+    int* begin();
+    int* end();
+};
 
 void write(server& io, socketio::socket_handle s, std::string& out) {
     int number = 0;
@@ -33,6 +37,7 @@ void write(server& io, socketio::socket_handle s, std::string& out) {
     io.emit(s, "a", &any).ignore();                              // a pointer is not written
     io.emit(s, "a", std::vector<void*>()).ignore();              // a pointer is not written
     io.emit(s, "a", &member_of::x).ignore();                     // a pointer is not written
+    io.emit(s, "a", changing()).ignore();                        // reading this range changes it
     io.emit(s, "a", L"wide").ignore();                           // text in JSON is UTF-8
     io.emit(s, "a", std::u16string()).ignore();                  // text in JSON is UTF-8
     io.emit(s, "a", static_cast<char32_t const*>(U"")).ignore(); // text in JSON is UTF-8

@@ -282,6 +282,64 @@ TEST_CASE("what a parser does not encode is an error of the call, also where the
     }
 }
 
+namespace {
+
+// Sends CBOR as text, in hexadecimal; behind some packets stands what no text may have.
+class hex_parser final : public socketio::parser {
+public:
+    [[nodiscard]] result<frame_kind> encode(socketio::outgoing_packet const& packet, std::string& message,
+                                            limits const& bounds) const override {
+        std::string bytes;
+        if (auto const kind = cbor.encode(packet, bytes, bounds); !kind) return kind;
+        for (char const c : bytes)
+            for (unsigned const shift : {4u, 0u})
+                message += "0123456789abcdef"[(static_cast<unsigned>(c) >> shift) & 15u];
+        if (bytes.find("separator") != std::string::npos) message += '\x1e';
+        if (bytes.find("no text") != std::string::npos) message += '\xff';
+        return frame_kind::text;
+    }
+    [[nodiscard]] result<void> decode(frame message, socketio::incoming_packet& packet,
+                                      limits const& bounds) const override {
+        auto const value = [](char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); };
+        for (std::size_t i = 0; i + 1 < message.data.size(); i += 2)
+            packet.buffer += static_cast<char>(value(message.data[i]) << 4u | value(message.data[i + 1]));
+        return cbor.decode({frame_kind::binary, packet.buffer}, packet, bounds);
+    }
+};
+
+} // namespace
+
+TEST_CASE("text of a parser that a transport could not carry is an error of the call", "[parser]") {
+    hex_parser const hex;
+    for (auto const used : {transport::polling, transport::websocket}) {
+        told_world w(over({used}, &hex), with(&hex));
+        auto const socket = *w.client(0).connect();
+        auto const fails = [&](errc code, std::string_view text) {
+            auto const told = w.told.size();
+            CHECK(w.client(0).emit(socket, "x", text).error().code == code);
+            CHECK(w.client(0).emit_with_ack(socket, 1h, "x", text).error().code == code);
+            if (!w.client(0).is_connected(socket)) return;
+            CHECK(w.client(0).emit_volatile(socket, "x", text).error().code == code);
+            CHECK(w.server.emit(w.last, "x", text).error().code == code);
+            CHECK(w.server.emit_volatile(w.last, "x", text).error().code == code);
+            CHECK(w.server.emit_with_ack(w.last, 1h, "x", text).error().code == code);
+            CHECK(w.server.in("/").emit("x", text).error().code == code);
+            CHECK(w.server.in("/").emit_with_ack(1h, "x", text).error().code == code);
+            w.settle();
+            CHECK(w.told.size() == told);
+        };
+        for (int times = 0; times != 2; ++times) { // before it is connected, and afterwards
+            fails(errc::separator_in_text, "separator");
+            fails(errc::invalid_utf8, "no text");
+            w.settle();
+        }
+        CHECK(w.client(0).is_connected(socket));
+        CHECK(w.client(0).emit(socket, "good"));
+        w.settle();
+        CHECK(w.told.back().ends_with("/ good"));
+    }
+}
+
 TEST_CASE("what a parser refuses closes the connection, as does a message of another parser", "[parser]") {
     for (auto const& [mine, own] : all_parsers) {
         for (auto const& [other, peers] : all_parsers) {

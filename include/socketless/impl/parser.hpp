@@ -111,9 +111,18 @@ private:
         message_.clear();
         auto const kind = parser_->encode(packet, message_, bounds);
         if (!kind) return kind.error();
+        if (*kind == frame_kind::text)
+            if (auto const good = check_text(message_); !good) return good.error();
         return frame{*kind, message_};
     }
     static constexpr std::size_t largest_idle_buffer = 4096;
+
+    // Whether each transport can carry it: this character separates packets in long-polling.
+    [[nodiscard]] static result<void> check_text(std::string_view text) {
+        auto const separator = text.find('\x1e');
+        if (separator != std::string_view::npos) return error{errc::separator_in_text, separator};
+        return utf8::validate(text);
+    }
 
     // What the default encoding cannot say, no other may: whoever keeps or passes on a packet relies on that.
     [[nodiscard]] result<message> check(revision r) const {

@@ -34,9 +34,9 @@ public:
     virtual void number(std::uint64_t n) = 0;
     /// Any other number; NaN and the infinities too, which JSON has not.
     virtual void number(double n) = 0;
-    /// A string, as UTF-8.
+    /// A string, which is UTF-8. Of what is none, which fails the write, an empty one comes.
     virtual void string(std::string_view s) = 0;
-    /// The name of the next value, as UTF-8. Within an object only.
+    /// The name of the next value, likewise. Within an object only.
     virtual void key(std::string_view name) = 0;
     /// A binary value.
     virtual void binary(byte_view bytes) = 0;

@@ -102,7 +102,7 @@ public:
 
     /// JSON that is already made, but without its binary values: write its parts in order between `begin_raw` and
     /// `end_raw`, and call `binary` where a binary value goes. Together they are one value. Precondition: no part ends
-    /// within a string.
+    /// within a string, a number or a literal.
     constexpr writer& begin_raw() {
         if (comma_due_) out_->put(',');
         comma_due_ = false;
@@ -393,8 +393,15 @@ private:
 
     // The same for a string that is long, or for which there may be no room.
     SOCKETLESS_NEVER_INLINE constexpr void quote_any(std::string_view s, role r) {
-        if (out_->is_elsewhere()) return r == role::key ? to_sink().key(s) : to_sink().string(s);
-        quote_text(s, r);
+        out_->is_elsewhere() ? send_text(s, r) : quote_text(s, r);
+    }
+    // A sink gets text only.
+    constexpr void send_text(std::string_view s, role r) {
+        if (!utf8::validate(s)) {
+            fail_text(s);
+            s = {};
+        }
+        r == role::key ? to_sink().key(s) : to_sink().string(s);
     }
     SOCKETLESS_NEVER_INLINE constexpr void quote_text(std::string_view s, role r) {
         literal("\"");
@@ -457,7 +464,8 @@ constexpr result<std::size_t> write_passed_on(Target&& target, T const& value) {
 ///
 /// These do not compile, and the compiler says why: pointers to anything but char and char8_t, which would pass for
 /// bools; strings that are not UTF-8 by their type (std::wstring); single characters and ranges of char; bytes that are
-/// not contiguous; enumerations; integers of more than 64 bits; std::filesystem::path.
+/// not contiguous; enumerations; integers of more than 64 bits; std::filesystem::path; ranges that reading changes (a
+/// std::ranges::filter_view).
 ///
 /// Errors: errc::invalid_utf8, errc::null_string for a null pointer to char, errc::unexpected_binary,
 /// errc::buffer_too_small (the offset is the size needed). After an error the container has its old contents. One pass;

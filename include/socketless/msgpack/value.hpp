@@ -187,7 +187,10 @@ public:
     /// Integers keep all their digits, and doubled keys are all written. An empty value is null. What `validate` may
     /// refuse as too deep fails here (errc::depth_exceeded). Linear; no recursion, no allocation of its own.
     ///
-    /// The other way needs no function of its own: `msgpack::write(target, text)` writes a json::text as MessagePack.
+    /// So does `msgpack::write`, which writes what JSON has; `msgpack::writer::raw` takes a value as it is.
+    ///
+    /// The other way needs no function of its own: `msgpack::write(target, text)` writes a json::text as MessagePack,
+    /// and `msgpack::write(target, socketio::argument(text, attachments))` one that has attachments.
     friend void write_json(json::writer& out, value const& v) {
         if (v.empty())
             out.null();

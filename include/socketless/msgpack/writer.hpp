@@ -33,6 +33,8 @@
 
 namespace socketless::inline v0::msgpack {
 
+class value;
+
 /// Writes one MessagePack value, piece by piece, as a json::writer writes JSON. A write_json that is a template serves
 /// both; one that takes a json::writer is served through `sink`, which takes two to three times as long:
 ///
@@ -106,6 +108,15 @@ public:
     writer& raw(json::text made) {
         if (made.empty()) return null();
         json::detail::send_tokens(*this, made.raw(), json::detail::string_role::value);
+        return *this;
+    }
+
+    /// MessagePack that is already made, as it is: extensions too, and keys of any kind. An empty value is nil.
+    template <std::same_as<value> Value>
+    writer& raw(Value const& made) {
+        if (made.empty()) return null();
+        ++items_;
+        out_->put(made.raw());
         return *this;
     }
 

@@ -109,7 +109,8 @@ struct incoming_packet {
 class parser {
 public:
     /// Writes the message that carries the packet to `message`, which is empty, and returns which kind of message it
-    /// is. An error is that of the call that sends the packet, and nothing ends.
+    /// is. An error is that of the call that sends the packet, and nothing ends. Text has to be UTF-8
+    /// (errc::invalid_utf8) without U+001E, which separates packets in long-polling (errc::separator_in_text).
     /// A parser may refuse events and acknowledgements; but not CONNECT and DISCONNECT, nor an event that it has
     /// encoded before, with another id or one more string at its end, since that event was accepted.
     [[nodiscard]] virtual result<frame_kind> encode(outgoing_packet const& packet, std::string& message,

@@ -130,6 +130,7 @@ enum class refusal : std::uint8_t {
     enumeration,
     scattered_bytes,
     range_of_itself,
+    changing_range,
     keys,
 };
 
@@ -162,6 +163,8 @@ consteval refusal why_refused() {
         return written_as_string<typename T::key_type> ? refusal::none : refusal::keys;
     else if constexpr (byte_type<element> && !byte_range<T>)
         return refusal::scattered_bytes;
+    else if constexpr (std::ranges::range<T> && !std::ranges::range<T const>)
+        return refusal::changing_range;
     else
         return refusal::none;
     // NOLINTEND(bugprone-branch-clone)
@@ -189,6 +192,7 @@ consteval bool is_not_refused() {
     static_assert(why != refusal::range_of_itself,
                   "a range of itself has no end; a std::filesystem::path is written as "
                   "what its u8string() or generic_u8string() returns");
+    static_assert(why != refusal::changing_range, "reading this range changes it: copy it to a std::vector");
     static_assert(why != refusal::keys, "the names in a JSON object are strings: so are the keys of a map");
     return why == refusal::none;
 }
