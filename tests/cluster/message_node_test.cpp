@@ -448,6 +448,25 @@ TEST_CASE("a remote socket has an id, its rooms, the application's data and the 
     CHECK(seen == 1);
 }
 
+TEST_CASE("an answer that handshakes would make too long goes out without them", "[cluster]") {
+    cluster_of::settings s;
+    s.node.max_message = 1000;
+    s.node.write_handshake = [](socketio::socket_handle, json::writer& out) { out.string(std::string(2000, 'x')); };
+    trio c(s);
+    auto const id = c.node(0).in("/").fetch_sockets(1s);
+    REQUIRE(id);
+    c.settle();
+    CHECK(c.told(0).back() == "complete" + at(*id) + ": 2 of 2, whole");
+
+    cluster_of::settings larger = s; // where data is too long, too
+    larger.node.write_data = [](socketio::socket_handle, json::writer& out) { out.string(std::string(2000, 'x')); };
+    trio d(larger);
+    auto const other = d.node(0).in("/").fetch_sockets(1s);
+    REQUIRE(other);
+    d.pass(1s);
+    CHECK(d.told(0).back() == "complete" + at(*other) + ": 0 of 2");
+}
+
 TEST_CASE("what the application writes of a socket is checked before it goes out", "[cluster]") {
     cluster_of::settings s;
     s.node.write_data = [](socketio::socket_handle, json::writer& out) { out.string("\xff"); };

@@ -323,8 +323,10 @@ template <output_target Target, class... Args>
 /// NaN and the infinities as null, a Date as text in ISO 8601, undefined as null or not at all; of an extension of any
 /// other type an array of the type and its bytes. An event for one socket that is connected goes out as it is, NaN as
 /// NaN; one that is kept first, or for many, has been JSON too. Otherwise packets are encoded byte for byte as the
-/// reference does. Maps have strings and integers as keys, and only events and acknowledgements have binary values:
-/// anything else closes the connection; so do more than 1,000 binary values of less than 16 bytes each.
+/// reference does, but for numbers that are integers beyond 64 bits, which that writes as others. Maps have strings and
+/// integers as keys, only events and acknowledgements have binary values, and no map beside these looks like their
+/// placeholders in JSON: anything else closes the connection; so do more than 1,000 binary values of less than 16 bytes
+/// each.
 inline constexpr detail::msgpack_parser msgpack_parser;
 
 } // namespace socketless::inline v0::socketio

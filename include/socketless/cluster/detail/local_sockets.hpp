@@ -81,10 +81,11 @@ public:
     void disconnect(message const& m) { m.closes ? whom(m).disconnect_connections() : whom(m).disconnect(); }
 
     // Writes the sockets that `of` is for into `to`, as JSON.
-    result<void> describe(message& to, message const& of, node_options const& options) {
+    result<void> describe(message& to, message const& of, node_options const& options,
+                          handshakes with = handshakes::whole) {
         return make_value(to, bounds_of_descriptions(server_->options().sockets.limits), [&](json::writer& out) {
             out.begin_array();
-            whom(of).for_each([&](socketio::socket_handle s) { write_socket(out, *server_, s, options); });
+            whom(of).for_each([&](socketio::socket_handle s) { write_socket(out, *server_, s, options, with); });
             out.end_array();
         });
     }

@@ -351,9 +351,13 @@ private:
     [[nodiscard]] bool send_sockets(message const& m) {
         message answer = message_in(message_type::fetch_sockets_response, m.nsp);
         answer.request_id = m.request_id;
-        std::string const node = m.uid; // callbacks of the application's may bring the next message
-        if (!here_.describe(answer, m, options_)) return false;
-        return bus_->respond(node, answer).has_value();
+        message const question = m; // callbacks of the application's may bring the next message
+        for (auto const with : {handshakes::whole, handshakes::empty}) { // clients send as much as they like
+            if (!here_.describe(answer, question, options_, with)) return false;
+            auto const sent = bus_->respond(question.uid, answer);
+            if (sent || sent.error().code != errc::message_too_large) return sent.has_value();
+        }
+        return false;
     }
 
     [[nodiscard]] bool take_server_side_event(message const& m) {

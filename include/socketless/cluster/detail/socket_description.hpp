@@ -11,6 +11,7 @@
 #include <socketless/text/token.hpp>
 #include <socketless/text/utf8.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -58,10 +59,14 @@ inline void write_data(json::writer& out, socketio::socket_handle socket, node_o
         out.begin_object().end_object();
 }
 
+enum class handshakes : std::uint8_t { whole, empty };
+
 inline void write_socket(json::writer& out, server const& io, socketio::socket_handle socket,
-                         node_options const& options) {
+                         node_options const& options, handshakes with) {
     out.begin_object().member("id", io.sid(socket)).key("handshake");
-    if (options.write_handshake)
+    if (with == handshakes::empty)
+        out.begin_object().end_object();
+    else if (options.write_handshake)
         options.write_handshake(socket, out);
     else
         write_handshake(out, io.handshake(socket));
