@@ -92,8 +92,8 @@ public:
     result<void> disconnect_connections() const;
 
     /// Asks every node for its sockets of the audience: event_type::sockets of the node for each, then
-    /// event_type::complete, with the id that is returned. A node whose answer would be longer than `max_message` leaves
-    /// out the handshakes; one whose answer is too long then does not answer, nor one whose `write_data` or
+    /// event_type::complete, with the id that is returned. A node whose answer would be longer than `max_message`
+    /// leaves out the handshakes; one whose answer is too long then does not answer, nor one whose `write_data` or
     /// `write_handshake` fails. Errors: as above; errc::too_many_requests.
     result<std::uint64_t> fetch_sockets(std::optional<milliseconds> timeout = std::nullopt) const;
 
