@@ -47,7 +47,8 @@ public:
     virtual void end_object() = 0;
 
 protected:
-    sink() noexcept : output(growth::elsewhere) {}
+    /// With text_check::due it gets text that may not be UTF-8, and looks at that itself.
+    explicit sink(text_check text = text_check::done) noexcept : output(growth::elsewhere), text_(text) {}
     ~sink() = default;
 
 private:
@@ -56,6 +57,8 @@ private:
     // JSON that is already made: a value, a part of one, or a key. Virtual, so that a program without sinks has no code
     // for it.
     virtual void send(std::string_view json, detail::string_role role) { detail::send_tokens(*this, json, role); }
+
+    text_check text_;
 };
 
 } // namespace socketless::inline v0::json

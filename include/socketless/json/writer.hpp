@@ -393,15 +393,16 @@ private:
 
     // The same for a string that is long, or for which there may be no room.
     SOCKETLESS_NEVER_INLINE constexpr void quote_any(std::string_view s, role r) {
-        out_->is_elsewhere() ? send_text(s, r) : quote_text(s, r);
+        if (!out_->is_elsewhere()) return quote_text(s, r);
+        to_sink().text_ == text_check::due ? send_text(s, r) : send_checked(s, r);
     }
-    // A sink gets text only.
-    constexpr void send_text(std::string_view s, role r) {
-        if (!utf8::validate(s)) {
-            fail_text(s);
-            s = {};
-        }
+    SOCKETLESS_ALWAYS_INLINE constexpr void send_text(std::string_view s, role r) {
         r == role::key ? to_sink().key(s) : to_sink().string(s);
+    }
+    SOCKETLESS_NEVER_INLINE constexpr void send_checked(std::string_view s, role r) {
+        bool const is_text = utf8::validate(s).has_value();
+        if (!is_text) fail_text(s);
+        send_text(is_text ? s : std::string_view(), r);
     }
     SOCKETLESS_NEVER_INLINE constexpr void quote_text(std::string_view s, role r) {
         literal("\"");

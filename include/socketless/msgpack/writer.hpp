@@ -209,7 +209,7 @@ public:
 private:
     class sink_of_writer final : public json::sink {
     public:
-        explicit sink_of_writer(writer& out) noexcept : out_(&out) {}
+        explicit sink_of_writer(writer& out) noexcept : json::sink(text_check::due), out_(&out) {}
 
         void null() override { out_->null(); }
         void boolean(bool b) override { out_->boolean(b); }
