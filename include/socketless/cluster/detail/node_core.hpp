@@ -351,7 +351,8 @@ private:
     [[nodiscard]] bool send_sockets(message const& m) {
         message answer = message_in(message_type::fetch_sockets_response, m.nsp);
         answer.request_id = m.request_id;
-        message const question = m; // callbacks of the application's may bring the next message
+        // Callbacks of the application's may bring the next message.
+        message const question = m; // NOLINT(performance-unnecessary-copy-initialization)
         for (auto const with : {handshakes::whole, handshakes::empty}) { // clients send as much as they like
             if (!here_.describe(answer, question, options_, with)) return false;
             auto const sent = bus_->respond(question.uid, answer);
