@@ -147,7 +147,8 @@ chatCheck('a nickname that is taken on the other server is refused', async ({ se
     await areHere(other, 'Ada', 'Bob', 'Grace');
 });
 
-chatCheck('of two who ask for a nickname at once, on two servers, no more than one gets it', async ({ servers, enterBoth }) => {
+chatCheck('of two who ask for a nickname at once, on two servers, no more than one gets it', async (chat) => {
+    const { servers, enterBoth } = chat;
     await enterBoth();
     for (let round = 0; round < 20; ++round) {
         const sockets = servers.map(({ url }, s) => io(url, {

@@ -3,6 +3,7 @@
 #include "drivers/cbor_parser.hpp"
 #include "drivers/stacks.hpp"
 #include "tools/catch.hpp"
+#include "tools/hex.hpp"
 
 #include <socketless/socketio/msgpack_parser.hpp>
 
@@ -291,18 +292,14 @@ public:
                                             limits const& bounds) const override {
         std::string bytes;
         if (auto const kind = cbor.encode(packet, bytes, bounds); !kind) return kind;
-        for (char const c : bytes)
-            for (unsigned const shift : {4u, 0u})
-                message += "0123456789abcdef"[(static_cast<unsigned>(c) >> shift) & 15u];
+        message = support::to_hex(bytes);
         if (bytes.find("separator") != std::string::npos) message += '\x1e';
         if (bytes.find("no text") != std::string::npos) message += '\xff';
         return frame_kind::text;
     }
     [[nodiscard]] result<void> decode(frame message, socketio::incoming_packet& packet,
                                       limits const& bounds) const override {
-        auto const value = [](char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); };
-        for (std::size_t i = 0; i + 1 < message.data.size(); i += 2)
-            packet.buffer += static_cast<char>(value(message.data[i]) << 4u | value(message.data[i + 1]));
+        packet.buffer = support::from_hex(message.data).value();
         return cbor.decode({frame_kind::binary, packet.buffer}, packet, bounds);
     }
 };

@@ -37,8 +37,8 @@ struct publication {
 ///     if (auto const p = io.to("lobby").except("muted").emit("news", 1, "two")) send(p->words());
 ///
 /// `to` and `except` give an emitter that has one more room. Servers use `@socket.io/redis-adapter` 8 or a redis_node
-/// with the same prefix. Byte for byte what `@socket.io/redis-emitter` 5.1.0 publishes, but for
-/// numbers that are integers beyond 64 bits, which that writes as others.
+/// with the same prefix. Byte for byte what `@socket.io/redis-emitter` 5.1.0 publishes, but for numbers
+/// that are integers beyond 64 bits, which that writes as others.
 class emitter {
 public:
     /// For a namespace of the servers whose adapters have this prefix (there the option `key`).
