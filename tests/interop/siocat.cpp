@@ -82,6 +82,11 @@ exit code is 0 if the connection was closed because that was asked for, 1 if it 
 or if the last namespace that was wanted was refused; 128 and the signal's number if a signal did not leave time to
 close.)";
 
+// With this many bytes waiting for the network, the input is not read. Far more may wait for a server or a namespace:
+// they may never come, and the next line may say to close.
+constexpr std::size_t max_queued = std::size_t{1} * 1024 * 1024;
+constexpr std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
+
 struct options {
     http::url url;
     client_options client;
@@ -128,6 +133,8 @@ options read_options(int argc, char** argv) {
     options o;
     o.client.transports = {transport::polling, transport::websocket};
     o.client.recovery = false;
+    o.client.max_buffered = 2 * max_buffered;     // one more line
+    o.client.max_pending_acks = max_buffered / 8; // so that their bytes are what counts
     std::uint32_t attempts = 0xffffffff;
     command_line line(usage);
     line.option("--transport", "is polling, websocket or upgrade",
@@ -186,8 +193,6 @@ public:
 private:
     using operation = siocat::operation;
 
-    // With this many bytes waiting, the input is not read.
-    static constexpr std::size_t enough = std::size_t{1} * 1024 * 1024;
     static constexpr std::chrono::seconds max_closing{2};
     static constexpr std::chrono::seconds max_goodbye{6}; // the wire gives servers 5 s to answer one
 
@@ -202,7 +207,8 @@ private:
     bool goes_on() {
         bool const is_over = session_.is_over();
         if (is_over) signals_.finish(exit_code(), max_goodbye);
-        if (!is_over && !input_.has_ended() && (session_.queued() < enough || input_.is_within_line()))
+        bool const has_room = io_.protocol().queued() < max_queued && io_.protocol().buffered() < max_buffered;
+        if (!is_over && !input_.has_ended() && (has_room || input_.is_within_line()))
             network_.watch(STDIN_FILENO, [this] { input_.read(); });
         else
             network_.unwatch(STDIN_FILENO);

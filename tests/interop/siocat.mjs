@@ -57,12 +57,12 @@ export class Siocat {
     async hear(on, members = {}, ms = 10_000) {
         const wanted = Object.entries({ on, ...members });
         const find = () => this.lines.findIndex((line) => wanted.every(([name, value]) => line[name] === value));
-        await until(() => find() !== -1, ms).catch(() => {
-            const said = this.lines.slice(-20).map((line) => JSON.stringify(line).slice(0, 200));
-            const missing = `siocat does not say ${JSON.stringify({ on, ...members })} but`;
-            assert.fail([missing, ...said, this.child.errors].join('\n'));
-        });
+        await until(() => find() !== -1, ms).catch(() => this.#fail(`say ${JSON.stringify({ on, ...members })}`));
         return this.lines.splice(find(), 1)[0];
+    }
+    #fail(missing) {
+        const said = this.lines.slice(-20).map((line) => JSON.stringify(line).slice(0, 200));
+        assert.fail([`siocat does not ${missing}, but says`, ...said, this.child.errors].join('\n'));
     }
     // The arguments of the next `count` events of this name.
     async hearEvents(event, count, nsp = '/') {
@@ -81,6 +81,13 @@ export class Siocat {
     // Closes it in good order. Resolves to the exit code.
     async close() {
         this.tell('close');
+        return this.endsWithin(20_000);
+    }
+    // Resolves to the exit code.
+    async endsWithin(ms) {
+        const { child } = this;
+        const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+        await until(hasEnded, ms).catch(() => this.#fail(`end in ${ms} ms`));
         return this.ended;
     }
     freeze() { this.child.kill('SIGSTOP'); }

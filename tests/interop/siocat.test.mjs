@@ -67,12 +67,6 @@ async function openSilently(finally_, handleProtocols) {
     return { url: `http://127.0.0.1:${listener.address().port}`, said, listener };
 }
 
-async function endsWithin(ms, cat) {
-    const ended = await Promise.race([cat.ended, sleep(ms).then(() => 'not at all')]);
-    assert.notEqual(ended, 'not at all', `siocat has not ended in ${ms} ms`);
-    return ended;
-}
-
 // The states in which siocat can be, and how it gets there.
 const states = {
     'connecting': async (dial) => {
@@ -152,6 +146,13 @@ for (const transport of ['polling', 'websocket']) {
     };
 }
 
+for (const state of ['opening a WebSocket', 'waiting for a namespace', 'waiting between attempts'])
+    siocat('any', `closes while ${state}, whatever waits to be sent`, async (dial, finally_) => {
+        const cat = await states[state](dial, finally_);
+        cat.emit('message', 'x'.repeat(9_000_000));
+        assert.equal(await cat.close(), 0);
+    });
+
 describe('siocat ends at the first signal', { concurrency: 8 }, () => {
     for (const [state, bring] of Object.entries(states)) {
         for (const [signal, input] of [['SIGINT', 'open'], ['SIGTERM', 'open'], ['SIGINT', 'at its end']]) {
@@ -160,7 +161,7 @@ describe('siocat ends at the first signal', { concurrency: 8 }, () => {
                 const cat = await bring(dial, finally_);
                 if (input === 'at its end') cat.child.stdin.end();
                 cat.child.kill(signal);
-                const code = await endsWithin(3_000, cat);
+                const code = await cat.endsWithin(3_000);
                 const isForced = [128 + 2, 128 + 15].includes(code);
                 const isEarly = code === signal && state === 'connecting'; // a slow machine: it has only begun
                 assert.ok(code === 0 || isEarly || (isForced && /stopped|nobody/.test(state)), String(code));
@@ -188,7 +189,7 @@ describe('siocat ends at the first signal', { concurrency: 8 }, () => {
         cat.child.kill('SIGTERM');
         cat.thaw();
         // Each signal may reach a thread of its own, so that either may be the second.
-        assert.ok([128 + 2, 128 + 15].includes(await endsWithin(1_000, cat)));
+        assert.ok([128 + 2, 128 + 15].includes(await cat.endsWithin(1_000)));
     });
 });
 
@@ -244,13 +245,13 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
             siocat(transport, `fails when its only namespace is refused, its input ${input}`, async (dial) => {
                 const cat = dial(server.url, ...over, '--nsp', '/guarded', '--auth', '{"token":"wrong"}');
                 if (input === 'at its end') cat.child.stdin.end();
-                assert.equal(await endsWithin(5_000, cat), 1);
+                assert.equal(await cat.endsWithin(5_000), 1);
                 assert.equal((await cat.hear('connect_error')).message, 'not authorized');
             });
         }
         siocat(transport, 'fails when all of its namespaces are refused', async (dial) => {
             const cat = dial(server.url, ...over, '--nsp', '/guarded', '--nsp', '/unknown');
-            assert.equal(await endsWithin(5_000, cat), 1);
+            assert.equal(await cat.endsWithin(5_000), 1);
         });
         siocat(transport, 'stays where one of two namespaces is refused', async (dial) => {
             const cat = dial(server.url, ...over, '--nsp', '/', '--nsp', '/unknown');
@@ -260,7 +261,7 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
         });
         siocat(transport, 'fails when the only namespace of revision 4 is refused', async (dial) => {
             const cat = dial(server.url, ...over, '--protocol', '3', '--nsp', '/unknown');
-            assert.equal(await endsWithin(5_000, cat), 1);
+            assert.equal(await cat.endsWithin(5_000), 1);
         });
     }
     siocat('websocket', 'says with which status something that is no Socket.IO server answers', async (dial, finally_) => {
@@ -269,7 +270,7 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
         await once(page.listen(0, '127.0.0.1'), 'listening');
         finally_(() => page.close());
         const cat = dial(`http://127.0.0.1:${page.address().port}`, '--transport', 'websocket', '--no-reconnect');
-        assert.equal(await endsWithin(5_000, cat), 1);
+        assert.equal(await cat.endsWithin(5_000), 1);
         assert.equal((await cat.hear('connect_error')).message, 'transport error: HTTP status 200');
     });
     for (const [transport, status, body] of [
@@ -281,19 +282,19 @@ describe('exit codes of siocat', { concurrency: 4 }, () => {
             finally_(() => refusing.close());
             const url = `http://127.0.0.1:${refusing.httpServer.address().port}`;
             const cat = dial(url, '--transport', transport, '--no-reconnect');
-            assert.equal(await endsWithin(5_000, cat), 1);
+            assert.equal(await cat.endsWithin(5_000), 1);
             const { message, data } = await cat.hear('connect_error');
             assert.equal(message, `transport error: HTTP status ${status}`);
             assert.deepEqual(data, body);
         });
     siocat('any', 'fails when its only namespace cannot be one', async (dial) => {
         const cat = dial(server.url, '--nsp', '/a,b');
-        assert.equal(await endsWithin(5_000, cat), 1);
+        assert.equal(await cat.endsWithin(5_000), 1);
         await cat.hear('error');
     });
     for (const header of ['no colon', 'a b: c', ': c', 'a: b\r\nc: d', 'Content-Length: 1', 'upgrade: x'])
         siocat('any', `refuses to send the header ${JSON.stringify(header)}`, async (dial) => {
-            assert.equal(await endsWithin(5_000, dial('--header', header, server.url)), 2);
+            assert.equal(await dial('--header', header, server.url).endsWithin(5_000), 2);
         });
 });
 
@@ -335,7 +336,7 @@ describe('a proxy before siocat', () => {
         assert.equal(await cat.ended, 1);
     });
     siocat('any', 'what is no proxy is refused', async (dial) => {
-        assert.equal(await endsWithin(5_000, dial(server.url, '--proxy', 'ftp://127.0.0.1')), 2);
+        assert.equal(await dial(server.url, '--proxy', 'ftp://127.0.0.1').endsWithin(5_000), 2);
     });
 });
 
@@ -364,7 +365,7 @@ for (const [chosen, offered, isGood] of [
             listener.on('headers', (lines) => chosen && lines.push(`Sec-WebSocket-Protocol: ${chosen}`));
             const cat = dial(url, '--transport', 'websocket', '--no-reconnect', ...offered);
             if (isGood) await cat.hear('open');
-            else assert.equal(await endsWithin(5_000, cat), 1);
+            else assert.equal(await cat.endsWithin(5_000), 1);
         });
 
 // The parts that a server may make endless.
@@ -386,7 +387,7 @@ describe('siocat gives up an answer', { concurrency: 4 }, () => {
             await once(listener.listen(0, '127.0.0.1'), 'listening');
             finally_(() => listener.close());
             const cat = dial(`http://127.0.0.1:${listener.address().port}`, '--transport', 'polling', '--no-reconnect');
-            assert.equal(await endsWithin(5_000, cat), 1);
+            assert.equal(await cat.endsWithin(5_000), 1);
         });
 });
 

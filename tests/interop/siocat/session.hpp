@@ -100,8 +100,6 @@ public:
     [[nodiscard]] bool has_failed() const { return is_lost_ || is_refused_; }
     /// Whether there is no namespace that the user wants to be in.
     [[nodiscard]] bool wants_nothing() const { return sockets_.empty(); }
-    /// Bytes that have yet to be sent: with many, the input is not read.
-    [[nodiscard]] std::size_t queued() const { return io_.queued() + io_.buffered(); }
 
 private:
     // A namespace that is wanted.
