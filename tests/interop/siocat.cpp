@@ -133,8 +133,8 @@ options read_options(int argc, char** argv) {
     options o;
     o.client.transports = {transport::polling, transport::websocket};
     o.client.recovery = false;
-    o.client.max_buffered = 2 * max_buffered;     // one more line
-    o.client.max_pending_acks = max_buffered / 8; // so that their bytes are what counts
+    o.client.max_buffered = o.client.max_queued = 2 * max_buffered; // one more line
+    o.client.max_pending_acks = max_buffered / 8;                   // so that their bytes are what counts
     std::uint32_t attempts = 0xffffffff;
     command_line line(usage);
     line.option("--transport", "is polling, websocket or upgrade",
@@ -174,8 +174,7 @@ public:
     explicit program(options const& o)
         : options_(o), out_(make_output()), io_(o.url, o.client, o.wire, system_random(), now()),
           session_(io_.protocol(), *out_, [this] { return failure(); }),
-          network_(io_, *this, posix_driver::tls_context(o.trust)),
-          input_([this](std::string_view line) { take(line); }, [this] { session_.end_of_input(); }) {}
+          network_(io_, *this, posix_driver::tls_context(o.trust)) {}
 
     /// Returns the exit code.
     int run() {
@@ -205,14 +204,30 @@ private:
 
     // What the program is to wait for.
     bool goes_on() {
+        take_lines();
         bool const is_over = session_.is_over();
         if (is_over) signals_.finish(exit_code(), max_goodbye);
-        bool const has_room = io_.protocol().queued() < max_queued && io_.protocol().buffered() < max_buffered;
-        if (!is_over && !input_.has_ended() && (has_room || input_.is_within_line()))
+        if (!is_over && !input_.has_ended() && has_room())
             network_.watch(STDIN_FILENO, [this] { input_.read(); });
         else
             network_.unwatch(STDIN_FILENO);
         return !is_over || !io_.is_done();
+    }
+
+    // Whether another line may be taken.
+    [[nodiscard]] bool has_room() const {
+        return io_.protocol().queued() < max_queued && io_.protocol().buffered() < max_buffered;
+    }
+
+    void take_lines() {
+        while (!session_.is_over() && has_room()) {
+            auto const line = input_.next();
+            if (!line) break;
+            take(*line);
+        }
+        if (!input_.has_ended()) return;
+        session_.end_of_input();
+        network_.drive();
     }
 
     void take(std::string_view line) {

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { after, describe } from 'node:test';
 import { Server } from 'socket.io';
 import { WebSocketServer } from 'ws';
-import { bin, check, launch, sleep, startExample, until } from './harness.mjs';
+import { bin, check, freePort, launch, sleep, startExample, until } from './harness.mjs';
 import { Siocat, ours, serve, transports } from './siocat.mjs';
 
 const server = await serve(ours, '--allow-v3');
@@ -151,6 +151,22 @@ for (const state of ['opening a WebSocket', 'waiting for a namespace', 'waiting 
         const cat = await states[state](dial, finally_);
         cat.emit('message', 'x'.repeat(9_000_000));
         assert.equal(await cat.close(), 0);
+    });
+
+for (const transport of transports)
+    siocat(transport, 'takes no more lines than may wait, and loses none', async (dial, finally_) => {
+        const port = await freePort();
+        const cat = dial(`http://127.0.0.1:${port}`, '--transport', transport, '--reconnect-delay', '200');
+        const events = 24;
+        for (let i = 0; i !== events; ++i) cat.emit('message', `${i}`.padEnd(1_000_000));
+        cat.tell('emit', { event: 'any', args: [], ack: true, id: 'all' });
+        cat.child.stdin.end();
+        await cat.hear('reconnect_attempt', { attempt: 2 }, 20_000);
+        finally_((await serve(ours, '--port', `${port}`, '--max-payload', '10000000')).kill);
+        const answers = await cat.hearEvents('message-back', events);
+        assert.deepEqual(answers.map(([text]) => Number(text)), [...Array(events).keys()]);
+        await cat.hear('ack', { id: 'all' });
+        assert.equal(await cat.endsWithin(20_000), 0);
     });
 
 describe('siocat ends at the first signal', { concurrency: 8 }, () => {

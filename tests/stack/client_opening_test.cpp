@@ -287,6 +287,27 @@ TEST_CASE("what waits has limits: for sockets to connect, and for the transport"
     CHECK(c.pass(1s) == lines{"reconnecting 1", "open websocket 2"});
 }
 
+TEST_CASE("whatever the buffer has taken goes out once the socket is connected", "[client]") {
+    auto const is_binary = GENERATE(false, true);
+    auto const size = GENERATE(std::size_t{1}, std::size_t{100}, std::size_t{3'000});
+    auto const max_buffered = GENERATE(std::size_t{20'000}, std::size_t{40'000});
+    CAPTURE(is_binary, size, max_buffered);
+    std::string const value(size, 'x');
+    auto options = over_websocket();
+    options.max_buffered = max_buffered;
+    options.max_queued = 20'000;
+    driver c(options);
+    auto const socket = c.connect();
+    std::size_t events = 0;
+    while (is_binary ? c.client.emit(socket, "a", as_bytes(std::string_view(value))).has_value()
+                     : c.client.emit(socket, "a", value).has_value())
+        ++events;
+    CHECK(c.drain() == lines{"open websocket 1"});
+    CHECK(c.handshaken(1) == lines{"opened", "send 1: 40"});
+    CHECK(c.websocket(1, R"(40{"sid":"abc"})").size() == 1 + events * (is_binary ? 2 : 1));
+    CHECK(c.client.buffered() == 0);
+}
+
 TEST_CASE("the limits of decoding are those of the options", "[client]") {
     auto options = over_websocket();
     options.limits.max_attachments = 1;

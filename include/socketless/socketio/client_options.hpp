@@ -27,7 +27,8 @@ struct client_options {
     std::uint32_t retries = 0;
     /// Whether a socket recovers its state on the next connection, if the server offers that.
     bool recovery = true;
-    /// Bytes of events that may wait for a socket to connect or for their turn; another is refused (errc::buffer_full).
+    /// Bytes of events that may wait for a socket to connect or, with `retries`, for their turn; another is refused
+    /// (errc::buffer_full). Those that wait for sockets go together: they are no more than `max_queued`.
     std::size_t max_buffered = std::size_t{16} * 1024 * 1024;
     /// Bytes of events that may come before the answer to CONNECT; more ends the connection
     /// (disconnect_reason::queue_overflow).

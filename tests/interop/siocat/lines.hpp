@@ -4,48 +4,44 @@
 #include <unistd.h>
 
 #include <cstddef>
-#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace siocat {
 
 class line_reader {
 public:
-    /// Calls `take(line)` for each line, without its end, and `end()` once, behind the last one.
-    line_reader(std::function<void(std::string_view)> take, std::function<void()> end)
-        : take_(std::move(take)), end_(std::move(end)) {}
-
-    /// Whether there is nothing more to read.
-    [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
-    /// Whether the end of a line is missing yet.
-    [[nodiscard]] bool is_within_line() const noexcept { return !line_.empty(); }
-
     /// Reads what is there, of which poll knows: so the terminal, which the shell reads from too, stays as it is.
     void read() {
+        text_.erase(0, begin_);
+        searched_ -= begin_;
+        begin_ = 0;
         char piece[64 * 1024];
         auto const size = ::read(STDIN_FILENO, piece, sizeof piece);
-        if (size <= 0) {
-            has_ended_ = true;
-            if (!line_.empty()) take_(line_);
-            return end_();
-        }
-        std::string_view rest(piece, static_cast<std::size_t>(size));
-        for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
-            line_ += rest.substr(0, end);
-            rest.remove_prefix(end + 1);
-            take_(line_);
-            line_.clear();
-        }
-        line_ += rest;
+        if (size > 0) text_.append(piece, static_cast<std::size_t>(size));
+        can_read_ = size > 0;
     }
 
+    /// The next line, without its end, or nothing until more is read. Valid until then.
+    std::optional<std::string_view> next() {
+        auto const end = text_.find('\n', searched_);
+        bool const is_whole = end != std::string::npos;
+        searched_ = is_whole ? end + 1 : text_.size();
+        if (!is_whole && (can_read_ || begin_ == text_.size())) return std::nullopt;
+        auto const line = std::string_view(text_).substr(begin_, end - begin_);
+        begin_ = searched_;
+        return line;
+    }
+
+    /// Whether `next` has given all that will ever be there.
+    [[nodiscard]] bool has_ended() const noexcept { return !can_read_ && begin_ == text_.size(); }
+
 private:
-    std::function<void(std::string_view)> take_;
-    std::function<void()> end_;
-    std::string line_;
-    bool has_ended_ = false;
+    std::string text_;         // read, from a line's begin on
+    std::size_t begin_ = 0;    // of the next line
+    std::size_t searched_ = 0; // there is no end of a line from `begin_` to here
+    bool can_read_ = true;
 };
 
 } // namespace siocat

@@ -134,7 +134,8 @@ public:
     result<void> emit_later(client_outbox& out, ack_wish const& wish, std::string_view event,
                             json::detail::values const& args) {
         auto const id = wish.id != 0 ? std::optional(wish.id) : std::nullopt;
-        auto packet = store(out, id, event, args);
+        // They go together.
+        auto packet = store(out, id, event, args, std::min(out.options.max_buffered, out.options.max_queued));
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
         waiting_.push_back({std::move(*packet), wish});
@@ -167,7 +168,7 @@ public:
     // Errors: as `emit_later`. The event has its turn in `send_next_try`.
     result<void> emit_retried(client_outbox& out, ack_wish const& wish, std::string_view event,
                               json::detail::values const& args) {
-        auto packet = store(out, std::nullopt, event, args);
+        auto packet = store(out, std::nullopt, event, args, out.options.max_buffered);
         if (!packet) return packet.error();
         std::size_t const size = packet->size();
         retries_.push({std::move(*packet), {wish.id, wish.timeout ? wish.timeout : out.options.ack_timeout}});
@@ -218,9 +219,10 @@ private:
     };
 
     [[nodiscard]] result<stored_packet> store(client_outbox& out, std::optional<std::uint64_t> id,
-                                              std::string_view event, json::detail::values const& args) const {
+                                              std::string_view event, json::detail::values const& args,
+                                              std::size_t max_buffered) const {
         auto packet = stored_packet::event(out.bounds(), {name_, id}, event, args);
-        if (packet && packet->size() > out.options.max_buffered - out.buffered) return error{errc::buffer_full};
+        if (packet && packet->size() > max_buffered - out.buffered) return error{errc::buffer_full};
         if (packet && out.queue.has_parser()) [[unlikely]]
             if (auto const good = packet->check(out.queue.parsed()); !good) return good.error();
         return packet;
