@@ -213,8 +213,9 @@ public:
             sim_.ledger.expect(e.is_volatile, "an event waits that is not volatile");
             ++scene_.figures.dropped_up;
         } else if (code == buffer_full) {
-            bool const is_limited = wires_.clients[i].session.options().max_buffered < 10'000;
-            sim_.ledger.expect(is_limited && (!is_connected || e.is_retried), "a buffer is full that cannot be");
+            auto const& o = wires_.clients[i].session.options();
+            auto const limit = e.is_retried ? o.max_buffered : std::min(o.max_buffered, o.max_queued);
+            sim_.ledger.expect(limit < 10'000 && (!is_connected || e.is_retried), "a buffer is full that cannot be");
             ++scene_.figures.buffer_full;
         } else if (code == message_too_large) {
             sim_.ledger.expect(e.size >= sim_.plan.server.max_payload, "an event is too large that is not");
