@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+import path from 'node:path';
 import { after } from 'node:test';
+import { io } from 'socket.io-client';
 import { isOurs } from './clients.mjs';
-import { check, freePort, launch, run, start, until } from './harness.mjs';
+import { bin, check, freePort, launch, run, sleep, start, until } from './harness.mjs';
 import { startRedis } from './redis.mjs';
 
 const redis = await startRedis();
@@ -100,6 +102,11 @@ for (const program of ['socketio_server', 'chat_server']) {
         await refuses(program, mode, '--redis-mode is pubsub or streams, not "stream"');
         await refuses(program, ['--redis-mode', 'streams'], '--redis-mode needs --redis');
         await refuses(program, ['--redis-prefix', 'p'], '--redis-prefix needs --redis');
+        await refuses(program, ['--cert', 'c.pem'], '--cert needs --key');
+        await refuses(program, ['--key', 'k.pem'], '--key needs --cert');
+        await fails(program, ['--cert', '/none', '--key', '/none'], 1, '/none: No such file or directory');
+        for (const name of ['a b', 'a;b', ''])
+            await refuses(program, ['--cookie', name], `--cookie wants a name that a cookie can have, not "${name}"`);
     });
 
     say(program, 'the port is in use', async () => {
@@ -123,6 +130,21 @@ for (const program of ['socketio_server', 'chat_server']) {
         const others = said().filter((line) => line !== refused && line !== `${begins}connected`);
         for (const line of others) assert.match(line, /: (Server closed the connection|Connection reset by peer); serv/);
         assert.ok(others.length <= 4);
+    });
+
+    say(program, 'without standard streams it serves until it is stopped', async () => {
+        const port = await freePort();
+        const args = ['--port', `${port}`, '--redis', '127.0.0.1:1'];
+        const shell = launch('/bin/sh', ['-c', 'exec "$0" "$@" <&- >&- 2>&-', path.resolve(bin, program), ...args]);
+        let ended = false;
+        shell.on('exit', () => { ended = true; });
+        await sleep(1000); // it has said more than once that there is no Redis
+        const { status } = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`);
+        assert.equal(status, 200);
+        assert.ok(!ended);
+        shell.kill('SIGTERM');
+        await until(() => ended);
+        assert.equal(shell.exitCode, 0);
     });
 
     say(program, 'a Redis that lets nobody in is tried ever more slowly', async () => {
@@ -153,6 +175,19 @@ for (const program of ['socketio_server', 'chat_server']) {
             strict.kill('SIGKILL');
         });
 }
+
+say('socketio_server', 'what a frozen Redis does not take has a limit', async () => {
+    const frozen = await startRedis();
+    const server = await start('socketio_server', '--redis', frozen.address, '--max-payload', '10000000');
+    await until(() => server.child.errors.includes('connected'));
+    frozen.child.kill('SIGSTOP');
+    const socket = io(server.url, { transports: ['websocket'], forceNew: true });
+    for (let i = 0; i !== 100; ++i) socket.emit('say', 'room', Buffer.alloc(1_000_000));
+    await until(() => /dropped/.test(server.child.errors), 30_000);
+    socket.disconnect();
+    await server.stop();
+    await frozen.kill();
+});
 
 say('chat_server', 'its help tells its own options and port', async () => {
     const { code, output } = await run('chat_server', ['--help']);

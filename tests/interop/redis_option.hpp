@@ -26,10 +26,11 @@ struct redis_arguments {
     }
 
 private:
-    // HOST:PORT
+    // HOST:PORT, or [ADDRESS]:PORT of IPv6.
     bool read(std::string_view address) {
         auto const colon = std::min(address.rfind(':'), address.size());
         host = address.substr(0, colon);
+        if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
         auto const digits = address.substr(std::min(colon + 1, address.size()));
         auto const end = digits.data() + digits.size();
         auto const done = std::from_chars(digits.data(), end, port);

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "command_line.hpp"
+#include "posix/descriptor.hpp"
 #include "posix/end_signals.hpp"
 #include "posix/network.hpp"
 #include "posix/stream.hpp"
 #include "posix/watchers.hpp"
 
 #include <socketless/engineio/server_options.hpp>
+#include <socketless/text/token.hpp>
 #include <socketless/wire/server_options.hpp>
 
 #include <chrono>
@@ -58,10 +60,13 @@ struct server_arguments {
         line.option("--path", path);
         line.option("--cors", {}, [this](std::string_view origin) { return origins.emplace_back(origin), true; });
         line.flag("--cors-credentials", allows_credentials);
-        line.option("--cookie", cookie);
+        line.option("--cookie", "wants a name that a cookie can have",
+                    [this](std::string_view name) { return cookie = name, socketless::token::is_valid(name); });
         line.option("--header-limit", header_limit);
         line.option("--cert", certificate);
         line.option("--key", key);
+        line.needs("--cert", "--key");
+        line.needs("--key", "--cert");
     }
 
     // Pages of any origin may connect unless origins are named.
@@ -80,6 +85,7 @@ struct server_arguments {
 template <class Wire, class Application>
 int serve(Wire& io, Application& application, server_arguments const& arguments,
           std::function<void(std::uint16_t)> const& listening = {}, posix_driver::companion* companion = nullptr) try {
+    posix_driver::open_standard_streams();
     bool const is_secure = !arguments.certificate.empty();
     using tls = posix_driver::tls_context;
     posix_driver::network network(io, application, is_secure ? tls(arguments.certificate, arguments.key) : tls());

@@ -1,6 +1,7 @@
 // siocat: a Socket.IO client for the terminal, and for programs that drive it line by line.
 #include "command_line.hpp"
 #include "parser_option.hpp"
+#include "posix/descriptor.hpp"
 #include "posix/end_signals.hpp"
 #include "posix/network.hpp"
 #include "posix/stream.hpp"
@@ -16,7 +17,6 @@
 #include <socketless/text/token.hpp>
 #include <socketless/wire/client.hpp>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -162,6 +162,7 @@ options read_options(int argc, char** argv) {
     if (!check(o.wire)) line.fail("--proxy", "wants http://host:port or https", o.wire.proxy);
     o.url = *url;
     if (o.namespaces.empty()) o.namespaces.emplace_back(url->path);
+    o.client.reconnection_delay_max = std::max(o.client.reconnection_delay_max, o.client.reconnection_delay);
     if (o.client.revision == engineio::revision::v3 && !o.auth.empty())
         line.fail("--auth: servers of protocol 3 know none: give a query with a namespace, --nsp '/?token=abc'");
     o.client.reconnection_attempts = attempts;
@@ -184,6 +185,7 @@ public:
         if (session_.wants_nothing()) return 1;
         network_.watch(signals_.fd(), [this] { close(); });
         network_.run([this] { return goes_on(); });
+        session_.end_acks();
         return exit_code();
     }
 
@@ -269,17 +271,10 @@ private:
     posix_driver::end_signals signals_{max_closing};
 };
 
-// A closed standard stream, as by the shell's <&-, would become the next socket: opens an empty one in its place.
-void open_standard_streams() {
-    int lowest = STDIN_FILENO;
-    while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = ::open("/dev/null", O_RDWR);
-    if (lowest > STDERR_FILENO) ::close(lowest);
-}
-
 } // namespace
 
 int main(int argc, char** argv) try {
-    open_standard_streams();
+    posix_driver::open_standard_streams();
     auto const options = read_options(argc, argv);
     return program(options).run();
 } catch (std::exception const& e) {

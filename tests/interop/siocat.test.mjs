@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
@@ -168,6 +169,73 @@ for (const transport of transports)
         await cat.hear('ack', { id: 'all' });
         assert.equal(await cat.endsWithin(20_000), 0);
     });
+
+siocat('any', 'says of each acknowledgement that it will not come', async (dial) => {
+    for (const op of ['close', 'disconnect']) {
+        const cat = dial('http://127.0.0.1:1', '--reconnect-delay', '60000');
+        await cat.hear('connect_error');
+        cat.tell('emit', { event: 'any', args: [], ack: true, id: 'a' });
+        cat.tell(op);
+        if (op === 'disconnect') cat.tell('close');
+        await cat.hear('ack_lost', { id: 'a' });
+        assert.equal(await cat.endsWithin(5_000), 0);
+    }
+});
+
+siocat('any', 'what is typed goes to the namespace that was connected or used last', async (dial, finally_) => {
+    const child = launch('siocat', [server.url]);
+    finally_(() => child.kill('SIGKILL'));
+    let said = '';
+    child.stdout.on('data', (data) => { said += data; });
+    child.stdin.write('/connect /custom\nmessage 1\n/use /\nmessage 2\n/use /custom\nmessage 3\n');
+    const backs = () => said.match(/\S+ message-back \d\n/g) ?? [];
+    await until(() => backs().length === 3);
+    assert.deepEqual(backs().sort(), ['/ message-back 2\n', '/custom message-back 1\n', '/custom message-back 3\n']);
+});
+
+siocat('any', 'fails when its output cannot be written', async (dial, finally_) => {
+    const full = openSync('/dev/full', 'w');
+    finally_(() => closeSync(full));
+    const child = launch('siocat', ['--json', server.url], { stdio: ['pipe', full, 'pipe'] });
+    assert.deepEqual(await once(child, 'exit'), [1, null]);
+    assert.equal(child.errors, 'siocat: cannot write: No space left on device\n');
+});
+
+describe('a slow network', { concurrency: 3 }, () => {
+    for (const transport of transports)
+        siocat(transport, 'closes at the end of its input when a slow network has taken all', async (dial, finally_) => {
+            const io = new Server(0, { maxHttpBufferSize: 1e7 });
+            finally_(() => io.close());
+            const received = [];
+            // A socket of this server drops an event that the end comes right behind.
+            io.on('connection', (socket) => socket.conn.on('packet', ({ data }) => {
+                socket.emit('noted'); // what nobody reads when the connection ends would take all that is under way along
+                const [, number] = /^2\["message","(\d+)/.exec(data) ?? [];
+                if (number) received.push(Number(number));
+            }));
+            const narrow = net.createServer((near) => {
+                const far = net.connect(io.httpServer.address().port, '127.0.0.1');
+                near.on('data', (data) => {
+                    far.write(data);
+                    near.pause();
+                    setTimeout(() => near.resume(), 300);
+                });
+                near.on('end', () => far.end());
+                far.pipe(near);
+                for (const side of [near, far]) side.on('error', () => {});
+            }).listen(0, '127.0.0.1');
+            await once(narrow, 'listening');
+            finally_(() => narrow.close());
+            const cat = dial(`http://127.0.0.1:${narrow.address().port}`, '--transport', transport);
+            await cat.hear('connect');
+            const events = 60;
+            for (let i = 0; i !== events; ++i) cat.emit('message', `${i}`.padEnd(30_000));
+            cat.child.stdin.end();
+            assert.equal(await cat.endsWithin(50_000), 0);
+            await until(() => received.length === events);
+            assert.deepEqual(received, [...Array(events).keys()]);
+        });
+});
 
 describe('siocat ends at the first signal', { concurrency: 8 }, () => {
     for (const [state, bring] of Object.entries(states)) {

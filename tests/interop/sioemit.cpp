@@ -1,5 +1,6 @@
 // sioemit: emits to the sockets of all servers on a Redis, from the shell.
 #include "command_line.hpp"
+#include "posix/descriptor.hpp"
 #include "redis_option.hpp"
 #include "siocat/values.hpp"
 
@@ -179,6 +180,7 @@ private:
 } // namespace
 
 int main(int argc, char** argv) try {
+    posix_driver::open_standard_streams();
     auto const options = read_options(argc, argv);
     auto const all = publications(options);
     redis connection(options.redis);

@@ -299,6 +299,34 @@ TEST_CASE("with retries an event that ends the connection is kept like any other
     CHECK(c.session.buffered() == 0);
 }
 
+TEST_CASE("tries whose time is over at once end the connection before they take more than may wait",
+          "[client_socket]") {
+    auto options = with_retries(1'000'000);
+    options.max_queued = 10'000;
+    connected_driver c(options);
+    c.ask(c.socket, 0ms, "x", std::string(1'000, 'x'));
+    CHECK(c.drain() == lines{"disconnected /: queue overflow", "closed: queue overflow", "close"});
+    CHECK(c.session.buffered() != 0); // it is tried on the next connection
+}
+
+TEST_CASE("with retries the limit is that of what the application awaits", "[client_socket]") {
+    auto options = with_retries(1);
+    options.max_pending_acks = 2;
+    driver c(options);
+    auto const socket = c.connect();
+    c.emit(socket, "nobody asks");
+    CHECK(c.ask(socket, std::nullopt, "x") == 1);
+    CHECK(c.ask(socket, std::nullopt, "y") == 2);
+    CHECK(c.session.emit_with_ack(socket, std::nullopt, "z") == error{errc::too_many_acks});
+    c.open();
+    CHECK(c.receive(answer(socketio::revision::v5)) == lines{"connected / abc", R"(send 23["nobody asks"])"});
+    CHECK(c.session.emit_with_ack(socket, std::nullopt, "z") == error{errc::too_many_acks});
+    CHECK(c.receive("33[]") == lines{R"(send 24["x"])"});
+    CHECK(c.receive("34[]") == lines{"ack 1 answered []", R"(send 25["y"])"});
+    CHECK(c.ask(socket, std::nullopt, "z") == 6);
+    CHECK(c.session.emit_with_ack(socket, std::nullopt, "z") == error{errc::too_many_acks});
+}
+
 TEST_CASE("with retries volatile events go past those that wait", "[client_socket]") {
     connected_driver c(with_retries(1));
     c.emit(c.socket, "x");

@@ -287,6 +287,25 @@ TEST_CASE("what waits has limits: for sockets to connect, and for the transport"
     CHECK(c.pass(1s) == lines{"reconnecting 1", "open websocket 2"});
 }
 
+TEST_CASE("an event that overflows the queue says so, whichever of its messages does", "[client]") {
+    for (std::size_t const size : {100u, 400u, 440u}) {
+        INFO(size);
+        auto options = over_polling();
+        options.max_queued = 1'000;
+        driver c(options);
+        auto const socket = c.connect();
+        c.drain();
+        c.answer(1, handshake);
+        c.answer(2, "ok");
+        c.answer(3, R"(40{"sid":"abc"})");
+        REQUIRE(c.client.is_connected(socket));
+        CHECK(c.client.emit(socket, "a", std::string(600, 'x')).has_value());
+        std::string const bytes(size, 'x');
+        auto const sent = c.client.emit(socket, "b", as_bytes(bytes), as_bytes(bytes));
+        CHECK((size == 100 ? sent.has_value() : sent == error{errc::queue_overflow}));
+    }
+}
+
 TEST_CASE("whatever the buffer has taken goes out once the socket is connected", "[client]") {
     auto const is_binary = GENERATE(false, true);
     auto const size = GENERATE(std::size_t{1}, std::size_t{100}, std::size_t{3'000});

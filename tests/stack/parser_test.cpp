@@ -337,6 +337,44 @@ TEST_CASE("text of a parser that a transport could not carry is an error of the 
     }
 }
 
+TEST_CASE("what is kept counts as it goes out: an accepted event is not too large later", "[parser]") {
+    std::vector<double> const numbers(300, 0.5); // 4 bytes each in JSON, 9 in MessagePack, 2 or more in CBOR
+    for (auto const& [name, parser] : all_parsers) {
+        for (std::size_t const max_queued : {std::size_t{1'500}, std::size_t{4'000}, std::size_t{8'000}}) {
+            INFO(name << ", " << max_queued);
+            auto of_client = over({transport::websocket}, parser);
+            of_client.max_queued = max_queued;
+            auto of_server = with(parser);
+            of_server.engine.max_queued = max_queued;
+            told_world w(of_client, of_server);
+            w.server.declare("/admin", admission::ask);
+            std::map<std::string, int> sent{{"client", 0}, {"server", 0}};
+            auto received = sent;
+            auto const fill = [&sent](std::string const& who, auto emit) {
+                result<void> done;
+                for (done = emit(); done; done = emit()) ++sent[who];
+                bool const is_alone = sent[who] == 0 && done.error().code == errc::message_too_large;
+                CHECK((is_alone || done.error().code == errc::buffer_full));
+            };
+            w.on_server_event = [&](socketio::event& e) {
+                if (e.type == event_type::event) ++received["client"];
+                if (e.type != event_type::connecting) return;
+                fill("server", [&] { return w.server.emit(e.socket, "numbers", numbers); });
+                CHECK(w.server.accept(e.socket));
+            };
+            w.on_client_event = [&](std::size_t, socketio::event& e) {
+                if (e.type == event_type::event) ++received["server"];
+                CHECK(e.type != event_type::closed);
+            };
+            auto const socket = *w.client(0).connect("/admin");
+            fill("client", [&] { return w.client(0).emit(socket, "numbers", numbers); });
+            w.settle();
+            CHECK(w.client(0).is_connected(socket));
+            CHECK(received == sent);
+        }
+    }
+}
+
 TEST_CASE("what a parser refuses closes the connection, as does a message of another parser", "[parser]") {
     for (auto const& [mine, own] : all_parsers) {
         for (auto const& [other, peers] : all_parsers) {

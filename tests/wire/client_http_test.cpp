@@ -418,6 +418,21 @@ TEST_CASE("wire client: deadlines for connecting and for the answer to a POST") 
         CHECK(s.take_events() == strings{"closed transport error"});
         CHECK(s.peer(0).is_closed);
     }
+    SECTION("a request that the server reads slowly has more time with each part") {
+        wire::client_options wire;
+        wire.answer_timeout = 10s;
+        session_scene s(by_polling(), wire);
+        open_and_poll(s);
+        send(s, "one");
+        for (int i = 0; i != 3; ++i) { // less than the heartbeat
+            s.wait(9s);
+            s.pause(1);
+        }
+        s.wait(9'999ms);
+        CHECK(s.take_events().empty());
+        s.wait(2ms);
+        CHECK(s.take_events() == strings{"closed transport error"});
+    }
     SECTION("an answer, also to a request that the server does not read") {
         wire::client_options wire;
         wire.answer_timeout = 10s;

@@ -217,6 +217,26 @@ TEST_CASE("wire client: a server that does not end a closed WebSocket is left af
     }
 }
 
+TEST_CASE("wire client: a server that reads slowly gets all that was sent before the goodbye") {
+    session_scene s(by_websocket());
+    open(s);
+    send(s, "much");
+    s.pause(0);
+    s.io->close(s.now);
+    s.drain();
+    for (int i = 0; i != 5; ++i) { // a part has gone
+        s.wait(4s);
+        s.pause(0);
+    }
+    s.wait(4s);
+    s.resume(0);
+    s.wait(4'999ms);
+    CHECK_FALSE(s.peer(0).is_closed);
+    s.wait(2ms);
+    CHECK(s.peer(0).is_closed);
+    CHECK_FALSE(s.io.poll_timeout());
+}
+
 TEST_CASE("wire client: a WebSocket that ends without a close frame is lost") {
     for (bool const is_reset : {false, true}) {
         session_scene s(by_websocket());

@@ -43,16 +43,8 @@ public:
         return bytes <= limit - std::min(limit, used);
     }
 
-    [[nodiscard]] static std::size_t size_of(std::string_view text,
-                                             std::span<engineio::shared_message const> attachments) noexcept {
-        std::size_t size = sizeof(early_packet) + text.size();
-        for (auto const& a : attachments) size += sizeof a + a.wire().size();
-        return size;
-    }
-
     // Precondition: there is room for it.
-    void keep(std::uint32_t number, std::uint32_t connection, early_packet packet) {
-        std::size_t const size = size_of(packet.text, packet.attachments);
+    void keep(std::uint32_t number, std::uint32_t connection, early_packet packet, std::size_t size) {
         early_acts& acts = acts_of(number, connection);
         acts.packets.push_back(std::move(packet));
         grow(acts, size);

@@ -372,7 +372,7 @@ public:
                 session_reason_ = session_.reason();
                 engine_.abort();
             } else if (auto const done = engine_.send(t->message, now_); !done) {
-                sent = done;
+                if (sent) sent = done; // the first cause
                 if (done.error().code != errc::message_too_large) continue;
                 session_reason_ = socketio::disconnect_reason::queue_overflow; // part of its packet may have gone
                 engine_.abort();

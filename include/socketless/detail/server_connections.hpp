@@ -164,7 +164,7 @@ public:
                 engine_.close(handle(index));
                 mark_busy(index); // the session has ended by itself
             } else if (auto const done = hand_down(handle(index), t->message); !done) {
-                sent = done;
+                if (sent) sent = done; // the first cause
             }
         }
         undo.commit();

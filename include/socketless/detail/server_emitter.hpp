@@ -275,14 +275,16 @@ private:
         constexpr std::size_t longest_offset = 64; // which recovery may put behind it
         if (auto const made = make_packet(s.nsp, id, name, args); !made) return made;
         std::size_t const limit = options_.sockets.max_queued;
-        std::size_t const size = asked_sockets::size_of(packet_.text(), packet_.attachments());
+        std::size_t const size = early_size();
         if (recovery_ && size > limit - std::min(limit, longest_offset)) return error{errc::message_too_large};
         return asked_.has_room(s.connection.index, size, limit) ? result<void>() : error{errc::buffer_full};
     }
     void keep_early(std::uint32_t number, server_socket const& s, bool asks) {
         auto const attachments = packet_.attachments();
-        asked_.keep(number, s.connection.index, {packet_.text(), {attachments.begin(), attachments.end()}, asks});
+        early_packet packet{packet_.text(), {attachments.begin(), attachments.end()}, asks};
+        asked_.keep(number, s.connection.index, std::move(packet), early_size());
     }
+    [[nodiscard]] std::size_t early_size() const noexcept { return sizeof(early_packet) + packet_.size(); }
 
     //=== many sockets ===//
 

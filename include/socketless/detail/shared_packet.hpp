@@ -11,6 +11,7 @@
 #include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/recovery_offset.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -88,6 +89,13 @@ public:
     [[nodiscard]] std::vector<engineio::shared_message> const& messages() const noexcept { return messages_; }
     [[nodiscard]] std::span<engineio::shared_message const> attachments() const noexcept {
         return queue_->has_parser() ? std::span(attachments_) : std::span(messages_).subspan(1);
+    }
+
+    // The memory that its text and its attachments take; with a parser at least what goes out.
+    [[nodiscard]] std::size_t size() const noexcept {
+        std::size_t size = text_.size();
+        for (auto const& a : attachments()) size += sizeof a + a.wire().size();
+        return std::max(size, messages_.front().wire().size());
     }
 
     // Gives its memory back.

@@ -91,16 +91,22 @@ SOCKETLESS_INLINE void client_core::push_input(input_type type, client_connectio
 
 SOCKETLESS_INLINE void client_core::pause(connection_id id) {
     auto* const c = connections_.find(connection_handle::of(id));
-    if (c == nullptr || std::exchange(c->is_paused, true)) return;
-    if (c->websocket && c->exchange != 0) protocol_.pause_channel(c->exchange);
-    if (!c->websocket && c->exchange != 0) arm(*c, options_.answer_timeout);
+    if (c == nullptr) return;
+    bool const was_paused = std::exchange(c->is_paused, true);
+    if (c->websocket) {
+        if (c->exchange == 0) return arm(*c, options_.closing_timeout);
+        if (!was_paused) protocol_.pause_channel(c->exchange);
+    } else if (c->exchange != 0) {
+        arm(*c, options_.answer_timeout);
+    }
 }
 
 SOCKETLESS_INLINE void client_core::resume(connection_id id) {
     auto* const c = connections_.find(connection_handle::of(id));
     if (c == nullptr || !std::exchange(c->is_paused, false)) return;
-    if (c->websocket && c->exchange != 0) protocol_.resume_channel(c->exchange);
-    if (c->websocket || c->exchange == 0) return;
+    if (c->websocket && c->exchange == 0) return arm(*c, options_.closing_timeout);
+    if (c->websocket) return protocol_.resume_channel(c->exchange);
+    if (c->exchange == 0) return;
     arm(*c, options_.answer_timeout);
     if (c->phase == client_phase::open && c->kind == request_kind::get) c->deadline.reset();
 }

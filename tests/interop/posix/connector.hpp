@@ -82,6 +82,7 @@ private:
         if (fd >= 0) {
             socket_ = descriptor(fd);
             socket_.set(IPPROTO_TCP, TCP_NODELAY, 1);
+            socket_.set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 * 1024); // what waits, waits where its end is awaited
             if (::connect(fd, to.ai_addr, to.ai_addrlen) == 0 || errno == EINPROGRESS) return true;
         }
         error_ = errno;

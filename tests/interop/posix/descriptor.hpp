@@ -41,6 +41,13 @@ private:
     int fd_ = -1;
 };
 
+/// A closed standard stream, as by the shell's <&-, would become the next socket: opens an empty one in its place.
+inline void open_standard_streams() {
+    int lowest = STDIN_FILENO;
+    while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = ::open("/dev/null", O_RDWR);
+    if (lowest > STDERR_FILENO) ::close(lowest);
+}
+
 /// A socket, and the port that it has.
 struct listening_socket {
     descriptor socket;

@@ -24,10 +24,9 @@ namespace posix_driver {
 
 namespace cluster = socketless::cluster;
 
-/// Connects, and connects again after a loss: at once, and then ever more slowly.
+/// Connects, and again after a loss, ever more slowly. `mode` is the node's, as the events; `say` gets what goes wrong.
 class redis final : public companion {
 public:
-    /// `mode` is that of the node; `handle` gets its events, `say` what goes wrong.
     redis(cluster::redis_node& node, cluster::redis_mode mode, std::string host, std::uint16_t port,
           std::function<void(cluster::event&)> handle, std::function<void(std::string)> say)
         : node_(node), host_(std::move(host)), port_(port), handle_(std::move(handle)), say_(std::move(say)) {
@@ -47,7 +46,7 @@ public:
         for (link& l : links_)
             if (l.context == nullptr && l.due <= now) connect(l);
         for (; auto e = node_.poll_event(); has_acted = true) handle_(*e);
-        for (; auto const command = node_.poll_transmit(); has_acted = true) send(*command);
+        for (; auto const command = has_room() ? node_.poll_transmit() : std::nullopt; has_acted = true) send(*command);
         return has_acted;
     }
 
@@ -105,6 +104,9 @@ private:
         l = {l.owner, l.connection, nullptr, std::min(l.delay * 2, longest_delay), now() + l.delay};
     }
 
+    // What Redis does not take waits in the node, which has a limit.
+    bool has_room() const { return !links_[0].context || ::sdslen(links_[0].context->c.obuf) < 1'000'000; }
+
     void send(cluster::redis_command const& command) {
         std::vector<char const*> words;
         std::vector<std::size_t> sizes;
@@ -114,14 +116,12 @@ private:
                                 static_cast<int>(words.size()), words.data(), sizes.data());
     }
 
-    // A reply, or what a subscription brings; nothing where the connection is lost.
     static void take(redisAsyncContext* context, void* said, void* token) {
-        if (said == nullptr) return;
+        if (said == nullptr) return; // the connection is lost
         parts kept;
         cluster::redis_reply const reply = translate(*static_cast<redisReply*>(said), kept);
         auto& self = *of(context).owner;
-        if (reply.type == kind::error) self.say_(std::string(reply.text));
-        if (reply.type != kind::error) of(context).delay = first_delay;
+        reply.type == kind::error ? self.say_(std::string(reply.text)) : void(of(context).delay = first_delay);
         if (of(context).connection == subscriptions) return self.node_.pushed(reply, now());
         self.node_.replied(reinterpret_cast<std::uintptr_t>(token), reply, now());
     }

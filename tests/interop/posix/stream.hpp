@@ -70,8 +70,12 @@ public:
 
 private:
     explicit tls_context(SSL_METHOD const* method);
-    static void check(int is_good) {
-        if (is_good != 1) throw std::runtime_error(::ERR_reason_error_string(::ERR_get_error()));
+    static void check(int is_good, std::string const& what) {
+        if (is_good == 1) return;
+        auto const error = ::ERR_get_error();
+        char const* const reason = ::ERR_reason_error_string(error); // null for errors of the system
+        throw std::runtime_error(what + ": " +
+                                 (reason != nullptr ? reason : std::generic_category().message(ERR_GET_REASON(error))));
     }
 
     struct free_context {
@@ -130,7 +134,7 @@ private:
 #ifdef SOCKETLESS_HAS_OPENSSL
 
 inline tls_context::tls_context(SSL_METHOD const* method) : context_(::SSL_CTX_new(method)) {
-    check(context_ ? 1 : 0);
+    check(context_ ? 1 : 0, "TLS");
     // What a write has left may be written from another place, and more of it.
     ::SSL_CTX_set_mode(get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     std::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
@@ -138,14 +142,16 @@ inline tls_context::tls_context(SSL_METHOD const* method) : context_(::SSL_CTX_n
 
 inline tls_context::tls_context(std::string const& certificate, std::string const& key)
     : tls_context(::TLS_server_method()) {
-    check(::SSL_CTX_use_certificate_chain_file(get(), certificate.c_str()));
-    check(::SSL_CTX_use_PrivateKey_file(get(), key.c_str(), SSL_FILETYPE_PEM));
+    check(::SSL_CTX_use_certificate_chain_file(get(), certificate.c_str()), certificate);
+    check(::SSL_CTX_use_PrivateKey_file(get(), key.c_str(), SSL_FILETYPE_PEM), key);
 }
 
 inline tls_context::tls_context(client_trust const& trust) : tls_context(::TLS_client_method()) {
     ::SSL_CTX_set_verify(get(), trust.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-    check(trust.authorities.empty() ? ::SSL_CTX_set_default_verify_paths(get())
-                                    : ::SSL_CTX_load_verify_locations(get(), trust.authorities.c_str(), nullptr));
+    if (trust.authorities.empty())
+        check(::SSL_CTX_set_default_verify_paths(get()), "the certificates of the system");
+    else
+        check(::SSL_CTX_load_verify_locations(get(), trust.authorities.c_str(), nullptr), trust.authorities);
 }
 
 inline void stream::begin_tls(tls_context const& tls) {

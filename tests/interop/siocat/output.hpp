@@ -48,9 +48,13 @@ protected:
     static void put_line(std::string& line) {
         line += '\n';
         std::fwrite(line.data(), 1, line.size(), stdout);
-        if (std::fflush(stdout) == 0 || errno != EPIPE) return;
-        std::signal(SIGPIPE, SIG_DFL); // nobody reads any more: ends as other programs do
-        std::raise(SIGPIPE);
+        if (std::fflush(stdout) == 0) return;
+        if (errno == EPIPE) { // nobody reads any more: ends as other programs do
+            std::signal(SIGPIPE, SIG_DFL);
+            std::raise(SIGPIPE);
+        }
+        std::perror("siocat: cannot write");
+        std::exit(1);
     }
 };
 

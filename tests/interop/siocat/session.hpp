@@ -41,7 +41,7 @@ public:
         }
     }
 
-    /// No command follows: closes once all commands are done.
+    /// No command follows: closes once all commands are done. May be called again, when more has gone.
     void end_of_input() {
         has_more_input_ = false;
         close_if_done();
@@ -52,6 +52,14 @@ public:
         io_.close();
     }
 
+    /// Nothing comes any more: says so of each acknowledgement that is awaited.
+    void end_acks() {
+        socketio::event lost;
+        lost.outcome = socketio::ack_outcome::disconnected;
+        for (auto const& [id, ack] : pending_) out_.ack(json::text::trusted(ack.id), lost);
+        pending_.clear();
+    }
+
     //=== what happened ===//
 
     void handle(socketio::event& e) {
@@ -60,7 +68,7 @@ public:
         case event_type::opened: out_.opened(name(io_.transport())); break;
         case event_type::upgraded: out_.upgraded(name(io_.transport())); break;
         case event_type::connected:
-            settle(e.nsp);
+            if (auto const found = sockets_.find(e.nsp); found != sockets_.end()) found->second.is_awaited = false;
             out_.connected(e.nsp, e.sid, e.recovered);
             break;
         case event_type::connect_error:
@@ -106,7 +114,6 @@ private:
     struct socket {
         socketio::socket_handle handle;
         bool is_awaited = true; // to be let in, for the first time or again
-        bool is_new = true;
     };
     using socket_map = std::map<std::string, socket, std::less<>>;
 
@@ -137,7 +144,7 @@ private:
         auto const nsp = c.nsp.empty() ? "/" : c.nsp;
         auto const handle = checked(c.auth.empty() ? io_.connect(nsp) : io_.connect(nsp, c.auth));
         auto const name = std::string(io_.nsp(handle)); // without a query
-        if (current_.empty()) current_ = name;
+        current_ = name;
         sockets_.insert_or_assign(name, socket{handle});
     }
 
@@ -177,14 +184,6 @@ private:
         return std::to_string(last_token_);
     }
 
-    // The socket was let in: its namespace becomes the current one.
-    void settle(std::string_view nsp) {
-        auto const found = sockets_.find(nsp);
-        if (found == sockets_.end()) return;
-        found->second.is_awaited = false;
-        if (std::exchange(found->second.is_new, false)) current_ = nsp;
-    }
-
     // Without another wanted namespace, the connection closes.
     void note_refusal(std::string_view nsp) {
         auto const found = sockets_.find(nsp);
@@ -221,9 +220,9 @@ private:
         if (was_lost && !io_.options().reconnection) is_lost_ = true;
     }
 
-    // Once no socket is awaited, no events wait either.
+    // Once no socket is awaited, no events wait for one either.
     void close_if_done() {
-        if (has_more_input_ || is_closing_) return;
+        if (has_more_input_ || is_closing_ || io_.queued() != 0) return;
         for (auto const& [nsp, s] : sockets_)
             if (s.is_awaited) return;
         for (auto const& [id, ack] : pending_)

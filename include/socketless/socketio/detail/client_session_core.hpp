@@ -176,7 +176,7 @@ protected:
     [[nodiscard]] bool step(std::optional<event>& e) {
         inbox_.go_on(out_.now);
         if (auto const expired = out_.acks.take_expired(out_.now))
-            return end_ack(e, *expired, ack_outcome::timed_out), true;
+            return end_ack(e, *expired, ack_outcome::timed_out), check_queue().ignore(), true; // it may send a try
         if (ending_ != 0) return end_socket(e), true;
         if (closed_due_) {
             closed_due_ = false;

@@ -44,7 +44,8 @@ protected:
     result<std::uint64_t> emit_awaited(socket_handle handle, std::optional<milliseconds> timeout,
                                        std::string_view event, json::detail::values const& args) {
         due_ = true; // its time may be up already
-        if (out_.acks.size() >= out_.options.max_pending_acks) return error{errc::too_many_acks};
+        std::size_t const awaited = out_.options.retries == 0 ? out_.acks.size() : out_.wishes;
+        if (awaited >= out_.options.max_pending_acks) return error{errc::too_many_acks};
         ack_wish const wish{++out_.last_ack_id, timeout ? timeout : out_.options.ack_timeout};
         if (auto const emitted = emit_event(handle, wish, event, args); !emitted) return emitted.error();
         return wish.id;

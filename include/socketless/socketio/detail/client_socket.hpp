@@ -44,6 +44,7 @@ struct client_outbox {
     pending_acks acks = {};
     std::uint64_t last_ack_id = 0;
     std::size_t buffered = 0; // bytes of the events that sockets keep
+    std::size_t wishes = 0;   // acknowledgements that the application awaits of events with `retries`
 
     [[nodiscard]] packet_bounds bounds() const noexcept { return {options.max_queued, options.limits}; }
 
@@ -173,6 +174,7 @@ public:
         std::size_t const size = packet->size();
         retries_.push({std::move(*packet), {wish.id, wish.timeout ? wish.timeout : out.options.ack_timeout}});
         out.buffered += size;
+        if (wish.id != 0) ++out.wishes;
         return {};
     }
 
@@ -202,6 +204,7 @@ public:
         first.is_pending = false;
         if (!is_answered && first.tries <= out.options.retries) return 0;
         std::uint64_t const id = first.wish.id;
+        if (id != 0) --out.wishes;
         out.buffered -= first.packet.size();
         stored_packet const freed = std::move(first.packet); // the queue may keep what it pops
         retries_.pop();
@@ -222,9 +225,9 @@ private:
                                               std::string_view event, json::detail::values const& args,
                                               std::size_t max_buffered) const {
         auto packet = stored_packet::event(out.bounds(), {name_, id}, event, args);
-        if (packet && packet->size() > max_buffered - out.buffered) return error{errc::buffer_full};
         if (packet && out.queue.has_parser()) [[unlikely]]
-            if (auto const good = packet->check(out.queue.parsed()); !good) return good.error();
+            if (auto const good = packet->check(out.queue.parsed(), out.options.max_queued); !good) return good.error();
+        if (packet && packet->size() > max_buffered - out.buffered) return error{errc::buffer_full};
         return packet;
     }
 

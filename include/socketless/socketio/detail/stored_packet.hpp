@@ -12,6 +12,7 @@
 #include <socketless/socketio/message_queue.hpp>
 #include <socketless/socketio/packet.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -52,19 +53,21 @@ public:
         return {std::move(text), attachments};
     }
 
-    // Whether a parser makes a message of it.
-    [[nodiscard]] result<void> check(parsed_packets& parsed) const {
+    // Whether a parser makes a message of it, which is not too large.
+    [[nodiscard]] result<void> check(parsed_packets& parsed, std::size_t max_size) {
         attachment_list attachments;
         auto const message = parsed.encode_again(text_, view(attachments).attachments);
+        parsed_size_ = message ? message->data.size() : 0;
         parsed.shrink_message();
-        return message ? result<void>() : message.error();
+        if (!message) return message.error();
+        return parsed_size_ > max_size ? result<void>(error{errc::message_too_large}) : result<void>();
     }
 
-    // The memory that it takes.
+    // The memory that it takes; with a parser at least what goes out.
     [[nodiscard]] std::size_t size() const noexcept {
-        std::size_t size = sizeof *this + text_.size();
+        std::size_t size = text_.size();
         for (std::string const& a : attachments_) size += sizeof(std::string) + a.size();
-        return size;
+        return sizeof *this + std::max(size, parsed_size_);
     }
 
     // The packet, borrowed. `attachments` receives its attachments.
@@ -92,6 +95,7 @@ private:
 
     std::string text_;
     std::vector<std::string> attachments_;
+    std::size_t parsed_size_ = 0; // of its message, if a parser has made one
 };
 
 } // namespace socketless::inline v0::socketio::detail
