@@ -17,8 +17,9 @@ namespace socketless::inline v0 {
 struct server_options {
     /// The connections: heartbeat, transports, limits, whether clients of revision 3 (EIO=3) are served, ...
     engineio::server_options engine = {};
-    /// What goes on over them. Their `max_queued` bounds one packet, and is at most that of the connections less a byte
-    /// for each message of a packet; engine.max_queued bounds what waits.
+    /// What goes on over them. Their `max_queued` bounds one packet, and what waits for clients not let in yet.
+    /// It is at most that of the connections, which bounds what waits to be sent, less a byte for each message of a
+    /// packet.
     socketio::server_options sockets = {};
     /// Rooms that one socket may be in at once, beside that of its id; `join` puts it into no other (it returns false).
     /// It bounds what a client can cost if the application lets it choose its rooms.

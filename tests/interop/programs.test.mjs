@@ -138,10 +138,11 @@ for (const program of ['socketio_server', 'chat_server']) {
         const shell = launch('/bin/sh', ['-c', 'exec "$0" "$@" <&- >&- 2>&-', path.resolve(bin, program), ...args]);
         let ended = false;
         shell.on('exit', () => { ended = true; });
-        await sleep(1000); // it has said more than once that there is no Redis
-        const { status } = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`);
-        assert.equal(status, 200);
-        assert.ok(!ended);
+        const answers = () => fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`)
+            .then(({ status }) => status === 200, () => false);
+        while (!ended && !await answers()) await sleep(50);
+        await sleep(500); // it says that there is no Redis
+        assert.ok(!ended && await answers());
         shell.kill('SIGTERM');
         await until(() => ended);
         assert.equal(shell.exitCode, 0);

@@ -134,7 +134,7 @@ options read_options(int argc, char** argv) {
     o.client.transports = {transport::polling, transport::websocket};
     o.client.recovery = false;
     o.client.max_buffered = o.client.max_queued = 2 * max_buffered; // one more line
-    o.client.max_pending_acks = max_buffered / 8;                   // so that their bytes are what counts
+    o.client.max_pending_acks = max_buffered / 8;                   // those that wait count by their bytes
     std::uint32_t attempts = 0xffffffff;
     command_line line(usage);
     line.option("--transport", "is polling, websocket or upgrade",
@@ -195,7 +195,7 @@ private:
     using operation = siocat::operation;
 
     static constexpr std::chrono::seconds max_closing{2};
-    static constexpr std::chrono::seconds max_goodbye{6}; // the wire gives servers 5 s to answer one
+    static constexpr std::chrono::seconds max_goodbye{6}; // servers have 5 s to answer one
 
     static time_point now() { return std::chrono::steady_clock::now(); }
 

@@ -81,7 +81,7 @@ export class Siocat {
     // Closes it in good order. Resolves to the exit code.
     async close() {
         this.tell('close');
-        return this.endsWithin(20_000);
+        return this.endsWithin(40_000);
     }
     // Resolves to the exit code.
     async endsWithin(ms) {

@@ -96,8 +96,9 @@ public:
     /// The connection could not be made, or is gone: reset, say, so that what has come may not be all. Its name is
     /// free.
     void closed(connection_id connection, time_point now) { core_.closed(connection, now); }
-    /// A write is under way: `poll_transmit` has nothing more for the connection until `resume`. Leaves the views of
-    /// the last transmit valid; so does `resume`.
+    /// A write is under way: `poll_transmit` has nothing more for the connection until `resume`. Say it again when a
+    /// part has been written, so that a slow server has more time. Leaves the views of the last transmit valid; so does
+    /// `resume`.
     void pause(connection_id connection) { core_.pause(connection); }
     void resume(connection_id connection) { core_.resume(connection); }
     /// Time has passed. Call it when `poll_timeout` is due, and before you act on a timer of your own. A spurious call

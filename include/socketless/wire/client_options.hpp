@@ -35,13 +35,13 @@ struct client_options {
     std::string proxy = {};
     /// How long connecting may take, TLS included.
     milliseconds connect_timeout{20'000};
-    /// How long the server may take to read a request and to answer it: one that sends something, opens a WebSocket, or
-    /// asks the proxy for a tunnel. A poll waits as long as the session does.
+    /// How long the server may take to read a request, or the next part of one, and to answer it: one that sends
+    /// something, opens a WebSocket, or asks the proxy for a tunnel. A poll waits as long as the session does.
     milliseconds answer_timeout{60'000};
     /// How long a connection without a request is kept: shorter than servers do (Node: 5 s), so that a request seldom
     /// meets the end of its connection.
     milliseconds idle_timeout{4'000};
-    /// How long a WebSocket that closes waits for the server.
+    /// How long a WebSocket that closes waits for the server, and for each part that it reads of what was sent before.
     milliseconds closing_timeout{5'000};
     /// A write gathers the messages that are due for a WebSocket until it is this long; the last one may make it
     /// longer.

@@ -47,8 +47,7 @@ public:
 protected:
     static void put_line(std::string& line) {
         line += '\n';
-        std::fwrite(line.data(), 1, line.size(), stdout);
-        if (std::fflush(stdout) == 0) return;
+        if (std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0) return;
         if (errno == EPIPE) { // nobody reads any more: ends as other programs do
             std::signal(SIGPIPE, SIG_DFL);
             std::raise(SIGPIPE);

@@ -189,6 +189,7 @@ private:
         auto const found = sockets_.find(nsp);
         if (found == sockets_.end()) return;
         sockets_.erase(found);
+        if (current_ == nsp && !sockets_.empty()) current_ = sockets_.begin()->first;
         if (!sockets_.empty() || is_closing_) return;
         is_refused_ = true;
         close();
