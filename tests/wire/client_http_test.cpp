@@ -405,6 +405,14 @@ TEST_CASE("wire client: limits of heads, bodies and fields") {
 }
 
 TEST_CASE("wire client: deadlines for connecting and for the answer to a POST") {
+    wire::client_options wire;
+    wire.answer_timeout = 10s;
+    auto const fails_in = [](session_scene& s, milliseconds time) {
+        s.wait(time - 1ms);
+        CHECK(s.take_events().empty());
+        s.wait(2ms);
+        CHECK(s.take_events() == strings{"closed transport error"});
+    };
     SECTION("connecting") {
         auto options = by_polling();
         options.open_timeout = 60s;
@@ -412,15 +420,10 @@ TEST_CASE("wire client: deadlines for connecting and for the answer to a POST") 
         s.connects = false;
         REQUIRE(s.io->open(s.now).has_value());
         s.drain();
-        s.wait(19'999ms);
-        CHECK(s.take_events().empty());
-        s.wait(2ms);
-        CHECK(s.take_events() == strings{"closed transport error"});
+        fails_in(s, 20s);
         CHECK(s.peer(0).is_closed);
     }
     SECTION("a request that the server reads slowly has more time with each part") {
-        wire::client_options wire;
-        wire.answer_timeout = 10s;
         session_scene s(by_polling(), wire);
         open_and_poll(s);
         send(s, "one");
@@ -428,14 +431,9 @@ TEST_CASE("wire client: deadlines for connecting and for the answer to a POST") 
             s.wait(9s);
             s.pause(1);
         }
-        s.wait(9'999ms);
-        CHECK(s.take_events().empty());
-        s.wait(2ms);
-        CHECK(s.take_events() == strings{"closed transport error"});
+        fails_in(s, 10s);
     }
     SECTION("an answer, also to a request that the server does not read") {
-        wire::client_options wire;
-        wire.answer_timeout = 10s;
         session_scene s(by_polling(), wire);
         open_and_poll(s);
         send(s, "one");
@@ -443,10 +441,7 @@ TEST_CASE("wire client: deadlines for connecting and for the answer to a POST") 
         s.pause(1);
         s.wait(9s);
         s.resume(1);
-        s.wait(9'999ms);
-        CHECK(s.take_events().empty());
-        s.wait(2ms);
-        CHECK(s.take_events() == strings{"closed transport error"});
+        fails_in(s, 10s);
         CHECK(s.io.connection_count() == 0);
     }
 }
